@@ -1,0 +1,11 @@
+// What every file of the addon shares: the registration functions, one per file, that main.cc calls.
+#pragma once
+
+#include <napi.h>
+
+namespace ptnet::addon {
+
+void InitOs(Napi::Env env, Napi::Object exports);
+void InitKick(Napi::Env env, Napi::Object exports);
+
+}  // namespace ptnet::addon

@@ -1,0 +1,14 @@
+// The addon's entry: registers what each file of this folder offers.
+#include "addon/addon.h"
+
+namespace ptnet::addon {
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InitOs(env, exports);
+  InitKick(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(ptnetmap, Init)
+
+}  // namespace ptnet::addon

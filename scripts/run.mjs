@@ -1,0 +1,109 @@
+// One entry for the npm scripts: makes sure that what a command needs is installed and built, then runs it.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+
+/** Runs a program; its output goes to stderr so that a command's stdout stays its own. Exits on failure. */
+function run(program, args, { cwd = root, stdout = 2 } = {}) {
+  const result = spawnSync(program, args, { cwd, stdio: [0, stdout, 2], env: process.env });
+  if (result.error) {
+    console.error(`${program}: ${result.error.message}`);
+    process.exit(1);
+  }
+  if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+/** Newest modification time, in ms, below the given paths; what a build writes itself does not count. */
+function newest(paths) {
+  let time = 0;
+  for (const path of paths) {
+    if (!existsSync(path)) continue;
+    const stat = statSync(path);
+    if (!stat.isDirectory()) time = Math.max(time, stat.mtimeMs);
+    else
+      for (const name of readdirSync(path)) {
+        if (name !== 'build' && name !== 'node_modules') time = Math.max(time, newest([join(path, name)]));
+      }
+  }
+  return time;
+}
+
+/** Runs `build` unless `stamp` is younger than every source. */
+function unlessFresh(stamp, sources, build) {
+  if (existsSync(stamp) && statSync(stamp).mtimeMs > newest(sources.map((s) => join(root, s)))) return;
+  build();
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, '');
+}
+
+function install() {
+  unlessFresh(join(root, 'node_modules', '.ptnetmap-installed'), ['package-lock.json'], () => {
+    console.error('ptnetmap: installing dependencies');
+    run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
+  });
+}
+
+function buildNative() {
+  install();
+  // Node's own headers beside the binary, where the distribution has them; node-gyp would download them otherwise.
+  const prefix = join(dirname(process.execPath), '..');
+  const nodedir = existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
+  for (const folder of ['native', 'guest-driver/addon']) {
+    if (!existsSync(join(root, folder, 'binding.gyp'))) continue;
+    const sources = folder === 'native' ? ['native'] : ['guest-driver/addon', 'guest-driver/core'];
+    unlessFresh(join(root, folder, 'build', '.built'), sources, () => {
+      console.error(`ptnetmap: building ${folder}`);
+      run(bin('node-gyp'), ['rebuild', '--loglevel=warn', '--jobs=2', ...nodedir], { cwd: join(root, folder) });
+    });
+  }
+}
+
+function build() {
+  buildNative();
+  const sources = ['pci', 'backend', 'native', 'guest-driver', 'vm-images', 'test/harness', 'test/bench', 'tsconfig.json'];
+  unlessFresh(join(root, 'dist', '.built'), sources, () => {
+    console.error('ptnetmap: compiling TypeScript');
+    rmSync(join(root, 'dist'), { recursive: true, force: true });
+    run(bin('tsc'), ['-p', 'tsconfig.build.json']);
+  });
+}
+
+const script = (path) => (args) => run(process.execPath, [join(root, path), ...args], { stdout: 1 });
+
+const commands = {
+  build,
+  'build-native': buildNative,
+  check: () => {
+    install();
+    run(bin('tsc'), ['-p', 'tsconfig.json'], { stdout: 1 });
+    run(bin('biome'), ['check', '.'], { stdout: 1 });
+    run(bin('vitest'), ['run', 'test/tidy'], { stdout: 1 });
+  },
+  test: (args) => {
+    build();
+    if (args.length === 0 && existsSync(join(root, 'native', 'test', 'Makefile'))) {
+      run('make', ['-s', '-C', 'native/test', 'check'], { stdout: 1 });
+    }
+    run(bin('vitest'), ['run', ...args], { stdout: 1 });
+  },
+  demo: (args) => {
+    build();
+    script('dist/backend/cli/demo.js')(args);
+  },
+  bench: (args) => {
+    build();
+    script('dist/test/bench/main.js')(args);
+  },
+};
+
+const [name, ...args] = process.argv.slice(2);
+const command = commands[name];
+if (!command) {
+  console.error(`usage: node scripts/run.mjs ${Object.keys(commands).join('|')} [arguments]`);
+  process.exit(2);
+}
+command(args);
