@@ -1,6 +1,7 @@
 // PCI config space of a type 0 function: 256 bytes, of which a guest may change exactly those in a bit mask.
 import assert from 'node:assert/strict';
 import { BAR_COUNT, type Bar, encodeBar } from './bars.ts';
+import type { Rejects } from './rejects.ts';
 
 export const CONFIG_SPACE_SIZE = 256;
 
@@ -47,6 +48,7 @@ export interface ConfigSpaceOptions {
   identity: Identity;
   bars: readonly (Bar | undefined)[];
   capabilities?: readonly Capability[];
+  rejects?: Rejects;
 }
 
 export class ConfigSpace {
@@ -54,8 +56,10 @@ export class ConfigSpace {
   readonly #writable = new Uint8Array(CONFIG_SPACE_SIZE);
   readonly #bytes = new Uint8Array(CONFIG_SPACE_SIZE);
   readonly #view = new DataView(this.#bytes.buffer);
+  readonly #rejects: Rejects | undefined;
 
-  constructor({ identity, bars, capabilities = [] }: ConfigSpaceOptions) {
+  constructor({ identity, bars, capabilities = [], rejects }: ConfigSpaceOptions) {
+    this.#rejects = rejects;
     const view = new DataView(this.#initial.buffer);
     view.setUint16(CONFIG.VENDOR_ID, identity.vendorId, true);
     view.setUint16(CONFIG.DEVICE_ID, identity.deviceId, true);
@@ -69,20 +73,19 @@ export class ConfigSpace {
     this.reset();
   }
 
-  /** Fills `into` from `offset`; what lies outside of config space reads 0. Returns whether all of it lay inside. */
-  read(offset: number, into: Uint8Array): boolean {
-    for (let i = 0; i < into.length; i += 1) into[i] = this.#bytes[offset + i] ?? 0;
-    return isInside(offset, into.length);
+  /** Fills `into` from `offset`; an access that does not lie inside reads 0 and is counted. */
+  read(offset: number, into: Uint8Array): void {
+    if (this.#checkInside(offset, into.length)) into.set(this.#bytes.subarray(offset, offset + into.length));
+    else into.fill(0);
   }
 
-  /** Changes the writable bits; all others keep their value. Returns whether all of it lay inside. */
-  write(offset: number, from: Uint8Array): boolean {
-    if (!isInside(offset, from.length)) return false;
+  /** Changes the writable bits; all others keep their value. */
+  write(offset: number, from: Uint8Array): void {
+    if (!this.#checkInside(offset, from.length)) return;
     for (let i = 0; i < from.length; i += 1) {
       const mask = this.#writable[offset + i]!;
       this.#bytes[offset + i] = (this.#bytes[offset + i]! & ~mask) | (from[i]! & mask);
     }
-    return true;
   }
 
   reset(): void {
@@ -93,12 +96,10 @@ export class ConfigSpace {
     return this.#view.getUint16(CONFIG.COMMAND, true);
   }
 
-  readUint16(offset: number): number {
-    return this.#view.getUint16(offset, true);
-  }
-
-  readUint32(offset: number): number {
-    return this.#view.getUint32(offset, true);
+  #checkInside(offset: number, length: number): boolean {
+    const inside = offset >= 0 && offset + length <= CONFIG_SPACE_SIZE;
+    if (!inside) this.#rejects?.add('beyond-region', { offset, length });
+    return inside;
   }
 
   #placeBars(bars: readonly (Bar | undefined)[]): void {
@@ -138,8 +139,4 @@ export class ConfigSpace {
     }
     if (capabilities.length > 0) this.#initial[CONFIG.STATUS] = STATUS_CAPABILITIES;
   }
-}
-
-function isInside(offset: number, length: number): boolean {
-  return offset >= 0 && offset + length <= CONFIG_SPACE_SIZE;
 }

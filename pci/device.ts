@@ -12,8 +12,6 @@ export interface PciDevice {
   readonly bars: readonly (Bar | undefined)[];
   /** 0: the device has no MSI-X. */
   readonly msixVectors: number;
-  /** The registers in BAR 0. */
-  readonly registers: readonly Register[];
   /** Any width and offset inside the BAR; a part of a register reads as the right byte lanes. */
   readBar(bar: number, offset: number, into: Uint8Array): void;
   /** Any width and offset inside the BAR; a part of a register is not written but counted. */
@@ -21,6 +19,11 @@ export interface PciDevice {
   reset(): void;
   /** Rejected accesses by cause. */
   readonly counters: Readonly<Record<string, number>>;
+}
+
+/** A device that says what its BAR 0 holds, so that it can be dumped. */
+export interface RegisterDevice extends PciDevice {
+  readonly registers: readonly Register[];
 }
 
 /** What answers accesses to one BAR; they always lie inside it. */
@@ -41,7 +44,7 @@ export interface DeviceParts {
 }
 
 /** Puts a device together: accesses that fit no BAR are counted here, so no space ever sees them. */
-export function assembleDevice(parts: DeviceParts): PciDevice {
+export function assembleDevice(parts: DeviceParts): RegisterDevice {
   const { bars, spaces, rejects, config } = parts;
   const find = (bar: number, offset: number, length: number): BarSpace | undefined => {
     const shape = bars[bar];

@@ -1,6 +1,6 @@
 // Registers and config space as text, for logs, bug reports and documentation.
 import { CONFIG_SPACE_SIZE } from './config-space.ts';
-import type { PciDevice } from './device.ts';
+import type { PciDevice, RegisterDevice } from './device.ts';
 import { REGISTER_BYTES, type Register } from './registers.ts';
 
 const LINE_BYTES = 16;
@@ -15,7 +15,7 @@ export function describeRegisters(table: readonly Register[]): string {
 }
 
 /** A device's registers with their present values, one line each. */
-export function dumpRegisters(device: PciDevice): string {
+export function dumpRegisters(device: RegisterDevice): string {
   const bytes = new Uint8Array(REGISTER_BYTES);
   const width = Math.max(...device.registers.map(([, name]) => name.length));
   const rows = device.registers.map(([offset, name, mode, meaning]) => {

@@ -1,7 +1,7 @@
 // Everything that users of the device models import, in one place.
 export { BAR_COUNT, type Bar } from './bars.ts';
 export { COMMAND, CONFIG, CONFIG_SPACE_SIZE, ConfigSpace } from './config-space.ts';
-export type { PciDevice } from './device.ts';
+export type { PciDevice, RegisterDevice } from './device.ts';
 export { describeRegisters, dumpConfig, dumpRegisters } from './dump.ts';
 export { createMemdev, type MemdevInfo, type MemdevOptions, type Pool } from './memdev/memdev.ts';
 export { MEMDEV, MEMDEV_REGISTERS } from './memdev/registers.ts';

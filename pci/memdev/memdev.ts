@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { BAR_COUNT, type Bar, ioBar, memoryBar } from '../bars.ts';
 import { ConfigSpace } from '../config-space.ts';
-import { assembleDevice, type BarSpace, type PciDevice } from '../device.ts';
+import { assembleDevice, type BarSpace, type RegisterDevice } from '../device.ts';
 import { SUBSYSTEM } from '../identity.ts';
 import { RegisterFile } from '../register-file.ts';
 import { type OnReject, Rejects } from '../rejects.ts';
@@ -31,7 +31,7 @@ export interface MemdevOptions {
   onReject?: OnReject;
 }
 
-export function createMemdev(name: string, info: MemdevInfo, options: MemdevOptions = {}): PciDevice {
+export function createMemdev(name: string, info: MemdevInfo, options: MemdevOptions = {}): RegisterDevice {
   checkInfo(name, info);
   const rejects = new Rejects(options.onReject);
   const size = Number(info.barSize);
@@ -58,7 +58,7 @@ export function createMemdev(name: string, info: MemdevInfo, options: MemdevOpti
   };
   return assembleDevice({
     name,
-    config: new ConfigSpace({ identity, bars }),
+    config: new ConfigSpace({ identity, bars, rejects }),
     bars,
     spaces: [registers, memory === undefined ? undefined : memorySpace(memory)],
     registers: MEMDEV_REGISTERS,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { BAR_COUNT, type Bar, ioBar, memoryBar } from '../bars.ts';
 import { ConfigSpace } from '../config-space.ts';
-import { assembleDevice, type PciDevice } from '../device.ts';
+import { assembleDevice, type RegisterDevice } from '../device.ts';
 import { SUBSYSTEM } from '../identity.ts';
 import { MsixMemory, msixCapability } from '../msix.ts';
 import { RegisterFile } from '../register-file.ts';
@@ -16,7 +16,7 @@ export interface PtnetOptions {
   onReject?: OnReject;
 }
 
-export interface PtnetDevice extends PciDevice {
+export interface PtnetDevice extends RegisterDevice {
   readonly serving: boolean;
   /** Stops serving because the host must (the guest's memory goes away, the client left); registers stay. */
   stop(): void;
@@ -63,7 +63,7 @@ export function createPtnet(name: string, backend: PtnetBackend, options: PtnetO
   };
   const device = assembleDevice({
     name,
-    config: new ConfigSpace({ identity, bars, capabilities: [msixCapability(layout)] }),
+    config: new ConfigSpace({ identity, bars, capabilities: [msixCapability(layout)], rejects }),
     bars,
     spaces: [registers, undefined, msix],
     registers: PTNET_REGISTERS,

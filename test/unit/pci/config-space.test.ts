@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { ioBar, memoryBar } from '../../../pci/bars.ts';
 import { type Capability, CONFIG, ConfigSpace } from '../../../pci/config-space.ts';
+import { Rejects } from '../../../pci/rejects.ts';
 import { readConfig, writeConfig } from './guest.ts';
 
 const identity = {
@@ -119,17 +120,21 @@ describe('the capability list', () => {
 });
 
 describe('the edges', () => {
-  test('reads past the end are 0 there, and said to be outside', () => {
-    const { config } = make();
+  const rejects = new Rejects();
+  const config = new ConfigSpace({ identity, bars, rejects });
+  test('reads that do not lie inside are 0 and counted', () => {
     const bytes = new Uint8Array(4).fill(0xa5);
-    expect(config.read(254, bytes)).toBe(false);
+    config.read(254, bytes);
     expect([...bytes]).toEqual([0, 0, 0, 0]);
-    expect(config.read(252, bytes)).toBe(true);
+    config.read(252, bytes.fill(0xa5));
+    expect([...bytes]).toEqual([0, 0, 0, 0]);
+    config.read(-1, bytes);
+    expect(rejects.counters['beyond-region']).toBe(2);
   });
-  test('writes past the end change nothing', () => {
-    const { config } = make();
-    expect(config.write(CONFIG.COMMAND, new Uint8Array(253).fill(0xff))).toBe(false);
+  test('writes that do not lie inside change nothing and are counted', () => {
+    config.write(CONFIG.COMMAND, new Uint8Array(253).fill(0xff));
     expect(config.command).toBe(0);
+    expect(rejects.counters['beyond-region']).toBe(3);
   });
   test('reset brings back what was there', () => {
     const device = make();
