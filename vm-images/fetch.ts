@@ -1,0 +1,102 @@
+/** Where a QEMU that speaks vfio-user and a kernel for test VMs come from: the machine, the cache, or Debian. */
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { KERNEL, QEMU, QEMU_VERSION_MIN } from './artifacts.ts';
+import { ensureArtifact } from './cache.ts';
+import { ArtifactError } from './errors.ts';
+import { listFiles } from './manifest.ts';
+import { compareVersions, parseQemuVersion } from './version.ts';
+
+export interface Qemu {
+  /** The program to spawn: QEMU itself, or the loader that runs an unpacked one. */
+  readonly binary: string;
+  /** What comes before QEMU's own arguments. */
+  readonly argsPrefix: string[];
+  readonly version: string;
+}
+
+export type VmPrerequisites =
+  | { readonly ok: true; readonly qemu: Qemu; readonly kernel: string }
+  | { readonly ok: false; readonly why: string };
+
+/** The version of a QEMU that is new enough and was built with vfio-user-pci, else why it will not do. */
+async function probe(binary: string, argsPrefix: string[]): Promise<{ version: string } | { why: string }> {
+  const asked = await execa(binary, [...argsPrefix, '--version'], { reject: false });
+  if (asked.failed) return { why: asked.stderr || String(asked.shortMessage) };
+  const version = parseQemuVersion(asked.stdout);
+  if (version === undefined) return { why: `it calls itself '${asked.stdout.split('\n')[0]}'` };
+  if (compareVersions(version, QEMU_VERSION_MIN) < 0) {
+    return { why: `it is version ${version}: vfio-user needs ${QEMU_VERSION_MIN}` };
+  }
+  const device = await execa(binary, [...argsPrefix, '-device', 'vfio-user-pci,help'], { reject: false });
+  return device.failed ? { why: 'it was built without vfio-user-pci' } : { version };
+}
+
+/** The unpacked tree brings its own C library and loader: nothing of the machine's is used. */
+function unpackedQemu(root: string): Pick<Qemu, 'binary' | 'argsPrefix'> {
+  return {
+    binary: join(root, 'usr/lib64/ld-linux-x86-64.so.2'),
+    argsPrefix: [
+      '--library-path',
+      join(root, 'usr/lib/x86_64-linux-gnu'),
+      join(root, 'usr/bin/qemu-system-x86_64'),
+      '-L',
+      join(root, 'usr/share/qemu'),
+      '-L',
+      join(root, 'usr/share/seabios'),
+    ],
+  };
+}
+
+async function findQemu(): Promise<Qemu> {
+  const system = await probe('qemu-system-x86_64', []);
+  if ('version' in system) return { binary: 'qemu-system-x86_64', argsPrefix: [], version: system.version };
+  const command = unpackedQemu(await ensureArtifact(QEMU));
+  const unpacked = await probe(command.binary, command.argsPrefix);
+  if ('why' in unpacked) throw new ArtifactError(`${command.binary}: QEMU does not run: ${unpacked.why}`);
+  return { ...command, version: unpacked.version };
+}
+
+async function findKernel(): Promise<string> {
+  const root = await ensureArtifact(KERNEL);
+  const image = (await listFiles(root)).find((file) => file.startsWith('boot/vmlinuz-'));
+  if (image === undefined)
+    throw new ArtifactError(`${root}: no boot/vmlinuz-*: the kernel package has changed`);
+  return join(root, image);
+}
+
+/** Asks once per process; a failure is not remembered, so that a later call may try again. */
+function once<T>(find: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | undefined;
+  return () => {
+    found ??= find().catch((error: unknown) => {
+      found = undefined;
+      throw error;
+    });
+    return found;
+  };
+}
+
+/** A QEMU with vfio-user-pci: the machine's own when it is new enough, else Debian's, unpacked into the cache. */
+export const getQemu: () => Promise<Qemu> = once(findQemu);
+
+/** The path of a bzImage whose serial console and initramfs support are built in. */
+export const getKernel: () => Promise<string> = once(findKernel);
+
+const describe = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** Whether VMs can run here, fetching what is missing; when not, why, in one line. */
+export async function vmPrerequisites(): Promise<VmPrerequisites> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return {
+      ok: false,
+      why: `VMs need an x86-64 Linux machine; this is ${process.arch} ${process.platform}`,
+    };
+  }
+  try {
+    const qemu = await getQemu();
+    return { ok: true, qemu, kernel: await getKernel() };
+  } catch (error) {
+    return { ok: false, why: describe(error) };
+  }
+}
