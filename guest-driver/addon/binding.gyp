@@ -1,0 +1,15 @@
+{
+  "target_defaults": {
+    "cflags": ["-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden"],
+    "cflags_cc": ["-std=gnu++20", "-O3", "-fno-exceptions", "-fno-rtti", "-fno-plt"],
+    "cflags_cc!": ["-std=gnu++17", "-std=gnu++14", "-std=gnu++1y", "-fno-omit-frame-pointer"],
+    "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"]
+  },
+  "targets": [
+    {
+      "target_name": "ptnetguest",
+      "include_dirs": ["..", "src", "<!@(node -p \"require('node-addon-api').include\")"],
+      "sources": ["<!@(find src -name '*.cc' | sort)"]
+    }
+  ]
+}

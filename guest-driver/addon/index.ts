@@ -1,0 +1,93 @@
+// Native loops over a port's rings for the driver model: typed entry of the guest addon.
+import { loadAddon } from '../../native/load.ts';
+
+export interface LoopOptions {
+  op: 'send' | 'receive' | 'echo' | 'duplex';
+  /** Mapped BAR 1. Must stay mapped until `done`. */
+  region: { address: bigint; size: bigint };
+  nifpOfs: number;
+  /** Addresses of the CSB arrays in this process. Must stay mapped until `done`. */
+  csb: { guestToHost: bigint; hostToGuest: bigint };
+  numTxRings: number;
+  numRxRings: number;
+  /** Which rings to use; all by default. */
+  txRings?: number[];
+  rxRings?: number[];
+  /** vfio-user socket, BAR, offset of KICK[0] in it; `wait` for an I/O BAR, whose writes are answered. */
+  doorbell: { fd: number; region: number; base: number; wait: boolean };
+  /** An eventfd per ring, TX first, -1 for none; with `sleep` the loop sleeps on them. */
+  interrupts?: number[];
+  sleep?: boolean;
+  /** How long without progress before it asks for an interrupt and sleeps (default 50). */
+  spinUs?: number;
+  /** Fruitless passes before it yields the core at each further one (default 512). */
+  yieldAfter?: number;
+  /** Stop at so many packets: sent (send), received (receive, echo), both (duplex). */
+  count?: bigint;
+  /** Stop after so long. */
+  seconds?: number;
+  /** Stop after so long without progress, once something moved. */
+  idleMs?: number;
+  /** Whole packet, 32 bytes at least (default 60). */
+  size?: number;
+  /** Slots per packet (default 1). */
+  frags?: number;
+  /** Slots taken or packets sent before an index is published (default 256). */
+  burst?: number;
+  /** What is written into packets sent and checked in packets received (default 'stamp'). */
+  payload?: 'none' | 'stamp' | 'full';
+  /** TX ring r (of those used) carries stream `stream + r`. */
+  stream?: number;
+  /** The first sequence number sent on every stream, and the first one expected (default 0). */
+  firstSeq?: bigint;
+  dst?: Uint8Array;
+  src?: Uint8Array;
+  /** Packets per second. */
+  rate?: number;
+}
+
+export interface Traffic {
+  packets: bigint;
+  bytes: bigint;
+}
+
+export interface LoopResult {
+  sent: Traffic;
+  received: Traffic & { lost: bigint; late: bigint; corrupt: bigint };
+  /** From the first to the last packet. */
+  seconds: number;
+  kicks: bigint;
+  interrupts: bigint;
+  /** Publications of an index. */
+  syncs: bigint;
+  /** Times a TX ring ran out of room. */
+  full: bigint;
+  /** Slots sent that the host had not taken when the loop ended. */
+  pending: bigint;
+  stopped: 'count' | 'seconds' | 'idle' | 'stop' | 'error';
+  error?: string;
+}
+
+export interface RunningLoop {
+  /** Never rejects: what went wrong while running is in the result. */
+  done: Promise<LoopResult>;
+  /** Ends the loop soon, wherever it is waiting. Harmless when it has ended. */
+  stop(): void;
+  progress(): { sent: bigint; received: bigint };
+}
+
+interface Addon {
+  startLoop(options: LoopOptions): RunningLoop;
+}
+
+const addon = loadAddon('guest-driver/addon', 'ptnetguest') as Addon;
+
+/**
+ * Runs a loop over rings that CREATE has started, in a thread of its own.
+ * The doorbell's socket belongs to the loop until `done`: nobody else may read it, and with `wait` nobody may write it.
+ * An echo checks packets and exchanges their MAC addresses unless `payload` is 'none'.
+ * @throws TypeError, RangeError for options that are wrong; Error when the rings in the region cannot be opened.
+ */
+export function startLoop(options: LoopOptions): RunningLoop {
+  return addon.startLoop(options);
+}

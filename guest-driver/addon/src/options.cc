@@ -1,0 +1,169 @@
+// Turns the options of startLoop() into a configuration: required fields, limits, addresses that are mapped, open descriptors.
+#include "options.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/policy.h"
+#include "reader.h"
+
+namespace ptnet::guest {
+namespace {
+
+constexpr int64_t kMaxRings = 1024;
+constexpr int64_t kMaxFd = 1 << 20;
+constexpr double kMaxSeconds = 86400;
+constexpr int64_t kMaxMs = 86'400'000;
+
+/// Whether every page of [address, address + size) is mapped in this process.
+bool IsMapped(uint64_t address, uint64_t size) {
+  const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const uint64_t first = address / page * page;
+  if (address == 0 || size == 0 || address + size < address) return false;
+  constexpr uint64_t kChunk = 4096;  // pages asked about at once
+  std::vector<unsigned char> resident(kChunk);
+  const uint64_t end = address + size;
+  for (uint64_t at = first; at < end; at += kChunk * page) {
+    const uint64_t length = std::min(end - at, kChunk * page);
+    if (mincore(reinterpret_cast<void*>(at), length, resident.data()) != 0) return false;
+  }
+  return true;
+}
+
+std::string Hex(uint64_t value) {
+  char text[24];
+  snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+void ReadMemory(Reader& reader, PortLayout& layout) {
+  reader.Integer("nifpOfs", 0, UINT32_MAX, layout.nifp_ofs);
+  reader.Integer("numTxRings", 0, kMaxRings, layout.num_tx_rings);
+  reader.Integer("numRxRings", 0, kMaxRings, layout.num_rx_rings);
+  Reader region = reader.Child("region");
+  uint64_t address = 0;
+  region.BigInt("address", address);
+  region.BigInt("size", layout.region.size);
+  if (region.ok() && (address % 8 != 0 || !IsMapped(address, layout.region.size)))
+    region.RangeError("address " + Hex(address) + ", size " + std::to_string(layout.region.size) +
+                      ": must be memory mapped in this process, aligned to 8");
+  layout.region.base = reinterpret_cast<uint8_t*>(address);
+  if (!region.ok()) return;
+  Reader csb = reader.Child("csb");
+  const uint64_t size = (layout.num_tx_rings + layout.num_rx_rings) * sizeof(CsbGuestToHost);
+  const auto read = [&](const char* name) {
+    uint64_t at = 0;
+    csb.BigInt(name, at);
+    if (csb.ok() && (at % alignof(CsbGuestToHost) != 0 || !IsMapped(at, size)))
+      csb.RangeError(std::string(name) + " " + Hex(at) + ": must be " + std::to_string(size) +
+                     " bytes mapped in this process, aligned to 64");
+    return at;
+  };
+  layout.gh = reinterpret_cast<CsbGuestToHost*>(read("guestToHost"));
+  layout.hg = reinterpret_cast<CsbHostToGuest*>(read("hostToGuest"));
+}
+
+void ReadRings(Reader& reader, const char* name, uint32_t rings, std::vector<uint32_t>& into) {
+  if (!reader.ok()) return;
+  std::vector<int64_t> numbers;
+  if (reader.Has(name)) {
+    reader.Integers(name, 0, static_cast<int64_t>(rings) - 1, numbers);
+    if (reader.ok() && std::set<int64_t>(numbers.begin(), numbers.end()).size() != numbers.size())
+      reader.RangeError(std::string(name) + ": names a ring twice");
+  } else {
+    for (uint32_t i = 0; i < rings; ++i) numbers.push_back(i);
+  }
+  into.assign(numbers.begin(), numbers.end());
+}
+
+void CheckDescriptor(Reader& reader, const std::string& name, int fd) {
+  if (reader.ok() && fcntl(fd, F_GETFD) < 0)
+    reader.RangeError(name + " " + std::to_string(fd) + ": not an open descriptor");
+}
+
+void ReadWakeups(Reader& reader, StartOptions& options) {
+  if (!reader.ok()) return;
+  Reader doorbell = reader.Child("doorbell");
+  doorbell.Integer("fd", 0, kMaxFd, options.doorbell.fd);
+  doorbell.Integer("region", 0, 8, options.doorbell.region);
+  doorbell.Integer("base", 0, UINT32_MAX, options.doorbell.base);
+  doorbell.Boolean("wait", options.doorbell.wait);
+  CheckDescriptor(doorbell, "fd", options.doorbell.fd);
+  if (!doorbell.ok()) return;
+  if (reader.Has("sleep")) reader.Boolean("sleep", options.config.sleep);
+  int64_t spin_us = options.config.spin_ns / 1000;
+  if (reader.Has("spinUs")) reader.Integer("spinUs", 0, 10'000'000, spin_us);
+  options.config.spin_ns = spin_us * 1000;
+  if (reader.Has("yieldAfter")) reader.Integer("yieldAfter", 0, int64_t{1} << 40, options.yield_after);
+  if (!reader.Has("interrupts")) return;
+  std::vector<int64_t> fds;
+  reader.Integers("interrupts", -1, kMaxFd, fds);
+  const size_t rings = options.layout.num_tx_rings + options.layout.num_rx_rings;
+  if (reader.ok() && fds.size() != rings)
+    reader.RangeError("interrupts: " + std::to_string(fds.size()) + " descriptors: must be one per ring, " +
+                      std::to_string(rings));
+  for (size_t i = 0; i < fds.size(); ++i)
+    if (fds[i] >= 0) CheckDescriptor(reader, "interrupts[" + std::to_string(i) + "]", static_cast<int>(fds[i]));
+  options.interrupts.assign(fds.begin(), fds.end());
+}
+
+/// A loop that sleeps must have an interrupt from each ring it can be waiting for.
+void CheckSleep(Reader& reader, const StartOptions& options) {
+  if (!options.config.sleep || !reader.ok()) return;
+  const auto check = [&](uint32_t index, const std::string& name) {
+    if (reader.ok() && (options.interrupts.empty() || options.interrupts[index] < 0))
+      reader.TypeError("sleep: " + name + " has no interrupt to wake the loop: add interrupts[" +
+                       std::to_string(index) + "]");
+  };
+  for (const uint32_t i : options.tx_rings) check(i, "tx ring " + std::to_string(i));
+  for (const uint32_t i : options.rx_rings)
+    check(options.layout.num_tx_rings + i, "rx ring " + std::to_string(i));
+}
+
+void ReadTraffic(Reader& reader, LoopConfig& config) {
+  size_t choice = 0;
+  reader.OneOf("op", {"send", "receive", "echo", "duplex"}, choice);
+  config.op = static_cast<Op>(choice);
+  if (reader.Has("payload")) {
+    reader.OneOf("payload", {"none", "stamp", "full"}, choice);
+    config.payload = static_cast<Payload>(choice);
+  }
+  if (reader.Has("count")) reader.BigInt("count", config.count);
+  if (reader.Has("firstSeq")) reader.BigInt("firstSeq", config.first_seq);
+  double seconds = 0;
+  if (reader.Has("seconds")) reader.Positive("seconds", kMaxSeconds, seconds);
+  config.duration_ns = static_cast<int64_t>(seconds * kNsPerSecond);
+  int64_t idle_ms = 0;
+  if (reader.Has("idleMs")) reader.Integer("idleMs", 1, kMaxMs, idle_ms);
+  config.idle_ns = idle_ms * 1'000'000;
+  if (reader.Has("size")) reader.Integer("size", 0, 1 << 20, config.size);
+  if (reader.Has("frags")) reader.Integer("frags", 0, 1 << 20, config.frags);
+  if (reader.Has("burst")) reader.Integer("burst", 0, 1 << 20, config.burst);
+  if (reader.Has("stream")) reader.Integer("stream", 0, 65535, config.stream);
+  if (reader.Has("rate")) reader.Positive("rate", 1e9, config.rate);
+  if (reader.Has("dst")) reader.Mac("dst", config.dst);
+  if (reader.Has("src")) reader.Mac("src", config.src);
+}
+
+}  // namespace
+
+bool ReadOptions(Napi::Env env, const Napi::Value& value, StartOptions& options) {
+  Reader reader(env, value, "");
+  ReadTraffic(reader, options.config);
+  ReadMemory(reader, options.layout);
+  if (env.IsExceptionPending()) return false;
+  ReadRings(reader, "txRings", options.layout.num_tx_rings, options.tx_rings);
+  ReadRings(reader, "rxRings", options.layout.num_rx_rings, options.rx_rings);
+  if (options.config.op == Op::kSend) options.rx_rings.clear();
+  if (options.config.op == Op::kReceive) options.tx_rings.clear();
+  ReadWakeups(reader, options);
+  if (env.IsExceptionPending()) return false;
+  CheckSleep(reader, options);
+  return reader.ok();
+}
+
+}  // namespace ptnet::guest
