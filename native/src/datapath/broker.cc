@@ -1,0 +1,180 @@
+// broker: binding and unbinding of rings, doorbells, interrupts, policies.
+#include "datapath/broker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace ptnet {
+namespace {
+
+constexpr int kDrainRounds = 4096;  // a guest that keeps publishing cannot hold its own detach up for ever
+
+}  // namespace
+
+Status Attachment::CheckOptions(const AttachOptions& options) const {
+  if (options.worker < engine_->workers() || options.policy == Policy::kInline) return Status::Ok();
+  return Status::Fail(EINVAL, port_->name() + ": worker " + std::to_string(options.worker) + " is not there: use 0 to " +
+                                  std::to_string(engine_->workers() - 1));
+}
+
+Status Attachment::Create(std::shared_ptr<Engine> engine, Port* port, const CsbPlace& guest_to_host,
+                          const CsbPlace& host_to_guest, const AttachOptions& options,
+                          std::shared_ptr<Attachment>* out) {
+  std::shared_ptr<Attachment> a(new Attachment(std::move(engine), port));
+  if (port->attached) return Status::Fail(EBUSY, port->name() + ": in use: detach the other client first");
+  if (Status s = a->CheckOptions(options); !s.ok()) return s;
+  for (uint32_t i = 0; i < port->rings(); i++) {
+    Flow* flow = port->flow(i);
+    bool wants_inline = options.policy == Policy::kInline;
+    if (flow != nullptr && Engine::InUse(*flow) && Engine::IsInline(*flow) != wants_inline)
+      return Status::Fail(EINVAL, port->name() + ": both ends of a pipe must be inline, or none");
+  }
+  uint64_t size = uint64_t{port->rings()} * sizeof(CsbAtok);
+  if (Status s = GuestWindow::Map(guest_to_host.fd, guest_to_host.offset, size, &a->guest_to_host_); !s.ok()) return s;
+  if (Status s = GuestWindow::Map(host_to_guest.fd, host_to_guest.offset, size, &a->host_to_guest_); !s.ok()) return s;
+  a->anchor_ = port->Anchor();
+  a->interrupts_ = std::vector<Interrupt>(port->rings());
+  a->doorbell_fds_.assign(port->rings(), -1);
+  port->attached = true;
+  a->detached_ = false;
+  for (uint32_t i = 0; i < port->rings(); i++) a->Bind(i, options);
+  *out = std::move(a);
+  return Status::Ok();
+}
+
+void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
+  Kring& k = port_->kring(ring);
+  auto* atok = reinterpret_cast<CsbAtok*>(guest_to_host_->data()) + ring;
+  auto* ktoa = reinterpret_cast<CsbKtoa*>(host_to_guest_->data()) + ring;
+  auto bind = [&] {
+    SpinGuard guard(k.lock);
+    StoreRelaxed(atok->cur, k.hwcur);
+    StoreRelaxed(atok->head, k.hwcur);
+    StoreRelaxed(ktoa->kern_need_kick, 0);
+    k.atok = atok;
+    k.ktoa = ktoa;
+    k.interrupt = &interrupts_[ring];
+    k.blocked = false;
+    k.Publish();
+  };
+  Flow* flow = port_->flow(ring);
+  if (flow == nullptr) return bind();
+  engine_->WithFlow(flow, bind);
+  engine_->Acquire(flow, options.policy, options.spin_ns, options.worker);
+  Engine::Kick(flow);
+}
+
+void Attachment::Unbind(uint32_t ring) {
+  Kring& k = port_->kring(ring);
+  Flow* flow = port_->flow(ring);
+  auto unbind = [&] {
+    // What the guest published before it asked to stop still goes out.
+    for (int i = 0; flow != nullptr && k.dir == Dir::kTx && i < kDrainRounds && flow->Poll(); i++) continue;
+    SpinGuard guard(k.lock);
+    StoreRelaxed(k.ktoa->kern_need_kick, 0);
+    k.atok = nullptr;
+    k.ktoa = nullptr;
+    k.interrupt = nullptr;
+  };
+  if (flow == nullptr) return unbind();
+  engine_->WithFlow(flow, unbind);
+  engine_->ReleaseFlow(flow);
+}
+
+Attachment::~Attachment() {
+  Detach();
+  for (Interrupt& irq : interrupts_)
+    if (irq.fd() >= 0) close(irq.fd());
+}
+
+void Attachment::Detach() {
+  {
+    SpinGuard guard(ring_lock_);
+    if (detached_) return;
+    detached_ = true;
+  }
+  CloseDoorbells();
+  for (uint32_t i = 0; i < rings(); i++) Unbind(i);
+  port_->attached = false;
+}
+
+void Attachment::Ring(uint32_t ring) noexcept {
+  SpinGuard guard(ring_lock_);
+  if (detached_) return;
+  std::atomic_ref<uint64_t>(port_->kring(ring).counters->kicks).fetch_add(1, std::memory_order_relaxed);
+  if (Flow* flow = port_->flow(ring)) Engine::Kick(flow);
+}
+
+bool Attachment::Sync(uint32_t ring) {
+  Flow* flow = port_->flow(ring);
+  if (detached_ || flow == nullptr || !Engine::IsInline(*flow)) return false;
+  bool moved = false;
+  flow->Unblock();
+  do {
+    for (int i = 0; i < kDrainRounds && flow->Poll(); i++) moved = true;
+  } while (flow->Arm());
+  return moved;
+}
+
+Status Attachment::SetInterrupts(uint32_t first, const std::vector<int>& fds) {
+  if (first > rings() || fds.size() > rings() - first)
+    return Status::Fail(EINVAL, port_->name() + ": interrupts beyond its " + std::to_string(rings()) + " rings");
+  std::vector<int> old;
+  for (size_t i = 0; i < fds.size(); i++) {
+    int fd = -1;
+    if (fds[i] >= 0) {
+      fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+      if (fd < 0) return Status::Fail(errno, port_->name() + ": interrupt: " + strerror(errno));
+    }
+    Interrupt& irq = interrupts_[first + i];
+    if (irq.fd() >= 0) old.push_back(irq.fd());
+    irq.set_fd(fd);
+  }
+  engine_->Synchronize();
+  for (int fd : old) close(fd);
+  return Status::Ok();
+}
+
+Status Attachment::SetPolicy(const AttachOptions& options) {
+  if (Status s = CheckOptions(options); !s.ok()) return s;
+  for (uint32_t i = 0; i < rings() && !detached_; i++) {
+    Flow* flow = port_->flow(i);
+    if (flow == nullptr) continue;
+    if (Engine::IsInline(*flow) || options.policy == Policy::kInline)
+      return Status::Fail(EINVAL, port_->name() + ": inline is chosen when a client attaches, not while it runs");
+    int fd = doorbell_fds_[i];
+    if (fd >= 0) engine_->UnwatchDoorbell(flow, fd);
+    engine_->Move(flow, options.policy, options.spin_ns, options.worker);
+    if (fd >= 0) engine_->WatchDoorbell(flow, fd);
+  }
+  return Status::Ok();
+}
+
+void Attachment::CloseDoorbells() {
+  for (uint32_t i = 0; i < rings(); i++) {
+    int fd = std::exchange(doorbell_fds_[i], -1);
+    if (fd < 0) continue;
+    engine_->UnwatchDoorbell(port_->flow(i), fd);
+    close(fd);
+  }
+}
+
+Status Attachment::SetDoorbells(const std::vector<int>& fds) {
+  if (fds.size() != rings()) return Status::Fail(EINVAL, port_->name() + ": one doorbell for each ring");
+  CloseDoorbells();
+  for (uint32_t i = 0; i < rings() && !detached_; i++) {
+    Flow* flow = port_->flow(i);
+    if (fds[i] < 0 || flow == nullptr) continue;
+    doorbell_fds_[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+    if (doorbell_fds_[i] < 0) return Status::Fail(errno, port_->name() + ": doorbell: " + strerror(errno));
+    engine_->WatchDoorbell(flow, doorbell_fds_[i]);
+  }
+  return Status::Ok();
+}
+
+}  // namespace ptnet

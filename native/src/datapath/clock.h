@@ -1,0 +1,17 @@
+// The data path's clock.
+#pragma once
+
+#include <time.h>
+
+#include <cstdint>
+
+namespace ptnet {
+
+/// CLOCK_MONOTONIC in ns.
+inline uint64_t NowNs() {
+  timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(ts.tv_nsec);
+}
+
+}  // namespace ptnet

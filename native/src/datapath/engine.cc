@@ -1,0 +1,65 @@
+// engine: creation of the workers and the movement of flows between them.
+#include "datapath/engine.h"
+
+#include <errno.h>
+
+namespace ptnet {
+
+Status Engine::Create(const std::vector<int>& cpus, std::shared_ptr<Engine>* out) {
+  std::shared_ptr<Engine> engine(new Engine());
+  for (uint32_t i = 0; i < cpus.size(); i++) {
+    engine->workers_.push_back(std::make_unique<Worker>());
+    if (Status s = engine->workers_.back()->Start(i, cpus[i]); !s.ok()) return s;
+  }
+  *out = std::move(engine);
+  return Status::Ok();
+}
+
+void Engine::Synchronize() {
+  for (auto& worker : workers_) worker->Call([] {});
+}
+
+void Engine::WithFlow(Flow* flow, const std::function<void()>& fn) {
+  Worker* worker = flow->worker_.load(std::memory_order_acquire);
+  worker != nullptr ? worker->Call(fn) : fn();
+}
+
+void Engine::Acquire(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t worker) {
+  if (flow->users_++ > 0) return;
+  if (policy == Policy::kInline) {
+    flow->policy_ = policy;
+    return;
+  }
+  Worker& w = *workers_[worker];
+  w.Call([&] { w.Add(flow, policy, spin_ns); });
+}
+
+void Engine::ReleaseFlow(Flow* flow) {
+  if (--flow->users_ > 0) return;
+  Worker* worker = flow->worker_.load(std::memory_order_acquire);
+  if (worker != nullptr) worker->Call([&] { worker->Remove(flow); });
+}
+
+void Engine::Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t to) {
+  Worker* from = flow->worker_.load(std::memory_order_acquire);
+  Worker& target = *workers_[to];
+  if (from == &target) return target.Call([&] { target.Configure(flow, policy, spin_ns); });
+  from->Call([&] { from->Remove(flow); });
+  target.Call([&] { target.Add(flow, policy, spin_ns); });
+}
+
+void Engine::WatchDoorbell(Flow* flow, int fd) {
+  if (Worker* worker = flow->worker_.load(std::memory_order_acquire))
+    worker->Call([&] { worker->WatchDoorbell(fd, flow); });
+}
+
+void Engine::UnwatchDoorbell(Flow* flow, int fd) {
+  if (Worker* worker = flow->worker_.load(std::memory_order_acquire))
+    worker->Call([&] { worker->UnwatchDoorbell(fd); });
+}
+
+void Engine::Kick(Flow* flow) noexcept {
+  if (Worker* worker = flow->worker_.load(std::memory_order_acquire)) worker->Kick(flow);
+}
+
+}  // namespace ptnet

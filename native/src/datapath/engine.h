@@ -1,0 +1,48 @@
+// engine: the workers, and what the control plane does with all of them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "datapath/flow.h"
+#include "datapath/worker.h"
+#include "memory/status.h"
+
+namespace ptnet {
+
+class Engine {
+ public:
+  /// One worker for each entry of `cpus`; an entry of -1 leaves the worker to the scheduler.
+  static Status Create(const std::vector<int>& cpus, std::shared_ptr<Engine>* out);
+
+  uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
+  Worker& worker(uint32_t i) { return *workers_[i]; }
+
+  /// Returns when every worker has finished the round that it was in: nothing that was unlinked before is in use.
+  void Synchronize();
+
+  // A flow is shared by the attachments at its ends: the first brings it to a worker, the last takes it away.
+  // All of these are the control plane's, on one thread.
+
+  /// Runs `fn` while no worker polls the flow: on its worker's thread, or here when it has none.
+  void WithFlow(Flow* flow, const std::function<void()>& fn);
+  void Acquire(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t worker);
+  void ReleaseFlow(Flow* flow);
+  /// Changes policy, spin time and worker of a flow that is in use. Not to or from kInline.
+  void Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t worker);
+  /// An eventfd that a client signals instead of writing to the doorbell; watched by the flow's worker.
+  void WatchDoorbell(Flow* flow, int fd);
+  void UnwatchDoorbell(Flow* flow, int fd);
+  static bool InUse(const Flow& flow) { return flow.users_ > 0; }
+  static bool IsInline(const Flow& flow) { return flow.policy_ == Policy::kInline; }
+  /// Any thread. Nothing happens for a flow without a worker.
+  static void Kick(Flow* flow) noexcept;
+
+ private:
+  Engine() = default;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace ptnet

@@ -1,0 +1,54 @@
+// A flow: what a worker serves. One tx ring, one rx ring, or the two rings that a pipe joins.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace ptnet {
+
+class Worker;
+
+enum class Policy : uint8_t {
+  kPoll,      // never parked
+  kAdaptive,  // parked after spin_ns without work
+  kNotify,    // parked as soon as there is nothing to do
+  kInline,    // no worker: the control plane calls Poll itself
+};
+
+class Flow {
+ public:
+  Flow() = default;
+  Flow(const Flow&) = delete;
+  Flow& operator=(const Flow&) = delete;
+
+  /// Moves what can be moved, up to a batch. True when something moved.
+  virtual bool Poll() noexcept = 0;
+  /// Asks the guest for kicks (kern_need_kick) and looks again after a full barrier. True when there is work after
+  /// all; then kicks are off again.
+  virtual bool Arm() noexcept = 0;
+  /// Takes the wish for kicks back.
+  virtual void Disarm() noexcept = 0;
+  /// A kick came: a ring that was stopped for a bad index may try again.
+  virtual void Unblock() noexcept {}
+  /// For a source that keeps a pace: when (CLOCK_MONOTONIC, ns) to poll again; 0 when it does not matter.
+  virtual uint64_t Due() const noexcept { return 0; }
+
+ protected:
+  ~Flow() = default;
+
+ private:
+  friend class Worker;
+  friend class Engine;
+
+  std::atomic<Worker*> worker_{nullptr};
+  std::atomic<bool> kicked_{false};
+  Flow* next_kicked_ = nullptr;
+  // The worker's own.
+  Policy policy_ = Policy::kAdaptive;
+  bool active_ = false;
+  uint64_t spin_ns_ = 0;
+  uint64_t idle_since_ns_ = 0;
+  uint32_t users_ = 0;  // attachments that drive this flow; the control plane's
+};
+
+}  // namespace ptnet

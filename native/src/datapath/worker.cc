@@ -1,0 +1,280 @@
+// Worker: the loop, parking and waking, and the calls of the control plane.
+#include "datapath/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+
+#include "datapath/clock.h"
+#include "ring/spinlock.h"
+
+namespace ptnet {
+namespace {
+
+constexpr uint64_t kPacedSleepNs = 50'000;     // a source due sooner than this is polled, not slept for
+constexpr uint64_t kYieldAfterRounds = 32;     // idle rounds before others may have the core
+constexpr uint64_t kDoorbellCheckRounds = 64;  // rounds between two looks at the ioeventfds while busy
+
+}  // namespace
+
+struct Worker::PendingCall {
+  explicit PendingCall(const std::function<void()>* f) : fn(f) {}
+  const std::function<void()>* fn;
+  std::mutex mutex;
+  std::condition_variable done_changed;
+  bool done = false;
+};
+
+Status Worker::Start(uint32_t index, int cpu) {
+  auto fail = [&](const char* call, int err) {
+    return Status::Fail(err, "worker " + std::to_string(index) + ": " + call + ": " + strerror(err));
+  };
+  epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
+  if (epoll_fd_ < 0) return fail("epoll_create1", errno);
+  wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (wake_fd_ < 0) return fail("eventfd", errno);
+  epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
+  if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &event) != 0) return fail("epoll_ctl", errno);
+  thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), ("ptnet-w" + std::to_string(index)).c_str());
+  if (cpu >= 0) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<size_t>(cpu), &set);
+    if (int err = pthread_setaffinity_np(thread_.native_handle(), sizeof set, &set); err != 0)
+      return fail("pthread_setaffinity_np", err);
+  }
+  return Status::Ok();
+}
+
+Worker::~Worker() {
+  if (thread_.joinable()) {
+    stop_.store(true);
+    Wake();
+    thread_.join();
+  }
+  if (wake_fd_ >= 0) close(wake_fd_);
+  if (epoll_fd_ >= 0) close(epoll_fd_);
+}
+
+void Worker::Wake() noexcept {
+  // Full barrier: what the caller has just stored before sleeping_; pairs with Sleep(), which stores sleeping_ before
+  // it looks at all of that once more.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!sleeping_.exchange(false, std::memory_order_relaxed)) return;
+  const uint64_t one = 1;
+  [[maybe_unused]] ssize_t n = write(wake_fd_, &one, sizeof one);
+}
+
+void Worker::Kick(Flow* flow) noexcept {
+  if (flow->kicked_.exchange(true, std::memory_order_acq_rel)) return;
+  Flow* head = kicked_.load(std::memory_order_relaxed);
+  do flow->next_kicked_ = head;
+  while (!kicked_.compare_exchange_weak(head, flow, std::memory_order_release, std::memory_order_relaxed));
+  Wake();
+}
+
+void Worker::Call(const std::function<void()>& fn) {
+  PendingCall call(&fn);
+  {
+    std::lock_guard lock(calls_mutex_);
+    calls_.push_back(&call);
+    calls_pending_.store(true, std::memory_order_release);
+  }
+  Wake();
+  std::unique_lock lock(call.mutex);
+  call.done_changed.wait(lock, [&] { return call.done; });
+}
+
+bool Worker::RunCalls() {
+  if (!calls_pending_.load(std::memory_order_acquire)) return false;
+  std::vector<PendingCall*> calls;
+  {
+    std::lock_guard lock(calls_mutex_);
+    calls.swap(calls_);
+    calls_pending_.store(false, std::memory_order_relaxed);
+  }
+  // A flow that is to be removed must not be left in the list of kicked ones.
+  TakeKicked();
+  for (PendingCall* call : calls) {
+    (*call->fn)();
+    std::lock_guard lock(call->mutex);
+    call->done = true;
+    call->done_changed.notify_one();
+  }
+  return true;
+}
+
+void Worker::Add(Flow* flow, Policy policy, uint64_t spin_ns) {
+  Configure(flow, policy, spin_ns);
+  flow->worker_.store(this, std::memory_order_release);
+  Activate(flow);
+}
+
+void Worker::Configure(Flow* flow, Policy policy, uint64_t spin_ns) {
+  flow->policy_ = policy;
+  flow->spin_ns_ = spin_ns;
+  if (flow->worker_.load(std::memory_order_relaxed) == this) Activate(flow);
+}
+
+void Worker::Remove(Flow* flow) {
+  flow->worker_.store(nullptr, std::memory_order_release);
+  std::erase(active_, flow);
+  std::erase(paced_, flow);
+  flow->active_ = false;
+}
+
+void Worker::WatchDoorbell(int fd, Flow* flow) {
+  // Edge-triggered: every write to the eventfd is an event, and nobody needs to read it.
+  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = flow}};
+  if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0) doorbells_++;
+}
+
+void Worker::UnwatchDoorbell(int fd) {
+  if (epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr) == 0) doorbells_--;
+}
+
+void Worker::Activate(Flow* flow) {
+  flow->idle_since_ns_ = 0;
+  if (flow->active_) return;
+  flow->active_ = true;
+  std::erase(paced_, flow);
+  flow->Disarm();
+  active_.push_back(flow);
+}
+
+void Worker::Deactivate(size_t i) {
+  Flow* flow = active_[i];
+  flow->active_ = false;
+  active_[i] = active_.back();
+  active_.pop_back();
+  if (flow->Due() != 0) paced_.push_back(flow);
+  counters_.parks.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Worker::TakeKicked() {
+  if (kicked_.load(std::memory_order_relaxed) == nullptr) return;
+  Flow* flow = kicked_.exchange(nullptr, std::memory_order_acquire);
+  while (flow != nullptr) {
+    Flow* next = flow->next_kicked_;
+    flow->kicked_.store(false, std::memory_order_release);
+    Worker* home = flow->worker_.load(std::memory_order_acquire);
+    if (home == this) {
+      flow->Unblock();
+      Activate(flow);
+      counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
+    } else if (home != nullptr) {
+      home->Kick(flow);  // it has moved since
+    }
+    flow = next;
+  }
+}
+
+/// True when a flow that had nothing to do is parked now.
+bool Worker::MayPark(Flow* flow) {
+  if (flow->policy_ == Policy::kPoll) return false;
+  if (now_ns_ == 0) now_ns_ = NowNs();
+  uint64_t due = flow->Due();
+  if (due != 0 && due < now_ns_ + kPacedSleepNs) return false;
+  if (flow->idle_since_ns_ == 0) flow->idle_since_ns_ = now_ns_;
+  if (flow->policy_ == Policy::kAdaptive && now_ns_ - flow->idle_since_ns_ < flow->spin_ns_) return false;
+  return !flow->Arm();
+}
+
+bool Worker::PollActive() {
+  bool moved = false;
+  now_ns_ = 0;
+  for (size_t i = 0; i < active_.size();) {
+    Flow* flow = active_[i];
+    if (flow->Poll()) {
+      flow->idle_since_ns_ = 0;
+      moved = true;
+      i++;
+    } else if (MayPark(flow)) {
+      Deactivate(i);
+    } else {
+      i++;
+    }
+  }
+  return moved;
+}
+
+uint64_t Worker::NextDue() const {
+  uint64_t next = UINT64_MAX;
+  for (Flow* flow : paced_) next = std::min(next, flow->Due());
+  return next;
+}
+
+void Worker::ActivateDue() {
+  uint64_t soon = NowNs() + kPacedSleepNs;
+  for (size_t i = 0; i < paced_.size();) {
+    Flow* flow = paced_[i];
+    flow->Due() <= soon ? Activate(flow) : void(i++);  // Activate takes it out of paced_
+  }
+}
+
+void Worker::Run() {
+  for (uint64_t round = 0; !stop_.load(std::memory_order_relaxed); round++) {
+    RunCalls();
+    TakeKicked();
+    if (!paced_.empty()) ActivateDue();
+    if (active_.empty()) {
+      Sleep();
+      continue;
+    }
+    counters_.rounds.store(round, std::memory_order_relaxed);
+    if (doorbells_ > 0 && round % kDoorbellCheckRounds == 0) TakeEvents(0);
+    if (PollActive()) {
+      idle_rounds_ = 0;
+    } else if (++idle_rounds_ < kYieldAfterRounds) {
+      CpuRelax();
+    } else {
+      sched_yield();
+    }
+  }
+}
+
+void Worker::Sleep() {
+  sleeping_.store(true, std::memory_order_relaxed);
+  // Full barrier: sleeping_ before what others may have left for us; pairs with Wake().
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (kicked_.load(std::memory_order_relaxed) != nullptr || calls_pending_.load(std::memory_order_relaxed) ||
+      stop_.load(std::memory_order_relaxed)) {
+    sleeping_.store(false, std::memory_order_relaxed);
+    return;
+  }
+  counters_.sleeps.fetch_add(1, std::memory_order_relaxed);
+  int64_t timeout_ns = -1;
+  if (!paced_.empty()) {
+    uint64_t due = NextDue(), now = NowNs();
+    timeout_ns = due > now + kPacedSleepNs ? static_cast<int64_t>(due - now - kPacedSleepNs / 2) : 0;
+  }
+  TakeEvents(timeout_ns);
+  sleeping_.store(false, std::memory_order_relaxed);
+}
+
+void Worker::TakeEvents(int64_t timeout_ns) {
+  epoll_event events[32];
+  timespec timeout{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
+  int n = epoll_pwait2(epoll_fd_, events, 32, timeout_ns < 0 ? nullptr : &timeout, nullptr);
+  for (int i = 0; i < n; i++) {
+    auto* flow = static_cast<Flow*>(events[i].data.ptr);
+    if (flow != nullptr) {
+      flow->Unblock();
+      Activate(flow);
+      counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
+      continue;
+    }
+    uint64_t count;
+    [[maybe_unused]] ssize_t got = read(wake_fd_, &count, sizeof count);
+  }
+}
+
+}  // namespace ptnet

@@ -1,0 +1,84 @@
+// A worker: one native thread that polls the flows that are busy and sleeps when none is.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "datapath/flow.h"
+#include "memory/status.h"
+
+namespace ptnet {
+
+/// What a worker counts about itself.
+struct WorkerCounters {
+  std::atomic<uint64_t> rounds{0};   // passes over the busy flows
+  std::atomic<uint64_t> parks{0};    // flows that went idle
+  std::atomic<uint64_t> wakeups{0};  // flows that a kick brought back
+  std::atomic<uint64_t> sleeps{0};   // times the thread waited in epoll
+};
+
+class Worker {
+ public:
+  Worker() = default;
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// Starts the thread; `cpu` pins it, -1 leaves it to the scheduler.
+  Status Start(uint32_t index, int cpu);
+
+  /// Any thread: the flow has something to do.
+  void Kick(Flow* flow) noexcept;
+  /// The control plane: runs `fn` on the worker's thread, between two rounds, and waits until it is done.
+  void Call(const std::function<void()>& fn);
+
+  // Called through Call().
+  void Add(Flow* flow, Policy policy, uint64_t spin_ns);
+  void Remove(Flow* flow);
+  void Configure(Flow* flow, Policy policy, uint64_t spin_ns);
+  void WatchDoorbell(int fd, Flow* flow);
+  void UnwatchDoorbell(int fd);
+
+  const WorkerCounters& counters() const { return counters_; }
+
+ private:
+  void Run();
+  bool RunCalls();
+  void TakeKicked();
+  bool PollActive();
+  bool MayPark(Flow* flow);
+  void Activate(Flow* flow);
+  void Deactivate(size_t i);
+  void ActivateDue();
+  uint64_t NextDue() const;
+  void Sleep();
+  void TakeEvents(int64_t timeout_ns);
+  void Wake() noexcept;
+
+  std::thread thread_;
+  int epoll_fd_ = -1;
+  int wake_fd_ = -1;
+
+  // Other threads write these.
+  alignas(64) std::atomic<Flow*> kicked_{nullptr};
+  std::atomic<bool> calls_pending_{false};
+  std::atomic<bool> sleeping_{false};
+  std::atomic<bool> stop_{false};
+  std::mutex calls_mutex_;
+  struct PendingCall;
+  std::vector<PendingCall*> calls_;
+
+  // The thread's own.
+  alignas(64) std::vector<Flow*> active_;
+  std::vector<Flow*> paced_;  // parked sources that wait for the time of their next packet
+  uint32_t doorbells_ = 0;    // ioeventfds in the epoll set
+  uint64_t now_ns_ = 0;
+  uint64_t idle_rounds_ = 0;
+  WorkerCounters counters_;
+};
+
+}  // namespace ptnet

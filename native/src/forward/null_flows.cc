@@ -1,0 +1,247 @@
+// The null port's data path: counting and checking what a guest sends, making what it receives.
+#include <algorithm>
+
+#include "datapath/clock.h"
+#include "datapath/notify.h"
+#include "forward/null_port.h"
+#include "ring/packet.h"
+
+namespace ptnet {
+namespace {
+
+constexpr uint32_t kBatch = 512;         // slots between two publications
+constexpr uint32_t kPrefetchAhead = 16;  // slots
+
+}  // namespace
+
+bool SinkFlow::HasWork() noexcept {
+  uint32_t head = k_.hwcur;
+  return k_.attached() && !k_.blocked && k_.LoadHead(&head) && head != k_.hwcur;
+}
+
+bool SinkFlow::Poll() noexcept {
+  uint32_t head = k_.hwcur;
+  if (!k_.attached() || k_.blocked || !k_.LoadHead(&head) || head == k_.hwcur) return false;
+  uint32_t done;
+  switch (verify_) {
+    case Payload::kNone: done = Consume<Payload::kNone>(head); break;
+    case Payload::kStamp: done = Consume<Payload::kStamp>(head); break;
+    default: done = Consume<Payload::kFull>(head); break;
+  }
+  if (done == k_.hwcur) return false;  // the end of a packet is still to come
+  k_.hwcur = done;
+  k_.hwtail = k_.Prev(done);
+  Add(k_.counters->syncs, 1);
+  k_.Publish();
+  Notify(k_);
+  return true;
+}
+
+/// Consumes whole packets from hwcur towards `head`, about a batch; the new hwcur.
+template <Payload level>
+uint32_t SinkFlow::Consume(uint32_t head) noexcept {
+  uint64_t packets = 0, bytes = 0;
+  probe::Tracker::Tally tally;
+  uint32_t i = k_.hwcur, ahead = i;
+  uint32_t stop = k_.Distance(i, head) > kBatch ? k_.Advance(i, kBatch) : head;
+  if constexpr (level != Payload::kNone) {
+    for (uint32_t n = 0; n < kPrefetchAhead && ahead != head; n++, ahead = k_.Next(ahead))
+      __builtin_prefetch(k_.Buf(k_.ValidBuf(k_.slots[ahead].buf_idx) ? k_.slots[ahead].buf_idx : 0));
+  }
+  // A packet of several slots may end beyond `stop`.
+  for (uint32_t left = k_.Distance(i, stop); left > 0;) {
+    SlotWord w = ReadSlot(k_.slots[i]);
+    if constexpr (level != Payload::kNone) {
+      if (ahead != head) {
+        SlotWord next = ReadSlot(k_.slots[ahead]);
+        __builtin_prefetch(k_.Buf(k_.ValidBuf(next.buf_idx) ? next.buf_idx : 0));
+        ahead = k_.Next(ahead);
+      }
+    }
+    if (level == Payload::kNone && !(w.flags & NS_MOREFRAG) && CheckSlot(k_, w) == Drop::kCount) [[likely]] {
+      packets++;
+      bytes += w.len;
+      i = k_.Next(i);
+      left--;
+      continue;
+    }
+    if (!ReadPacket(k_, i, head, &packet_)) break;
+    if (packet_.good()) {
+      packets++;
+      bytes += packet_.len;
+      if constexpr (level != Payload::kNone) Verify(packet_, level, &tally);
+    } else {
+      k_.counters->CountDrop(packet_.cause);
+    }
+    i = k_.Advance(i, packet_.slots);
+    left -= std::min(left, packet_.slots);
+  }
+  Add(k_.counters->packets, packets);
+  Add(k_.counters->bytes, bytes);
+  if (tally.lost | tally.late | tally.corrupt) {
+    Add(k_.counters->lost, tally.lost);
+    Add(k_.counters->late, tally.late);
+    Add(k_.counters->corrupt, tally.corrupt);
+  }
+  return i;
+}
+
+void SinkFlow::Verify(const Packet& p, Payload level, probe::Tracker::Tally* tally) noexcept {
+  probe::Header h;
+  if (p.len < sizeof h) {
+    tally->corrupt++;
+    return;
+  }
+  if (p.frags[0].len >= sizeof h) {
+    memcpy(&h, p.frags[0].data, sizeof h);
+  } else {
+    auto* to = reinterpret_cast<uint8_t*>(&h);
+    for (uint32_t f = 0, have = 0; have < sizeof h; f++) {
+      uint32_t n = std::min<uint32_t>(p.frags[f].len, sizeof h - have);
+      memcpy(to + have, p.frags[f].data, n);
+      have += n;
+    }
+  }
+  bool fine = h.ethertype == probe::kEtherTypeLe && h.stream < probe::kStreamsMax &&
+              h.check == probe::CheckOf(h.seq, h.stream, p.len);
+  if (fine && level == Payload::kFull) {
+    uint32_t at = 0;  // of this fragment in the packet
+    for (uint32_t f = 0; f < p.slots && fine; at += p.frags[f++].len) {
+      uint32_t skip = at < probe::kHeaderLen ? std::min(probe::kHeaderLen - at, p.frags[f].len) : 0;
+      fine = probe::Matches(p.frags[f].data + skip, h.seq, h.stream, at + skip, p.frags[f].len - skip);
+    }
+  }
+  if (fine) {
+    tracker_->Seen(h.stream, h.seq, tally);
+  } else {
+    tally->corrupt++;
+  }
+}
+
+bool SinkFlow::Arm() noexcept {
+  if (!k_.attached()) return false;
+  StoreRelaxed(k_.ktoa->kern_need_kick, 1);
+  // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!HasWork()) return false;
+  // An incomplete packet is not work: its end comes with a kick.
+  uint32_t head = k_.hwcur;
+  k_.LoadHead(&head);
+  if (!ReadPacket(k_, k_.hwcur, head, &packet_)) return false;
+  Disarm();
+  return true;
+}
+
+void SinkFlow::Disarm() noexcept {
+  if (k_.attached()) StoreRelaxed(k_.ktoa->kern_need_kick, 0);
+}
+
+/// Slots that the guest has given back. False when its indices are wrong.
+bool SourceFlow::TakeReleased() noexcept {
+  uint32_t head = k_.hwcur;
+  if (!k_.LoadHead(&head)) return false;
+  k_.hwcur = head;
+  return true;
+}
+
+/// Packets that pace and count allow now.
+uint64_t SourceFlow::Allowance() noexcept {
+  uint64_t left = config_.packets - sent_;
+  if (config_.rate == 0) return left;
+  uint64_t due = static_cast<uint64_t>(static_cast<double>(NowNs() - started_ns_) * packets_per_ns_);
+  return std::min(left, due > sent_ ? due - sent_ : 0);
+}
+
+uint64_t SourceFlow::Due() const noexcept {
+  if (config_.rate == 0 || Exhausted()) return 0;
+  return started_ns_ + static_cast<uint64_t>(static_cast<double>(sent_ + 1) / packets_per_ns_);
+}
+
+bool SourceFlow::Poll() noexcept {
+  if (!k_.attached() || k_.blocked || Exhausted() || !TakeReleased()) return false;
+  uint32_t space = std::min(k_.Distance(k_.hwtail, k_.Prev(k_.hwcur)), kBatch);
+  if (space < slots_per_packet_) return false;
+  uint32_t tail = k_.hwtail;
+  if (!Produce(space)) k_.Block(&k_.counters->drops[static_cast<int>(Drop::kBadBuf)]);
+  if (tail == k_.hwtail) return false;
+  Add(k_.counters->syncs, 1);
+  k_.Publish();
+  Notify(k_);
+  return true;
+}
+
+/// Makes packets for up to `space` slots; false when a slot shows a buffer outside the region.
+bool SourceFlow::Produce(uint32_t space) noexcept {
+  uint64_t allowed = Allowance(), packets = 0;
+  uint32_t i = k_.hwtail, ahead = i;
+  bool writes = config_.payload != Payload::kNone || prefilled_ < k_.num_slots;
+  bool fine = true;
+  while (packets < allowed && space >= slots_per_packet_ && fine) {
+    uint32_t first = i;
+    for (uint32_t offset = 0; offset < config_.size && fine; offset += k_.buf_size) {
+      if (writes) {
+        ahead = k_.Advance(i, std::min(kPrefetchAhead, k_.num_slots - 1));
+        SlotWord next = ReadSlot(k_.slots[ahead]);
+        __builtin_prefetch(k_.Buf(k_.ValidBuf(next.buf_idx) ? next.buf_idx : 0), 1);
+      }
+      SlotWord w = ReadSlot(k_.slots[i]);
+      uint32_t n = std::min(config_.size - offset, k_.buf_size);
+      fine = k_.ValidBuf(w.buf_idx);
+      if (!fine) break;
+      if (writes) {
+        uint8_t* to = k_.Buf(w.buf_idx);
+        bool stamp = config_.payload == Payload::kStamp && prefilled_ >= k_.num_slots;
+        stamp ? Write<Payload::kStamp>(to, offset, n) : Write<Payload::kFull>(to, offset, n);
+      }
+      w.len = static_cast<uint16_t>(n);
+      w.flags = offset + n < config_.size ? NS_MOREFRAG : 0;
+      WriteSlot(k_.slots[i], w);
+      i = k_.Next(i);
+    }
+    if (!fine) {
+      i = first;
+      break;
+    }
+    sent_++;
+    prefilled_ += writes ? slots_per_packet_ : 0;
+    packets++;
+    space -= slots_per_packet_;
+    writes = config_.payload != Payload::kNone || prefilled_ < k_.num_slots;
+  }
+  k_.hwtail = i;
+  Add(k_.counters->packets, packets);
+  Add(k_.counters->bytes, packets * config_.size);
+  return fine;
+}
+
+template <Payload level>
+void SourceFlow::Write(uint8_t* to, uint32_t offset, uint32_t n) noexcept {
+  if (offset == 0) probe::Stamp(to, header_, sent_, config_.size);
+  if constexpr (level == Payload::kFull) {
+    uint32_t skip = offset == 0 ? probe::kHeaderLen : 0;
+    probe::Fill(to + skip, sent_, header_.stream, offset + skip, n - skip);
+  }
+}
+
+bool SourceFlow::HasRoom() noexcept {
+  uint32_t head = k_.hwcur;
+  return k_.LoadHead(&head) && k_.Distance(k_.hwtail, k_.Prev(head)) >= slots_per_packet_;
+}
+
+bool SourceFlow::Arm() noexcept {
+  // With nothing to send now, what the guest gives back is of no use: it need not kick.
+  if (!k_.attached() || Exhausted()) return false;
+  if (!k_.blocked && HasRoom()) return Allowance() > 0;
+  StoreRelaxed(k_.ktoa->kern_need_kick, 1);
+  // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (k_.blocked || !HasRoom()) return false;
+  Disarm();
+  return true;
+}
+
+void SourceFlow::Disarm() noexcept {
+  if (k_.attached()) StoreRelaxed(k_.ktoa->kern_need_kick, 0);
+}
+
+}  // namespace ptnet

@@ -1,0 +1,97 @@
+// The null port: what a guest sends is counted (and checked, when asked), what it receives comes from a source that
+// can be told what to send. The stand-in for "the host".
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "forward/port.h"
+#include "forward/probe.h"
+#include "ring/packet.h"
+
+namespace ptnet {
+
+/// What a null port's rx rings bring. Ring r sends stream `stream + r`.
+struct SourceConfig {
+  uint64_t packets = 0;  // of each ring; kUnlimited for ever
+  uint32_t size = 60;    // bytes; 32 to 65535
+  Payload payload = Payload::kNone;
+  uint64_t rate = 0;  // packets/s of each ring; 0 as fast as there is room
+  uint16_t stream = 0;
+  uint8_t dst[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+  uint8_t src[6] = {0x02, 0, 0, 0, 0, 0};
+
+  static constexpr uint64_t kUnlimited = UINT64_MAX;
+};
+
+/// Consumes a tx ring.
+class SinkFlow final : public Flow {
+ public:
+  explicit SinkFlow(Kring& k) : k_(k) {}
+  bool Poll() noexcept override;
+  bool Arm() noexcept override;
+  void Disarm() noexcept override;
+  void Unblock() noexcept override { k_.blocked = false; }
+  /// kNone counts, kStamp checks sequence numbers, kFull all bytes. Starts every stream at 0 again.
+  void set_verify(Payload level);
+
+ private:
+  bool HasWork() noexcept;
+  template <Payload level>
+  uint32_t Consume(uint32_t head) noexcept;
+  void Verify(const Packet& p, Payload level, probe::Tracker::Tally* tally) noexcept;
+
+  Kring& k_;
+  Payload verify_ = Payload::kNone;
+  std::unique_ptr<probe::Tracker> tracker_;
+  Packet packet_;
+};
+
+/// Fills an rx ring.
+class SourceFlow final : public Flow {
+ public:
+  explicit SourceFlow(Kring& k) : k_(k) {}
+  bool Poll() noexcept override;
+  bool Arm() noexcept override;
+  void Disarm() noexcept override;
+  void Unblock() noexcept override { k_.blocked = false; }
+  uint64_t Due() const noexcept override;
+  void Configure(const SourceConfig& config);
+
+ private:
+  bool Exhausted() const { return sent_ >= config_.packets; }
+  bool TakeReleased() noexcept;
+  bool HasRoom() noexcept;
+  uint64_t Allowance() noexcept;
+  bool Produce(uint32_t space) noexcept;
+  template <Payload level>
+  void Write(uint8_t* to, uint32_t offset, uint32_t n) noexcept;
+
+  Kring& k_;
+  SourceConfig config_;
+  probe::Header header_{};
+  uint64_t sent_ = 0;
+  uint32_t slots_per_packet_ = 1;
+  uint64_t prefilled_ = 0;
+  uint64_t started_ns_ = 0;
+  double packets_per_ns_ = 0;
+};
+
+class NullPort final : public Port, public std::enable_shared_from_this<NullPort> {
+ public:
+  static Status Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
+                       std::shared_ptr<NullPort>* out);
+  Flow* flow(uint32_t i) override;
+  std::shared_ptr<void> Anchor() override { return shared_from_this(); }
+  SinkFlow& sink(uint32_t i) { return *sinks_[i]; }
+  SourceFlow& source(uint32_t i) { return *sources_[i]; }
+  /// EINVAL, naming what is out of range.
+  Status CheckSource(const SourceConfig& config) const;
+
+ private:
+  using Port::Port;
+  std::vector<std::unique_ptr<SinkFlow>> sinks_;
+  std::vector<std::unique_ptr<SourceFlow>> sources_;
+};
+
+}  // namespace ptnet

@@ -1,0 +1,138 @@
+// Pipes: the pump of one joined pair of rings, and the creation of the two ends.
+#include "forward/pipe.h"
+
+#include "datapath/notify.h"
+#include "ring/packet.h"
+
+namespace ptnet {
+
+Flow* PipeEnd::flow(uint32_t i) { return flows_[i]; }
+std::shared_ptr<void> PipeEnd::Anchor() { return pair_->shared_from_this(); }
+
+Status PipePair::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& master,
+                        const std::string& slave_name, std::shared_ptr<PipePair>* out) {
+  std::shared_ptr<PipePair> pair(new PipePair());
+  PortShape slave{slave_name, master.rx_rings, master.tx_rings, master.rx_slots, master.tx_slots, master.extra_bufs};
+  pair->master_.reset(new PipeEnd(region, stats, master));
+  pair->slave_.reset(new PipeEnd(region, stats, slave));
+  // The buffers are the tx rings'; an rx ring shows those of its peer.
+  for (PipeEnd* end : {pair->master_.get(), pair->slave_.get()}) {
+    if (Status s = end->Build(false); !s.ok()) return s;
+    end->pair_ = pair.get();
+    end->flows_.resize(end->rings());
+  }
+  auto join = [&](PipeEnd& from, PipeEnd& to) {
+    for (uint32_t i = 0; i < from.shape().tx_rings; i++) {
+      Kring &tx = from.tx(i), &rx = to.rx(i);
+      for (uint32_t s = 0; s < tx.num_slots; s++) rx.slots[s].buf_idx = tx.slots[s].buf_idx;
+      pair->pumps_.push_back(std::make_unique<PumpFlow>(tx, rx));
+      from.flows_[i] = to.flows_[to.shape().tx_rings + i] = pair->pumps_.back().get();
+    }
+  };
+  join(*pair->master_, *pair->slave_);
+  join(*pair->slave_, *pair->master_);
+  *out = std::move(pair);
+  return Status::Ok();
+}
+
+/// What the receiver has given back becomes the sender's again.
+bool PumpFlow::TakeReleased() noexcept {
+  if (!rx_.attached() || rx_.blocked) return false;
+  uint32_t head = rx_.hwcur;
+  if (!rx_.LoadHead(&head) || head == rx_.hwcur) return false;
+  for (uint32_t i = rx_.hwcur; i != head; i = rx_.Next(i)) {
+    SlotWord back = ReadSlot(rx_.slots[i]);
+    if (!(back.flags & NS_BUF_CHANGED)) [[likely]]
+      continue;
+    if (!rx_.ValidBuf(back.buf_idx)) {
+      rx_.counters->CountDrop(Drop::kBadBuf);
+      continue;
+    }
+    SlotWord mine = ReadSlot(tx_.slots[i]);
+    WriteSlot(tx_.slots[i], {back.buf_idx, mine.len, static_cast<uint16_t>(mine.flags | NS_BUF_CHANGED)});
+    WriteSlot(rx_.slots[i], {back.buf_idx, back.len, static_cast<uint16_t>(back.flags & ~NS_BUF_CHANGED)});
+  }
+  rx_.hwcur = head;
+  tx_.hwtail = tx_.Prev(head);
+  return true;
+}
+
+/// Whole packets that the sender has published become the receiver's. A bad slot stops the ring: skipping it would
+/// break the slot-by-slot correspondence.
+bool PumpFlow::PassPublished() noexcept {
+  if (!tx_.attached() || tx_.blocked) return false;
+  uint32_t head = tx_.hwcur;
+  if (!tx_.LoadHead(&head) || head == tx_.hwcur) return false;
+  uint64_t packets = 0, bytes = 0, held_bytes = 0;
+  uint32_t end = tx_.hwcur, slots = 0;  // end: behind the last whole packet; slots: in the packet being read
+  for (uint32_t i = tx_.hwcur; i != head; i = tx_.Next(i)) {
+    SlotWord w = ReadSlot(tx_.slots[i]);
+    Drop cause = CheckSlot(tx_, w);
+    if (++slots > kMaxFrags) cause = Drop::kBadFrags;
+    if (cause != Drop::kCount) [[unlikely]] {
+      tx_.Block(&tx_.counters->drops[static_cast<int>(cause)]);
+      break;
+    }
+    held_bytes += w.len;
+    w.flags &= NS_MOREFRAG | NS_BUF_CHANGED;
+    WriteSlot(rx_.slots[i], {w.buf_idx, w.len, static_cast<uint16_t>(w.flags & NS_MOREFRAG)});
+    if (w.flags & NS_BUF_CHANGED) WriteSlot(tx_.slots[i], {w.buf_idx, w.len, static_cast<uint16_t>(w.flags & NS_MOREFRAG)});
+    if (w.flags & NS_MOREFRAG) continue;
+    packets++;
+    bytes += held_bytes;
+    held_bytes = slots = 0;
+    end = tx_.Next(i);
+  }
+  if (end == tx_.hwcur) return false;
+  tx_.hwcur = rx_.hwtail = end;
+  for (RingCounters* c : {tx_.counters, rx_.counters}) {
+    Add(c->packets, packets);
+    Add(c->bytes, bytes);
+    Add(c->syncs, 1);
+  }
+  return true;
+}
+
+bool PumpFlow::Poll() noexcept {
+  bool released = TakeReleased();
+  bool passed = PassPublished();
+  if (!released && !passed) return false;
+  if (rx_.attached()) {
+    rx_.Publish();
+    if (passed) Notify(rx_);
+  }
+  if (tx_.attached()) {
+    tx_.Publish();
+    if (released) Notify(tx_);
+  }
+  return true;
+}
+
+bool PumpFlow::HasWork() noexcept {
+  uint32_t head = rx_.hwcur;
+  if (rx_.attached() && !rx_.blocked && rx_.LoadHead(&head) && head != rx_.hwcur) return true;
+  head = tx_.hwcur;
+  if (!tx_.attached() || tx_.blocked || !tx_.LoadHead(&head)) return false;
+  // The beginning of a packet alone is not work: its end comes with a kick.
+  for (uint32_t i = tx_.hwcur; i != head; i = tx_.Next(i))
+    if (!(ReadSlot(tx_.slots[i]).flags & NS_MOREFRAG)) return true;
+  return false;
+}
+
+bool PumpFlow::Arm() noexcept {
+  if (tx_.attached()) StoreRelaxed(tx_.ktoa->kern_need_kick, 1);
+  // The receiver's kick matters only while it holds slots that the sender may be waiting for.
+  if (rx_.attached() && (rx_.hwcur != rx_.hwtail || rx_.blocked)) StoreRelaxed(rx_.ktoa->kern_need_kick, 1);
+  // Full barrier: kern_need_kick before both heads; pairs with the guests, which store head before they read the flag.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!HasWork()) return false;
+  Disarm();
+  return true;
+}
+
+void PumpFlow::Disarm() noexcept {
+  for (Kring* k : {&tx_, &rx_})
+    if (k->attached()) StoreRelaxed(k->ktoa->kern_need_kick, 0);
+}
+
+}  // namespace ptnet

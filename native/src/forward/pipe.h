@@ -1,0 +1,59 @@
+// Pipes: two ports in one region whose rings are joined slot by slot. A slot that one end publishes appears at the
+// same index in the other's rx ring; nothing is copied and nothing is lost, a full pipe holds the sender back.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "forward/port.h"
+
+namespace ptnet {
+
+class PipePair;
+
+/// Joins one end's tx ring to the other end's rx ring, both directions of state at once: slots forward, room back.
+class PumpFlow final : public Flow {
+ public:
+  PumpFlow(Kring& tx, Kring& rx) : tx_(tx), rx_(rx) {}
+  bool Poll() noexcept override;
+  bool Arm() noexcept override;
+  void Disarm() noexcept override;
+  void Unblock() noexcept override { tx_.blocked = rx_.blocked = false; }
+
+ private:
+  bool TakeReleased() noexcept;
+  bool PassPublished() noexcept;
+  bool HasWork() noexcept;
+
+  Kring& tx_;
+  Kring& rx_;
+};
+
+class PipeEnd final : public Port {
+ public:
+  Flow* flow(uint32_t i) override;
+  std::shared_ptr<void> Anchor() override;
+
+ private:
+  friend class PipePair;
+  using Port::Port;
+  PipePair* pair_ = nullptr;
+  std::vector<PumpFlow*> flows_;
+};
+
+/// Both ends; they live and die together.
+class PipePair : public std::enable_shared_from_this<PipePair> {
+ public:
+  /// `master` shapes the master end; the slave end is its mirror image.
+  static Status Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& master,
+                       const std::string& slave_name, std::shared_ptr<PipePair>* out);
+  PipeEnd& master() { return *master_; }
+  PipeEnd& slave() { return *slave_; }
+
+ private:
+  PipePair() = default;
+  std::unique_ptr<PipeEnd> master_, slave_;
+  std::vector<std::unique_ptr<PumpFlow>> pumps_;
+};
+
+}  // namespace ptnet

@@ -1,0 +1,123 @@
+// Port: allocates netmap_if, rings and buffers in the region and lays them out for the guest.
+#include "forward/port.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <algorithm>
+
+namespace ptnet {
+namespace {
+
+constexpr uint32_t kHostRings = 1;  // of each direction
+constexpr uint32_t kHostSlots = 2;  // nobody serves them; they are there for the offsets
+
+}  // namespace
+
+Port::Port(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape)
+    : region_(std::move(region)),
+      stats_(std::move(stats)),
+      shape_(shape),
+      tx_(shape.tx_rings),
+      rx_(shape.rx_rings) {}
+
+Port::~Port() {
+  for (auto* rings : {&tx_, &rx_})
+    for (Kring& k : *rings)
+      if (k.counters != nullptr) stats_->Free(k.counters);
+  if (holder_ != 0) region_->Release(holder_);
+}
+
+PoolNeeds Port::Needs(const PortShape& shape, bool rx_bufs) {
+  return {1, shape.tx_rings + shape.rx_rings + 2 * kHostRings,
+          shape.tx_rings * shape.tx_slots + (rx_bufs ? shape.rx_rings * shape.rx_slots : 0) + shape.extra_bufs};
+}
+
+Status Port::CheckShape() const {
+  auto fail = [&](const std::string& text) { return Status::Fail(EINVAL, shape_.name + ": " + text); };
+  if (shape_.name.size() >= sizeof(NetmapIf::name) * 4) return fail("the name is too long: use up to 63 characters");
+  uint32_t most = region_->ring_slots_max();
+  for (auto [what, slots] : {std::pair{"tx-slots", shape_.tx_slots}, {"rx-slots", shape_.rx_slots}}) {
+    if (slots < 2) return fail(std::string(what) + " " + std::to_string(slots) + " is too few: use 2 or more");
+    if (slots > most)
+      return fail(std::string(what) + " " + std::to_string(slots) + " does not fit a ring object of " +
+                  std::to_string(region_->rings().size()) + " bytes: use up to " + std::to_string(most) +
+                  " or a ring-size of " + std::to_string(sizeof(NetmapRing) + uint64_t{slots} * sizeof(NetmapSlot)));
+  }
+  if (shape_.tx_rings < 1 || shape_.rx_rings < 1) return fail("a port needs at least one ring each way");
+  uint32_t offsets = shape_.tx_rings + shape_.rx_rings + 2 * kHostRings;
+  uint64_t if_size = sizeof(NetmapIf) + uint64_t{offsets} * sizeof(int64_t);
+  if (if_size > region_->ifs().size())
+    return fail("its netmap_if takes " + std::to_string(if_size) + " bytes: raise if-size of region " +
+                std::to_string(region_->id()) + " above " + std::to_string(region_->ifs().size()));
+  return Status::Ok();
+}
+
+Status Port::Build(bool rx_bufs) {
+  if (Status s = CheckShape(); !s.ok()) return s;
+  if (Status s = region_->Check(shape_.name, Needs(shape_, rx_bufs)); !s.ok()) return s;
+  if (stats_->available() < rings()) return Status::Fail(ENOMEM, shape_.name + ": no counters left: fewer rings");
+  holder_ = region_->NewHolder();
+  nifp_ = region_->AllocIf(holder_);
+  strncpy(nifp_->name, shape_.name.c_str(), sizeof nifp_->name - 1);
+  nifp_->version = kNetmapApi;
+  nifp_->tx_rings = shape_.tx_rings;
+  nifp_->rx_rings = shape_.rx_rings;
+  nifp_->host_tx_rings = kHostRings;
+  nifp_->host_rx_rings = kHostRings;
+  int64_t* ofs = nifp_->ring_ofs();
+  auto offset = [&](NetmapRing* ring) { return reinterpret_cast<uint8_t*>(ring) - reinterpret_cast<uint8_t*>(nifp_); };
+  for (uint32_t i = 0; i < shape_.tx_rings; i++) {
+    BuildRing(&tx_[i], Dir::kTx, static_cast<uint16_t>(i), shape_.tx_slots, true);
+    *ofs++ = offset(tx_[i].ring);
+  }
+  *ofs++ = offset(BuildHostRing(Dir::kTx, static_cast<uint16_t>(shape_.tx_rings)));
+  for (uint32_t i = 0; i < shape_.rx_rings; i++) {
+    BuildRing(&rx_[i], Dir::kRx, static_cast<uint16_t>(i), shape_.rx_slots, rx_bufs);
+    *ofs++ = offset(rx_[i].ring);
+  }
+  *ofs++ = offset(BuildHostRing(Dir::kRx, static_cast<uint16_t>(shape_.rx_rings)));
+  // Extra buffers: a list through the first word of each, 0 at the end.
+  for (uint32_t i = 0; i < shape_.extra_bufs; i++) {
+    uint32_t index = region_->AllocBuf(holder_);
+    *reinterpret_cast<uint32_t*>(region_->Buf(index)) = nifp_->bufs_head;
+    nifp_->bufs_head = index;
+  }
+  return Status::Ok();
+}
+
+void Port::BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool bufs) {
+  NetmapRing* ring = region_->AllocRing(holder_);
+  ring->num_slots = num_slots;
+  ring->ringid = index;
+  ring->dir = dir == Dir::kTx ? 1 : 0;
+  ring->tail = dir == Dir::kTx ? num_slots - 1 : 0;
+  k->slots = ring->slots();
+  for (uint32_t i = 0; bufs && i < num_slots; i++) {
+    k->slots[i].buf_idx = region_->AllocBuf(holder_);
+    k->slots[i].len = static_cast<uint16_t>(std::min(region_->bufs().size(), 65535u));
+  }
+  region_->TrackRing(holder_, k->slots, num_slots);
+  k->buf_base = region_->base() + region_->bufs().offset();
+  k->num_slots = num_slots;
+  k->num_bufs = region_->bufs().num();
+  k->buf_size = region_->bufs().size();
+  k->index = index;
+  k->dir = dir;
+  k->counters = stats_->Alloc();
+  k->ring = ring;
+  k->port = this;
+  k->hwcur = 0;
+  k->hwtail = ring->tail;
+}
+
+NetmapRing* Port::BuildHostRing(Dir dir, uint16_t index) {
+  NetmapRing* ring = region_->AllocRing(holder_);
+  ring->num_slots = kHostSlots;
+  ring->ringid = index;
+  ring->dir = dir == Dir::kTx ? 1 : 0;
+  ring->tail = dir == Dir::kTx ? kHostSlots - 1 : 0;
+  return ring;
+}
+
+}  // namespace ptnet

@@ -1,0 +1,116 @@
+// VALE: a learning Ethernet switch between netmap ports. The sender's worker copies a batch straight into the rx rings
+// of the destinations; a destination without room drops and counts, it never holds the sender back.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "forward/forwarding_table.h"
+#include "forward/port.h"
+#include "ring/packet.h"
+
+namespace ptnet {
+
+class Engine;
+class ValePort;
+
+class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
+ public:
+  static constexpr uint32_t kPortsMax = 254;
+
+  ValeSwitch(std::string name, std::shared_ptr<Engine> engine) : name_(std::move(name)), engine_(std::move(engine)) {}
+  ~ValeSwitch();
+
+  const std::string& name() const { return name_; }
+  /// Adds a port to the switch; ENOSPC beyond 254.
+  Status Attach(ValePort* port);
+  /// Takes it out and waits until no worker can be delivering to it.
+  void Detach(ValePort* port);
+
+  ValePort* port(uint32_t i) const { return ports_[i].load(std::memory_order_acquire); }
+  /// Bit i of word w: port 64 * w + i is there.
+  uint64_t present(uint32_t w) const { return present_[w].load(std::memory_order_acquire); }
+  ForwardingTable& table() { return table_; }
+
+  static constexpr uint32_t kWords = (kPortsMax + 63) / 64;
+
+ private:
+  std::string name_;
+  std::shared_ptr<Engine> engine_;
+  ForwardingTable table_;
+  std::array<std::atomic<ValePort*>, kPortsMax> ports_{};
+  std::array<std::atomic<uint64_t>, kWords> present_{};
+};
+
+/// Reads a batch from one tx ring, looks the destinations up and delivers to each of them once.
+class ValeFlow final : public Flow {
+ public:
+  ValeFlow(ValePort& port, Kring& k) : port_(port), k_(k) {}
+  bool Poll() noexcept override;
+  bool Arm() noexcept override;
+  void Disarm() noexcept override;
+  void Unblock() noexcept override { k_.blocked = false; }
+
+  static constexpr uint32_t kBatchSlots = 1024;
+
+ private:
+  static constexpr uint16_t kEnd = UINT16_MAX;
+  struct Item {
+    Frag frag;
+    uint32_t len;    // of the packet, in its first item
+    uint16_t next;   // the next packet of the same chain, by its first item
+    uint16_t frags;  // of the packet, in its first item
+    uint16_t flags;
+  };
+  struct Chain {
+    uint16_t first, last;
+  };
+
+  uint32_t Read(uint32_t head) noexcept;
+  void Route(ValeSwitch& sw) noexcept;
+  void Append(Chain* chain, uint16_t item) noexcept;
+  void DeliverUnicast(ValeSwitch& sw) noexcept;
+  void DeliverWithFlood(ValeSwitch& sw) noexcept;
+  bool HasWork() noexcept;
+
+  friend class ValeDelivery;
+
+  ValePort& port_;
+  Kring& k_;
+  uint32_t items_ = 0;
+  std::array<Item, kBatchSlots> batch_;
+  std::array<Chain, ValeSwitch::kPortsMax> chains_;  // valid for the ports in touched_
+  std::array<uint8_t, ValeSwitch::kPortsMax> touched_;
+  uint32_t touched_count_ = 0;
+  std::array<bool, ValeSwitch::kPortsMax> in_touched_{};
+  Chain flood_;  // packets for every other port
+  uint32_t flooded_ = 0;
+  Packet packet_;
+};
+
+class ValePort final : public Port, public std::enable_shared_from_this<ValePort> {
+ public:
+  static Status Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
+                       std::shared_ptr<ValeSwitch> sw, std::shared_ptr<ValePort>* out);
+  ~ValePort() override;
+  /// Leaves the switch; the port stays usable but nothing reaches it any more.
+  void Leave();
+
+  Flow* flow(uint32_t i) override { return i < flows_.size() ? flows_[i].get() : nullptr; }
+  std::shared_ptr<void> Anchor() override { return shared_from_this(); }
+  ValeSwitch* vale() const { return switch_.get(); }
+  uint32_t number() const { return number_; }
+
+ private:
+  friend class ValeSwitch;
+  using Port::Port;
+  std::shared_ptr<ValeSwitch> switch_;
+  uint32_t number_ = 0;  // on the switch
+  bool joined_ = false;
+  std::vector<std::unique_ptr<ValeFlow>> flows_;
+};
+
+}  // namespace ptnet

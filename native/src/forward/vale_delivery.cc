@@ -1,0 +1,140 @@
+// VALE's delivery: under the rx ring's lock, one look at the guest's head, the copies, one publication, one interrupt.
+#include "forward/vale_delivery.h"
+
+#include <algorithm>
+
+#include "datapath/notify.h"
+#include "forward/copy.h"
+
+namespace ptnet {
+namespace {
+
+Kring& RingFor(ValePort& to, uint32_t tx_ring) {
+  uint32_t rings = to.shape().rx_rings;
+  while (tx_ring >= rings) tx_ring -= rings;
+  return to.rx(tx_ring);
+}
+
+}  // namespace
+
+ValeDelivery::ValeDelivery(const ValeFlow& from, ValePort& to, uint32_t tx_ring)
+    : from_(from), k_(RingFor(to, tx_ring)) {}
+
+/// Takes what the guest has given back; false, counted once, while its indices are wrong.
+bool ValeDelivery::Open() noexcept {
+  uint32_t head = k_.hwcur;
+  if (!k_.LoadHead(&head)) return false;
+  k_.blocked = false;
+  k_.hwcur = head;
+  tail_ = k_.hwtail;
+  space_ = k_.Distance(tail_, k_.Prev(head));
+  return true;
+}
+
+bool ValeDelivery::Room(uint32_t slots) noexcept {
+  if (slots <= space_) return true;
+  // The guest may have moved on since; ask once more before dropping.
+  uint32_t head = k_.hwcur;
+  if (!k_.LoadHead(&head)) return false;
+  k_.hwcur = head;
+  space_ = k_.Distance(tail_, k_.Prev(head));
+  return slots <= space_;
+}
+
+/// Slots that the packet takes here: as many as there, unless its pieces are larger than our buffers.
+uint32_t ValeDelivery::SlotsFor(uint16_t first) const noexcept {
+  const auto& item = from_.batch_[first];
+  for (uint32_t f = 0; f < item.frags; f++) {
+    if (from_.batch_[first + f].frag.len > k_.buf_size) return (item.len + k_.buf_size - 1) / k_.buf_size;
+  }
+  return item.frags;
+}
+
+bool ValeDelivery::CopyWhole(uint16_t first) noexcept {
+  uint32_t frags = from_.batch_[first].frags, i = tail_;
+  for (uint32_t f = 0; f < frags; f++, i = k_.Next(i)) {
+    const Frag& frag = from_.batch_[first + f].frag;
+    SlotWord w = ReadSlot(k_.slots[i]);
+    if (!k_.ValidBuf(w.buf_idx)) [[unlikely]]
+      return false;
+    CopyPacket(k_.Buf(w.buf_idx), frag.data, frag.len);
+    uint32_t flags = (frags > 1 ? frags << 8 : 0) | (f + 1 < frags ? NS_MOREFRAG : 0);
+    WriteSlot(k_.slots[i], {w.buf_idx, static_cast<uint16_t>(frag.len), static_cast<uint16_t>(flags)});
+  }
+  tail_ = i;
+  space_ -= frags;
+  return true;
+}
+
+/// The same when the packet has to be cut into other pieces.
+bool ValeDelivery::CopyCut(uint16_t first, uint32_t slots) noexcept {
+  uint32_t i = tail_, piece = first, at = 0;  // at: bytes taken from the piece
+  uint32_t left = from_.batch_[first].len;
+  for (uint32_t s = 0; s < slots; s++, i = k_.Next(i)) {
+    SlotWord w = ReadSlot(k_.slots[i]);
+    if (!k_.ValidBuf(w.buf_idx)) return false;
+    uint32_t want = std::min(left, k_.buf_size), have = 0;
+    while (have < want) {
+      const Frag& frag = from_.batch_[piece].frag;
+      uint32_t n = std::min(want - have, frag.len - at);
+      memcpy(k_.Buf(w.buf_idx) + have, frag.data + at, n);
+      have += n, at += n;
+      if (at == frag.len) piece++, at = 0;
+    }
+    left -= want;
+    uint32_t flags = (slots > 1 ? slots << 8 : 0) | (s + 1 < slots ? NS_MOREFRAG : 0);
+    WriteSlot(k_.slots[i], {w.buf_idx, static_cast<uint16_t>(want), static_cast<uint16_t>(flags)});
+  }
+  tail_ = i;
+  space_ -= slots;
+  return true;
+}
+
+/// The packet that was sent first of those left; kEnd, which is above every item, when none is.
+uint16_t ValeDelivery::TakeNext() noexcept {
+  uint16_t& from = unicast_ <= flood_ ? unicast_ : flood_;
+  uint16_t at = from;
+  if (at != ValeFlow::kEnd) from = from_.batch_[at].next;
+  return at;
+}
+
+void ValeDelivery::Deliver(uint16_t unicast, uint16_t flood) noexcept {
+  unicast_ = unicast;
+  flood_ = flood;
+  uint64_t packets = 0, bytes = 0, full = 0, down = 0, too_long = 0, bad_buf = 0;
+  SpinGuard guard(k_.lock);
+  bool up = k_.attached() && Open();
+  for (uint16_t at = TakeNext(), next; at != ValeFlow::kEnd; at = next) {
+    next = TakeNext();
+    if (next != ValeFlow::kEnd) __builtin_prefetch(from_.batch_[next].frag.data);
+    uint32_t slots = SlotsFor(at);
+    if (!up) {
+      down++;
+    } else if (slots > kMaxFrags || slots >= k_.num_slots) {
+      too_long++;
+    } else if (!Room(slots)) {
+      full++;
+    } else if (!(slots == from_.batch_[at].frags ? CopyWhole(at) : CopyCut(at, slots))) {
+      bad_buf++;
+    } else {
+      packets++;
+      bytes += from_.batch_[at].len;
+    }
+  }
+  RingCounters& c = *k_.counters;
+  if (full | down | too_long | bad_buf) {
+    c.CountDrop(Drop::kFull, full);
+    c.CountDrop(Drop::kDown, down);
+    c.CountDrop(Drop::kBadFrags, too_long);
+    c.CountDrop(Drop::kBadBuf, bad_buf);
+  }
+  if (packets == 0) return;
+  Add(c.packets, packets);
+  Add(c.bytes, bytes);
+  Add(c.syncs, 1);
+  k_.hwtail = tail_;
+  k_.Publish();
+  Notify(k_);
+}
+
+}  // namespace ptnet

@@ -1,0 +1,31 @@
+// A window into guest memory: the pages of a CSB array, mapped from the descriptor that came with a DMA map.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "memory/status.h"
+
+namespace ptnet {
+
+/// The descriptor's owner may truncate the file at any time. Then the window's pages turn into private zero pages,
+/// instead of a SIGBUS that ends the host: the guest has only cut itself off.
+class GuestWindow {
+ public:
+  /// Maps `length` bytes at `offset` of `fd`, read and write.
+  static Status Map(int fd, uint64_t offset, uint64_t length, std::unique_ptr<GuestWindow>* out);
+  ~GuestWindow();
+  GuestWindow(const GuestWindow&) = delete;
+  GuestWindow& operator=(const GuestWindow&) = delete;
+
+  uint8_t* data() const { return map_ + skip_; }
+
+ private:
+  GuestWindow() = default;
+  uint8_t* map_ = nullptr;
+  uint64_t map_length_ = 0;
+  uint64_t skip_ = 0;
+  int slot_ = -1;  // in the table that the signal handler reads
+};
+
+}  // namespace ptnet

@@ -1,0 +1,144 @@
+// Region: limits, the sealed memfd, and who holds which object.
+#include "memory/region.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bit>
+
+namespace ptnet {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kHugePage = 2 << 20;
+
+uint64_t RoundUp(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
+
+struct PoolLimits {
+  const char* name;
+  uint64_t size_min, size_max, num_min, num_max;
+};
+constexpr PoolLimits kIfLimits{"if", sizeof(NetmapIf), 4096, 1, 10000};
+constexpr PoolLimits kRingLimits{"ring", sizeof(NetmapRing), 131072, 2, 1024};
+constexpr PoolLimits kBufLimits{"buf", 64, 65536, 4, 1000000};
+
+Status CheckShape(uint16_t id, const PoolLimits& limits, const PoolShape& shape) {
+  auto fail = [&](const char* what, uint64_t value, uint64_t min, uint64_t max) {
+    return Status::Fail(EINVAL, "region " + std::to_string(id) + ": " + limits.name + "-" + what + " " +
+                                    std::to_string(value) + " is out of range: use " + std::to_string(min) +
+                                    " to " + std::to_string(max));
+  };
+  if (shape.size < limits.size_min || shape.size > limits.size_max)
+    return fail("size", shape.size, limits.size_min, limits.size_max);
+  if (shape.num < limits.num_min || shape.num > limits.num_max)
+    return fail("num", shape.num, limits.num_min, limits.num_max);
+  return Status::Ok();
+}
+
+Status SystemFailure(uint16_t id, const char* call) {
+  int err = errno;
+  return Status::Fail(err, "region " + std::to_string(id) + ": " + call + ": " + strerror(err));
+}
+
+}  // namespace
+
+Status Region::Create(uint16_t id, const RegionShape& shape, bool hugepages, std::shared_ptr<Region>* out) {
+  if (id == 0) return Status::Fail(EINVAL, "region 0: 0 is not an id: use 1 to 65535");
+  for (const auto& [limits, pool] :
+       {std::pair{kIfLimits, shape.ifs}, {kRingLimits, shape.rings}, {kBufLimits, shape.bufs}}) {
+    if (Status s = CheckShape(id, limits, pool); !s.ok()) return s;
+  }
+  std::shared_ptr<Region> r(new Region());
+  r->id_ = id;
+  r->hugepages_ = hugepages;
+  uint64_t at = 0;
+  auto place = [&](const PoolShape& pool, uint32_t reserved) {
+    uint32_t size = static_cast<uint32_t>(RoundUp(pool.size, kCacheLine));
+    Pool placed(at, pool.num, size, reserved);
+    at = RoundUp(at + uint64_t{pool.num} * size, kPage);
+    return placed;
+  };
+  r->ifs_ = place(shape.ifs, 0);
+  r->rings_ = place(shape.rings, 0);
+  r->bufs_ = place(shape.bufs, kReservedBufs);
+  r->memsize_ = at;
+  r->bar_size_ = std::bit_ceil(hugepages ? RoundUp(at, kHugePage) : at);
+
+  std::string name = "ptnetmap-region-" + std::to_string(id);
+  unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | (hugepages ? MFD_HUGETLB : 0u);
+  r->fd_ = memfd_create(name.c_str(), flags);
+  if (r->fd_ < 0) return SystemFailure(id, "memfd_create");
+  if (ftruncate(r->fd_, static_cast<off_t>(r->bar_size_)) != 0) return SystemFailure(id, "ftruncate");
+  // A peer that got the descriptor must not be able to take pages away under the workers.
+  if (fcntl(r->fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    return SystemFailure(id, "fcntl(F_ADD_SEALS)");
+  void* p = mmap(nullptr, r->bar_size_, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd_, 0);
+  if (p == MAP_FAILED) return SystemFailure(id, "mmap");
+  r->base_ = static_cast<uint8_t*>(p);
+  madvise(p, r->bar_size_, MADV_DONTDUMP);
+  *out = std::move(r);
+  return Status::Ok();
+}
+
+Region::~Region() {
+  if (base_ != nullptr) munmap(base_, bar_size_);
+  if (fd_ >= 0) close(fd_);
+}
+
+PoolNeeds Region::Available() const { return {ifs_.available(), rings_.available(), bufs_.available()}; }
+
+Status Region::Check(const std::string& who, const PoolNeeds& needs) const {
+  PoolNeeds have = Available();
+  std::string lacking;
+  auto look = [&](const char* pool, uint32_t want, uint32_t free) {
+    if (want <= free) return;
+    if (!lacking.empty()) lacking += ", ";
+    lacking += std::to_string(want) + " " + pool + " (" + std::to_string(free) + " free)";
+  };
+  look("netmap_if", needs.ifs, have.ifs);
+  look("rings", needs.rings, have.rings);
+  look("buffers", needs.bufs, have.bufs);
+  if (lacking.empty()) return Status::Ok();
+  return Status::Fail(ENOMEM, who + ": region " + std::to_string(id_) + " is too small: needs " + lacking +
+                                  ": raise if-num, ring-num or buf-num");
+}
+
+NetmapIf* Region::AllocIf(Holder holder) {
+  uint32_t index = ifs_.Alloc(holder);
+  auto* p = base_ + ifs_.offset() + uint64_t{index} * ifs_.size();
+  memset(p, 0, ifs_.size());
+  return reinterpret_cast<NetmapIf*>(p);
+}
+
+NetmapRing* Region::AllocRing(Holder holder) {
+  uint32_t index = rings_.Alloc(holder);
+  auto* p = base_ + rings_.offset() + uint64_t{index} * rings_.size();
+  memset(p, 0, rings_.size());
+  auto* ring = reinterpret_cast<NetmapRing*>(p);
+  ring->buf_ofs = static_cast<int64_t>(base_ + bufs_.offset() - p);
+  ring->buf_size = bufs_.size();
+  return ring;
+}
+
+void Region::TrackRing(Holder holder, const NetmapSlot* slots, uint32_t num_slots) {
+  tracked_.push_back({holder, slots, num_slots});
+}
+
+void Region::Release(Holder holder) {
+  std::erase_if(tracked_, [&](const TrackedRing& t) { return t.holder == holder; });
+  for (const TrackedRing& t : tracked_) {
+    for (uint32_t i = 0; i < t.num_slots; i++) {
+      uint32_t index = t.slots[i].buf_idx;
+      if (index < bufs_.num() && bufs_.holder(index) == holder) bufs_.set_holder(index, t.holder);
+    }
+  }
+  for (Pool* pool : {&ifs_, &rings_, &bufs_}) {
+    for (uint32_t i = 0; i < pool->num(); i++)
+      if (pool->holder(i) == holder) pool->Free(i);
+  }
+}
+
+}  // namespace ptnet

@@ -1,0 +1,91 @@
+// A netmap memory region: one sealed memfd with the pools of netmap_if, netmap_ring and buffers, in that order.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "memory/layout.h"
+#include "memory/pool.h"
+#include "memory/status.h"
+
+namespace ptnet {
+
+struct PoolShape {
+  uint32_t num = 0;
+  uint32_t size = 0;  // bytes; rounded up to a cache line
+};
+
+struct RegionShape {
+  PoolShape ifs;
+  PoolShape rings;
+  PoolShape bufs;
+};
+
+/// How many objects of each pool are free, or wanted.
+struct PoolNeeds {
+  uint32_t ifs = 0;
+  uint32_t rings = 0;
+  uint32_t bufs = 0;
+};
+
+class Region {
+ public:
+  /// Maps a new region. Fails with EINVAL naming the limit that `shape` breaks (spec/netmap-abi.md, "A memory
+  /// region"), or with the errno of the call that failed.
+  static Status Create(uint16_t id, const RegionShape& shape, bool hugepages, std::shared_ptr<Region>* out);
+  ~Region();
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  uint16_t id() const { return id_; }
+  int fd() const { return fd_; }
+  uint8_t* base() const { return base_; }
+  /// Bytes that the pools take, a page multiple.
+  uint64_t memsize() const { return memsize_; }
+  /// Bytes of the memfd and of BAR 1: memsize rounded up to a power of two.
+  uint64_t bar_size() const { return bar_size_; }
+  bool hugepages() const { return hugepages_; }
+  const Pool& ifs() const { return ifs_; }
+  const Pool& rings() const { return rings_; }
+  const Pool& bufs() const { return bufs_; }
+  PoolNeeds Available() const;
+
+  Holder NewHolder() { return ++last_holder_; }
+  /// EOK, or ENOMEM with what is wanted and what is there.
+  Status Check(const std::string& who, const PoolNeeds& needs) const;
+  NetmapIf* AllocIf(Holder holder);
+  NetmapRing* AllocRing(Holder holder);
+  uint32_t AllocBuf(Holder holder) { return bufs_.Alloc(holder); }
+  uint8_t* Buf(uint32_t index) const { return base_ + bufs_.offset() + uint64_t{index} * bufs_.size(); }
+  uint32_t ring_slots_max() const { return (rings_.size() - sizeof(NetmapRing)) / sizeof(NetmapSlot); }
+
+  /// Takes everything back that `holder` was given. A buffer that a ring of another holder now shows (it was
+  /// swapped there) passes to that holder instead of being freed under its feet.
+  void Release(Holder holder);
+  /// Ring headers are the guest's to overwrite, so the slots of a ring are registered by its owner.
+  void TrackRing(Holder holder, const NetmapSlot* slots, uint32_t num_slots);
+
+ private:
+  Region() = default;
+
+  struct TrackedRing {
+    Holder holder;
+    const NetmapSlot* slots;
+    uint32_t num_slots;
+  };
+
+  uint16_t id_ = 0;
+  int fd_ = -1;
+  uint8_t* base_ = nullptr;
+  uint64_t memsize_ = 0;
+  uint64_t bar_size_ = 0;
+  bool hugepages_ = false;
+  Pool ifs_, rings_, bufs_;
+  Holder last_holder_ = 0;
+  std::vector<TrackedRing> tracked_;
+};
+
+}  // namespace ptnet

@@ -1,0 +1,100 @@
+// The host's side of one netmap ring: its own copies of what it needs, the indices, and the CSB that drives it.
+// Ring headers in shared memory are written once, at creation, and never read back.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+
+#include "memory/layout.h"
+#include "ring/csb.h"
+#include "ring/spinlock.h"
+#include "stats/counters.h"
+
+namespace ptnet {
+
+class Interrupt;
+class Port;
+
+enum class Dir : uint8_t { kTx, kRx };
+
+struct Kring {
+  // Set at creation, then read only.
+  alignas(kCacheLine) NetmapSlot* slots = nullptr;
+  uint8_t* buf_base = nullptr;
+  uint32_t num_slots = 0;
+  uint32_t num_bufs = 0;
+  uint32_t buf_size = 0;  // bytes between buffers, and the most a slot can hold
+  uint16_t index = 0;
+  Dir dir = Dir::kTx;
+  RingCounters* counters = nullptr;
+  NetmapRing* ring = nullptr;
+  Port* port = nullptr;
+
+  // Set while an attachment drives the ring; null otherwise.
+  CsbAtok* atok = nullptr;
+  CsbKtoa* ktoa = nullptr;
+  Interrupt* interrupt = nullptr;
+
+  // Written by the one who serves the ring: its worker, or for a VALE rx ring whoever holds the lock.
+  alignas(kCacheLine) uint32_t hwcur = 0;
+  uint32_t hwtail = 0;
+  bool blocked = false;  // a bad index or slot was met and reported: quiet until a kick or an attach
+  SpinLock lock;
+
+  uint32_t Next(uint32_t i) const { return ++i == num_slots ? 0 : i; }
+  uint32_t Prev(uint32_t i) const { return (i == 0 ? num_slots : i) - 1; }
+  /// Slots from `from` up to `to`, going forward.
+  uint32_t Distance(uint32_t from, uint32_t to) const { return to >= from ? to - from : to + num_slots - from; }
+  uint32_t Advance(uint32_t i, uint32_t n) const { return (i += n) >= num_slots ? i - num_slots : i; }
+  bool attached() const { return atok != nullptr; }
+  uint8_t* Buf(uint32_t buf_idx) const { return buf_base + uint64_t{buf_idx} * buf_size; }
+  bool ValidBuf(uint32_t buf_idx) const { return buf_idx - kReservedBufs < num_bufs - kReservedBufs; }
+
+  /// Copies the guest's head into `*head`. False, counted and the ring blocked, when head or cur lies outside what
+  /// the guest owns.
+  bool LoadHead(uint32_t* head) {
+    // Acquire: the slots up to head, and cur, are read after it; pairs with the guest's store of cur, then head.
+    uint32_t h = LoadAcquire(atok->head);
+    if (h == *head) return true;
+    uint32_t c = LoadRelaxed(atok->cur);
+    uint32_t owned = Distance(hwcur, hwtail);
+    if (h >= num_slots || c >= num_slots || Distance(hwcur, h) > owned || Distance(hwcur, c) > owned) [[unlikely]]
+      return Block(&counters->bad_index);
+    *head = h;
+    return true;
+  }
+
+  bool Block(uint64_t* counter) {
+    if (!blocked) Add(*counter, 1);
+    blocked = true;
+    return false;
+  }
+
+  /// Shows hwcur and hwtail to the guest.
+  void Publish() {
+    StoreRelaxed(ktoa->hwcur, hwcur);
+    // Release: slots, payload and hwcur before hwtail; pairs with the acquire load of hwtail in the guest's sync.
+    StoreRelease(ktoa->hwtail, hwtail);
+  }
+};
+
+/// The first eight bytes of a slot, read or written at once: the guest may change the shared slot at any time, so
+/// what was checked must be what is used.
+struct SlotWord {
+  uint32_t buf_idx;
+  uint16_t len;
+  uint16_t flags;
+};
+static_assert(sizeof(SlotWord) == 8);
+
+inline SlotWord ReadSlot(NetmapSlot& slot) {
+  uint64_t word = std::atomic_ref<uint64_t>(reinterpret_cast<uint64_t&>(slot)).load(std::memory_order_relaxed);
+  return std::bit_cast<SlotWord>(word);
+}
+inline void WriteSlot(NetmapSlot& slot, SlotWord word) {
+  std::atomic_ref<uint64_t>(reinterpret_cast<uint64_t&>(slot))
+      .store(std::bit_cast<uint64_t>(word), std::memory_order_relaxed);
+}
+
+}  // namespace ptnet

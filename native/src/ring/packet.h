@@ -1,0 +1,58 @@
+// Reads packets out of a tx ring that a guest fills: whole packets only, every slot read once and checked.
+#pragma once
+
+#include <cstdint>
+
+#include "ring/kring.h"
+
+namespace ptnet {
+
+struct Frag {
+  uint8_t* data;
+  uint32_t len;
+};
+
+/// One packet, its slots checked; `cause` says why it must be dropped, or kCount when it is fine.
+struct Packet {
+  Frag frags[kMaxFrags];
+  uint32_t slots = 0;
+  uint32_t len = 0;
+  uint16_t flags = 0;  // of the first slot
+  Drop cause = Drop::kCount;
+
+  bool good() const { return cause == Drop::kCount; }
+};
+
+/// Why a slot of a tx ring cannot be used; kCount when it can.
+inline Drop CheckSlot(const Kring& k, SlotWord w) {
+  if (!k.ValidBuf(w.buf_idx)) return Drop::kBadBuf;
+  if (w.len > k.buf_size) return Drop::kBadLen;
+  if (w.flags & NS_INDIRECT) return Drop::kBadFlags;
+  return Drop::kCount;
+}
+
+/// Reads the packet that begins at slot `i` and ends before `head`. False when its end is not there yet. A chain
+/// longer than kMaxFrags, or one that fills the ring without an end, comes back as a packet to drop.
+inline bool ReadPacket(Kring& k, uint32_t i, uint32_t head, Packet* p) {
+  p->slots = p->len = 0;
+  p->cause = Drop::kCount;
+  for (; i != head; i = k.Next(i)) {
+    SlotWord w = ReadSlot(k.slots[i]);
+    Drop cause = CheckSlot(k, w);
+    if (p->slots == 0) p->flags = w.flags;
+    if (p->cause == Drop::kCount) p->cause = cause;
+    if (p->slots < kMaxFrags) {
+      p->frags[p->slots] = {k.Buf(p->good() ? w.buf_idx : 0), w.len};
+    } else if (p->good()) {
+      p->cause = Drop::kBadFrags;
+    }
+    p->slots++;
+    p->len += w.len;
+    if (!(w.flags & NS_MOREFRAG)) return true;
+  }
+  if (p->slots < k.num_slots - 1) return false;
+  p->cause = Drop::kBadFrags;
+  return true;
+}
+
+}  // namespace ptnet

@@ -1,0 +1,45 @@
+// What is counted for each ring: one block of shared memory a ring, one writer a cache line.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace ptnet {
+
+/// Why a packet was dropped, or a ring stopped. The order is that of RingCounters::drops.
+enum class Drop : uint8_t {
+  kFull,           // no room in the destination ring
+  kDown,           // the destination port is not being served
+  kNoDestination,  // no other port on the switch
+  kBadBuf,         // buf_idx outside the region
+  kBadLen,         // len beyond the buffer, or too short for an Ethernet header
+  kBadFlags,       // NS_INDIRECT
+  kBadFrags,       // more than 64 slots
+  kCount
+};
+
+inline void Add(uint64_t& counter, uint64_t n) {
+  std::atomic_ref<uint64_t> ref(counter);
+  ref.store(ref.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
+
+/// Layout known to native/stats.ts by the names in RingCounterNames().
+struct alignas(256) RingCounters {
+  // Written by whoever serves the ring (for a VALE rx ring: under its lock).
+  uint64_t packets = 0;
+  uint64_t bytes = 0;
+  uint64_t syncs = 0;
+  uint64_t interrupts = 0;
+  uint64_t bad_index = 0;  // head or cur outside [hwcur, hwtail]: the ring waits for the next kick
+  uint64_t lost = 0;       // what a verifying sink found
+  uint64_t late = 0;
+  uint64_t corrupt = 0;
+  uint64_t drops[static_cast<int>(Drop::kCount)] = {};
+  // Written by those who see doorbells: the reader of the sockets, and workers for ioeventfds.
+  alignas(64) uint64_t kicks = 0;
+
+  void CountDrop(Drop cause, uint64_t n = 1) { Add(drops[static_cast<int>(cause)], n); }
+};
+static_assert(sizeof(RingCounters) == 256);
+
+}  // namespace ptnet
