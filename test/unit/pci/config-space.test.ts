@@ -111,6 +111,13 @@ describe('the capability list', () => {
     expect(readConfig(device, 0x40, 2)).toBe(0x4809);
     expect(readConfig(device, 0x48, 2)).toBe(0x0011);
   });
+  test('is not writable in its links, whatever a capability says of its own bytes', () => {
+    const device = make([{ bytes: Uint8Array.of(9, 0, 0, 0), writable: new Uint8Array(4).fill(0xff) }]);
+    writeConfig(device, 0x34, 0xffffffff);
+    writeConfig(device, 0x40, 0xffffffff);
+    expect(readConfig(device, 0x34)).toBe(0x40);
+    expect(readConfig(device, 0x40)).toBe(0xffff00ff);
+  });
   test('must fit', () => {
     expect(() => make([capability(9, 193)])).toThrow('does not fit config space');
     expect(() => make([{ bytes: new Uint8Array(4), writable: new Uint8Array(3) }])).toThrow(
