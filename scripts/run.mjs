@@ -57,14 +57,25 @@ function buildNative() {
     const sources = folder === 'native' ? ['native'] : ['guest-driver/addon', 'guest-driver/core'];
     unlessFresh(join(root, folder, 'build', '.built'), sources, () => {
       console.error(`ptnetmap: building ${folder}`);
-      run(bin('node-gyp'), ['rebuild', '--loglevel=warn', '--jobs=2', ...nodedir], { cwd: join(root, folder) });
+      run(bin('node-gyp'), ['rebuild', '--loglevel=warn', '--jobs=2', ...nodedir], {
+        cwd: join(root, folder),
+      });
     });
   }
 }
 
 function build() {
   buildNative();
-  const sources = ['pci', 'backend', 'native', 'guest-driver', 'vm-images', 'test/harness', 'test/bench', 'tsconfig.json'];
+  const sources = [
+    'pci',
+    'backend',
+    'native',
+    'guest-driver',
+    'vm-images',
+    'test/harness',
+    'test/bench',
+    'tsconfig.json',
+  ];
   unlessFresh(join(root, 'dist', '.built'), sources, () => {
     console.error('ptnetmap: compiling TypeScript');
     rmSync(join(root, 'dist'), { recursive: true, force: true });

@@ -7,5 +7,8 @@ namespace ptnet::addon {
 
 void InitOs(Napi::Env env, Napi::Object exports);
 void InitKick(Napi::Env env, Napi::Object exports);
+void InitMemory(Napi::Env env, Napi::Object exports);
+void InitPorts(Napi::Env env, Napi::Object exports);
+void InitEngine(Napi::Env env, Napi::Object exports);
 
 }  // namespace ptnet::addon

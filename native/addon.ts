@@ -1,0 +1,149 @@
+// The addon as TypeScript sees it: handles are opaque, everything else is plain data.
+import { loadAddon } from './load.ts';
+
+declare const brand: unique symbol;
+/** An opaque native handle; freed when nothing refers to it any more. */
+export interface Handle<Kind extends string> {
+  readonly [brand]: Kind;
+}
+
+export type PayloadLevel = 'none' | 'stamp' | 'full';
+export type PolicyName = 'poll' | 'adaptive' | 'notify' | 'inline';
+
+export interface RegionShape {
+  /** 1 to 65535. */
+  id: number;
+  ifNum: number;
+  ifSize: number;
+  ringNum: number;
+  ringSize: number;
+  bufNum: number;
+  bufSize: number;
+  hugepages?: boolean;
+}
+
+export interface PoolInfo {
+  /** Bytes from the start of the region. */
+  readonly offset: number;
+  readonly count: number;
+  /** Bytes of one object. */
+  readonly size: number;
+  readonly free: number;
+}
+
+export interface RegionInfo {
+  readonly id: number;
+  readonly fd: number;
+  /** Bytes that the pools take. */
+  readonly memsize: number;
+  /** Bytes of the memfd: memsize rounded up to a power of two. */
+  readonly barSize: number;
+  readonly pools: { readonly if: PoolInfo; readonly ring: PoolInfo; readonly buf: PoolInfo };
+}
+
+export interface PortShape {
+  name: string;
+  txRings?: number;
+  rxRings?: number;
+  txSlots?: number;
+  rxSlots?: number;
+  extraBufs?: number;
+}
+
+export interface PortInfo {
+  readonly name: string;
+  readonly nifpOfs: number;
+  readonly txRings: number;
+  readonly rxRings: number;
+  readonly txSlots: number;
+  readonly rxSlots: number;
+  /** Where each ring's counters are, in blocks of the statistics area; tx rings first. */
+  readonly counterBlocks: readonly number[];
+}
+
+export interface PortNeeds {
+  readonly ifs: number;
+  readonly rings: number;
+  readonly bufs: number;
+}
+
+export interface Source {
+  /** Of each rx ring; UNLIMITED for ever. */
+  packets: bigint;
+  size: number;
+  payload: PayloadLevel;
+  /** Packets a second of each ring; 0: as fast as there is room. */
+  rate: number;
+  /** Ring r sends stream `stream + r`. */
+  stream: number;
+  dst?: Uint8Array;
+  src?: Uint8Array;
+}
+
+export interface AttachOptions {
+  policy: PolicyName;
+  spinUs: number;
+  worker: number;
+}
+
+/** Where a CSB array lies in guest memory. */
+export interface CsbPlace {
+  fd: number;
+  offset: bigint;
+}
+
+export interface WorkerStats {
+  readonly rounds: number;
+  readonly parks: number;
+  readonly wakeups: number;
+  readonly sleeps: number;
+}
+
+interface Addon {
+  regionCreate(shape: RegionShape): Handle<'region'>;
+  regionInfo(region: Handle<'region'>): RegionInfo;
+  regionBuffer(region: Handle<'region'>): ArrayBuffer;
+  statsCreate(blocks: number): Handle<'stats'>;
+  statsBuffer(stats: Handle<'stats'>): ArrayBuffer;
+  layouts(): Record<string, Record<string, number>>;
+  nullPortCreate(region: Handle<'region'>, stats: Handle<'stats'>, shape: PortShape): Handle<'port'>;
+  nullPortSetSource(engine: Handle<'engine'>, port: Handle<'port'>, source: Source): void;
+  nullPortSetVerify(engine: Handle<'engine'>, port: Handle<'port'>, level: PayloadLevel): void;
+  pipeCreate(
+    region: Handle<'region'>,
+    stats: Handle<'stats'>,
+    master: PortShape,
+    slave: string,
+  ): { master: Handle<'port'>; slave: Handle<'port'> };
+  switchCreate(engine: Handle<'engine'>, name: string): Handle<'switch'>;
+  valePortCreate(
+    region: Handle<'region'>,
+    stats: Handle<'stats'>,
+    shape: PortShape,
+    vale: Handle<'switch'>,
+  ): Handle<'port'>;
+  portLeave(port: Handle<'port'>): void;
+  portInfo(port: Handle<'port'>): PortInfo;
+  portNeeds(shape: PortShape, ownsRxBufs: boolean): PortNeeds;
+  engineCreate(cpus: readonly number[]): Handle<'engine'>;
+  engineStats(engine: Handle<'engine'>): WorkerStats[];
+  attach(
+    engine: Handle<'engine'>,
+    port: Handle<'port'>,
+    guestToHost: CsbPlace,
+    hostToGuest: CsbPlace,
+    options: AttachOptions,
+  ): Handle<'attachment'>;
+  detach(attachment: Handle<'attachment'>): void;
+  attachmentTarget(attachment: Handle<'attachment'>): object;
+  attachmentSync(attachment: Handle<'attachment'>, ring: number): boolean;
+  attachmentRing(attachment: Handle<'attachment'>, ring: number): void;
+  attachmentSetInterrupts(attachment: Handle<'attachment'>, first: number, fds: readonly number[]): void;
+  attachmentSetDoorbells(attachment: Handle<'attachment'>, fds: readonly number[]): void;
+  attachmentSetPolicy(attachment: Handle<'attachment'>, options: AttachOptions): void;
+}
+
+export const addon = loadAddon('native', 'ptnetmap') as Addon;
+
+/** Source.packets without an end. */
+export const UNLIMITED = 0xffff_ffff_ffff_ffffn;

@@ -1,0 +1,62 @@
+// The engine and its attachments: a port's rings bound to a CSB and served by a worker.
+import { type AttachOptions, addon, type CsbPlace, type Handle, type WorkerStats } from './addon.ts';
+import type { Port } from './ports.ts';
+
+export type { AttachOptions, CsbPlace, PolicyName, WorkerStats } from './addon.ts';
+
+export class Engine {
+  readonly handle: Handle<'engine'>;
+
+  /** One worker (a native thread) for each entry; an entry names the CPU that it is pinned to, -1 none. */
+  constructor(cpus: readonly number[] = [-1]) {
+    this.handle = addon.engineCreate(cpus);
+  }
+
+  get workers(): WorkerStats[] {
+    return addon.engineStats(this.handle);
+  }
+
+  /**
+   * Maps the CSB, writes the port's present indices into it and starts serving.
+   * @throws Error with `code` EBUSY (the port has a client), EINVAL, or what mapping guest memory failed with.
+   */
+  attach(port: Port, guestToHost: CsbPlace, hostToGuest: CsbPlace, options: AttachOptions): Attachment {
+    return new Attachment(addon.attach(this.handle, port.handle, guestToHost, hostToGuest, options));
+  }
+}
+
+export class Attachment {
+  readonly handle: Handle<'attachment'>;
+
+  constructor(handle: Handle<'attachment'>) {
+    this.handle = handle;
+  }
+
+  /** What the reader of the sockets rings. */
+  get doorbellTarget(): object {
+    return addon.attachmentTarget(this.handle);
+  }
+  /** Policy inline: serves the ring here and now; true when something moved. */
+  sync(ring: number): boolean {
+    return addon.attachmentSync(this.handle, ring);
+  }
+  /** The same as a doorbell from a socket. */
+  ring(ring: number): void {
+    addon.attachmentRing(this.handle, ring);
+  }
+  /** Eventfds of the rings from `first`, -1 for none; duplicated here. */
+  setInterrupts(first: number, fds: readonly number[]): void {
+    addon.attachmentSetInterrupts(this.handle, first, fds);
+  }
+  /** Eventfds that ring the doorbells too, one a ring, -1 for none; duplicated here. */
+  setDoorbells(fds: readonly number[]): void {
+    addon.attachmentSetDoorbells(this.handle, fds);
+  }
+  setPolicy(options: AttachOptions): void {
+    addon.attachmentSetPolicy(this.handle, options);
+  }
+  /** Processes what the guest has published, then stops. The rings' indices stay with the port. */
+  detach(): void {
+    addon.detach(this.handle);
+  }
+}

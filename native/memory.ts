@@ -1,0 +1,47 @@
+// Regions: netmap memory in a sealed memfd, with its three pools.
+import {
+  addon,
+  type Handle,
+  type PortNeeds,
+  type PortShape,
+  type RegionInfo,
+  type RegionShape,
+} from './addon.ts';
+
+export type { PoolInfo, PortNeeds, RegionInfo, RegionShape } from './addon.ts';
+
+/** Objects that a port of this shape takes; a pipe end's rx rings own no buffers. */
+export function portNeeds(shape: PortShape, ownsRxBufs = true): PortNeeds {
+  return addon.portNeeds(shape, ownsRxBufs);
+}
+
+/** Bytes of a ring object for so many slots. */
+export function ringSize(slots: number): number {
+  return 256 + 16 * slots;
+}
+
+/** Bytes of a netmap_if for so many NIC rings; the host ring pair is counted in. */
+export function ifSize(rings: number): number {
+  return 56 + 8 * (rings + 2);
+}
+
+export class Region {
+  readonly handle: Handle<'region'>;
+  #view: ArrayBuffer | undefined;
+
+  /** @throws Error with `code` EINVAL and the limit that the shape breaks, or the errno of a system call. */
+  constructor(shape: RegionShape) {
+    this.handle = addon.regionCreate(shape);
+  }
+
+  /** A snapshot: `pools.*.free` changes as ports come and go. The descriptor stays the region's. */
+  get info(): RegionInfo {
+    return addon.regionInfo(this.handle);
+  }
+
+  /** The memory itself, `info.memsize` bytes; it stays mapped while this view is in use. */
+  get buffer(): ArrayBuffer {
+    this.#view ??= addon.regionBuffer(this.handle);
+    return this.#view;
+  }
+}

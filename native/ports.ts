@@ -1,0 +1,85 @@
+// Ports and switches: what the rings of a guest lead to.
+import {
+  addon,
+  type Handle,
+  type PayloadLevel,
+  type PortInfo,
+  type PortShape,
+  type Source,
+} from './addon.ts';
+import type { Engine } from './engine.ts';
+import type { Region } from './memory.ts';
+import type { RingCounters, StatsArea } from './stats.ts';
+
+export { type PayloadLevel, type PortInfo, type PortShape, type Source, UNLIMITED } from './addon.ts';
+
+/** A netmap port in a region. */
+export class Port {
+  readonly handle: Handle<'port'>;
+  readonly info: PortInfo;
+  readonly region: Region;
+  readonly #stats: StatsArea;
+
+  constructor(handle: Handle<'port'>, region: Region, stats: StatsArea) {
+    this.handle = handle;
+    this.info = addon.portInfo(handle);
+    this.region = region;
+    this.#stats = stats;
+  }
+
+  get rings(): number {
+    return this.info.txRings + this.info.rxRings;
+  }
+  /** Counters of a ring; tx rings first. */
+  counters(ring: number): RingCounters {
+    return this.#stats.read(this.info.counterBlocks[ring]!);
+  }
+  /** Takes a VALE port out of its switch. @throws Error with `code` EBUSY while a client is attached. */
+  leave(): void {
+    addon.portLeave(this.handle);
+  }
+}
+
+/** tx is counted (and checked, when asked), rx comes from a source. */
+export class NullPort extends Port {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine, region: Region, stats: StatsArea, shape: PortShape) {
+    super(addon.nullPortCreate(region.handle, stats.handle, shape), region, stats);
+    this.#engine = engine;
+  }
+  /** What the rx rings bring from now on, from sequence number 0. @throws Error with `code` EINVAL. */
+  setSource(source: Source): void {
+    addon.nullPortSetSource(this.#engine.handle, this.handle, source);
+  }
+  /** How closely the sink looks; every stream starts at 0 again. */
+  setVerify(level: PayloadLevel): void {
+    addon.nullPortSetVerify(this.#engine.handle, this.handle, level);
+  }
+}
+
+/** The two ends of a netmap pipe; `slaveName` is the other's name, its shape the mirror image. */
+export function createPipe(
+  region: Region,
+  stats: StatsArea,
+  master: PortShape,
+  slaveName: string,
+): { master: Port; slave: Port } {
+  const ends = addon.pipeCreate(region.handle, stats.handle, master, slaveName);
+  return { master: new Port(ends.master, region, stats), slave: new Port(ends.slave, region, stats) };
+}
+
+/** A VALE switch: a learning switch of up to 254 ports. */
+export class ValeSwitch {
+  readonly name: string;
+  readonly #handle: Handle<'switch'>;
+
+  constructor(engine: Engine, name: string) {
+    this.name = name;
+    this.#handle = addon.switchCreate(engine.handle, name);
+  }
+  /** @throws Error with `code` ENOSPC when 254 ports are there. */
+  createPort(region: Region, stats: StatsArea, shape: PortShape): Port {
+    return new Port(addon.valePortCreate(region.handle, stats.handle, shape, this.#handle), region, stats);
+  }
+}

@@ -1,0 +1,55 @@
+// Handles: what JavaScript holds of a native object. A tagged external around a shared_ptr; the object lives as long as
+// any handle, view or other native object needs it.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <string>
+
+#include "memory/status.h"
+
+namespace ptnet::addon {
+
+/// Each kind of handle specialises this with a tag of its own and a name for error messages.
+template <class T>
+struct HandleTraits;
+
+#define PTNET_HANDLE(Type, low, label)                                     \
+  template <>                                                              \
+  struct HandleTraits<Type> {                                              \
+    static constexpr napi_type_tag kTag{0x70746e65746d6170u, low};         \
+    static constexpr const char* kName = label;                            \
+  }
+
+template <class T>
+Napi::Value WrapHandle(Napi::Env env, std::shared_ptr<T> object) {
+  auto* holder = new std::shared_ptr<T>(std::move(object));
+  auto external = Napi::External<std::shared_ptr<T>>::New(
+      env, holder, [](Napi::BasicEnv, std::shared_ptr<T>* h) { delete h; });
+  external.TypeTag(&HandleTraits<T>::kTag);
+  return external;
+}
+
+/// Null, with a TypeError thrown, when `value` is not such a handle.
+template <class T>
+std::shared_ptr<T> UnwrapHandle(Napi::Value value) {
+  if (value.IsExternal() && value.As<Napi::External<void>>().CheckTypeTag(&HandleTraits<T>::kTag))
+    return *value.As<Napi::External<std::shared_ptr<T>>>().Data();
+  Napi::TypeError::New(value.Env(), std::string("not a handle of ") + HandleTraits<T>::kName)
+      .ThrowAsJavaScriptException();
+  return nullptr;
+}
+
+/// Throws a failed status as an Error with `errno` (negative) and `code`; true when there was nothing to throw.
+bool ThrowUnlessOk(Napi::Env env, const Status& status);
+
+/// An ArrayBuffer over memory that `keep` keeps mapped.
+template <class T>
+Napi::Value ViewOf(Napi::Env env, std::shared_ptr<T> keep, uint8_t* data, size_t length) {
+  auto* holder = new std::shared_ptr<T>(std::move(keep));
+  return Napi::ArrayBuffer::New(env, data, length, [](Napi::BasicEnv, void*, std::shared_ptr<T>* h) { delete h; },
+                                holder);
+}
+
+}  // namespace ptnet::addon

@@ -1,0 +1,73 @@
+// The counters of every ring, read straight from the memory that the data path writes.
+import { addon, type Handle } from './addon.ts';
+
+/** In the order of the C++ enum Drop. */
+export const DROP_CAUSES = [
+  'full',
+  'down',
+  'no-destination',
+  'bad-buf',
+  'bad-len',
+  'bad-flags',
+  'bad-frags',
+] as const;
+export type DropCause = (typeof DROP_CAUSES)[number];
+
+/** Offsets in bytes inside a block; a test compares them with the C++ side. */
+export const COUNTER_LAYOUT = {
+  packets: 0,
+  bytes: 8,
+  syncs: 16,
+  interrupts: 24,
+  bad_index: 32,
+  lost: 40,
+  late: 48,
+  corrupt: 56,
+  drops: 64,
+  kicks: 128,
+  '': 256,
+} as const;
+
+export interface RingCounters {
+  packets: number;
+  bytes: number;
+  syncs: number;
+  interrupts: number;
+  kicks: number;
+  /** head or cur outside what the guest owns. */
+  badIndex: number;
+  /** What a verifying sink found. */
+  lost: number;
+  late: number;
+  corrupt: number;
+  drops: Record<DropCause, number>;
+}
+
+export class StatsArea {
+  readonly handle: Handle<'stats'>;
+  readonly #words: BigUint64Array;
+
+  /** @param blocks rings that can be counted at the same time. */
+  constructor(blocks: number) {
+    this.handle = addon.statsCreate(blocks);
+    this.#words = new BigUint64Array(addon.statsBuffer(this.handle));
+  }
+
+  read(block: number): RingCounters {
+    const base = (block * COUNTER_LAYOUT['']) / 8;
+    const word = (offset: number) => Number(this.#words[base + offset / 8]);
+    const drops = DROP_CAUSES.map((cause, i) => [cause, word(COUNTER_LAYOUT.drops + 8 * i)] as const);
+    return {
+      packets: word(COUNTER_LAYOUT.packets),
+      bytes: word(COUNTER_LAYOUT.bytes),
+      syncs: word(COUNTER_LAYOUT.syncs),
+      interrupts: word(COUNTER_LAYOUT.interrupts),
+      kicks: word(COUNTER_LAYOUT.kicks),
+      badIndex: word(COUNTER_LAYOUT.bad_index),
+      lost: word(COUNTER_LAYOUT.lost),
+      late: word(COUNTER_LAYOUT.late),
+      corrupt: word(COUNTER_LAYOUT.corrupt),
+      drops: Object.fromEntries(drops) as Record<DropCause, number>,
+    };
+  }
+}
