@@ -1,0 +1,68 @@
+// The configuration that a host is given: checked, with every default filled in.
+
+export type Policy = 'poll' | 'adaptive' | 'notify' | 'inline';
+export type PayloadLevel = 'none' | 'stamp' | 'full';
+
+export interface HostConfig {
+  /** An absolute path; sockets are `<runDir>/<vm>/mem.sock` and `<runDir>/<vm>/<device>.sock`. */
+  readonly runDir: string;
+  readonly engine: { readonly workers: number; readonly policy: Policy; readonly spinUs: number };
+  /** The regions that are named in the file. A VM without one has a private region, sized from its devices. */
+  readonly regions: Readonly<Record<string, RegionConfig>>;
+  /** Every port that a device uses, and those named under `ports`. */
+  readonly ports: Readonly<Record<string, PortConfig>>;
+  readonly vms: Readonly<Record<string, VmConfig>>;
+}
+
+export interface RegionConfig {
+  /** 1..65535; given by us where the file does not say, from 2 up. */
+  readonly id: number;
+  readonly ifNum: number;
+  readonly ifSize: number;
+  readonly ringNum: number;
+  readonly ringSize: number;
+  readonly bufNum: number;
+  readonly bufSize: number;
+}
+
+export interface RingsConfig {
+  readonly txRings: number;
+  readonly rxRings: number;
+  readonly txSlots: number;
+  readonly rxSlots: number;
+}
+
+export interface PortConfig extends RingsConfig {
+  /** Null ports only: what the host sends to the guest. */
+  readonly source?: SourceConfig;
+  /** What becomes of what the guest sends to a null port: always counted, and checked as probe packets if `verify`. */
+  readonly sink: { readonly verify: boolean };
+}
+
+export interface SourceConfig {
+  readonly packets: number | 'unlimited';
+  readonly size: number;
+  readonly payload: PayloadLevel;
+  /** Packets per second; 0 is as fast as possible. */
+  readonly rate: number;
+  readonly stream: number;
+  readonly dst: string;
+  readonly src: string;
+}
+
+export interface VmConfig {
+  /** As QEMU writes it, e.g. `512M`. */
+  readonly memory: string;
+  readonly machine: 'pc' | 'q35';
+  /** The named region that it sees; undefined: a private one. */
+  readonly region?: string;
+  readonly devices: readonly DeviceConfig[];
+}
+
+export interface DeviceConfig {
+  readonly name: string;
+  readonly port: string;
+  readonly mac: string;
+  readonly policy: Policy;
+  readonly bar0: 'io' | 'mem';
+}

@@ -1,0 +1,94 @@
+// Checks that a region has room for the ports that live in it, by netmap's own limits where it is private.
+import type { HostConfig, PortConfig } from './host-config.ts';
+import {
+  ifBytes,
+  PRIVATE_BUF_SIZE,
+  PRIVATE_IF_NUM_MAX,
+  REGION_LIMITS,
+  RESERVED_BUFFERS,
+  ringBytes,
+} from './limits.ts';
+import { fail, type Placed } from './placed.ts';
+import { formatPath } from './schema.ts';
+
+/** What a region offers, and where a message about it points. */
+interface Room {
+  readonly path: string;
+  readonly what: string;
+  readonly ifNum: number;
+  readonly ifSize: number;
+  readonly ringNum: number;
+  readonly ringSize: number;
+  readonly bufNum: number;
+  readonly bufSize: number;
+}
+
+const rings = (port: PortConfig): number => port.txRings + port.rxRings;
+const buffers = (port: PortConfig): number => port.txRings * port.txSlots + port.rxRings * port.rxSlots;
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+
+export function checkRegionRoom(config: HostConfig, placed: readonly Placed[]): void {
+  for (const [name, region] of Object.entries(config.regions)) {
+    const room = { ...region, path: formatPath(['regions', name]), what: `region '${name}'` };
+    checkRoom(
+      room,
+      placed.filter((place) => place.vm.region === name),
+    );
+  }
+  for (const [name, vm] of Object.entries(config.vms)) {
+    if (vm.region !== undefined) continue;
+    const room = {
+      path: formatPath(['vms', name, 'devices']),
+      what: `the private region of ${name}`,
+      ifNum: PRIVATE_IF_NUM_MAX,
+      ifSize: REGION_LIMITS.ifSize.max,
+      ringNum: REGION_LIMITS.ringNum.max,
+      ringSize: REGION_LIMITS.ringSize.max,
+      bufNum: REGION_LIMITS.bufNum.max,
+      bufSize: PRIVATE_BUF_SIZE,
+    };
+    checkRoom(
+      room,
+      placed.filter((place) => place.vmName === name),
+    );
+  }
+}
+
+function checkRoom(room: Room, places: readonly Placed[]): void {
+  const counts = [
+    ['if-num', places.length, room.ifNum, 'netmap_if objects'],
+    ['ring-num', sum(places.map((place) => rings(place.port))), room.ringNum, 'rings'],
+    ['buf-num', RESERVED_BUFFERS + sum(places.map((place) => buffers(place.port))), room.bufNum, 'buffers'],
+  ] as const;
+  for (const [key, need, have, what] of counts) {
+    if (need > have)
+      fail(
+        where(room, key),
+        `${have} ${what} are too few for the ports in ${room.what}: ${need} would be right`,
+      );
+  }
+  for (const place of places) checkObjects(room, place);
+}
+
+/** A private region has no keys of its own in the file. */
+const where = (room: Room, key: string): string =>
+  room.path.startsWith('regions.') ? `${room.path}.${key}` : room.path;
+
+function checkObjects(room: Room, { device, port }: Placed): void {
+  const slots = Math.max(port.txSlots, port.rxSlots);
+  if (ringBytes(slots) > room.ringSize)
+    fail(
+      where(room, 'ring-size'),
+      `${room.ringSize} bytes are too few for the ${slots} slots of '${device.port}': ${ringBytes(slots)} would be right`,
+    );
+  if (ifBytes(rings(port)) > room.ifSize)
+    fail(
+      where(room, 'if-size'),
+      `${room.ifSize} bytes are too few for the ${rings(port)} rings of '${device.port}': ${ifBytes(rings(port))} would be right`,
+    );
+  if (port.source && port.source.size > room.bufSize)
+    fail(
+      formatPath(['ports', device.port, 'source', 'size']),
+      `${port.source.size} bytes do not fit a buffer of ${room.what}: at most ${room.bufSize} would be right`,
+    );
+}

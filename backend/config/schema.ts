@@ -1,0 +1,162 @@
+// The form of a configuration file: kebab-case keys in, camelCase out, every error in one line.
+import { z } from 'zod';
+import { field, keyed, oneOf, quote, section, whole, yesOrNo } from './fields.ts';
+import {
+  PACKET_SIZE,
+  PACKETS,
+  RATE,
+  REGION_LIMITS,
+  RINGS,
+  SLOTS,
+  SPIN_US,
+  STREAM,
+  WORKERS,
+} from './limits.ts';
+import { macProblem } from './mac.ts';
+import { portNameProblem } from './port-name.ts';
+import { parseSize } from './size.ts';
+
+export type * from './host-config.ts';
+
+/** Names become folders and files of sockets. */
+const NAME = /^[0-9A-Za-z_][0-9A-Za-z_.-]{0,31}$/;
+const MEMORY_STEP = 2 ** 20;
+
+function nameProblem(value: unknown): string | undefined {
+  if (typeof value === 'string' && NAME.test(value)) return undefined;
+  return `${quote(value)} is not a name: up to 32 letters, digits, _ . or - would be right`;
+}
+
+function deviceNameProblem(value: unknown): string | undefined {
+  return value === 'mem'
+    ? `'mem' is the memory device's own name: 'net0' would be right`
+    : nameProblem(value);
+}
+
+function switchNameProblem(value: string): string | undefined {
+  if (/^vale[0-9A-Za-z_]*$/.test(value)) return undefined;
+  return `'${value}' is not a switch: a name that starts with vale, such as 'vale0', would be right`;
+}
+
+function memoryProblem(value: unknown): string | undefined {
+  const bytes = typeof value === 'string' ? parseSize(value) : undefined;
+  if (bytes === undefined) return `${quote(value)} is not a size: '512M' would be right`;
+  return bytes % MEMORY_STEP === 0 ? undefined : `'${value}' is not whole megabytes: '512M' would be right`;
+}
+
+function pathProblem(value: unknown): string | undefined {
+  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return undefined;
+  return `${quote(value)} is not a path: '/run/ptnetmap' would be right`;
+}
+
+function packetsProblem(value: unknown): string | undefined {
+  const fine = Number.isSafeInteger(value) && (value as number) >= PACKETS.min;
+  return fine || value === 'unlimited'
+    ? undefined
+    : `${quote(value)} is not a number of packets: 1000000 or 'unlimited' would be right`;
+}
+
+const portName = () =>
+  field<string>((value) =>
+    typeof value === 'string'
+      ? portNameProblem(value)
+      : `${quote(value)} is not a port name: 'vale0:1' in quotes would be right`,
+  );
+
+const mac = (multicast: boolean) =>
+  field<string>((value) =>
+    typeof value === 'string'
+      ? macProblem(value, { multicast })
+      : `${quote(value)} is not a MAC address: '02:00:00:00:01:00' in quotes would be right`,
+  ).transform((value) => value.toLowerCase());
+
+const policy = () => oneOf('poll', 'adaptive', 'notify', 'inline');
+
+const ringKeys = {
+  'tx-rings': whole(RINGS).optional(),
+  'rx-rings': whole(RINGS).optional(),
+  'tx-slots': whole(SLOTS).optional(),
+  'rx-slots': whole(SLOTS).optional(),
+};
+
+const sourceSchema = section({
+  packets: field<number | 'unlimited'>(packetsProblem).default('unlimited'),
+  size: whole(PACKET_SIZE).default(60),
+  payload: oneOf('none', 'stamp', 'full').default('stamp'),
+  rate: whole(RATE).default(0),
+  stream: whole(STREAM).default(0),
+  dst: mac(true).optional(),
+  src: mac(false).optional(),
+});
+
+const sinkSchema = section({ verify: yesOrNo().default(false) });
+
+const regionSchema = section({
+  id: whole(REGION_LIMITS.id).optional(),
+  'if-num': whole(REGION_LIMITS.ifNum).default(100),
+  'if-size': whole(REGION_LIMITS.ifSize).default(1024),
+  'ring-num': whole(REGION_LIMITS.ringNum).default(200),
+  'ring-size': whole(REGION_LIMITS.ringSize).default(36_864),
+  'buf-num': whole(REGION_LIMITS.bufNum).default(163_840),
+  'buf-size': whole(REGION_LIMITS.bufSize).default(2048),
+});
+
+const deviceSchema = section({
+  name: field<string>(deviceNameProblem).optional(),
+  port: portName(),
+  mac: mac(false).optional(),
+  policy: policy().optional(),
+  bar0: oneOf('io', 'mem').default('io'),
+});
+
+const vmSchema = section({
+  memory: field<string>(memoryProblem)
+    .default('512M')
+    .transform((value) => value.toUpperCase()),
+  machine: oneOf('pc', 'q35').default('pc'),
+  region: field<string>(nameProblem).optional(),
+  devices: z
+    .array(deviceSchema, {
+      error: (issue) => `${quote(issue.input)} is not a list: '- port: vale0:1' would be right`,
+    })
+    .min(1, { error: `the list is empty: '- port: vale0:1' would be right` }),
+});
+
+export const fileSchema = section({
+  'run-dir': field<string>(pathProblem).default('/run/ptnetmap'),
+  engine: section({
+    workers: whole(WORKERS).default(1),
+    policy: policy().default('adaptive'),
+    'spin-us': whole(SPIN_US).default(50),
+  }),
+  regions: keyed("a name such as 'lan' with its pools", nameProblem, regionSchema),
+  switches: keyed("a name such as 'vale0'", switchNameProblem, section(ringKeys)),
+  ports: keyed(
+    "a port name such as 'null:a'",
+    portNameProblem,
+    section({ ...ringKeys, source: sourceSchema.optional(), sink: sinkSchema.optional() }),
+  ),
+  vms: keyed("a name such as 'vm1' with its devices", nameProblem, vmSchema),
+});
+
+/** What a file says, with the defaults that do not depend on the rest of it. */
+export type FileConfig = z.output<typeof fileSchema>;
+
+/** The text of the first thing that is wrong: where it stands, and what would be right. */
+export function firstProblem(error: z.ZodError): string {
+  // A key that is misspelt is missing too: its spelling is the cause.
+  const issue = error.issues.find(({ code }) => code === 'unrecognized_keys') ?? error.issues[0]!;
+  const nested = issue.code === 'invalid_key' ? issue.issues[0] : undefined;
+  const path = nested ? issue.path.slice(0, -1) : issue.path;
+  const message = nested?.message ?? issue.message;
+  return path.length === 0 ? message : `${formatPath(path)}: ${message}`;
+}
+
+/** `vms.vm1.devices[0].port`. */
+export function formatPath(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`;
+    const word = /^[\w-]+$/.test(String(key)) ? String(key) : `'${String(key)}'`;
+    return text === '' ? word : `${text}.${word}`;
+  }, '');
+}

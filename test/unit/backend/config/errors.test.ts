@@ -1,0 +1,333 @@
+// Every mistake in a configuration gets one line that names the place, what is wrong and what would be right.
+import { describe, expect, test } from 'vitest';
+import { parseConfig } from '../../../../backend/config/load.ts';
+import { ConfigurationError } from '../../../../backend/errors.ts';
+
+function messageOf(text: string): string {
+  try {
+    parseConfig(text, 'f');
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigurationError);
+    return (error as Error).message;
+  }
+  throw new Error(`accepted: ${text}`);
+}
+
+/** One VM around a device, with what else the file says. */
+const device = (fields: string, rest = ''): string => `vms: { vm1: { devices: [{ ${fields} }] } }\n${rest}`;
+const port = (fields: string): string => device("port: 'null:a'", `ports: { 'null:a': { ${fields} } }`);
+const region = (fields: string): string =>
+  `regions: { lan: { ${fields} } }\nvms: { vm1: { region: lan, devices: [{ port: 'null:a' }] } }`;
+const vm = (fields: string): string => `vms: { vm1: { devices: [{ port: 'null:a' }], ${fields} } }`;
+/** VMs called vm1, vm2 ... each given as the text of its mapping. */
+const vms = (texts: string[], rest = ''): string =>
+  `${rest}\nvms:\n${texts.map((text, i) => `  vm${i + 1}: { ${text} }`).join('\n')}`;
+const devices = (...ports: string[]): string =>
+  `devices: [${ports.map((p) => `{ port: '${p}' }`).join(', ')}]`;
+
+const FORMS = 'valeS:P, X{id, X}id or null:NAME would be right';
+
+describe('the form of the file', () => {
+  test.each([
+    ['', "f: vms: there is none: a name such as 'vm1' with its devices would be right"],
+    ['vms: {}', "f: vms: there is none: a name such as 'vm1' with its devices would be right"],
+    ['7', "f: 7 is not a mapping: keys such as 'run-dir' would be right"],
+    ['vms: [1]', "f: vms: a list is not a mapping: a name such as 'vm1' with its devices would be right"],
+    ['run_dir: /x', "f: unknown key 'run_dir': 'run-dir' would be right"],
+    ['runDir: /x', "f: unknown key 'runDir': 'run-dir' would be right"],
+    [
+      'zzzzzz: 1',
+      "f: unknown key 'zzzzzz': 'run-dir', 'engine', 'regions', 'switches', 'ports' or 'vms' would be right",
+    ],
+    ['run-dir: 7', "f: run-dir: 7 is not a path: '/run/ptnetmap' would be right"],
+    ['run-dir: ""', "f: run-dir: '' is not a path: '/run/ptnetmap' would be right"],
+    ['engine: { worker: 1 }', "f: engine: unknown key 'worker': 'workers' would be right"],
+    ['engine: { workers: 0 }', 'f: engine.workers: 0 is not a whole number from 1 to 64: 1 would be right'],
+    [
+      'engine: { spin-us: 1.5 }',
+      'f: engine.spin-us: 1.5 is not a whole number from 0 to 1000000: 0 would be right',
+    ],
+    ['engine: { policy: pol }', "f: engine.policy: 'pol' is not known here: 'poll' would be right"],
+    [
+      'engine: { policy: 3 }',
+      "f: engine.policy: 3 is not known here: 'poll', 'adaptive', 'notify' or 'inline' would be right",
+    ],
+    ['a: 1\na: 2', 'f:2:1: Map keys must be unique'],
+    [
+      'vms: { a: { devices: [{ port: p{1 }] } }',
+      "f:1:32: Unexpected flow-map-start at node end: a pipe's name in quotes, as in 'p{1', would be right",
+    ],
+  ])('%j', (text, message) => {
+    expect(messageOf(text)).toBe(message);
+  });
+});
+
+describe('regions', () => {
+  test.each([
+    [region('id: 0'), 'f: regions.lan.id: 0 is not a whole number from 1 to 65535: 1 would be right'],
+    [
+      region('id: 65536'),
+      'f: regions.lan.id: 65536 is not a whole number from 1 to 65535: 65535 would be right',
+    ],
+    [
+      region('if-num: 9'),
+      'f: regions.lan.if-num: 9 is not a whole number from 10 to 10000: 10 would be right',
+    ],
+    [
+      region('if-size: 55'),
+      'f: regions.lan.if-size: 55 is not a whole number from 56 to 4096: 56 would be right',
+    ],
+    [
+      region('ring-num: 1'),
+      'f: regions.lan.ring-num: 1 is not a whole number from 2 to 1024: 2 would be right',
+    ],
+    [
+      region('ring-size: 131073'),
+      'f: regions.lan.ring-size: 131073 is not a whole number from 256 to 131072: 131072 would be right',
+    ],
+    [
+      region('buf-num: 1000001'),
+      'f: regions.lan.buf-num: 1000001 is not a whole number from 4 to 1000000: 1000000 would be right',
+    ],
+    [
+      region('buf-size: 63'),
+      'f: regions.lan.buf-size: 63 is not a whole number from 64 to 65536: 64 would be right',
+    ],
+    [region('bufnum: 1'), "f: regions.lan: unknown key 'bufnum': 'buf-num' would be right"],
+    [
+      region('buf-num: 2049'),
+      "f: regions.lan.buf-num: 2049 buffers are too few for the ports in region 'lan': 2050 would be right",
+    ],
+    [
+      region('ring-size: 16639'),
+      "f: regions.lan.ring-size: 16639 bytes are too few for the 1024 slots of 'null:a': 16640 would be right",
+    ],
+    [
+      region('if-size: 87'),
+      "f: regions.lan.if-size: 87 bytes are too few for the 2 rings of 'null:a': 88 would be right",
+    ],
+    [
+      "regions: { a: { id: 5 }, b: { id: 5 } }\nvms: { vm1: { devices: [{ port: 'null:a' }] } }",
+      "f: regions.b.id: 5 is the id of region 'a' already: an id of its own would be right",
+    ],
+    [
+      "regions: { 'a/b': {} }",
+      "f: regions: 'a/b' is not a name: up to 32 letters, digits, _ . or - would be right",
+    ],
+    [
+      vms([`region: lan, ${devices('null:a', 'null:b')}`], 'regions: { lan: { ring-num: 3 } }'),
+      "f: regions.lan.ring-num: 3 rings are too few for the ports in region 'lan': 4 would be right",
+    ],
+  ])('%j', (text, message) => {
+    expect(messageOf(text)).toBe(message);
+  });
+});
+
+describe('ports and devices', () => {
+  test.each([
+    [
+      device('port: foo'),
+      `f: vms.vm1.devices[0].port: 'foo' is not a port name: ${FORMS} (letters, digits, _ and .)`,
+    ],
+    [
+      device('port: 7'),
+      "f: vms.vm1.devices[0].port: 7 is not a port name: 'vale0:1' in quotes would be right",
+    ],
+    [
+      device(''),
+      "f: vms.vm1.devices[0].port: nothing is not a port name: 'vale0:1' in quotes would be right",
+    ],
+    [
+      device("port: 'netmap:eth0'"),
+      `f: vms.vm1.devices[0].port: 'netmap:eth0' is an interface of the host, which is not supported yet: ${FORMS}`,
+    ],
+    [device("prot: 'null:a'"), "f: vms.vm1.devices[0]: unknown key 'prot': 'port' would be right"],
+    [
+      device("port: 'null:a', mac: '01:00:5e:00:00:01'"),
+      "f: vms.vm1.devices[0].mac: '01:00:5e:00:00:01' is a multicast address: '00:00:5e:00:00:01' would be right",
+    ],
+    [
+      device("port: 'null:a', mac: '2:0:0:0:0:1'"),
+      "f: vms.vm1.devices[0].mac: '2:0:0:0:0:1' is not a MAC address: 02:00:00:00:01:00 would be right",
+    ],
+    [
+      device("port: 'null:a', mac: 12"),
+      "f: vms.vm1.devices[0].mac: 12 is not a MAC address: '02:00:00:00:01:00' in quotes would be right",
+    ],
+    [
+      device("port: 'null:a', mac: '00:00:00:00:00:00'"),
+      "f: vms.vm1.devices[0].mac: '00:00:00:00:00:00' is no station's address: 02:00:00:00:01:00 would be right",
+    ],
+    [
+      device("port: 'null:a', bar0: memory"),
+      "f: vms.vm1.devices[0].bar0: 'memory' is not known here: 'mem' would be right",
+    ],
+    [
+      device("port: 'null:a', name: mem"),
+      "f: vms.vm1.devices[0].name: 'mem' is the memory device's own name: 'net0' would be right",
+    ],
+    [
+      device("port: 'null:a', name: ../x"),
+      "f: vms.vm1.devices[0].name: '../x' is not a name: up to 32 letters, digits, _ . or - would be right",
+    ],
+    [
+      port('tx-rings: 0'),
+      "f: ports.'null:a'.tx-rings: 0 is not a whole number from 1 to 31: 1 would be right",
+    ],
+    [
+      port('tx-slots: 1'),
+      "f: ports.'null:a'.tx-slots: 1 is not a whole number from 2 to 8176: 2 would be right",
+    ],
+    [
+      port('rx-slots: 8177'),
+      "f: ports.'null:a'.rx-slots: 8177 is not a whole number from 2 to 8176: 8176 would be right",
+    ],
+    [
+      port('tx-rings: 17, rx-rings: 16'),
+      "f: vms.vm1.devices[0].port: 'null:a' has 17 tx and 16 rx rings, and a device has doorbells for 32: tx-rings and rx-rings that add up to at most 32 would be right",
+    ],
+    [
+      port('source: { packet: 1 }'),
+      "f: ports.'null:a'.source: unknown key 'packet': 'packets' would be right",
+    ],
+    [
+      port('source: { packets: all }'),
+      "f: ports.'null:a'.source.packets: 'all' is not a number of packets: 1000000 or 'unlimited' would be right",
+    ],
+    [
+      port('source: { size: 31 }'),
+      "f: ports.'null:a'.source.size: 31 is not a whole number from 32 to 65536: 32 would be right",
+    ],
+    [
+      port('source: { size: 2049 }'),
+      "f: ports.'null:a'.source.size: 2049 bytes do not fit a buffer of the private region of vm1: at most 2048 would be right",
+    ],
+    [
+      port('source: { stream: 256 }'),
+      "f: ports.'null:a'.source.stream: 256 is not a whole number from 0 to 255: 255 would be right",
+    ],
+    [
+      port('sink: { verify: 1 }'),
+      "f: ports.'null:a'.sink.verify: 1 is neither: true or false would be right",
+    ],
+    [
+      device("port: 'vale0:1'", "ports: { 'vale0:1': { source: {} } }"),
+      "f: ports.'vale0:1'.source: 'vale0:1' is not a null port: 'null:a' would be right for a source",
+    ],
+    [
+      device("port: 'vale0:1'", "ports: { 'vale0:1': { sink: { verify: true } } }"),
+      "f: ports.'vale0:1'.sink: 'vale0:1' is not a null port: 'null:a' would be right for a sink",
+    ],
+    [
+      device("port: 'null:a'", 'ports: { bar: {} }'),
+      `f: ports: 'bar' is not a port name: ${FORMS} (letters, digits, _ and .)`,
+    ],
+    [
+      device("port: 'null:a'", 'switches: { lan: {} }'),
+      "f: switches: 'lan' is not a switch: a name that starts with vale, such as 'vale0', would be right",
+    ],
+  ])('%j', (text, message) => {
+    expect(messageOf(text)).toBe(message);
+  });
+});
+
+describe('VMs', () => {
+  const many = (count: number, name: (i: number) => string): string =>
+    devices(...Array.from({ length: count }, (_, i) => name(i)));
+
+  test.each([
+    [vm('memory: 512'), "f: vms.vm1.memory: 512 is not a size: '512M' would be right"],
+    [vm('memory: 512MB'), "f: vms.vm1.memory: '512MB' is not a size: '512M' would be right"],
+    [vm('memory: 1K'), "f: vms.vm1.memory: '1K' is not whole megabytes: '512M' would be right"],
+    [vm('machine: i440fx'), "f: vms.vm1.machine: 'i440fx' is not known here: 'pc' or 'q35' would be right"],
+    [
+      vm('region: lan'),
+      "f: vms.vm1.region: there is no region 'lan': an entry 'lan' under regions would be right",
+    ],
+    [
+      'vms: { vm1: { devices: [] } }',
+      "f: vms.vm1.devices: the list is empty: '- port: vale0:1' would be right",
+    ],
+    ['vms: { vm1: {} }', "f: vms.vm1.devices: nothing is not a list: '- port: vale0:1' would be right"],
+    ["vms: { '-a': {} }", "f: vms: '-a' is not a name: up to 32 letters, digits, _ . or - would be right"],
+    [
+      vms([`region: lam, ${devices('null:a')}`], 'regions: { lan: , wan: }'),
+      "f: vms.vm1.region: there is no region 'lam': 'lan' would be right",
+    ],
+    [
+      vms(['devices: [{ port: "null:a", name: x }, { port: "null:b", name: x }]']),
+      "f: vms.vm1.devices[1].name: 'x' is the name of devices[0] already: a name of its own would be right",
+    ],
+    [
+      vms([devices('null:a'), devices('null:a')]),
+      "f: vms.vm2.devices[0].port: 'null:a' belongs to vm1's net0 already: a port of its own would be right",
+    ],
+    [
+      vms([many(29, (i) => `null:${i}`)]),
+      'f: vms.vm1.devices: 29 devices do not fit on a PCI bus: at most 28 would be right',
+    ],
+    [
+      vms([devices('null:a')], `run-dir: /${'x'.repeat(96)}`),
+      `f: run-dir: '/${'x'.repeat(96)}/vm1/net0.sock' has 111 bytes, too many for a socket: at most 107 would be right`,
+    ],
+  ])('%j', (text, message) => {
+    expect(messageOf(text)).toBe(message);
+  });
+});
+
+describe('pipes', () => {
+  test.each([
+    [
+      vms([devices('p{1')]),
+      "f: vms.vm1.devices[0].port: 'p{1' has no other end: a device with port 'p}1' would be right",
+    ],
+    [
+      vms([devices('p{1'), devices('p}1')]),
+      "f: vms.vm2.devices[0].port: vm2 has 'p}1' in its private region and vm1 has 'p{1' in its private region: 'region: lan' for both VMs would be right",
+    ],
+    [
+      vms([`region: x, ${devices('p{1')}`, devices('p}1')], 'regions: { x: }'),
+      "f: vms.vm2.devices[0].port: vm2 has 'p}1' in its private region and vm1 has 'p{1' in region 'x': 'region: x' for both VMs would be right",
+    ],
+    [
+      vms([devices('p{1', 'p}1')], "ports: { 'p{1': { tx-slots: 8 } }"),
+      "f: ports.'p{1'.tx-slots: 8 tx slots of 'p{1' meet 1024 rx slots of 'p}1': the same number would be right",
+    ],
+    [
+      vms([devices('p{1', 'p}1')], "ports: { 'p}1': { tx-rings: 2 } }"),
+      "f: ports.'p}1'.tx-rings: 2 tx rings of 'p}1' meet 1 rx rings of 'p{1': the same number would be right",
+    ],
+  ])('%j', (text, message) => {
+    expect(messageOf(text)).toBe(message);
+  });
+});
+
+describe('switches', () => {
+  test.each([
+    [
+      vms([
+        'devices: [{ port: "vale0:1", mac: "02:00:00:00:00:01" }]',
+        'devices: [{ port: "vale0:2", mac: "02:00:00:00:00:01" }]',
+      ]),
+      "f: vms.vm2.devices[0].mac: '02:00:00:00:00:01' is the address of vm1's net0 on switch 'vale0' already: an address of its own would be right",
+    ],
+    [
+      vms([devices('vale1:1')], 'switches: { vale0: , valelan: }'),
+      "f: vms.vm1.devices[0].port: there is no switch 'vale1' under switches: 'vale0' would be right",
+    ],
+    [
+      vms(Array.from({ length: 255 }, (_, i) => devices(`vale0:${i}`))),
+      "f: vms.vm255.devices[0].port: switch 'vale0' has 255 ports: at most 254 would be right",
+    ],
+  ])('%#', (text, message) => {
+    expect(messageOf(text)).toBe(message);
+  });
+
+  test('the same address on two switches, and 254 ports on one, are fine', () => {
+    const same = 'mac: "02:00:00:00:00:01"';
+    const two = `vms: { vm1: { devices: [{ port: "vale0:1", ${same} }, { port: "vale1:1", ${same} }] } }`;
+    expect(() => parseConfig(two, 'f')).not.toThrow();
+    const full = vms(Array.from({ length: 254 }, (_, i) => devices(`vale0:${i}`)));
+    expect(Object.keys(parseConfig(full, 'f').ports)).toHaveLength(254);
+  });
+});

@@ -1,0 +1,101 @@
+// The grammar of port names: what it takes, what it gives back, and what it says about the rest.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  formatPortName,
+  type PortName,
+  parsePortName,
+  peerOf,
+  portNameProblem,
+} from '../../../../backend/config/port-name.ts';
+import { ConfigurationError } from '../../../../backend/errors.ts';
+
+const identifier = fc.stringMatching(/^[0-9A-Za-z_]{1,12}$/);
+const dotted = fc.stringMatching(/^[0-9A-Za-z_.]{1,12}$/);
+const portName: fc.Arbitrary<PortName> = fc.oneof(
+  fc.record({
+    kind: fc.constant('vale' as const),
+    switch: fc.stringMatching(/^[0-9A-Za-z_]{0,12}$/),
+    port: dotted,
+  }),
+  fc.record({
+    kind: fc.constant('pipe' as const),
+    parent: dotted,
+    id: identifier,
+    end: fc.constantFrom('master' as const, 'slave' as const),
+  }),
+  fc.record({ kind: fc.constant('null' as const), name: dotted }),
+);
+
+test.each([
+  ['vale0:1', { kind: 'vale', switch: '0', port: '1' }],
+  ['vale:vm1.net0', { kind: 'vale', switch: '', port: 'vm1.net0' }],
+  ['p{1', { kind: 'pipe', parent: 'p', id: '1', end: 'master' }],
+  ['p}1', { kind: 'pipe', parent: 'p', id: '1', end: 'slave' }],
+  ['null:gen', { kind: 'null', name: 'gen' }],
+])('%s', (text, name) => {
+  expect(parsePortName(text)).toEqual(name);
+});
+
+test('a name that is written and read is the same name', () => {
+  fc.assert(
+    fc.property(portName, (name) => {
+      expect(parsePortName(formatPortName(name))).toEqual(name);
+    }),
+    { seed: 1 },
+  );
+});
+
+test('any text is a name that is written back the same, or has a problem', () => {
+  const near = fc.stringMatching(/^(vale|null|netmap)?[0-9a-z:{}@/^*._-]{0,10}$/);
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), near), (text) => {
+      if (portNameProblem(text) === undefined) expect(formatPortName(parsePortName(text))).toBe(text);
+      else expect(() => parsePortName(text)).toThrow(ConfigurationError);
+    }),
+    { seed: 2, numRuns: 2000 },
+  );
+});
+
+test('the peer of a peer is the pipe end itself', () => {
+  const end = parsePortName('p{7') as PortName & { kind: 'pipe' };
+  expect(formatPortName(peerOf(end))).toBe('p}7');
+  expect(peerOf(peerOf(end))).toEqual(end);
+});
+
+describe('what would be right', () => {
+  const forms = 'valeS:P, X{id, X}id or null:NAME would be right';
+  test.each([
+    ['', `'' is not a port name: ${forms} (letters, digits, _ and .)`],
+    ['eth0', `'eth0' is not a port name: ${forms} (letters, digits, _ and .)`],
+    ['null:a b', `'null:a b' is not a port name: ${forms} (letters, digits, _ and .)`],
+    ['netmap:eth0', `'netmap:eth0' is an interface of the host, which is not supported yet: ${forms}`],
+    ['netmap:eth0-3', `'netmap:eth0-3' is an interface of the host, which is not supported yet: ${forms}`],
+    ['netmap:p{1', "'netmap:p{1' has a prefix that is not used here: 'p{1' would be right"],
+    [
+      'vale0:1@2',
+      "'vale0:1@2' asks for a region or options after @, which is not supported yet: 'vale0:1' would be right",
+    ],
+    ['p{1/z', "'p{1/z' asks for flags after /, which is not supported yet: 'p{1' would be right"],
+    [
+      'vale0:1^',
+      "'vale0:1^' asks for host rings (^ or *), which is not supported yet: 'vale0:1' would be right",
+    ],
+    [
+      'vale0:1-2',
+      "'vale0:1-2' asks for one ring pair (-k), which is not supported yet: 'vale0:1' would be right",
+    ],
+    ['vale0', "'vale0' is a switch without a port: 'vale0:1' would be right"],
+    ['vale0:', "'vale0:' is a switch without a port: 'vale0:1' would be right"],
+    ['null', "'null' is a null port without a name: 'null:a' would be right"],
+    ['vale0:1{2', "'vale0:1{2' is a pipe of another port, which is not supported yet: 'p{2' would be right"],
+    ['null:'.padEnd(64, 'x'), "'null:xxxxxxxxxxxxxxx...' has 64 characters: at most 63 would be right"],
+  ])('%s', (text, message) => {
+    expect(portNameProblem(text)).toBe(message);
+    expect(() => parsePortName(text)).toThrow(new ConfigurationError(message));
+  });
+
+  test('a name of 63 characters is the longest', () => {
+    expect(portNameProblem('null:'.padEnd(63, 'x'))).toBeUndefined();
+  });
+});
