@@ -32,6 +32,7 @@ APT::Architectures { "amd64"; };
 APT::Install-Recommends "false";
 APT::Get::AllowUnauthenticated "false";
 Acquire::AllowInsecureRepositories "false";
+APT::Update::Error-Mode "any";
 APT::Sandbox::User "root";
 Acquire::Languages "none";
 Acquire::Retries "2";

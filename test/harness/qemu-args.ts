@@ -25,7 +25,7 @@ const ROOT_BUS = { pc: 'pci.0', q35: 'pcie.0' } as const;
  * What the kernel would calibrate and test at boot costs seconds under emulation.
  */
 const KERNEL_ARGUMENTS =
-  'console=ttyS0 quiet panic=-1 nokaslr mitigations=off no_timer_check tsc=reliable cryptomgr.notests';
+  'console=ttyS0 quiet panic=-1 nokaslr mitigations=off no_timer_check tsc=reliable noreplace-smp edd=off';
 
 /** The id of the k-th vfio-user device, for device_del. */
 export const deviceId = (k: number): string => `vfio${k}`;

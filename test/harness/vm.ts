@@ -1,7 +1,7 @@
 /** A test VM: QEMU under software emulation with vfio-user devices, a Debian kernel and the in-VM agent. */
 
 import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getKernel, getQemu } from '../../vm-images/fetch.ts';
@@ -34,6 +34,15 @@ export interface VmOptions {
   readonly init?: string;
   /** Added to the kernel's command line. */
   readonly append?: string;
+}
+
+/** Sockets and initramfs of VMs that were not stopped, removed when this process ends. */
+const folders = new Set<string>();
+process.on('exit', () => [...folders].forEach(removeFolder));
+
+function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  folders.delete(folder);
 }
 
 interface Parts {
@@ -128,11 +137,12 @@ export class Vm {
   static async start(options: VmOptions): Promise<Vm> {
     // Not below the log folder: a Unix socket's path is short.
     const folder = await mkdtemp(join(tmpdir(), 'ptnet-vm-'));
+    folders.add(folder);
     const logs = new Logs(options.name, options.logDir);
     try {
       return new Vm(await launch(options, folder, logs));
     } catch (error) {
-      rmSync(folder, { recursive: true, force: true });
+      removeFolder(folder);
       if (error instanceof Error) error.message += `\nlogs: ${logs.folder}`;
       throw error;
     }
@@ -198,7 +208,7 @@ export class Vm {
     await this.exited;
     clearTimeout(timer);
     this.qmp.close();
-    await rm(this.#parts.folder, { recursive: true, force: true });
+    removeFolder(this.#parts.folder);
     if (!this.#failed) this.#parts.logs.remove();
   }
 
