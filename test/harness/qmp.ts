@@ -4,6 +4,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { QmpError, VmError } from './errors.ts';
 
 const COMMAND_TIMEOUT_MS = 30_000;
+/** Events that nobody has waited for yet; the oldest are forgotten. */
+const EVENTS_KEPT = 1000;
 
 export interface QmpEvent {
   readonly event: string;
@@ -90,7 +92,9 @@ export class Qmp {
       listener = (event) => {
         if (!wanted(event)) return;
         this.#pending.delete(id);
-        this.#events.splice(this.#events.indexOf(event), 1);
+        // Another wait may have taken the same event already.
+        const at = this.#events.indexOf(event);
+        if (at >= 0) this.#events.splice(at, 1);
         resolve(event);
       };
       this.#listeners.add(listener);
@@ -136,6 +140,7 @@ export class Qmp {
     else if (message.event !== undefined) {
       const event = message as QmpEvent;
       this.#events.push(event);
+      if (this.#events.length > EVENTS_KEPT) this.#events.shift();
       for (const listener of [...this.#listeners]) listener(event);
     } else if (message.id !== undefined) this.#pending.get(message.id)?.resolve(message);
     // A parse error has no id: it can only answer the oldest command.
