@@ -1,0 +1,144 @@
+// A guest for the C++ tests: its CSB in a memfd of its own, and the guest's half of a port's rings.
+#pragma once
+
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "check.h"
+#include "datapath/broker.h"
+#include "forward/null_port.h"
+
+namespace ptnet::test {
+
+inline std::shared_ptr<Region> MakeRegion(uint16_t id = 1, uint32_t bufs = 8192, uint32_t buf_size = 2048) {
+  std::shared_ptr<Region> region;
+  CHECK_OK(Region::Create(id, {{20, 1024}, {64, 36864}, {bufs, buf_size}}, false, &region));
+  return region;
+}
+
+inline std::shared_ptr<StatsArea> MakeStats() {
+  std::shared_ptr<StatsArea> stats;
+  CHECK_OK(StatsArea::Create(1024, &stats));
+  return stats;
+}
+
+inline std::shared_ptr<Engine> MakeEngine(uint32_t workers = 1) {
+  std::shared_ptr<Engine> engine;
+  CHECK_OK(Engine::Create(std::vector<int>(workers, -1), &engine));
+  return engine;
+}
+
+/// The guest's view of one ring: [head, tail) is its own.
+struct GuestRing {
+  Kring* k;
+  CsbAtok* atok;
+  CsbKtoa* ktoa;
+  Attachment* attachment;
+  uint32_t number;
+  uint32_t head = 0;
+
+  uint32_t Tail() { return LoadAcquire(ktoa->hwtail); }
+  uint32_t Mine() { return k->Distance(head, Tail()); }
+  NetmapSlot& slot(uint32_t i) { return k->slots[i]; }
+  uint8_t* data(uint32_t i) { return k->Buf(k->slots[i].buf_idx); }
+
+  /// Puts one packet of `frags` slots; false when there is no room. Publish() makes it visible.
+  bool Put(const void* bytes, uint32_t len, uint32_t frags = 1) {
+    if (Mine() < frags) return false;
+    auto* from = static_cast<const uint8_t*>(bytes);
+    for (uint32_t f = 0; f < frags; f++) {
+      uint32_t n = f + 1 < frags ? len / frags : len - len / frags * (frags - 1);
+      memcpy(data(head), from, n);
+      from += n;
+      slot(head).len = static_cast<uint16_t>(n);
+      slot(head).flags = f + 1 < frags ? NS_MOREFRAG : 0;
+      head = k->Next(head);
+    }
+    return true;
+  }
+  /// Takes one packet; its bytes, empty when there is none.
+  std::vector<uint8_t> Take() {
+    std::vector<uint8_t> packet;
+    if (Mine() == 0) return packet;
+    for (bool more = true; more; head = k->Next(head)) {
+      packet.insert(packet.end(), data(head), data(head) + slot(head).len);
+      more = slot(head).flags & NS_MOREFRAG;
+    }
+    return packet;
+  }
+  /// Shows head to the host, and kicks when it asked for it.
+  void Publish() {
+    StoreRelaxed(atok->cur, head);
+    StoreRelease(atok->head, head);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (LoadRelaxed(ktoa->kern_need_kick)) attachment->Ring(number);
+  }
+};
+
+class Guest {
+ public:
+  Guest() {
+    fd_ = memfd_create("test-guest", MFD_CLOEXEC);
+    CHECK(ftruncate(fd_, kSize) == 0);
+    ram_ = static_cast<uint8_t*>(mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0));
+  }
+  ~Guest() {
+    Detach();
+    munmap(ram_, kSize);
+    close(fd_);
+  }
+  Status TryAttach(std::shared_ptr<Engine> engine, Port& port, AttachOptions options) {
+    return Attachment::Create(engine, &port, {fd_, 0}, {fd_, 4096}, options, &attachment);
+  }
+  void Attach(std::shared_ptr<Engine> engine, Port& port, AttachOptions options = {.policy = Policy::kInline}) {
+    CHECK_OK(TryAttach(engine, port, options));
+    rings.clear();
+    for (uint32_t i = 0; i < port.rings(); i++) {
+      auto* atok = reinterpret_cast<CsbAtok*>(ram_) + i;
+      auto* ktoa = reinterpret_cast<CsbKtoa*>(ram_ + 4096) + i;
+      rings.push_back({&port.kring(i), atok, ktoa, attachment.get(), i, LoadRelaxed(atok->head)});
+    }
+    tx_rings_ = port.shape().tx_rings;
+  }
+  void Detach() {
+    if (attachment) attachment->Detach();
+    attachment.reset();
+  }
+  GuestRing& tx(uint32_t i = 0) { return rings[i]; }
+  GuestRing& rx(uint32_t i = 0) { return rings[tx_rings_ + i]; }
+  /// Inline policy: serves one ring now.
+  bool Sync(GuestRing& ring) { return attachment->Sync(ring.number); }
+  int fd() const { return fd_; }
+
+  std::vector<GuestRing> rings;
+  std::shared_ptr<Attachment> attachment;
+
+ private:
+  static constexpr size_t kSize = 8192;
+  int fd_;
+  uint8_t* ram_;
+  uint32_t tx_rings_ = 0;
+};
+
+/// A probe packet.
+inline std::vector<uint8_t> Probe(uint64_t seq, uint32_t len = 60, uint16_t stream = 0, uint8_t dst = 0xff,
+                                  uint8_t src = 1) {
+  std::vector<uint8_t> packet(len);
+  probe::Header base{};
+  memset(base.dst, dst, 6);
+  if (dst != 0xff) base.dst[0] = 2;
+  memset(base.src, src, 6);
+  base.src[0] = 2;
+  base.ethertype = probe::kEtherTypeLe;
+  base.stream = stream;
+  probe::Stamp(packet.data(), base, seq, len);
+  probe::Fill(packet.data() + probe::kHeaderLen, seq, stream, probe::kHeaderLen, len - probe::kHeaderLen);
+  return packet;
+}
+
+}  // namespace ptnet::test

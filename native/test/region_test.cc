@@ -1,0 +1,106 @@
+// Regions and ports: limits, layout, what a region too small says, and that nothing given out is lost or given twice.
+#include <errno.h>
+
+#include "forward/pipe.h"
+#include "guest.h"
+
+using namespace ptnet;
+using namespace ptnet::test;
+
+static void LimitsAreChecked() {
+  std::shared_ptr<Region> r;
+  auto err = [&](uint16_t id, RegionShape shape) { return Region::Create(id, shape, false, &r).err; };
+  const RegionShape fine{{2, 1024}, {4, 20480}, {64, 2048}};
+  CHECK_EQ(err(1, fine), 0);
+  CHECK_EQ(err(0, fine), EINVAL);
+  CHECK_EQ(err(1, {{2, 55}, {4, 20480}, {64, 2048}}), EINVAL);
+  CHECK_EQ(err(1, {{2, 4097}, {4, 20480}, {64, 2048}}), EINVAL);
+  CHECK_EQ(err(1, {{0, 1024}, {4, 20480}, {64, 2048}}), EINVAL);
+  CHECK_EQ(err(1, {{2, 1024}, {1, 20480}, {64, 2048}}), EINVAL);
+  CHECK_EQ(err(1, {{2, 1024}, {1025, 20480}, {64, 2048}}), EINVAL);
+  CHECK_EQ(err(1, {{2, 1024}, {4, 131073}, {64, 2048}}), EINVAL);
+  CHECK_EQ(err(1, {{2, 1024}, {4, 20480}, {3, 2048}}), EINVAL);
+  CHECK_EQ(err(1, {{2, 1024}, {4, 20480}, {1000001, 2048}}), EINVAL);
+  CHECK_EQ(err(1, {{2, 1024}, {4, 20480}, {64, 63}}), EINVAL);
+  CHECK_EQ(err(1, {{2, 1024}, {4, 20480}, {64, 65537}}), EINVAL);
+}
+
+static void LayoutIsNetmaps() {
+  auto region = MakeRegion(7);
+  CHECK_EQ(region->memsize() % 4096, 0u);
+  CHECK(region->bar_size() >= region->memsize() && (region->bar_size() & (region->bar_size() - 1)) == 0);
+  CHECK_EQ(region->ifs().offset(), 0u);
+  CHECK(region->rings().offset() < region->bufs().offset());
+  std::shared_ptr<NullPort> port;
+  CHECK_OK(NullPort::Create(region, MakeStats(), {"null:x", 2, 3, 64, 128, 5}, &port));
+  auto* nifp = reinterpret_cast<NetmapIf*>(region->base() + port->nifp_ofs());
+  CHECK(strcmp(nifp->name, "null:x") == 0);
+  CHECK_EQ(nifp->tx_rings, 2u);
+  CHECK_EQ(nifp->rx_rings, 3u);
+  CHECK_EQ(nifp->host_tx_rings, 1u);
+  for (int i = 0; i < 7; i++) {
+    auto* ring = reinterpret_cast<NetmapRing*>(reinterpret_cast<uint8_t*>(nifp) + nifp->ring_ofs()[i]);
+    bool tx = i < 3, host = i == 2 || i == 6;
+    CHECK_EQ(ring->dir, tx ? 1 : 0);
+    CHECK_EQ(ring->num_slots, host ? 2u : tx ? 64u : 128u);
+    CHECK_EQ(ring->tail, tx ? ring->num_slots - 1 : 0u);
+    CHECK(reinterpret_cast<uint8_t*>(ring) + ring->buf_ofs == region->Buf(0));
+    for (uint32_t s = 0; !host && s < ring->num_slots; s++) CHECK(ring->slots()[s].buf_idx >= kReservedBufs);
+  }
+  uint32_t extra = 0;
+  for (uint32_t b = nifp->bufs_head; b != 0; b = *reinterpret_cast<uint32_t*>(region->Buf(b))) extra++;
+  CHECK_EQ(extra, 5u);
+}
+
+static void TooSmallSaysWhatIsNeeded() {
+  auto region = MakeRegion(1, 100);
+  std::shared_ptr<NullPort> port;
+  Status s = NullPort::Create(region, MakeStats(), {"null:big", 1, 1, 64, 64, 0}, &port);
+  CHECK_EQ(s.err, ENOMEM);
+  CHECK(s.message.find("null:big: region 1 is too small: needs 128 buffers (98 free)") == 0);
+  s = NullPort::Create(region, MakeStats(), {"null:slots", 1, 1, 4096, 64, 0}, &port);
+  CHECK_EQ(s.err, EINVAL);
+}
+
+static void EverythingComesBack() {
+  auto region = MakeRegion();
+  auto stats = MakeStats();
+  PoolNeeds before = region->Available();
+  uint32_t blocks = stats->available();
+  for (int round = 0; round < 50; round++) {
+    std::shared_ptr<NullPort> port;
+    std::shared_ptr<PipePair> pipe;
+    CHECK_OK(NullPort::Create(region, stats, {"null:a", 2, 2, 256, 256, 3}, &port));
+    CHECK_OK(PipePair::Create(region, stats, {"p{1", 1, 1, 64, 64, 0}, "p}1", &pipe));
+    // A guest that writes rubbish into its slots changes nothing about who holds what.
+    for (uint32_t i = 0; i < 256; i++) port->tx(0).slots[i].buf_idx = i * 7919 + static_cast<uint32_t>(round);
+  }
+  CHECK_EQ(region->Available().bufs, before.bufs);
+  CHECK_EQ(region->Available().rings, before.rings);
+  CHECK_EQ(region->Available().ifs, before.ifs);
+  CHECK_EQ(stats->available(), blocks);
+}
+
+static void SwappedBuffersSurviveTheirFirstOwner() {
+  auto region = MakeRegion();
+  auto stats = MakeStats();
+  std::shared_ptr<NullPort> a, b;
+  CHECK_OK(NullPort::Create(region, stats, {"null:a", 1, 1, 64, 64, 0}, &a));
+  CHECK_OK(NullPort::Create(region, stats, {"null:b", 1, 1, 64, 64, 0}, &b));
+  // Zero-copy forwarding from a to b swaps the buffers of two slots.
+  std::swap(a->rx(0).slots[5].buf_idx, b->tx(0).slots[9].buf_idx);
+  uint32_t moved = b->tx(0).slots[9].buf_idx;
+  a.reset();
+  CHECK(region->bufs().holder(moved) != 0);
+  std::shared_ptr<NullPort> c;
+  CHECK_OK(NullPort::Create(region, stats, {"null:c", 1, 1, 64, 64, 0}, &c));
+  for (uint32_t i = 0; i < 64; i++) CHECK(c->tx(0).slots[i].buf_idx != moved && c->rx(0).slots[i].buf_idx != moved);
+}
+
+int main() {
+  LimitsAreChecked();
+  LayoutIsNetmaps();
+  TooSmallSaysWhatIsNeeded();
+  EverythingComesBack();
+  SwappedBuffersSurviveTheirFirstOwner();
+}
