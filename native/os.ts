@@ -1,0 +1,183 @@
+// What Node does not offer of the operating system: memfds, eventfds, shared mappings, descriptors over Unix sockets.
+import { markAsUntransferable } from 'node:worker_threads';
+import { loadAddon } from './load.ts';
+
+/**
+ * Errors thrown here are shaped like Node's SystemError: `message` is "SYSCALL: CODE: text, object", with `code`,
+ * `errno` (negative) and `syscall`.
+ */
+interface OsAddon {
+  memfdCreate(name: string, size: number, options?: MemfdOptions): number;
+  eventfd(initial?: number): number;
+  eventfdSignal(fd: number): void;
+  eventfdDrain(fd: number): bigint;
+  pollReadable(fd: number, timeoutMs: number): boolean;
+  dup(fd: number): number;
+  closeFd(fd: number): void;
+  socketPair(): [number, number];
+  inspectFd(fd: number): FdInfo;
+  trySealShrink(fd: number): void;
+  setNonblocking(fd: number): void;
+  Mapping: new (fd: number, offset: number, length: number, writable: boolean) => Mapping;
+  Watch: new (fd: number, callback: () => void) => Watch;
+  Channel: new (source: string | number) => NativeChannel;
+}
+
+const addon = loadAddon('native', 'ptnetmap') as OsAddon;
+
+export interface MemfdOptions {
+  /** Fix the size for ever (F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_SEAL). */
+  seal?: boolean;
+  hugetlb?: boolean;
+}
+
+/** What a descriptor is, for checking those that a peer sent. */
+export interface FdInfo {
+  readonly kind: 'file' | 'eventfd' | 'other';
+  readonly size: bigint;
+  readonly device: bigint;
+  readonly inode: bigint;
+  /** Offsets and lengths of mappings must be multiples of it; the huge page's size for hugetlbfs. */
+  readonly pageSize: number;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly nonblocking: boolean;
+  /** The file can never shrink, so a mapping of it never faults. */
+  readonly shrinkSealed: boolean;
+}
+
+/** Shared memory as an ArrayBuffer. Only unmap() and the end of the environment unmap, never the garbage collector. */
+export interface Mapping {
+  readonly buffer: ArrayBuffer;
+  /** 0n once unmapped. */
+  readonly address: bigint;
+  readonly length: number;
+  /** Detaches the buffer first, so that views get length 0 instead of faulting. May be called again. */
+  unmap(): void;
+}
+
+export interface Watch {
+  close(): void;
+}
+
+/** Creates a memfd of `size` bytes, close-on-exec. */
+export function memfdCreate(name: string, size: number, options: MemfdOptions = {}): number {
+  return addon.memfdCreate(name, size, options);
+}
+
+/** Creates an eventfd, non-blocking and close-on-exec. */
+export function eventfd(initial = 0): number {
+  return addon.eventfd(initial);
+}
+
+/** Adds one; never waits. */
+export function eventfdSignal(fd: number): void {
+  addon.eventfdSignal(fd);
+}
+
+/** The count since the last drain, 0n when there is none. */
+export function eventfdDrain(fd: number): bigint {
+  return addon.eventfdDrain(fd);
+}
+
+/** Waits, blocking the thread, until `fd` is readable; false when `timeoutMs` have passed (-1: no limit). */
+export function pollReadable(fd: number, timeoutMs: number): boolean {
+  return addon.pollReadable(fd, timeoutMs);
+}
+
+/** Calls `callback` on the event loop as long as `fd` is readable: the callback must drain it. */
+export function watchReadable(fd: number, callback: () => void): Watch {
+  return new addon.Watch(fd, callback);
+}
+
+export function dup(fd: number): number {
+  return addon.dup(fd);
+}
+
+export function closeFd(fd: number): void {
+  addon.closeFd(fd);
+}
+
+/** A connected pair of Unix stream sockets. */
+export function socketPair(): [number, number] {
+  return addon.socketPair();
+}
+
+export function inspectFd(fd: number): FdInfo {
+  return addon.inspectFd(fd);
+}
+
+/** Forbids shrinking a memfd if its creator left that open; does nothing to other files. */
+export function trySealShrink(fd: number): void {
+  addon.trySealShrink(fd);
+}
+
+export function setNonblocking(fd: number): void {
+  addon.setNonblocking(fd);
+}
+
+/** Maps `length` bytes of `fd`, shared. */
+export function mapFd(fd: number, options: { offset?: number; length: number; writable?: boolean }): Mapping {
+  const mapping = new addon.Mapping(fd, options.offset ?? 0, options.length, options.writable ?? false);
+  // A transfer would move the memory to a buffer that unmap() does not know.
+  markAsUntransferable(mapping.buffer);
+  return mapping;
+}
+
+interface NativeChannel {
+  readonly fd: number;
+  start(onData: (bytes: Uint8Array, fds: number[]) => void, onClose: (errno: number) => void): void;
+  pause(): void;
+  resume(): void;
+  send(bytes: Uint8Array, fds?: readonly number[]): void;
+  close(): void;
+}
+
+/**
+ * A Unix stream socket with descriptor passing, on the event loop. Does no framing: descriptors come with the read
+ * that held the first byte they were sent with, and earlier bytes may stand before that byte.
+ */
+export class Channel {
+  readonly #native: NativeChannel;
+
+  private constructor(native: NativeChannel) {
+    this.#native = native;
+  }
+
+  static connect(path: string): Channel {
+    return new Channel(new addon.Channel(path));
+  }
+
+  /** Takes over `fd`. */
+  static fromFd(fd: number): Channel {
+    return new Channel(new addon.Channel(fd));
+  }
+
+  /** -1 once closed. */
+  get fd(): number {
+    return this.#native.fd;
+  }
+
+  /** onData owns the descriptors it gets. onClose comes once, unless close() is called first; 0: the peer closed. */
+  start(onData: (bytes: Uint8Array, fds: number[]) => void, onClose: (errno: number) => void): void {
+    this.#native.start(onData, onClose);
+  }
+
+  /** Sends what is queued, then stops reading: a native loop may now own the socket. */
+  pause(): void {
+    this.#native.pause();
+  }
+
+  resume(): void {
+    this.#native.resume();
+  }
+
+  /** Queues when the socket is full; the descriptors stay the caller's. */
+  send(bytes: Uint8Array, fds: readonly number[] = []): void {
+    this.#native.send(bytes, fds);
+  }
+
+  close(): void {
+    this.#native.close();
+  }
+}

@@ -1,0 +1,18 @@
+// What a doorbell rings: the interface between the thread that reads sockets and whoever serves the rings.
+#pragma once
+
+#include <cstdint>
+
+namespace ptnet {
+
+/** Rung on the kick thread, with the session locked: must neither block nor call back into Kick. */
+class DoorbellTarget {
+ public:
+  virtual void Ring(uint32_t ring) noexcept = 0;
+  virtual uint32_t rings() const noexcept = 0;
+
+ protected:
+  ~DoorbellTarget() = default;
+};
+
+}  // namespace ptnet
