@@ -7,7 +7,12 @@ import { resolveConfig } from './resolve.ts';
 import { fileSchema, firstProblem } from './schema.ts';
 import { checkConfig } from './semantics.ts';
 
-export function loadConfig(file: string): HostConfig {
+/** What a command line says instead of the file. */
+export interface Overrides {
+  readonly runDir?: string;
+}
+
+export function loadConfig(file: string, overrides: Overrides = {}): HostConfig {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -15,14 +20,14 @@ export function loadConfig(file: string): HostConfig {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigurationError(`${file}: cannot be read: ${why}`, { cause });
   }
-  return parseConfig(text, file);
+  return parseConfig(text, file, overrides);
 }
 
 /** The same from a text; `file` is its name in messages. */
-export function parseConfig(text: string, file: string): HostConfig {
+export function parseConfig(text: string, file: string, overrides: Overrides = {}): HostConfig {
   const parsed = fileSchema.safeParse(parseYaml(text, file));
   if (!parsed.success) throw new ConfigurationError(`${file}: ${firstProblem(parsed.error)}`);
-  const config = resolveConfig(parsed.data);
+  const config = resolveConfig({ ...parsed.data, ...overrides });
   try {
     checkConfig(parsed.data, config);
   } catch (cause) {

@@ -139,6 +139,13 @@ describe('files', () => {
     );
   });
 
+  test("a command line's run-dir comes before the file's, and is checked like it", () => {
+    const file = join(folder, 'host.yaml');
+    writeFileSync(file, 'run-dir: /a\nvms: { vm1: { devices: [{ port: "null:a" }] } }');
+    expect(loadConfig(file, { runDir: '/b' }).runDir).toBe('/b');
+    expect(() => loadConfig(file, { runDir: `/${'x'.repeat(100)}` })).toThrow('too many for a socket');
+  });
+
   test('a message starts with the name of the file', () => {
     const file = join(folder, 'bad.yaml');
     writeFileSync(file, 'vmz: {}\n');

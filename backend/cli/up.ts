@@ -1,0 +1,94 @@
+// `ptnet up`: runs a host from a configuration file in the foreground.
+import { existsSync } from 'node:fs';
+import type { HostConfig } from '../config/host-config.ts';
+import { loadConfig } from '../config/load.ts';
+import { configWarnings } from '../config/warnings.ts';
+import { formatCommand, QEMU_VERSION_MIN, qemuArguments } from '../hypervisor/qemu.ts';
+import type { Io } from './io.ts';
+
+/** The part of a host that this command uses. */
+export interface RunningHost {
+  readonly vms: readonly {
+    readonly name: string;
+    readonly memory: string;
+    readonly devices: readonly {
+      readonly name: string;
+      readonly socketPath: string;
+      readonly port?: string;
+    }[];
+  }[];
+  stats(): unknown;
+  close(): Promise<void>;
+}
+
+export type StartHost = (config: HostConfig, options: { verbose: boolean }) => Promise<RunningHost>;
+
+export interface UpOptions {
+  readonly json: boolean;
+  readonly verbose: boolean;
+  /** Seconds between two objects of counters; undefined: none. */
+  readonly stats?: number;
+  readonly runDir?: string;
+}
+
+const QEMU = 'qemu-system-x86_64';
+
+/** A VM as `--json` prints it; scripts read these keys. */
+interface AttachPlan {
+  readonly name: string;
+  readonly program: string;
+  readonly args: string[];
+  readonly devices: readonly { name: string; port?: string; socketPath: string }[];
+}
+
+export async function up(file: string, options: UpOptions, io: Io, startHost: StartHost): Promise<void> {
+  const config = loadConfig(file, options.runDir === undefined ? {} : { runDir: options.runDir });
+  for (const warning of configWarnings(config)) io.err(`warning: ${file}: ${warning}\n`);
+  const host = await startHost(config, { verbose: options.verbose });
+  const timer = options.stats === undefined ? undefined : setInterval(report, options.stats * 1000);
+  function report(): void {
+    io.out(`${JSON.stringify(host.stats())}\n`);
+  }
+  try {
+    const plans = attachPlans(config, host);
+    if (options.json) io.out(`${JSON.stringify({ vms: plans })}\n`);
+    // Where results go to stdout, what is for people goes to stderr.
+    const say = options.json || options.stats !== undefined ? io.err : io.out;
+    say(describe(plans));
+    await io.untilStopped();
+  } finally {
+    clearInterval(timer);
+    await host.close();
+  }
+}
+
+function attachPlans(config: HostConfig, host: RunningHost): AttachPlan[] {
+  const accel = existsSync('/dev/kvm') ? 'kvm' : 'tcg';
+  return host.vms.map(({ name, memory, devices }) => ({
+    name,
+    program: QEMU,
+    args: qemuArguments({
+      name,
+      memory,
+      machine: config.vms[name]?.machine ?? 'pc',
+      accel,
+      socketPaths: devices.map((device) => device.socketPath),
+    }),
+    devices: devices.map((device) => ({
+      name: device.name,
+      ...(device.port !== undefined && { port: device.port }),
+      socketPath: device.socketPath,
+    })),
+  }));
+}
+
+function describe(plans: readonly AttachPlan[]): string {
+  const vms = plans.map(({ name, program, args, devices }) => {
+    const ports = devices.flatMap((device) =>
+      device.port === undefined ? [] : [`${device.name} is ${device.port}`],
+    );
+    return `# ${name}: ${ports.join(', ')}\n${formatCommand(program, args)}\n\n`;
+  });
+  const intro = `# Start each VM with these arguments and its own disk (QEMU ${QEMU_VERSION_MIN} or newer).\n\n`;
+  return `${intro}${vms.join('')}# The host is running; Ctrl-C ends it.\n`;
+}

@@ -1,0 +1,69 @@
+// The QEMU command line: every argument that vfio-user devices need, and quoting that a shell undoes.
+import { execFileSync } from 'node:child_process';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  formatCommand,
+  type QemuVm,
+  qemuArguments,
+  shellQuote,
+} from '../../../../backend/hypervisor/qemu.ts';
+
+const VM: QemuVm = {
+  name: 'vm1',
+  memory: '512M',
+  machine: 'pc',
+  accel: 'tcg',
+  socketPaths: ['/run/x/vm1/mem.sock', '/run/x/vm1/net0.sock'],
+};
+
+test('the arguments are exactly those that are known to work', () => {
+  expect(qemuArguments(VM)).toEqual([
+    '-name',
+    'vm1',
+    '-machine',
+    'pc,accel=tcg,memory-backend=mem',
+    '-object',
+    'memory-backend-memfd,id=mem,size=512M,share=on',
+    '-m',
+    '512M',
+    '-nic',
+    'none',
+    '-device',
+    '{"driver":"vfio-user-pci","socket":{"path":"/run/x/vm1/mem.sock","type":"unix"},"rombar":0}',
+    '-device',
+    '{"driver":"vfio-user-pci","socket":{"path":"/run/x/vm1/net0.sock","type":"unix"},"rombar":0}',
+  ]);
+});
+
+test('machine and accelerator are the caller’s', () => {
+  expect(qemuArguments({ ...VM, machine: 'q35', accel: 'kvm' })).toContain(
+    'q35,accel=kvm,memory-backend=mem',
+  );
+});
+
+test('a command is printed with an option and its value on a line', () => {
+  expect(formatCommand('qemu-system-x86_64', ['-m', '512M', '-snapshot', '-device', '{"a":1}'])).toBe(
+    `qemu-system-x86_64 \\\n  -m 512M \\\n  -snapshot \\\n  -device '{"a":1}'`,
+  );
+});
+
+test('a shell gives back what was quoted', () => {
+  const words = fc.array(
+    fc.string({ unit: 'binary-ascii' }).map((s) => s.replaceAll('\0', '')),
+    { minLength: 1, maxLength: 5 },
+  );
+  fc.assert(
+    fc.property(words, (list) => {
+      const script = `printf '%s\\0' ${list.map(shellQuote).join(' ')}`;
+      expect(execFileSync('sh', ['-c', script], { encoding: 'utf8' })).toBe(`${list.join('\0')}\0`);
+    }),
+    { seed: 3, numRuns: 50 },
+  );
+});
+
+test('a path with a comma and a quote comes through the printed command', () => {
+  const args = qemuArguments({ ...VM, socketPaths: ["/run/a,b'c/mem.sock"] });
+  const output = execFileSync('sh', ['-c', formatCommand("printf '%s\\n'", args)], { encoding: 'utf8' });
+  expect(output.trimEnd().split('\n')).toEqual(args);
+});
