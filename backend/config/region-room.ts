@@ -24,7 +24,9 @@ interface Room {
 }
 
 const rings = (port: PortConfig): number => port.txRings + port.rxRings;
-const buffers = (port: PortConfig): number => port.txRings * port.txSlots + port.rxRings * port.rxSlots;
+/** The rx rings of a pipe hold the other end's buffers. */
+const buffers = ({ portName, port }: Placed): number =>
+  port.txRings * port.txSlots + (portName.kind === 'pipe' ? 0 : port.rxRings * port.rxSlots);
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
 export function checkRegionRoom(config: HostConfig, placed: readonly Placed[]): void {
@@ -58,7 +60,7 @@ function checkRoom(room: Room, places: readonly Placed[]): void {
   const counts = [
     ['if-num', places.length, room.ifNum, 'netmap_if objects'],
     ['ring-num', sum(places.map((place) => rings(place.port))), room.ringNum, 'rings'],
-    ['buf-num', RESERVED_BUFFERS + sum(places.map((place) => buffers(place.port))), room.bufNum, 'buffers'],
+    ['buf-num', RESERVED_BUFFERS + sum(places.map((place) => buffers(place))), room.bufNum, 'buffers'],
   ] as const;
   for (const [key, need, have, what] of counts) {
     if (need > have)

@@ -115,6 +115,10 @@ describe('regions', () => {
       "f: regions: 'a/b' is not a name: up to 32 letters, digits, _ . or - would be right",
     ],
     [
+      vms([`region: lan, ${devices('p{1', 'p}1')}`], 'regions: { lan: { buf-num: 2049 } }'),
+      "f: regions.lan.buf-num: 2049 buffers are too few for the ports in region 'lan': 2050 would be right",
+    ],
+    [
       vms([`region: lan, ${devices('null:a', 'null:b')}`], 'regions: { lan: { ring-num: 3 } }'),
       "f: regions.lan.ring-num: 3 rings are too few for the ports in region 'lan': 4 would be right",
     ],
