@@ -95,7 +95,7 @@ test.each(['none', 'stamp', 'full'] as const)(
     port.setSource({ packets: COUNT / 2n, size: 61, payload, rate: 0, stream: 3 });
     const result = await guest.start('receive', { count: COUNT, payload }).done;
     expect(result.stopped).toBe('count');
-    expect(result.received).toEqual({ packets: COUNT, bytes: COUNT * 61n, lost: 0, late: 0, corrupt: 0 });
+    expect(result.received).toEqual({ packets: COUNT, bytes: COUNT * 61n, lost: 0n, late: 0n, corrupt: 0n });
   },
 );
 
