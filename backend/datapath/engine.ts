@@ -1,0 +1,25 @@
+// engine: the workers of this host, and who gets the next attachment.
+import { Engine } from '../../native/engine.ts';
+
+export class WorkerPool {
+  readonly engine: Engine;
+  readonly count: number;
+  readonly #load: number[];
+
+  constructor(workers: number) {
+    this.count = workers;
+    this.engine = new Engine(Array.from({ length: workers }, () => -1));
+    this.#load = new Array<number>(workers).fill(0);
+  }
+
+  /** The worker with the fewest attachments; give it back with release(). */
+  place(): number {
+    const worker = this.#load.indexOf(Math.min(...this.#load));
+    this.#load[worker]!++;
+    return worker;
+  }
+
+  release(worker: number): void {
+    this.#load[worker]!--;
+  }
+}

@@ -1,0 +1,45 @@
+// The figures of a running host: every ring of every port, and its workers.
+import type { WorkerStats } from '../native/engine.ts';
+import { NullPort, type Port } from '../native/ports.ts';
+import type { DropCause } from '../native/stats.ts';
+
+export interface RingStats {
+  readonly dir: 'tx' | 'rx';
+  readonly ring: number;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly drops: Readonly<Record<DropCause, number>>;
+  readonly kicks: number;
+  readonly interrupts: number;
+  readonly syncs: number;
+  /** Times that head or cur was outside what the guest owns. */
+  readonly badIndex: number;
+}
+
+export interface PortStats {
+  readonly name: string;
+  readonly vm?: string;
+  readonly device?: string;
+  readonly rings: readonly RingStats[];
+  /** Null ports: what the sink found in probe packets, when it verifies. */
+  readonly sink?: { readonly lost: number; readonly late: number; readonly corrupt: number };
+}
+
+export interface HostStats {
+  /** ISO 8601. */
+  readonly time: string;
+  readonly ports: readonly PortStats[];
+  readonly workers: readonly WorkerStats[];
+}
+
+export function portStats(name: string, port: Port, user: { vm: string; device: string } | undefined): PortStats {
+  const { txRings } = port.info;
+  const all = Array.from({ length: port.rings }, (_, i) => port.counters(i));
+  const rings = all.map(({ packets, bytes, drops, kicks, interrupts, syncs, badIndex }, i): RingStats => {
+    const place = i < txRings ? { dir: 'tx' as const, ring: i } : { dir: 'rx' as const, ring: i - txRings };
+    return { ...place, packets, bytes, drops, kicks, interrupts, syncs, badIndex };
+  });
+  const sum = (key: 'lost' | 'late' | 'corrupt') => all.slice(0, txRings).reduce((n, c) => n + c[key], 0);
+  const sink = { lost: sum('lost'), late: sum('late'), corrupt: sum('corrupt') };
+  return { name, ...user, rings, ...(port instanceof NullPort ? { sink } : {}) };
+}

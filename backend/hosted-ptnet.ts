@@ -1,0 +1,161 @@
+// A ptnet device in service: what the device model and the vfio-user session ask, answered with a port and the broker.
+import { closeFd, eventfd } from '../native/os.ts';
+import type { Port } from '../native/ports.ts';
+import { type CsbAddresses, createPtnet, PTNET, type PtnetBackend, type PtnetDevice } from '../pci/index.ts';
+import type { Broker, Policy } from './datapath/broker.ts';
+import { wireInterrupts } from './datapath/notify.ts';
+import type { Logger } from './log.ts';
+import type { DmaTable } from './vfio-user/dma.ts';
+import type { VfioUserHooks } from './vfio-user/server.ts';
+import type { Session } from './vfio-user/session.ts';
+
+const EINVAL = 22;
+const EIO = 5;
+const ENXIO = 6;
+const CSB_ENTRY = 64;
+
+export interface HostedPtnetOptions {
+  /** `vm1/net0`. */
+  readonly name: string;
+  readonly port: Port;
+  readonly memid: number;
+  readonly mac: Uint8Array;
+  readonly policy: Policy;
+  readonly bar0: 'io' | 'mem';
+}
+
+export class HostedPtnet implements PtnetBackend, VfioUserHooks {
+  readonly device: PtnetDevice;
+  readonly info: PtnetBackend['info'];
+  readonly options: HostedPtnetOptions;
+  readonly #broker: Broker;
+  readonly #log: Logger;
+  #session: Session | undefined;
+  #csb: CsbAddresses | undefined;
+  #doorbells: number[] = [];
+
+  constructor(options: HostedPtnetOptions, broker: Broker, log: Logger, onReject: (cause: string, detail: string) => void) {
+    this.options = options;
+    this.#broker = broker;
+    this.#log = log;
+    const { port, mac, memid, name, bar0 } = options;
+    this.info = {
+      mac,
+      nifpOfs: port.info.nifpOfs,
+      numTxRings: port.info.txRings,
+      numRxRings: port.info.rxRings,
+      numTxSlots: port.info.txSlots,
+      numRxSlots: port.info.rxSlots,
+      hostMemId: memid,
+      features: 0,
+    };
+    this.device = createPtnet(name, this, { bar0, onReject });
+  }
+
+  // What the device model asks.
+
+  setFeatures(): number {
+    return 0;
+  }
+
+  /** No port of ours carries virtio-net headers, so none is in force, whatever is asked for. */
+  setVnetHdrLen(): number {
+    return 0;
+  }
+
+  create(csb: CsbAddresses): number {
+    const session = this.#session;
+    if (!session) return ENXIO;
+    const length = CSB_ENTRY * this.options.port.rings;
+    const guestToHost = this.#resolve(session, 'guest-to-host', csb.guestToHost, length);
+    if (typeof guestToHost === 'number') return guestToHost;
+    const hostToGuest = this.#resolve(session, 'host-to-guest', csb.hostToGuest, length);
+    if (typeof hostToGuest === 'number') return hostToGuest;
+    try {
+      this.#broker.bind({
+        device: this.options.name,
+        port: this.options.port,
+        session: session.id,
+        csb: { guestToHost, hostToGuest },
+        vectors: session.irqs.msix,
+        doorbells: this.#doorbells,
+        policy: this.options.policy,
+      });
+    } catch (error) {
+      this.#log.warn({ device: this.options.name, err: error }, `${this.options.name}: CREATE: ${(error as Error).message}`);
+      return -((error as { errno?: number }).errno ?? -EIO);
+    }
+    this.#csb = csb;
+    return 0;
+  }
+
+  /** Where a CSB array lies, or the errno of why it cannot lie there. */
+  #resolve(session: Session, which: string, address: bigint, length: number) {
+    const refuse = (errno: number, why: string) => {
+      const at = `0x${address.toString(16)}`;
+      this.#log.warn({ device: this.options.name }, `${this.options.name}: CREATE: ${which} CSB at ${at}: ${why}`);
+      return errno;
+    };
+    if (address % BigInt(CSB_ENTRY) !== 0n) return refuse(EINVAL, 'not aligned: a multiple of 64 would be right');
+    const place = session.dma.resolve(address, length, 'rw');
+    if ('errno' in place)
+      return refuse(place.errno, `its ${length} bytes are not in one shared map of guest memory: add share=on to the memory backend`);
+    return place;
+  }
+
+  delete(): number {
+    this.#csb = undefined;
+    this.#broker.unbind(this.options.name);
+    return 0;
+  }
+
+  /** A doorbell that the native reader did not take: policy inline, or from before it knew the window. */
+  kick(ring: number): void {
+    const binding = this.#broker.table.get(this.options.name);
+    if (!binding) return;
+    binding.attachment.ring(ring);
+    if (binding.policy.policy === 'inline') binding.attachment.sync(ring);
+  }
+
+  // What the session asks.
+
+  regionFd(): undefined {
+    return undefined;
+  }
+
+  onDmaUnmap(_dma: DmaTable, address: bigint, size: bigint): void {
+    if (!this.#csb) return;
+    const length = BigInt(CSB_ENTRY * this.options.port.rings);
+    const hit = (at: bigint) => at < address + size && address < at + length;
+    if (!hit(this.#csb.guestToHost) && !hit(this.#csb.hostToGuest)) return;
+    this.#log.warn({ device: this.options.name }, `${this.options.name}: the memory of its CSB was unmapped: stopped`);
+    this.device.stop();
+  }
+
+  onInterruptsChanged(vector: number, count: number): void {
+    const binding = this.#broker.table.get(this.options.name);
+    const end = Math.min(vector + count, this.options.port.rings);
+    if (binding && this.#session && end > vector)
+      wireInterrupts(binding.attachment, this.#session.irqs.msix, vector, end - vector);
+  }
+
+  onAttach(session: Session): void {
+    this.#session = session;
+  }
+
+  onDetach(): void {
+    this.device.stop();
+    this.#session = undefined;
+    for (const fd of this.#doorbells.splice(0)) closeFd(fd);
+  }
+
+  /** Doorbells as eventfds, for a client that can have the kernel signal them. */
+  ioFds(region: number): { fd: number; offset: number; size: number }[] {
+    if (region !== 0 || this.options.policy.policy === 'inline') return [];
+    if (this.#doorbells.length === 0) {
+      this.#doorbells = Array.from({ length: this.options.port.rings }, () => eventfd());
+      this.#broker.table.get(this.options.name)?.attachment.setDoorbells(this.#doorbells);
+    }
+    return this.#doorbells.map((fd, i) => ({ fd, offset: PTNET.KICK_BASE + 4 * i, size: 4 }));
+  }
+}
