@@ -32,7 +32,11 @@ export interface HostStats {
   readonly workers: readonly WorkerStats[];
 }
 
-export function portStats(name: string, port: Port, user: { vm: string; device: string } | undefined): PortStats {
+export function portStats(
+  name: string,
+  port: Port,
+  user: { vm: string; device: string } | undefined,
+): PortStats {
   const { txRings } = port.info;
   const all = Array.from({ length: port.rings }, (_, i) => port.counters(i));
   const rings = all.map(({ packets, bytes, drops, kicks, interrupts, syncs, badIndex }, i): RingStats => {

@@ -1,10 +1,16 @@
 // The host: regions, ports and switches from a configuration, exported to VMs as PCI devices over vfio-user.
 import { rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Kick } from '../native/kick.ts';
+import type { Kick } from '../native/kick.ts';
 import type { Region } from '../native/memory.ts';
 import { StatsArea } from '../native/stats.ts';
-import { createMemdev, describeReject, type PciDevice, type RejectCause, type RejectDetail } from '../pci/index.ts';
+import {
+  createMemdev,
+  describeReject,
+  type PciDevice,
+  type RejectCause,
+  type RejectDetail,
+} from '../pci/index.ts';
 import type { HostConfig, SourceConfig, VmConfig } from './config/host-config.ts';
 import { macBytes } from './config/mac.ts';
 import { Broker, type Policy } from './datapath/broker.ts';
@@ -78,7 +84,10 @@ export class Host {
     for (const device of vm.devices) {
       const path = socketPath(config.runDir, name, device.name);
       const { policy } = device;
-      this.#exportPtnet(path, `${name}/${device.name}`, region, device, { policy, spinUs: config.engine.spinUs });
+      this.#exportPtnet(path, `${name}/${device.name}`, region, device, {
+        policy,
+        spinUs: config.engine.spinUs,
+      });
       this.#users.set(device.port, { vm: name, device: device.name });
       devices.push({ kind: 'ptnet', name: device.name, socketPath: path, port: device.port });
     }

@@ -34,7 +34,12 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   #csb: CsbAddresses | undefined;
   #doorbells: number[] = [];
 
-  constructor(options: HostedPtnetOptions, broker: Broker, log: Logger, onReject: (cause: string, detail: string) => void) {
+  constructor(
+    options: HostedPtnetOptions,
+    broker: Broker,
+    log: Logger,
+    onReject: (cause: string, detail: string) => void,
+  ) {
     this.options = options;
     this.#broker = broker;
     this.#log = log;
@@ -82,7 +87,10 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
         policy: this.options.policy,
       });
     } catch (error) {
-      this.#log.warn({ device: this.options.name, err: error }, `${this.options.name}: CREATE: ${(error as Error).message}`);
+      this.#log.warn(
+        { device: this.options.name, err: error },
+        `${this.options.name}: CREATE: ${(error as Error).message}`,
+      );
       return -((error as { errno?: number }).errno ?? -EIO);
     }
     this.#csb = csb;
@@ -93,13 +101,20 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   #resolve(session: Session, which: string, address: bigint, length: number) {
     const refuse = (errno: number, why: string) => {
       const at = `0x${address.toString(16)}`;
-      this.#log.warn({ device: this.options.name }, `${this.options.name}: CREATE: ${which} CSB at ${at}: ${why}`);
+      this.#log.warn(
+        { device: this.options.name },
+        `${this.options.name}: CREATE: ${which} CSB at ${at}: ${why}`,
+      );
       return errno;
     };
-    if (address % BigInt(CSB_ENTRY) !== 0n) return refuse(EINVAL, 'not aligned: a multiple of 64 would be right');
+    if (address % BigInt(CSB_ENTRY) !== 0n)
+      return refuse(EINVAL, 'not aligned: a multiple of 64 would be right');
     const place = session.dma.resolve(address, length, 'rw');
     if ('errno' in place)
-      return refuse(place.errno, `its ${length} bytes are not in one shared map of guest memory: add share=on to the memory backend`);
+      return refuse(
+        place.errno,
+        `its ${length} bytes are not in one shared map of guest memory: add share=on to the memory backend`,
+      );
     return place;
   }
 
@@ -128,7 +143,10 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
     const length = BigInt(CSB_ENTRY * this.options.port.rings);
     const hit = (at: bigint) => at < address + size && address < at + length;
     if (!hit(this.#csb.guestToHost) && !hit(this.#csb.hostToGuest)) return;
-    this.#log.warn({ device: this.options.name }, `${this.options.name}: the memory of its CSB was unmapped: stopped`);
+    this.#log.warn(
+      { device: this.options.name },
+      `${this.options.name}: the memory of its CSB was unmapped: stopped`,
+    );
     this.device.stop();
   }
 

@@ -51,7 +51,10 @@ export class FaultWatch {
       if (count === before) continue;
       this.#seen.set(key, count);
       const fields = { device, port: port.info.name, ring: name, fault, count };
-      this.#log.warn(fields, `${device}: ${name} ring: ${FAULTS[fault]} (${count - before} more, ${count} in all)`);
+      this.#log.warn(
+        fields,
+        `${device}: ${name} ring: ${FAULTS[fault]} (${count - before} more, ${count} in all)`,
+      );
     }
   }
 

@@ -59,12 +59,7 @@ export class Broker {
     const options = { policy: policy.policy, spinUs: policy.spinUs, worker };
     let attachment: Attachment;
     try {
-      attachment = this.#pool.engine.attach(
-        port,
-        request.csb.guestToHost,
-        request.csb.hostToGuest,
-        options,
-      );
+      attachment = this.#pool.engine.attach(port, request.csb.guestToHost, request.csb.hostToGuest, options);
     } catch (error) {
       if (policy.worker === undefined) this.#pool.release(worker);
       throw error;

@@ -5,7 +5,14 @@ import { RESERVED_BUFFERS } from '../config/limits.ts';
 import { parsePortName } from '../config/port-name.ts';
 
 /** The minima of a private region (spec/netmap-abi.md, "A memory region"). */
-const PRIVATE = { ifNum: 2, ifSize: 1024, ringNum: 4, ringSize: 20_480, bufNum: 4098, bufSize: 2048 } as const;
+const PRIVATE = {
+  ifNum: 2,
+  ifSize: 1024,
+  ringNum: 4,
+  ringSize: 20_480,
+  bufNum: 4098,
+  bufSize: 2048,
+} as const;
 const FIRST_PRIVATE_ID = 2;
 
 /** Which region a VM's ports live in: a named one, or its own. */
@@ -58,7 +65,9 @@ function privateShape(id: number, config: HostConfig, vmName: string): RegionSha
 }
 
 /** The other end of a pipe. */
-export function mirror<T extends { txRings: number; rxRings: number; txSlots: number; rxSlots: number }>(port: T): T {
+export function mirror<T extends { txRings: number; rxRings: number; txSlots: number; rxSlots: number }>(
+  port: T,
+): T {
   return {
     ...port,
     txRings: port.rxRings,

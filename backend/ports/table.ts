@@ -31,13 +31,15 @@ export class PortTable {
 
   port(name: string): Port {
     const port = this.#ports.get(name);
-    if (!port) throw new ConfigurationError(`'${name}': no such port here: ${[...this.#ports.keys()].join(', ')} are`);
+    if (!port)
+      throw new ConfigurationError(`'${name}': no such port here: ${[...this.#ports.keys()].join(', ')} are`);
     return port;
   }
 
   setSource(name: string, source: SourceConfig): void {
     const port = this.port(name);
-    if (!(port instanceof NullPort)) throw new ConfigurationError(`${name}: not a null port: only those have a source`);
+    if (!(port instanceof NullPort))
+      throw new ConfigurationError(`${name}: not a null port: only those have a source`);
     port.setSource(toSource(source));
   }
 

@@ -14,7 +14,11 @@ async function host(yaml: string): Promise<TestHost> {
   return started;
 }
 
-async function boot(of: TestHost, name: string, options: Partial<Parameters<typeof Vm.start>[0]> = {}): Promise<Vm> {
+async function boot(
+  of: TestHost,
+  name: string,
+  options: Partial<Parameters<typeof Vm.start>[0]> = {},
+): Promise<Vm> {
   const vm = await Vm.start({ name, sockets: of.sockets(name), ...options });
   vms.push(vm);
   await vm.ready();

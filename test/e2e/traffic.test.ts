@@ -15,7 +15,11 @@ async function host(yaml: string): Promise<TestHost> {
   return started;
 }
 
-async function boot(of: TestHost, name: string, options: Partial<Parameters<typeof Vm.start>[0]> = {}): Promise<Vm> {
+async function boot(
+  of: TestHost,
+  name: string,
+  options: Partial<Parameters<typeof Vm.start>[0]> = {},
+): Promise<Vm> {
   const vm = await Vm.start({ name, sockets: of.sockets(name), ...options });
   vms.push(vm);
   await vm.ready();
@@ -49,15 +53,31 @@ vmTest('host to guest: 1,000,000 packets arrive once, in order, unaltered', asyn
   const h = await host(NULL_VM(`{ source: { packets: ${MILLION}, payload: full } }`));
   const vm = await boot(h, 'vm1');
   const got = await vm.agent(`receive --count ${MILLION} --payload full`);
-  expect(got['received']).toMatchObject({ packets: MILLION, bytes: 60 * MILLION, lost: 0, late: 0, corrupt: 0 });
+  expect(got['received']).toMatchObject({
+    packets: MILLION,
+    bytes: 60 * MILLION,
+    lost: 0,
+    late: 0,
+    corrupt: 0,
+  });
 });
 
 vmTest('packets of many sizes and fragments arrive unaltered, both ways', async () => {
-  const h = await host(NULL_VM('{ sink: { verify: true }, source: { packets: 50000, size: 1514, payload: full } }'));
+  const h = await host(
+    NULL_VM('{ sink: { verify: true }, source: { packets: 50000, size: 1514, payload: full } }'),
+  );
   const vm = await boot(h, 'vm1');
   await vm.agent('receive --count 50000 --payload full');
   let total = 0;
-  for (const [size, frags] of [[60, 1], [61, 2], [255, 3], [1514, 4], [2048, 1], [9000, 5], [60000, 60]]) {
+  for (const [size, frags] of [
+    [60, 1],
+    [61, 2],
+    [255, 3],
+    [1514, 4],
+    [2048, 1],
+    [9000, 5],
+    [60000, 60],
+  ]) {
     await vm.agent(`send --count 20000 --payload full --size ${size} --frags ${frags} --first-seq ${total}`);
     total += 20_000;
     expect(h.packets('null:a', 'tx')).toBe(total);
@@ -66,12 +86,18 @@ vmTest('packets of many sizes and fragments arrive unaltered, both ways', async 
 });
 
 vmTest('four rings each way', async () => {
-  const h = await host(NULL_VM(`{ tx-rings: 4, rx-rings: 4, sink: { verify: true }, source: { packets: 100000, payload: full } }`));
+  const h = await host(
+    NULL_VM(
+      `{ tx-rings: 4, rx-rings: 4, sink: { verify: true }, source: { packets: 100000, payload: full } }`,
+    ),
+  );
   const vm = await boot(h, 'vm1');
   const sent = await vm.agent('send --count 400000 --payload full');
   expect(sent['sent']).toMatchObject({ packets: 400_000 });
   const port = h.port('null:a');
-  expect(port.rings.filter((r) => r.dir === 'tx').map((r) => r.packets)).toEqual([100_000, 100_000, 100_000, 100_000]);
+  expect(port.rings.filter((r) => r.dir === 'tx').map((r) => r.packets)).toEqual([
+    100_000, 100_000, 100_000, 100_000,
+  ]);
   expect(port.sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
   const got = await vm.agent('receive --count 400000 --payload full');
   expect(got['received']).toMatchObject({ packets: 400_000, lost: 0, late: 0, corrupt: 0 });
@@ -121,7 +147,9 @@ vms:
   // vm2 makes itself known with one broadcast, which reaches both other ports.
   await b.agent('send --count 1 --src 02:00:00:00:00:0b --dst ff:ff:ff:ff:ff:ff');
   const receiving = b.agent('receive --seconds 60 --idle-ms 2000 --payload full');
-  await a.agent('send --device 0 --count 1000 --payload full --burst 8 --src 02:00:00:00:00:0a --dst 02:00:00:00:00:0b');
+  await a.agent(
+    'send --device 0 --count 1000 --payload full --burst 8 --src 02:00:00:00:00:0a --dst 02:00:00:00:00:0b',
+  );
   expect((await receiving)['received']).toMatchObject({ corrupt: 0 });
   expect(h.packets('vale0:3', 'rx') + h.drops('vale0:3', 'rx')).toBe(1000);
   // The bystander is not served, so that what would have reached it is counted as dropped: the broadcast only.

@@ -28,7 +28,7 @@ export class TestHost {
     const runDir = mkdtempSync(join(tmpdir(), 'ptnet-host-'));
     const log: LogLine[] = [];
     try {
-      const config = parseConfig(`run-dir: ${runDir}\n${yaml}`, "test.yaml");
+      const config = parseConfig(`run-dir: ${runDir}\n${yaml}`, 'test.yaml');
       return new TestHost(await Host.start(config, { log: recorder(log) }), runDir, log);
     } catch (error) {
       rmSync(runDir, { recursive: true, force: true });
@@ -61,7 +61,9 @@ export class TestHost {
   }
 
   warnings(): string[] {
-    return this.log.filter(({ level }) => level === 'warn' || level === 'error').map(({ message }) => message);
+    return this.log
+      .filter(({ level }) => level === 'warn' || level === 'error')
+      .map(({ message }) => message);
   }
 
   async close(): Promise<void> {
