@@ -1,4 +1,5 @@
-// The error classes, by who must act on them.
+// The error classes, by who must act on them. A message names the object, what is wrong, and what would be right.
+
 export class PtnetError extends Error {
   readonly code: string;
   constructor(code: string, message: string, options?: { cause?: unknown }) {
@@ -8,9 +9,43 @@ export class PtnetError extends Error {
   }
 }
 
-/** The user's configuration is wrong: one line that names the object, what is wrong and what would be right. */
+/** The user's configuration is wrong: one line. */
 export class ConfigurationError extends PtnetError {
   constructor(message: string, options?: { cause?: unknown }) {
     super('ERR_CONFIGURATION', message, options);
   }
+}
+
+/** A vfio-user peer sent something that cannot be done. */
+export class ProtocolError extends PtnetError {
+  /** For the reply; positive. */
+  readonly errno: number;
+  /** Whether the session ends with it. */
+  readonly fatal: boolean;
+  constructor(errno: number, message: string, options: { fatal?: boolean; cause?: unknown } = {}) {
+    super('ERR_PROTOCOL', message, options);
+    this.errno = errno;
+    this.fatal = options.fatal ?? false;
+  }
+}
+
+/** A guest asked its device for something that cannot be done. */
+export class DeviceError extends PtnetError {
+  /** What the guest reads back; positive. */
+  readonly errno: number;
+  constructor(errno: number, message: string, options?: { cause?: unknown }) {
+    super('ERR_DEVICE', message, options);
+    this.errno = errno;
+  }
+}
+
+/** A system call failed; shaped like Node's own: errno is negative. */
+export interface SystemError extends Error {
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall?: string;
+}
+
+export function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && typeof (error as Partial<SystemError>).errno === 'number';
 }
