@@ -1,0 +1,67 @@
+// What a guest process is told to do and what it answers, as JSON.
+import type { LoopResult } from '../addon/index.ts';
+import type { GuestOptions } from './guest.ts';
+import type { PortLoopOptions } from './loops.ts';
+
+/** A native loop on one port; numbers and text where the addon has BigInt and bytes. */
+export interface JobLoop extends Omit<PortLoopOptions, 'count' | 'firstSeq' | 'dst' | 'src'> {
+  /** Index into `ptnet`, default 0. */
+  port?: number;
+  count?: number;
+  firstSeq?: number;
+  /** MAC addresses. */
+  dst?: string;
+  src?: string;
+}
+
+export interface GuestJob extends GuestOptions {
+  /** Run side by side, each on a port of its own. */
+  loops: readonly JobLoop[];
+  /** Wait for go() before the loops start. */
+  hold?: boolean;
+  progressMs?: number;
+}
+
+export interface JobTraffic {
+  packets: number;
+  bytes: number;
+}
+
+/** A LoopResult with plain numbers. */
+export interface JobResult extends Pick<LoopResult, 'seconds' | 'stopped' | 'error'> {
+  sent: JobTraffic;
+  received: JobTraffic & { lost: number; late: number; corrupt: number };
+  kicks: number;
+  interrupts: number;
+  syncs: number;
+  full: number;
+  pending: number;
+}
+
+export interface JobReady {
+  memid: number;
+  ports: { name: string; mac: number[] }[];
+}
+
+export type JobLine =
+  | { ready: JobReady }
+  | { progress: { sent: number; received: number }[] }
+  | { results: JobResult[] }
+  | { error: string };
+
+/** JSON with BigInt as numbers; what is too large for a number stays exact as text. */
+export function toJson(value: object): string {
+  return JSON.stringify(value, (_, field: unknown) => {
+    if (typeof field !== 'bigint') return field;
+    return field <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(field) : field.toString();
+  });
+}
+
+/** `02:00:00:00:01:00` as bytes. */
+export function parseMac(text: string): Uint8Array {
+  const octets = text.split(':');
+  if (octets.length !== 6 || !octets.every((octet) => /^[0-9a-f]{1,2}$/i.test(octet))) {
+    throw new RangeError(`MAC address '${text}': want six octets such as 02:00:00:00:01:00`);
+  }
+  return Uint8Array.from(octets, (octet) => Number.parseInt(octet, 16));
+}
