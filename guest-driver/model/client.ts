@@ -150,11 +150,18 @@ export class VfioUserClient {
     if (this.#open) this.#shutDown(EPIPE, 0);
   }
 
-  async #exchange(command: number, payload: Uint8Array | undefined, options: RequestOptions): Promise<Message> {
+  async #exchange(
+    command: number,
+    payload: Uint8Array | undefined,
+    options: RequestOptions,
+  ): Promise<Message> {
     this.#assertUsable(command);
     const msgId = this.#takeId();
     const fields = { msgId, command, flags: options.flags ?? MESSAGE_TYPE.COMMAND };
-    const bytes = encodeMessage(options.size === undefined ? fields : { ...fields, size: options.size }, payload);
+    const bytes = encodeMessage(
+      options.size === undefined ? fields : { ...fields, size: options.size },
+      payload,
+    );
     return await new Promise((resolve, reject) => {
       const finish = () => {
         clearTimeout(timer);

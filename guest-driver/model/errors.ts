@@ -20,7 +20,9 @@ export class VfioUserError extends Error {
   readonly command: number;
 
   constructor(peer: string, command: number, errno: number, what?: string) {
-    super(`${peer}: ${COMMAND_NAMES.get(command) ?? `command ${command}`}: ${what ?? `refused with ${errnoName(errno)}`}`);
+    super(
+      `${peer}: ${COMMAND_NAMES.get(command) ?? `command ${command}`}: ${what ?? `refused with ${errnoName(errno)}`}`,
+    );
     this.errno = errno;
     this.code = errnoName(errno);
     this.command = command;

@@ -1,4 +1,5 @@
 // Cuts the byte stream of a vfio-user socket into messages and gives each the descriptors that came with it.
+import { concatBytes } from './bytes.ts';
 import { decodeHeader, HEADER_SIZE, type Header } from './messages.ts';
 
 export interface Message {
@@ -22,12 +23,14 @@ export class Framer {
    * @throws RangeError when the size in a header cannot be.
    */
   push(bytes: Uint8Array, fds: readonly number[]): Message[] {
-    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
+    this.#bytes = concatBytes([this.#bytes, bytes]);
     const messages: Message[] = [];
     while (this.#bytes.length >= HEADER_SIZE) {
       const header = decodeHeader(this.#bytes);
       if (header.size < HEADER_SIZE || header.size > MAX_MESSAGE_SIZE) {
-        throw new RangeError(`vfio-user message of ${header.size} bytes: want ${HEADER_SIZE} to ${MAX_MESSAGE_SIZE}`);
+        throw new RangeError(
+          `vfio-user message of ${header.size} bytes: want ${HEADER_SIZE} to ${MAX_MESSAGE_SIZE}`,
+        );
       }
       if (this.#bytes.length < header.size) break;
       messages.push({ header, payload: this.#bytes.slice(HEADER_SIZE, header.size), fds: this.#fds });

@@ -9,7 +9,7 @@ export const PAGE_SIZE = 4096;
 export const ABOVE_4G = 0x1_0000_0000n;
 
 const { EFAULT, EOPNOTSUPP } = constants.errno;
-const MAX_ACCESS = 1024 * 1024n;
+const MAX_ACCESS = 1024n * 1024n;
 
 /** One stretch of RAM as it is announced with DMA_MAP. */
 export interface RamPart {
@@ -76,7 +76,9 @@ export class GuestRam {
 
   /** The memory at a guest-physical address; undefined when it is not, or not all, in one part. */
   at(address: bigint, length: number): Uint8Array | undefined {
-    const part = this.parts.find((p) => address >= p.address && address + BigInt(length) <= p.address + p.size);
+    const part = this.parts.find(
+      (p) => address >= p.address && address + BigInt(length) <= p.address + p.size,
+    );
     if (!part) return undefined;
     return new Uint8Array(this.buffer, Number(address - part.address + part.offset), length);
   }

@@ -34,7 +34,10 @@ export class Interrupt {
 }
 
 /** The first of `interrupts` that is pending, not drained yet; undefined after `timeoutMs`. */
-export async function waitForAny(interrupts: readonly Interrupt[], timeoutMs: number): Promise<Interrupt | undefined> {
+export async function waitForAny(
+  interrupts: readonly Interrupt[],
+  timeoutMs: number,
+): Promise<Interrupt | undefined> {
   return await new Promise((resolve) => {
     const watches: { close(): void }[] = [];
     const finish = (found: Interrupt | undefined) => {

@@ -58,7 +58,12 @@ async function run(job: GuestJob, orders: Orders): Promise<void> {
   const guest = await openGuest(job);
   try {
     await guest.create();
-    say({ ready: { memid: guest.memdev.memid, ports: guest.ports.map(({ name, mac }) => ({ name, mac: [...mac] })) } });
+    say({
+      ready: {
+        memid: guest.memdev.memid,
+        ports: guest.ports.map(({ name, mac }) => ({ name, mac: [...mac] })),
+      },
+    });
     if (job.hold) await orders.go;
     const loops: PortLoop[] = [];
     for (const loop of orders.stopped ? [] : job.loops) {
@@ -70,7 +75,10 @@ async function run(job: GuestJob, orders: Orders): Promise<void> {
       for (const loop of loops) loop.stop();
     };
     if (orders.stopped) orders.onStop();
-    const ticks = setInterval(() => say({ progress: loops.map((loop) => loop.progress()) }), job.progressMs ?? 1000);
+    const ticks = setInterval(
+      () => say({ progress: loops.map((loop) => loop.progress()) }),
+      job.progressMs ?? 1000,
+    );
     const results = await Promise.all(loops.map(async ({ done }) => await done));
     clearInterval(ticks);
     say({ results });

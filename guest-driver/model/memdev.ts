@@ -60,11 +60,17 @@ export class Memdev implements RegionMemory {
     this.memsize = (await read(MEMDEV.IO_MEMSIZE_HI)) * 0x1_0000_0000 + low;
     this.memid = await read(MEMDEV.IO_MEMID);
     this.ifPool = await pool(MEMDEV.IO_IF_POOL_OFS, MEMDEV.IO_IF_POOL_OBJNUM, MEMDEV.IO_IF_POOL_OBJSZ);
-    this.ringPool = await pool(MEMDEV.IO_RING_POOL_OFS, MEMDEV.IO_RING_POOL_OBJNUM, MEMDEV.IO_RING_POOL_OBJSZ);
+    this.ringPool = await pool(
+      MEMDEV.IO_RING_POOL_OFS,
+      MEMDEV.IO_RING_POOL_OBJNUM,
+      MEMDEV.IO_RING_POOL_OBJSZ,
+    );
     this.bufPool = await pool(MEMDEV.IO_BUF_POOL_OFS, MEMDEV.IO_BUF_POOL_OBJNUM, MEMDEV.IO_BUF_POOL_OBJSZ);
     for (const { offset, count, size } of [this.ifPool, this.ringPool, this.bufPool]) {
       if (count > 0 && size > 0 && offset + count * size <= this.memsize) continue;
-      throw new GuestError(`${this.name}: pool of ${count} x ${size} bytes at ${offset}: want it inside ${this.memsize} bytes`);
+      throw new GuestError(
+        `${this.name}: pool of ${count} x ${size} bytes at ${offset}: want it inside ${this.memsize} bytes`,
+      );
     }
   }
 
@@ -74,7 +80,11 @@ export class Memdev implements RegionMemory {
       if (BigInt(this.memsize) > region.size) {
         throw new GuestError(`${this.name}: region of ${this.memsize} bytes: BAR 1 has only ${region.size}`);
       }
-      this.#mapping = mapFd(region.fd, { offset: Number(region.offset), length: Number(region.size), writable: true });
+      this.#mapping = mapFd(region.fd, {
+        offset: Number(region.offset),
+        length: Number(region.size),
+        writable: true,
+      });
     } finally {
       closeFd(region.fd);
     }

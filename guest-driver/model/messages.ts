@@ -110,7 +110,11 @@ export interface Version {
 }
 
 /** VERSION: two u16, then a JSON text with its NUL. A string in place of capabilities goes out as it is (bad-input tests). */
-export function encodeVersion(version: { major: number; minor: number; capabilities: object | string }): Uint8Array {
+export function encodeVersion(version: {
+  major: number;
+  minor: number;
+  capabilities: object | string;
+}): Uint8Array {
   const { capabilities } = version;
   const text = typeof capabilities === 'string' ? capabilities : `${JSON.stringify({ capabilities })}\0`;
   const json = new TextEncoder().encode(text);
@@ -126,8 +130,11 @@ export function decodeVersion(payload: Uint8Array): Version {
   const view = need(payload, 4, 'VERSION reply');
   const version = { major: view.getUint16(0, true), minor: view.getUint16(2, true) };
   if (payload.length === 4) return { ...version, capabilities: {} };
-  if (payload[payload.length - 1] !== 0) throw new RangeError('VERSION reply: the JSON text has no NUL at its end');
-  const parsed: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload.subarray(4, -1)));
+  if (payload[payload.length - 1] !== 0)
+    throw new RangeError('VERSION reply: the JSON text has no NUL at its end');
+  const parsed: unknown = JSON.parse(
+    new TextDecoder('utf-8', { fatal: true }).decode(payload.subarray(4, -1)),
+  );
   const capabilities = (parsed as { capabilities?: Record<string, unknown> } | null)?.capabilities ?? {};
   return { ...version, capabilities };
 }
@@ -178,7 +185,11 @@ export function encodeDeviceInfo(argsz = 16): Uint8Array {
 
 export function decodeDeviceInfo(payload: Uint8Array): DeviceInfo {
   const view = need(payload, 16, 'DEVICE_GET_INFO reply');
-  return { flags: view.getUint32(4, true), numRegions: view.getUint32(8, true), numIrqs: view.getUint32(12, true) };
+  return {
+    flags: view.getUint32(4, true),
+    numRegions: view.getUint32(8, true),
+    numIrqs: view.getUint32(12, true),
+  };
 }
 
 export const REGION_INFO_SIZE = 32;
@@ -328,7 +339,12 @@ export function encodeRegionAccess(
   return bytes;
 }
 
-export function decodeRegionAccess(payload: Uint8Array): { offset: bigint; region: number; count: number; data: Uint8Array } {
+export function decodeRegionAccess(payload: Uint8Array): {
+  offset: bigint;
+  region: number;
+  count: number;
+  data: Uint8Array;
+} {
   const view = need(payload, 16, 'REGION_READ/WRITE');
   return {
     offset: view.getBigUint64(0, true),
@@ -339,7 +355,9 @@ export function decodeRegionAccess(payload: Uint8Array): { offset: bigint; regio
 }
 
 /** REGION_WRITE_MULTI: several writes of at most 8 bytes in one message. */
-export function encodeRegionWriteMulti(writes: readonly { offset: bigint; region: number; data: Uint8Array }[]): Uint8Array {
+export function encodeRegionWriteMulti(
+  writes: readonly { offset: bigint; region: number; data: Uint8Array }[],
+): Uint8Array {
   const bytes = pack(8 + 24 * writes.length, (view) => {
     view.setBigUint64(0, BigInt(writes.length), true);
     for (const [i, write] of writes.entries()) {
@@ -355,10 +373,17 @@ export function encodeRegionWriteMulti(writes: readonly { offset: bigint; region
 /** DMA_READ and DMA_WRITE, which the server sends: address, count, then for a write the data. */
 export function decodeDmaAccess(payload: Uint8Array): { address: bigint; count: bigint; data: Uint8Array } {
   const view = need(payload, 16, 'DMA_READ/WRITE');
-  return { address: view.getBigUint64(0, true), count: view.getBigUint64(8, true), data: payload.subarray(16) };
+  return {
+    address: view.getBigUint64(0, true),
+    count: view.getBigUint64(8, true),
+    data: payload.subarray(16),
+  };
 }
 
-export function encodeDmaAccess(access: { address: bigint; count: bigint }, data: Uint8Array = new Uint8Array()): Uint8Array {
+export function encodeDmaAccess(
+  access: { address: bigint; count: bigint },
+  data: Uint8Array = new Uint8Array(),
+): Uint8Array {
   const bytes = pack(16 + data.length, (view) => {
     view.setBigUint64(0, access.address, true);
     view.setBigUint64(8, access.count, true);

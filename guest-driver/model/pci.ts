@@ -116,7 +116,9 @@ export class PciFunction {
       const bar = await this.#sizeBar(i);
       const announced = this.regions[i]?.size ?? 0n;
       if ((bar?.size ?? 0n) !== announced) {
-        throw new GuestError(`${this.name}: BAR ${i}: ${bar?.size ?? 0n} bytes in config space, ${announced} as a region`);
+        throw new GuestError(
+          `${this.name}: BAR ${i}: ${bar?.size ?? 0n} bytes in config space, ${announced} as a region`,
+        );
       }
       if (!bar) continue;
       bar.address = bus.place(bar.kind, bar.size);
@@ -168,7 +170,8 @@ export class PciFunction {
 
   async #readConfig(): Promise<DataView> {
     const { size } = await this.device.regionInfo(REGION.CONFIG);
-    if (size < CONFIG_SIZE) throw new GuestError(`${this.name}: config space of ${size} bytes: want ${CONFIG_SIZE}`);
+    if (size < CONFIG_SIZE)
+      throw new GuestError(`${this.name}: config space of ${size} bytes: want ${CONFIG_SIZE}`);
     const bytes = await this.device.read(REGION.CONFIG, 0, CONFIG_SIZE);
     return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
@@ -179,7 +182,13 @@ export class PciFunction {
     if (low === 0) return undefined;
     if (low & 1) {
       // I/O BARs may leave the upper 16 bits 0: the size is in the lowest bit that sticks.
-      return { index, kind: 'io', prefetchable: false, size: lowestBit(BigInt(low & ~3) & 0xffffffffn), address: 0n };
+      return {
+        index,
+        kind: 'io',
+        prefetchable: false,
+        size: lowestBit(BigInt(low & ~3) & 0xffffffffn),
+        address: 0n,
+      };
     }
     const is64 = (low & 6) === 4;
     const mask = BigInt(low & ~0xf) & 0xffffffffn;
@@ -208,7 +217,9 @@ export class PciFunction {
     while (at !== 0) {
       const loop = this.capabilities.some(({ offset }) => offset === at);
       if (loop || at < CAPABILITY_FIRST) {
-        throw new GuestError(`${this.name}: capability at ${at}: want each once, from ${CAPABILITY_FIRST} on`);
+        throw new GuestError(
+          `${this.name}: capability at ${at}: want each once, from ${CAPABILITY_FIRST} on`,
+        );
       }
       const id = config.getUint8(at);
       this.capabilities.push({ id, offset: at });

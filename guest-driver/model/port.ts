@@ -35,7 +35,9 @@ export class GuestPort {
     this.ptnet = ptnet;
     this.memdev = memdev;
     if (ptnet.hostMemId !== memdev.memid) {
-      throw new GuestError(`${ptnet.name}: HOSTMEMID ${ptnet.hostMemId}: the memory device has ${memdev.memid}`);
+      throw new GuestError(
+        `${ptnet.name}: HOSTMEMID ${ptnet.hostMemId}: the memory device has ${memdev.memid}`,
+      );
     }
     this.netmapIf = readNetmapIf(memdev, ptnet.nifpOfs);
     const { tx, rx } = this.netmapIf;
@@ -45,7 +47,9 @@ export class GuestPort {
       );
     }
     this.tx = tx.map((offset, i) => new TxRing(this.#parts('tx', i, i, offset, ptnet.numTxSlots)));
-    this.rx = rx.map((offset, i) => new RxRing(this.#parts('rx', i, tx.length + i, offset, ptnet.numRxSlots)));
+    this.rx = rx.map(
+      (offset, i) => new RxRing(this.#parts('rx', i, tx.length + i, offset, ptnet.numRxSlots)),
+    );
   }
 
   get name(): string {
@@ -166,7 +170,9 @@ export class GuestPort {
     const { ptnet } = this;
     const shared = new SharedRing(this.memdev, offset);
     if (shared.numSlots !== slots) {
-      throw new GuestError(`${this.name}: ${kind} ring ${number} has ${shared.numSlots} slots, the registers say ${slots}`);
+      throw new GuestError(
+        `${this.name}: ${kind} ring ${number} has ${shared.numSlots} slots, the registers say ${slots}`,
+      );
     }
     return {
       name: `${this.name}: ${kind} ring ${number}`,

@@ -72,7 +72,10 @@ function viewOf(packet: Uint8Array): DataView {
 }
 
 /** Writes addresses, ethertype and stream: what the `none` level writes once. */
-export function writeProbeHeader(packet: Uint8Array, fields: Pick<ProbeFields, 'stream' | 'dst' | 'src'>): void {
+export function writeProbeHeader(
+  packet: Uint8Array,
+  fields: Pick<ProbeFields, 'stream' | 'dst' | 'src'>,
+): void {
   if (packet.length < PROBE.MIN_SIZE) {
     throw new RangeError(`probe packet: ${packet.length} bytes: want ${PROBE.MIN_SIZE} or more`);
   }
@@ -148,7 +151,13 @@ export function verifyProbe(packet: Uint8Array, payload: PayloadLevel = 'full'):
 }
 
 /** Offset of the first payload word (or tail byte) that is wrong, or -1. */
-function firstBadByte(packet: Uint8Array, view: DataView, stream: number, seqLo: number, seqHi: number): number {
+function firstBadByte(
+  packet: Uint8Array,
+  view: DataView,
+  stream: number,
+  seqLo: number,
+  seqHi: number,
+): number {
   let offset = PROBE.PAYLOAD;
   for (; offset + 8 <= packet.length; offset += 8) {
     mixPayload(seqLo, seqHi, stream, offset);

@@ -45,7 +45,8 @@ export class Ptnet {
     this.#ram = ram;
     const high = { high: options.highCsb ?? false };
     this.csbPages = { guestToHost: ram.allocate(1, high), hostToGuest: ram.allocate(1, high) };
-    const words = ({ bytes }: RamPages) => new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    const words = ({ bytes }: RamPages) =>
+      new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
     this.csb = new Csb(words(this.csbPages.guestToHost), words(this.csbPages.hostToGuest));
   }
 
@@ -165,7 +166,9 @@ export class Ptnet {
     const octets = [high >>> 8, high, low >>> 24, low >>> 16, low >>> 8, low];
     this.mac = Uint8Array.from(octets, (octet) => octet & 0xff);
     if (this.numRings < 1 || this.numRings > CSB.MAX_RINGS) {
-      throw new GuestError(`${this.name}: ${this.numRings} rings: want 1 to ${CSB.MAX_RINGS}, a CSB page's worth`);
+      throw new GuestError(
+        `${this.name}: ${this.numRings} rings: want 1 to ${CSB.MAX_RINGS}, a CSB page's worth`,
+      );
     }
   }
 }

@@ -76,7 +76,10 @@ export class RemoteDevice {
   }
 
   /** GET_REGION_IO_FDS: doorbells as descriptors, which are the caller's. QEMU does not ask for them. */
-  async regionIoFds(index: number, options: RequestOptions = {}): Promise<{ ioFds: wire.IoFd[]; fds: number[] }> {
+  async regionIoFds(
+    index: number,
+    options: RequestOptions = {},
+  ): Promise<{ ioFds: wire.IoFd[]; fds: number[] }> {
     let argsz = 16;
     for (;;) {
       const request = wire.encodeRegionIoFds(index, argsz);
@@ -112,7 +115,12 @@ export class RemoteDevice {
     await this.setIrqs({ index, flags, start: 0, count: 0 });
   }
 
-  async read(region: number, offset: number | bigint, count: number, options: RequestOptions = {}): Promise<Uint8Array> {
+  async read(
+    region: number,
+    offset: number | bigint,
+    count: number,
+    options: RequestOptions = {},
+  ): Promise<Uint8Array> {
     const request = wire.encodeRegionAccess({ offset: BigInt(offset), region, count });
     const reply = await this.#ask(VFIO_USER.REGION_READ, request, options);
     if ((options.expectErrno ?? 0) !== 0) return new Uint8Array();
@@ -123,7 +131,12 @@ export class RemoteDevice {
     return data;
   }
 
-  async write(region: number, offset: number | bigint, data: Uint8Array, options: RequestOptions = {}): Promise<void> {
+  async write(
+    region: number,
+    offset: number | bigint,
+    data: Uint8Array,
+    options: RequestOptions = {},
+  ): Promise<void> {
     const request = wire.encodeRegionAccess({ offset: BigInt(offset), region, count: data.length }, data);
     await this.#ask(VFIO_USER.REGION_WRITE, request, options);
   }

@@ -1,4 +1,5 @@
 // TxRing and RxRing: a ring as its guest driver works it, with txsync/rxsync and the guest half of kick suppression.
+import { concatBytes } from './bytes.ts';
 import type { AtokEntry, Csb, KtoaEntry } from './csb.ts';
 import { GuestError } from './errors.ts';
 import type { Interrupt } from './interrupt.ts';
@@ -184,7 +185,9 @@ export class TxRing extends Ring {
     const frags = options.frags ?? Math.max(1, Math.ceil(packet.length / this.shared.bufSize));
     const per = Math.ceil(packet.length / frags);
     if (frags > MAX_FRAGMENTS || per > this.shared.bufSize) {
-      throw new RangeError(`${this.name}: ${packet.length} bytes in ${frags} slots of ${this.shared.bufSize}: want at most ${MAX_FRAGMENTS} slots, each big enough`);
+      throw new RangeError(
+        `${this.name}: ${packet.length} bytes in ${frags} slots of ${this.shared.bufSize}: want at most ${MAX_FRAGMENTS} slots, each big enough`,
+      );
     }
     if (frags > this.numSlots - 1) {
       throw new RangeError(`${this.name}: ${frags} slots for a packet: want ${this.numSlots - 1} or less`);
@@ -237,7 +240,7 @@ export class RxRing extends Ring {
       parts.push(this.shared.buffer(slot.bufIdx).slice(0, slot.len));
       if ((slot.flags & NS.MOREFRAG) === 0) {
         this.advance(i + 1);
-        return i === 0 ? parts[0] : Buffer.concat(parts);
+        return i === 0 ? parts[0] : concatBytes(parts);
       }
     }
     return undefined;

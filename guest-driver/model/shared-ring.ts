@@ -32,7 +32,9 @@ export interface NetmapIf {
 
 function inRegion(memory: RegionMemory, offset: number, size: number, what: string): void {
   if (offset < 0 || offset % 8 !== 0 || offset + size > memory.memsize) {
-    throw new GuestError(`${memory.name}: ${what} at ${offset}, ${size} bytes: want it inside ${memory.memsize} bytes, aligned to 8`);
+    throw new GuestError(
+      `${memory.name}: ${what} at ${offset}, ${size} bytes: want it inside ${memory.memsize} bytes, aligned to 8`,
+    );
   }
 }
 
@@ -44,9 +46,12 @@ export function readNetmapIf(memory: RegionMemory, offset: number): NetmapIf {
   if (version < NETMAP_API_VERSIONS.MIN || version > NETMAP_API_VERSIONS.MAX) {
     throw new GuestError(`${memory.name}: netmap_if at ${offset}: version ${version}: want 14 or 15`);
   }
-  const counts = [NETMAP_IF.TX_RINGS, NETMAP_IF.HOST_TX_RINGS, NETMAP_IF.RX_RINGS, NETMAP_IF.HOST_RX_RINGS].map((at) =>
-    view.getUint32(at, true),
-  );
+  const counts = [
+    NETMAP_IF.TX_RINGS,
+    NETMAP_IF.HOST_TX_RINGS,
+    NETMAP_IF.RX_RINGS,
+    NETMAP_IF.HOST_RX_RINGS,
+  ].map((at) => view.getUint32(at, true));
   const total = counts.reduce((sum, count) => sum + count, 0);
   inRegion(memory, offset, NETMAP_IF.RING_OFS + 8 * total, 'netmap_if with its ring_ofs');
   let at = NETMAP_IF.RING_OFS;
@@ -127,7 +132,12 @@ export class SharedRing {
     this.dir = this.#view.getUint16(NETMAP_RING.DIR, true);
     const what = `${memory.name}: netmap_ring at ${offset}`;
     if (this.numSlots < 2) throw new GuestError(`${what}: ${this.numSlots} slots: want 2 or more`);
-    inRegion(memory, offset, NETMAP_RING.SLOTS + this.numSlots * NETMAP_SLOT.SIZE, 'netmap_ring with its slots');
+    inRegion(
+      memory,
+      offset,
+      NETMAP_RING.SLOTS + this.numSlots * NETMAP_SLOT.SIZE,
+      'netmap_ring with its slots',
+    );
     const bufOfs = Number(this.#view.getBigInt64(NETMAP_RING.BUF_OFS, true));
     const { bufPool } = memory;
     // Two ways lead to a buffer (the ring's buf_ofs, the device's registers): a guest may take either.

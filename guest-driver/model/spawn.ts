@@ -67,7 +67,11 @@ export function spawnGuest(job: GuestJob): SpawnedGuest {
   const read = async () => {
     for await (const line of child.iterable()) onLine(JSON.parse(line) as JobLine);
     const { exitCode, signal } = await child;
-    fail(new GuestError(`guest process ${child.pid}: ended (${signal ?? `exit code ${exitCode}`}) without a result`));
+    fail(
+      new GuestError(
+        `guest process ${child.pid}: ended (${signal ?? `exit code ${exitCode}`}) without a result`,
+      ),
+    );
   };
   read().catch(fail);
   return {
