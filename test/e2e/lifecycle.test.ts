@@ -80,7 +80,7 @@ vms:
   const before = h.packets('null:a', 'tx');
   await next.agent('send --count 50000');
   expect(h.packets('null:a', 'tx')).toBe(before + 50_000);
-  expect((await undisturbed)['sent']).toMatchObject({ packets: 2_000_000 });
+  expect((await undisturbed).sent).toMatchObject({ packets: 2_000_000 });
   expect(h.port('null:b').rings[0]).toMatchObject({ packets: 2_000_000 });
   expect(h.port('null:b').sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
 });
@@ -116,7 +116,7 @@ vms:
   await vm.agent('send --count 100000 --payload full');
   expect(h.port('null:a').sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
   const got = await vm.agent('receive --count 100000 --payload full');
-  expect(got['received']).toMatchObject({ packets: 100_000, lost: 0, late: 0, corrupt: 0 });
+  expect(got.received).toMatchObject({ packets: 100_000, lost: 0, late: 0, corrupt: 0 });
 });
 
 vmTest('a blocked event loop does not slow a VM down', async () => {

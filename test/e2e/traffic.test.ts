@@ -1,5 +1,5 @@
 // Packets between real VMs and the host: every one arrives once, in order, unaltered, or is counted as dropped.
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import { TestHost } from '../harness/host.ts';
 import { Vm } from '../harness/vm.ts';
 import { vmTest } from './vm-test.ts';
@@ -42,7 +42,7 @@ vmTest('guest to host: 1,000,000 packets arrive once, in order, unaltered', asyn
   const h = await host(NULL_VM('{ sink: { verify: true } }'));
   const vm = await boot(h, 'vm1');
   const sent = await vm.agent(`send --count ${MILLION} --payload full`);
-  expect(sent['sent']).toMatchObject({ packets: MILLION, bytes: 60 * MILLION });
+  expect(sent.sent).toMatchObject({ packets: MILLION, bytes: 60 * MILLION });
   const port = h.port('null:a');
   expect(port.rings[0]).toMatchObject({ packets: MILLION, bytes: 60 * MILLION });
   expect(port.sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
@@ -53,7 +53,7 @@ vmTest('host to guest: 1,000,000 packets arrive once, in order, unaltered', asyn
   const h = await host(NULL_VM(`{ source: { packets: ${MILLION}, payload: full } }`));
   const vm = await boot(h, 'vm1');
   const got = await vm.agent(`receive --count ${MILLION} --payload full`);
-  expect(got['received']).toMatchObject({
+  expect(got.received).toMatchObject({
     packets: MILLION,
     bytes: 60 * MILLION,
     lost: 0,
@@ -93,14 +93,14 @@ vmTest('four rings each way', async () => {
   );
   const vm = await boot(h, 'vm1');
   const sent = await vm.agent('send --count 400000 --payload full');
-  expect(sent['sent']).toMatchObject({ packets: 400_000 });
+  expect(sent.sent).toMatchObject({ packets: 400_000 });
   const port = h.port('null:a');
   expect(port.rings.filter((r) => r.dir === 'tx').map((r) => r.packets)).toEqual([
     100_000, 100_000, 100_000, 100_000,
   ]);
   expect(port.sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
   const got = await vm.agent('receive --count 400000 --payload full');
-  expect(got['received']).toMatchObject({ packets: 400_000, lost: 0, late: 0, corrupt: 0 });
+  expect(got.received).toMatchObject({ packets: 400_000, lost: 0, late: 0, corrupt: 0 });
 });
 
 vmTest('two VMs over a pipe, both directions at once: nothing lost', async () => {
@@ -114,8 +114,8 @@ vms:
   const command = `duplex --count ${MILLION} --payload full --timeout 120`;
   const [x, y] = await Promise.all([a.agent(command), b.agent(command)]);
   for (const result of [x, y]) {
-    expect(result['sent']).toMatchObject({ packets: MILLION });
-    expect(result['received']).toMatchObject({ packets: MILLION, lost: 0, late: 0, corrupt: 0 });
+    expect(result.sent).toMatchObject({ packets: MILLION });
+    expect(result.received).toMatchObject({ packets: MILLION, lost: 0, late: 0, corrupt: 0 });
   }
 });
 
@@ -129,10 +129,10 @@ vms:
   const receiving = b.agent('receive --seconds 60 --idle-ms 2000 --payload full');
   const sent = await a.agent('send --count 300000 --payload full');
   const got = await receiving;
-  const { packets, corrupt, late } = got['received'] as { packets: number; corrupt: number; late: number };
+  const { packets, corrupt, late } = got.received as { packets: number; corrupt: number; late: number };
   expect(corrupt).toBe(0);
   expect(late).toBe(0);
-  expect(sent['sent']).toMatchObject({ packets: 300_000 });
+  expect(sent.sent).toMatchObject({ packets: 300_000 });
   expect(packets).toBe(h.packets('vale0:2', 'rx'));
   expect(packets + h.drops('vale0:2', 'rx')).toBe(300_000);
 });
@@ -150,7 +150,7 @@ vms:
   await a.agent(
     'send --device 0 --count 1000 --payload full --burst 8 --src 02:00:00:00:00:0a --dst 02:00:00:00:00:0b',
   );
-  expect((await receiving)['received']).toMatchObject({ corrupt: 0 });
+  expect((await receiving).received).toMatchObject({ corrupt: 0 });
   expect(h.packets('vale0:3', 'rx') + h.drops('vale0:3', 'rx')).toBe(1000);
   // The bystander is not served, so that what would have reached it is counted as dropped: the broadcast only.
   expect(h.packets('vale0:2', 'rx') + h.drops('vale0:2', 'rx')).toBe(1);
