@@ -1,7 +1,14 @@
 // A ptnet device in service: what the device model and the vfio-user session ask, answered with a port and the broker.
 import { closeFd, eventfd } from '../native/os.ts';
 import type { Port } from '../native/ports.ts';
-import { type CsbAddresses, createPtnet, type OnReject, PTNET, type PtnetBackend, type PtnetDevice } from '../pci/index.ts';
+import {
+  type CsbAddresses,
+  createPtnet,
+  type OnReject,
+  PTNET,
+  type PtnetBackend,
+  type PtnetDevice,
+} from '../pci/index.ts';
 import type { Broker, Policy } from './datapath/broker.ts';
 import { wireInterrupts } from './datapath/notify.ts';
 import type { Logger } from './log.ts';
@@ -34,12 +41,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   #csb: CsbAddresses | undefined;
   #doorbells: number[] = [];
 
-  constructor(
-    options: HostedPtnetOptions,
-    broker: Broker,
-    log: Logger,
-    onReject: OnReject,
-  ) {
+  constructor(options: HostedPtnetOptions, broker: Broker, log: Logger, onReject: OnReject) {
     this.options = options;
     this.#broker = broker;
     this.#log = log;

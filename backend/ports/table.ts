@@ -61,15 +61,16 @@ export class PortTable {
     const name = parsePortName(text);
     const port = config.ports[text]!;
     const shape = { name: text, ...ringsOf(port) };
-    if (name.kind === 'pipe') return this.#createPipe(config, name, region);
-    if (name.kind === 'vale') {
+    if (name.kind === 'pipe') {
+      this.#createPipe(config, name, region);
+    } else if (name.kind === 'vale') {
       this.#ports.set(text, this.#switch(`vale${name.switch}`).createPort(region, this.#stats, shape));
-      return;
+    } else {
+      const created = new NullPort(this.#engine, region, this.#stats, shape);
+      if (port.source) created.setSource(toSource(port.source));
+      if (port.sink.verify) created.setVerify('full');
+      this.#ports.set(text, created);
     }
-    const created = new NullPort(this.#engine, region, this.#stats, shape);
-    if (port.source) created.setSource(toSource(port.source));
-    if (port.sink.verify) created.setVerify('full');
-    this.#ports.set(text, created);
   }
 
   /** Both ends at once; the end that is not in the configuration mirrors the one that is. */
