@@ -1,0 +1,183 @@
+// The vfio-user server: exports devices on sockets and ties the kick thread's connections to sessions.
+import { getSystemErrorName } from 'node:util';
+import { Kick, type KickEvents } from '../../native/kick.ts';
+import type { PciDevice } from '../../pci/index.ts';
+import type { Logger } from '../log.ts';
+import { Complaints } from './complaints.ts';
+import type { VfioUserHooks } from './hooks.ts';
+import { closeFds } from './message.ts';
+import { MAX_MESSAGE_SIZE, MAX_MSG_FDS } from './protocol.ts';
+import { Session } from './session.ts';
+
+export type { VfioUserHooks } from './hooks.ts';
+
+/** What the server asks of the kick thread; its events go to connect, message and disconnect. */
+export type KickSockets = Pick<Kick, 'listen' | 'unlisten' | 'send' | 'release'>;
+
+export interface ExportOptions {
+  /** The socket's file mode. */
+  mode?: number;
+}
+
+/** Only the user that runs the host may attach a VM, unless told otherwise. */
+const SOCKET_MODE = 0o600;
+
+/** A device on its socket, from export() to close(). */
+export interface ExportedDevice {
+  readonly path: string;
+  readonly device: PciDevice;
+  /** The client that is there now. */
+  readonly session: Session | undefined;
+  /** What its clients did wrong, by cause, since it was exported. */
+  readonly counters: Readonly<Record<string, number>>;
+  /** Ends the session and removes the socket. May be called again. */
+  close(): void;
+}
+
+class Exported implements ExportedDevice {
+  readonly path: string;
+  readonly device: PciDevice;
+  readonly hooks: VfioUserHooks;
+  readonly complaints: Complaints;
+  session: Session | undefined;
+  readonly #onClose: () => void;
+
+  constructor(
+    at: { path: string; device: PciDevice; hooks: VfioUserHooks; complaints: Complaints },
+    onClose: () => void,
+  ) {
+    this.path = at.path;
+    this.device = at.device;
+    this.hooks = at.hooks;
+    this.complaints = at.complaints;
+    this.#onClose = onClose;
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    return this.complaints.counters;
+  }
+
+  close(): void {
+    this.#onClose();
+  }
+}
+
+/** Where a kick thread's events go: it has to be there before the server that it is made for. */
+class Relay implements KickEvents {
+  server: VfioUserServer | undefined;
+
+  connect(listener: number, id: number): void {
+    this.server?.connect(listener, id);
+  }
+
+  message(id: number, message: Uint8Array, fds: number[]): void {
+    if (this.server === undefined) closeFds(fds);
+    else this.server.message(id, message, fds);
+  }
+
+  disconnect(id: number, errno: number): void {
+    this.server?.disconnect(id, errno);
+  }
+}
+
+const relays = new WeakMap<KickSockets, Relay>();
+
+export class VfioUserServer implements KickEvents {
+  readonly #kick: KickSockets;
+  readonly #log: Logger;
+  /** By the kick thread's number for the socket. */
+  readonly #exported = new Map<number, Exported>();
+  /** By the kick thread's number for the connection. */
+  readonly #sessions = new Map<number, Session>();
+
+  /** A kick thread for one server; close it after the server. */
+  static createKick(): Kick {
+    const relay = new Relay();
+    const kick = new Kick(relay);
+    relays.set(kick, relay);
+    return kick;
+  }
+
+  /** With a kick thread from elsewhere, whoever made it passes its events on. */
+  constructor(kick: KickSockets, log: Logger) {
+    this.#kick = kick;
+    this.#log = log;
+    const relay = relays.get(kick);
+    if (relay !== undefined) relay.server = this;
+  }
+
+  /** Listens on `path` for the device's client. @throws SystemError when the socket cannot be made. */
+  export(path: string, device: PciDevice, hooks: VfioUserHooks, options: ExportOptions = {}): ExportedDevice {
+    const listener = this.#kick.listen(path, {
+      mode: options.mode ?? SOCKET_MODE,
+      maxMessageSize: MAX_MESSAGE_SIZE,
+      maxFds: MAX_MSG_FDS,
+    });
+    const complaints = new Complaints(this.#log, device.name);
+    const exported = new Exported({ path, device, hooks, complaints }, () => this.#withdraw(listener));
+    this.#exported.set(listener, exported);
+    return exported;
+  }
+
+  /** Ends all sessions and removes all sockets; the kick thread stays its owner's. */
+  async close(): Promise<void> {
+    for (const listener of [...this.#exported.keys()]) this.#withdraw(listener);
+  }
+
+  /** A client came: the kick thread's event. */
+  connect(listener: number, id: number): void {
+    const exported = this.#exported.get(listener);
+    if (exported === undefined) {
+      this.#kick.release(id);
+      return;
+    }
+    // The kick thread lets one client in at a time; if one is still here, it has gone without a word.
+    exported.session?.close();
+    const { device, hooks, complaints } = exported;
+    const transport = {
+      send: (bytes: Uint8Array, fds: readonly number[]): void => this.#kick.send(id, bytes, fds),
+      close: (): void => {
+        this.#sessions.delete(id);
+        exported.session = undefined;
+        this.#log.debug({ device: device.name }, `${device.name}: client gone`);
+        this.#kick.release(id);
+      },
+    };
+    const session = new Session({ id, device, hooks, transport, complaints });
+    exported.session = session;
+    this.#sessions.set(id, session);
+    this.#log.debug({ device: device.name }, `${device.name}: client connected`);
+  }
+
+  /** A whole message came: the kick thread's event. */
+  message(id: number, message: Uint8Array, fds: readonly number[]): void {
+    const session = this.#sessions.get(id);
+    // It was under way when the session was closed.
+    if (session === undefined) closeFds(fds);
+    else session.receive(message, fds);
+  }
+
+  /** A client is gone, or sent something that is no message: the kick thread's event. */
+  disconnect(id: number, errno: number): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    if (errno !== 0) session.complain(`connection ${getSystemErrorName(-errno)}`, explain(errno));
+    session.close();
+  }
+
+  #withdraw(listener: number): void {
+    const exported = this.#exported.get(listener);
+    if (exported === undefined) return;
+    this.#exported.delete(listener);
+    exported.session?.close();
+    this.#kick.unlisten(listener);
+  }
+}
+
+function explain(errno: number): string {
+  const name = getSystemErrorName(-errno);
+  if (name === 'EMSGSIZE') {
+    return `message too large or with too many descriptors: at most ${MAX_MESSAGE_SIZE} bytes, ${MAX_MSG_FDS} descriptors`;
+  }
+  return name === 'EPROTO' ? 'malformed message: hanging up' : `connection lost: ${name}`;
+}
