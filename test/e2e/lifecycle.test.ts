@@ -1,34 +1,8 @@
 // Devices that come and go in real VMs: drivers reload, guests reboot, QEMU dies, and nobody else notices.
 import { readdirSync } from 'node:fs';
-import { afterEach, expect } from 'vitest';
-import { TestHost } from '../harness/host.ts';
-import { Vm } from '../harness/vm.ts';
+import { expect } from 'vitest';
 import { vmTest } from './vm-test.ts';
-
-const hosts: TestHost[] = [];
-const vms: Vm[] = [];
-
-async function host(yaml: string): Promise<TestHost> {
-  const started = await TestHost.start(yaml);
-  hosts.push(started);
-  return started;
-}
-
-async function boot(
-  of: TestHost,
-  name: string,
-  options: Partial<Parameters<typeof Vm.start>[0]> = {},
-): Promise<Vm> {
-  const vm = await Vm.start({ name, sockets: of.sockets(name), ...options });
-  vms.push(vm);
-  await vm.ready();
-  return vm;
-}
-
-afterEach(async () => {
-  await Promise.all(vms.splice(0).map((vm) => vm.stop()));
-  await Promise.all(hosts.splice(0).map((h) => h.close()));
-});
+import { boot, startHost } from './vms.ts';
 
 const ONE = `
 ports: { 'null:a': { sink: { verify: true } } }
@@ -39,7 +13,7 @@ vms:
 const descriptors = () => readdirSync('/proc/self/fd').length;
 
 vmTest('DELETE and CREATE a thousand times, then traffic', async () => {
-  const h = await host(ONE);
+  const h = await startHost(ONE);
   const vm = await boot(h, 'vm1');
   await vm.agent('cycle --count 10');
   const before = descriptors();
@@ -51,7 +25,7 @@ vmTest('DELETE and CREATE a thousand times, then traffic', async () => {
 });
 
 vmTest('driver reload and guest reboot keep the port', async () => {
-  const h = await host(ONE);
+  const h = await startHost(ONE);
   const vm = await boot(h, 'vm1');
   await vm.agent('send --count 1000 --payload full');
   await vm.agent('send --count 1000 --payload full --first-seq 1000');
@@ -63,7 +37,7 @@ vmTest('driver reload and guest reboot keep the port', async () => {
 });
 
 vmTest('QEMU killed in full traffic: the host and a second VM go on, another VM takes the port', async () => {
-  const h = await host(`
+  const h = await startHost(`
 ports: { 'null:a': {}, 'null:b': { sink: { verify: true } } }
 vms:
   vm1: { devices: [{ port: 'null:a' }] }
@@ -86,7 +60,7 @@ vms:
 });
 
 vmTest('machine q35', async () => {
-  const h = await host(ONE);
+  const h = await startHost(ONE);
   const vm = await boot(h, 'vm1', { machine: 'q35' });
   await vm.agent('send --count 100000 --payload full');
   expect(h.packets('null:a', 'tx')).toBe(100_000);
@@ -94,7 +68,7 @@ vmTest('machine q35', async () => {
 });
 
 vmTest('BAR 0 in memory space: doorbells are posted', async () => {
-  const h = await host(`
+  const h = await startHost(`
 ports: { 'null:a': { sink: { verify: true } } }
 vms:
   vm1: { devices: [{ port: 'null:a', bar0: mem, policy: notify }] }
@@ -106,7 +80,7 @@ vms:
 });
 
 vmTest('a region over 1 GiB behind a 64-bit BAR 1', async () => {
-  const h = await host(`
+  const h = await startHost(`
 regions: { big: { id: 3, buf-num: 600000 } }
 ports: { 'null:a': { sink: { verify: true }, source: { packets: 100000, payload: full } } }
 vms:
@@ -120,7 +94,7 @@ vms:
 });
 
 vmTest('a blocked event loop does not slow a VM down', async () => {
-  const h = await host(`
+  const h = await startHost(`
 ports: { 'null:a': {} }
 vms:
   vm1: { devices: [{ port: 'null:a', policy: notify }] }

@@ -1,35 +1,9 @@
 // Packets between real VMs and the host: every one arrives once, in order, unaltered, or is counted as dropped.
-import { afterEach, expect } from 'vitest';
-import { TestHost } from '../harness/host.ts';
-import { Vm } from '../harness/vm.ts';
+import { expect } from 'vitest';
 import { vmTest } from './vm-test.ts';
+import { boot, startHost } from './vms.ts';
 
 const MILLION = 1_000_000;
-
-const hosts: TestHost[] = [];
-const vms: Vm[] = [];
-
-async function host(yaml: string): Promise<TestHost> {
-  const started = await TestHost.start(yaml);
-  hosts.push(started);
-  return started;
-}
-
-async function boot(
-  of: TestHost,
-  name: string,
-  options: Partial<Parameters<typeof Vm.start>[0]> = {},
-): Promise<Vm> {
-  const vm = await Vm.start({ name, sockets: of.sockets(name), ...options });
-  vms.push(vm);
-  await vm.ready();
-  return vm;
-}
-
-afterEach(async () => {
-  await Promise.all(vms.splice(0).map((vm) => vm.stop()));
-  await Promise.all(hosts.splice(0).map((h) => h.close()));
-});
 
 const NULL_VM = (ports: string) => `
 ports:
@@ -39,7 +13,7 @@ vms:
 `;
 
 vmTest('guest to host: 1,000,000 packets arrive once, in order, unaltered', async () => {
-  const h = await host(NULL_VM('{ sink: { verify: true } }'));
+  const h = await startHost(NULL_VM('{ sink: { verify: true } }'));
   const vm = await boot(h, 'vm1');
   const sent = await vm.agent(`send --count ${MILLION} --payload full`);
   expect(sent.sent).toMatchObject({ packets: MILLION, bytes: 60 * MILLION });
@@ -50,7 +24,7 @@ vmTest('guest to host: 1,000,000 packets arrive once, in order, unaltered', asyn
 });
 
 vmTest('host to guest: 1,000,000 packets arrive once, in order, unaltered', async () => {
-  const h = await host(NULL_VM(`{ source: { packets: ${MILLION}, payload: full } }`));
+  const h = await startHost(NULL_VM(`{ source: { packets: ${MILLION}, payload: full } }`));
   const vm = await boot(h, 'vm1');
   const got = await vm.agent(`receive --count ${MILLION} --payload full`);
   expect(got.received).toMatchObject({
@@ -63,7 +37,7 @@ vmTest('host to guest: 1,000,000 packets arrive once, in order, unaltered', asyn
 });
 
 vmTest('packets of many sizes and fragments arrive unaltered, both ways', async () => {
-  const h = await host(
+  const h = await startHost(
     NULL_VM('{ sink: { verify: true }, source: { packets: 50000, size: 1514, payload: full } }'),
   );
   const vm = await boot(h, 'vm1');
@@ -86,7 +60,7 @@ vmTest('packets of many sizes and fragments arrive unaltered, both ways', async 
 });
 
 vmTest('four rings each way', async () => {
-  const h = await host(
+  const h = await startHost(
     NULL_VM(
       `{ tx-rings: 4, rx-rings: 4, sink: { verify: true }, source: { packets: 100000, payload: full } }`,
     ),
@@ -104,7 +78,7 @@ vmTest('four rings each way', async () => {
 });
 
 vmTest('two VMs over a pipe, both directions at once: nothing lost', async () => {
-  const h = await host(`
+  const h = await startHost(`
 regions: { shared: { id: 9, buf-num: 8192 } }
 vms:
   vm1: { region: shared, devices: [{ port: 'p{1' }] }
@@ -120,7 +94,7 @@ vms:
 });
 
 vmTest('two VMs over VALE: delivered + dropped = sent, nothing altered', async () => {
-  const h = await host(`
+  const h = await startHost(`
 vms:
   vm1: { devices: [{ port: 'vale0:1' }] }
   vm2: { devices: [{ port: 'vale0:2' }] }
@@ -138,7 +112,7 @@ vms:
 });
 
 vmTest('VALE: unicast goes only to the learned port', async () => {
-  const h = await host(`
+  const h = await startHost(`
 vms:
   vm1: { devices: [{ name: net0, port: 'vale0:1' }, { name: net1, port: 'vale0:2' }] }
   vm2: { devices: [{ port: 'vale0:3' }] }

@@ -1,0 +1,28 @@
+// Hosts and VMs of an end-to-end test, ended after each test whatever happened.
+import { afterEach } from 'vitest';
+import { TestHost } from '../harness/host.ts';
+import { Vm, type VmOptions } from '../harness/vm.ts';
+
+const hosts: TestHost[] = [];
+const vms: Vm[] = [];
+
+/** `yaml` without run-dir. */
+export async function startHost(yaml: string): Promise<TestHost> {
+  const host = await TestHost.start(yaml);
+  hosts.push(host);
+  return host;
+}
+
+/** Boots the VM of that name with all its devices and waits for the agent. */
+export async function boot(host: TestHost, name: string, options: Partial<VmOptions> = {}): Promise<Vm> {
+  const vm = await Vm.start({ name, sockets: host.sockets(name), ...options });
+  vms.push(vm);
+  await vm.ready();
+  return vm;
+}
+
+afterEach(async (context) => {
+  if (context.task.result?.state === 'fail') for (const vm of vms) vm.keepLogs();
+  await Promise.all(vms.splice(0).map((vm) => vm.stop()));
+  await Promise.all(hosts.splice(0).map((host) => host.close()));
+});
