@@ -1,6 +1,15 @@
 // One entry for the npm scripts: makes sure that what a command needs is installed and built, then runs it.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -73,15 +82,27 @@ function build() {
     'native',
     'guest-driver',
     'vm-images',
+    'demo',
     'test/harness',
     'test/bench',
     'tsconfig.json',
+    'tsconfig.build.json',
   ];
   unlessFresh(join(root, 'dist', '.built'), sources, () => {
     console.error('ptnetmap: compiling TypeScript');
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     run(bin('tsc'), ['-p', 'tsconfig.build.json']);
   });
+  linkCommand();
+}
+
+/** `npx ptnet` then runs this build, without asking a registry for a package of that name; an install removes the link. */
+function linkCommand() {
+  const link = bin('ptnet');
+  chmodSync(join(root, 'dist', 'backend', 'cli', 'main.js'), 0o755);
+  if (existsSync(link)) return;
+  rmSync(link, { force: true });
+  symlinkSync(join('..', '..', 'dist', 'backend', 'cli', 'main.js'), link);
 }
 
 const script = (path) => (args) => run(process.execPath, [join(root, path), ...args], { stdout: 1 });
@@ -104,7 +125,7 @@ const commands = {
   },
   demo: (args) => {
     build();
-    script('dist/backend/cli/demo.js')(args);
+    script('dist/demo/main.js')(args);
   },
   bench: (args) => {
     build();
