@@ -32,6 +32,7 @@ export const DIRECTIONS: readonly Direction[] = [
   { from: 'guest-driver/agent/', to: ['guest-driver/agent/', 'guest-driver/core/'] },
   { from: 'backend/', to: ['backend/', 'pci/', 'native/'] },
   { from: 'vm-images/', to: ['vm-images/'] },
+  { from: 'demo/', to: ['demo/', 'backend/', 'guest-driver/', 'test/harness/'] },
   { from: 'scripts/', to: [/^(?!test\/)/, 'test/harness/', 'test/bench/'] },
   { from: 'test/', to: [EVERYTHING] },
 ];
