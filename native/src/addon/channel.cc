@@ -30,7 +30,7 @@ void Channel::Register(Napi::Env env, Napi::Object exports) {
                                      }));
 }
 
-Channel::Channel(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+Channel::Channel(const Napi::CallbackInfo& info) : ObjectWrap(info), outbound_(kMaxOutboundBytes) {
   if (info[0].IsString()) {
     const std::string path = info[0].As<Napi::String>().Utf8Value();
     if (const os::Error error = os::ConnectUnix(path, &fd_)) ThrowErrno(info.Env(), error, path);
@@ -83,8 +83,7 @@ void Channel::Pause(const Napi::CallbackInfo& info) {
     pollfd entry = {fd_.get(), POLLOUT, 0};
     const int ready = poll(&entry, 1, kPauseTimeoutMs);
     if (ready < 0 && errno == EINTR) continue;
-    os::Error error = ready == 0 ? os::Error{ETIMEDOUT, "poll"} : Flush();
-    if (error && error.number != EAGAIN) {
+    if (const os::Error error = ready == 0 ? os::Error{ETIMEDOUT, "poll"} : outbound_.Flush(fd_.get())) {
       ThrowErrno(info.Env(), error, "channel " + std::to_string(fd_.get()));
       return;
     }
@@ -108,60 +107,18 @@ void Channel::Send(const Napi::CallbackInfo& info) {
     return;
   }
   const Napi::Uint8Array bytes = info[0].As<Napi::Uint8Array>();
-  size_t sent = 0;
-  os::Error error;
-  if (bytes.ByteLength() == 0) return;
-  if (outbound_.empty()) error = os::SendWithFds(fd_.get(), {bytes.Data(), bytes.ByteLength()}, fds, &sent);
-  if (error.number == EAGAIN) error = {};
-  if (!error && sent < bytes.ByteLength() && outbound_bytes_ + bytes.ByteLength() > kMaxOutboundBytes)
-    error = {ENOBUFS, "sendmsg"};
-  if (error) {
+  if (const os::Error error = outbound_.Send(fd_.get(), {bytes.Data(), bytes.ByteLength()}, fds)) {
     ThrowErrno(env, error, "channel " + std::to_string(fd_.get()));
     return;
   }
-  if (sent == bytes.ByteLength()) return;
-  if (sent > 0) fds.clear();
-  Enqueue(bytes.Data() + sent, bytes.ByteLength() - sent, fds);
   UpdateInterest();
-}
-
-void Channel::Enqueue(const uint8_t* bytes, size_t size, const std::vector<int>& fds) {
-  Chunk chunk;
-  chunk.bytes.assign(bytes, bytes + size);
-  for (const int fd : fds) {
-    os::UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    if (copy) chunk.fds.push_back(std::move(copy));
-    else {
-      ThrowErrno(Env(), os::Error::Last("fcntl"), "descriptor " + std::to_string(fd));
-      return;
-    }
-  }
-  outbound_bytes_ += size;
-  outbound_.push_back(std::move(chunk));
-}
-
-os::Error Channel::Flush() {
-  while (!outbound_.empty()) {
-    Chunk& chunk = outbound_.front();
-    std::vector<int> fds;
-    for (const os::UniqueFd& fd : chunk.fds) fds.push_back(fd.get());
-    size_t sent;
-    const std::span<const uint8_t> rest = std::span<const uint8_t>(chunk.bytes).subspan(chunk.sent);
-    if (const os::Error error = os::SendWithFds(fd_.get(), rest, fds, &sent)) return error;
-    chunk.sent += sent;
-    outbound_bytes_ -= sent;
-    chunk.fds.clear();
-    if (chunk.sent == chunk.bytes.size()) outbound_.pop_front();
-  }
-  return {};
 }
 
 void Channel::OnReady(int status, int events) {
   const Napi::HandleScope scope(Env());
   if (status < 0) return CloseWith(-status);
   if ((events & UV_WRITABLE) != 0) {
-    const os::Error error = Flush();
-    if (error && error.number != EAGAIN) return CloseWith(error.number);
+    if (const os::Error error = outbound_.Flush(fd_.get())) return CloseWith(error.number);
     UpdateInterest();
   }
   if ((events & UV_READABLE) != 0 && reading_) ReadOnce();
@@ -197,8 +154,7 @@ void Channel::Shut() {
   poller_ = nullptr;
   reading_ = false;
   fd_.Reset();
-  outbound_.clear();
-  outbound_bytes_ = 0;
+  outbound_.Clear();
   on_data_.Reset();
   on_close_.Reset();
   if (started) Unref();

@@ -3,12 +3,8 @@
 
 #include <napi.h>
 
-#include <deque>
-#include <string>
-#include <vector>
-
 #include "addon/poller.h"
-#include "os/error.h"
+#include "os/outbound_queue.h"
 #include "os/unique_fd.h"
 
 namespace ptnet::addon {
@@ -20,12 +16,6 @@ class Channel : public Napi::ObjectWrap<Channel>, private Poller::Owner {
   explicit Channel(const Napi::CallbackInfo& info);
 
  private:
-  struct Chunk {
-    std::vector<uint8_t> bytes;
-    size_t sent = 0;
-    std::vector<os::UniqueFd> fds;
-  };
-
   Napi::Value Fd(const Napi::CallbackInfo& info);
   void Start(const Napi::CallbackInfo& info);
   void Pause(const Napi::CallbackInfo& info);
@@ -37,8 +27,6 @@ class Channel : public Napi::ObjectWrap<Channel>, private Poller::Owner {
   void OnEnvironmentEnd() override;
 
   bool CheckOpen(Napi::Env env, const char* syscall);
-  void Enqueue(const uint8_t* bytes, size_t size, const std::vector<int>& fds);
-  os::Error Flush();
   void ReadOnce();
   void UpdateInterest();
   void Shut();
@@ -47,8 +35,7 @@ class Channel : public Napi::ObjectWrap<Channel>, private Poller::Owner {
   os::UniqueFd fd_;
   Poller* poller_ = nullptr;
   bool reading_ = false;
-  std::deque<Chunk> outbound_;
-  size_t outbound_bytes_ = 0;
+  os::OutboundQueue outbound_;
   Napi::FunctionReference on_data_;
   Napi::FunctionReference on_close_;
 };

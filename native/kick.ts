@@ -1,0 +1,89 @@
+// The native reader of the vfio-user sockets: one thread a host, which answers doorbells by itself.
+import { loadAddon } from './load.ts';
+
+export interface KickEvents {
+  /** A client has connected to a listener. */
+  connect(listener: number, session: number): void;
+  /** A whole message, header included, that was no doorbell. The receiver owns the descriptors. */
+  message(session: number, message: Uint8Array, fds: number[]): void;
+  /** errno 0: the peer has closed; else positive: its messages were malformed, or the connection failed. Then call release(). */
+  disconnect(session: number, errno: number): void;
+}
+
+export interface ListenOptions {
+  /** Of the socket file. */
+  mode?: number;
+  maxMessageSize?: number;
+  maxFds?: number;
+}
+
+/** Ring i is at `offset + i * stride` of the region. */
+export interface DoorbellWindow {
+  region: number;
+  offset: number;
+  stride: number;
+}
+
+interface NativeKick {
+  listen(path: string, mode: number, maxMessageSize: number, maxFds: number): number;
+  unlisten(listener: number): void;
+  send(session: number, message: Uint8Array, fds: readonly number[]): void;
+  setDoorbells(session: number, region: number, offset: number, stride: number, target: object): void;
+  clearDoorbells(session: number): void;
+  release(session: number): void;
+  close(): void;
+}
+
+const addon = loadAddon('native', 'ptnetmap') as {
+  Kick: new (
+    connect: KickEvents['connect'],
+    message: KickEvents['message'],
+    disconnect: KickEvents['disconnect'],
+  ) => NativeKick;
+};
+
+const DEFAULT_MODE = 0o600;
+const DEFAULT_MAX_MESSAGE = 2 ** 20 + 4096;
+const DEFAULT_MAX_FDS = 16;
+
+export class Kick {
+  readonly #native: NativeKick;
+
+  /** @throws SystemError when the thread cannot be started. */
+  constructor(events: KickEvents) {
+    this.#native = new addon.Kick(
+      (listener, session) => events.connect(listener, session),
+      (session, message, fds) => events.message(session, message, fds),
+      (session, errno) => events.disconnect(session, errno),
+    );
+  }
+
+  /** One client at a time. @throws SystemError, as EADDRINUSE when the path is taken. */
+  listen(path: string, options: ListenOptions = {}): number {
+    const { mode = DEFAULT_MODE, maxMessageSize = DEFAULT_MAX_MESSAGE, maxFds = DEFAULT_MAX_FDS } = options;
+    return this.#native.listen(path, mode, maxMessageSize, maxFds);
+  }
+  /** Closes and removes the socket; a session that came through it goes on. */
+  unlisten(listener: number): void {
+    this.#native.unlisten(listener);
+  }
+  /** The descriptors stay the caller's. What the socket cannot take now is queued, within bounds. */
+  send(session: number, message: Uint8Array, fds: readonly number[] = []): void {
+    this.#native.send(session, message, fds);
+  }
+  /** From now on the thread answers these writes and rings `target` (an attachment's doorbell target). */
+  setDoorbells(session: number, window: DoorbellWindow, target: object): void {
+    this.#native.setDoorbells(session, window.region, window.offset, window.stride, target);
+  }
+  /** When it returns, no doorbell of the session is being delivered. */
+  clearDoorbells(session: number): void {
+    this.#native.clearDoorbells(session);
+  }
+  /** Closes the connection; its listener takes the next client. */
+  release(session: number): void {
+    this.#native.release(session);
+  }
+  close(): void {
+    this.#native.close();
+  }
+}

@@ -1,0 +1,296 @@
+// kick: the thread that reads the vfio-user sockets, answers doorbells by itself and hands on everything else.
+#include "datapath/kick.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "os/event.h"
+#include "os/socket.h"
+
+namespace ptnet {
+
+namespace {
+
+constexpr int kEventsAtOnce = 64;
+
+enum class Source : uint32_t { kWake, kListener, kSession };
+
+uint64_t Tag(Source source, uint32_t id) { return static_cast<uint64_t>(source) << 32 | id; }
+
+os::Error Register(int epoll, int operation, int fd, uint32_t events, uint64_t tag) {
+  epoll_event event = {};
+  event.events = events;
+  event.data.u64 = tag;
+  return epoll_ctl(epoll, operation, fd, &event) == 0 ? os::Error{} : os::Error::Last("epoll_ctl");
+}
+
+}  // namespace
+
+os::Error Kick::Start(KickSink* sink, std::unique_ptr<Kick>* out) {
+  std::unique_ptr<Kick> kick(new Kick(sink));
+  if (const os::Error error = kick->Open()) return error;
+  // Signals are for the thread that handles them.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  kick->thread_ = std::thread([k = kick.get()] { k->Run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_setname_np(kick->thread_.native_handle(), "ptnet-kick");
+  *out = std::move(kick);
+  return {};
+}
+
+os::Error Kick::Open() {
+  epoll_.Reset(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_) return os::Error::Last("epoll_create1");
+  spare_.Reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!spare_) return os::Error::Last("open");
+  if (const os::Error error = os::CreateEventfd(0, &wake_)) return error;
+  return Register(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), EPOLLIN, Tag(Source::kWake, 0));
+}
+
+Kick::~Kick() { Stop(); }
+
+void Kick::Stop() {
+  if (stopping_.exchange(true)) return;
+  Wake();
+  if (thread_.joinable()) thread_.join();
+  std::map<uint32_t, Listener> listeners;
+  std::unordered_map<uint32_t, std::shared_ptr<KickSession>> sessions;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    listeners.swap(listeners_);
+    sessions.swap(sessions_);
+  }
+  for (const auto& [id, listener] : listeners) RemoveFile(listener);
+  for (const auto& [id, session] : sessions) {
+    std::shared_ptr<DoorbellTarget> target;
+    const auto lock = session->LockFromOutside();
+    target = session->ClearDoorbells();
+    session->End();
+    session->CloseSocket();
+  }
+}
+
+void Kick::Wake() { (void)os::SignalEventfd(wake_.get()); }
+
+void Kick::Run() {
+  epoll_event events[kEventsAtOnce];
+  while (!stopping_.load(std::memory_order_acquire)) {
+    const int count = epoll_wait(epoll_.get(), events, kEventsAtOnce, -1);
+    for (int i = 0; i < count; ++i) {
+      const auto id = static_cast<uint32_t>(events[i].data.u64);
+      switch (static_cast<Source>(events[i].data.u64 >> 32)) {
+        case Source::kWake:
+          OnWake();
+          break;
+        case Source::kListener:
+          OnListener(id);
+          break;
+        case Source::kSession:
+          OnSession(id);
+          break;
+      }
+    }
+  }
+}
+
+void Kick::OnWake() {
+  uint64_t count;
+  (void)os::DrainEventfd(wake_.get(), &count);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (auto& [id, listener] : listeners_)
+    if (listener.session == 0 && listener.newcomer) Adopt(id, &listener, std::move(listener.newcomer));
+}
+
+void Kick::OnListener(uint32_t id) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = listeners_.find(id);
+  if (found == listeners_.end()) return;
+  Listener& listener = found->second;
+  os::UniqueFd client(accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!client) {
+    if (errno != EMFILE && errno != ENFILE) return;
+    // Left in the backlog the client would wake us for ever.
+    spare_.Reset();
+    client.Reset(accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    client.Reset();
+    spare_.Reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    counters_.refused_connections.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  if (listener.session == 0) Adopt(id, &listener, std::move(client));
+  else if (MayWait(listener)) listener.newcomer = std::move(client);
+  else counters_.refused_connections.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool Kick::MayWait(const Listener& listener) {
+  if (listener.newcomer && !os::PeerHungUp(listener.newcomer.get())) return false;
+  const auto session = sessions_.find(listener.session);
+  if (session == sessions_.end()) return true;
+  const auto lock = session->second->LockFromOutside();
+  return session->second->ended() || os::PeerHungUp(session->second->socket());
+}
+
+void Kick::Adopt(uint32_t id, Listener* listener, os::UniqueFd socket) {
+  const uint32_t number = next_id_++;
+  auto session = std::make_shared<KickSession>(number, id, std::move(socket), listener->limits, sink_, &counters_);
+  listener->session = number;
+  sessions_.emplace(number, session);
+  sink_->OnConnect(id, number);
+  const auto lock = session->LockFromOutside();
+  UpdateInterest(session.get());
+}
+
+void Kick::OnSession(uint32_t id) {
+  const std::shared_ptr<KickSession> session = Find(id);
+  if (!session) return;
+  const auto lock = session->LockFromThread();
+  if (!lock) {
+    sched_yield();
+    return;
+  }
+  if (session->ended()) return;
+  int end = session->Flush();
+  if (end == KickSession::kGoOn && session->wants_read()) end = session->Read();
+  if (end == KickSession::kGoOn) UpdateInterest(session.get());
+  else Disconnect(session.get(), end);
+}
+
+void Kick::Disconnect(KickSession* session, int error) {
+  session->End();
+  UpdateInterest(session);
+  sink_->OnDisconnect(session->id(), error);
+}
+
+void Kick::UpdateInterest(KickSession* session) {
+  const uint32_t events = session->interest();
+  if (events == session->registered_interest) return;
+  // Out of epoll altogether when nothing is wanted: a hang-up would be reported over and over otherwise.
+  const int operation = events == 0                          ? EPOLL_CTL_DEL
+                        : session->registered_interest == 0 ? EPOLL_CTL_ADD
+                                                            : EPOLL_CTL_MOD;
+  (void)Register(epoll_.get(), operation, session->socket(), events, Tag(Source::kSession, session->id()));
+  session->registered_interest = events;
+}
+
+std::shared_ptr<KickSession> Kick::Find(uint32_t session) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = sessions_.find(session);
+  return found == sessions_.end() ? nullptr : found->second;
+}
+
+os::Error Kick::Listen(const std::string& path, mode_t mode, const KickLimits& limits, uint32_t* listener) {
+  if (stopping_.load(std::memory_order_acquire)) return {EBADF, "listen"};
+  Listener entry;
+  entry.path = path;
+  entry.limits = limits;
+  if (const os::Error error = os::ListenUnix(path, mode, &entry.socket)) return error;
+  struct stat status;
+  if (stat(path.c_str(), &status) == 0) {
+    entry.device = status.st_dev;
+    entry.inode = status.st_ino;
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const uint32_t id = next_id_++;
+  const os::Error error =
+      Register(epoll_.get(), EPOLL_CTL_ADD, entry.socket.get(), EPOLLIN, Tag(Source::kListener, id));
+  if (error) {
+    RemoveFile(entry);
+    return error;
+  }
+  listeners_.emplace(id, std::move(entry));
+  *listener = id;
+  return {};
+}
+
+os::Error Kick::Unlisten(uint32_t listener) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = listeners_.find(listener);
+  if (found == listeners_.end()) return {EBADF, "unlisten"};
+  RemoveFile(found->second);
+  listeners_.erase(found);  // closing the socket takes it out of epoll
+  return {};
+}
+
+void Kick::RemoveFile(const Listener& listener) {
+  struct stat status;
+  // Not if somebody has put another socket in its place.
+  if (stat(listener.path.c_str(), &status) == 0 && status.st_dev == listener.device &&
+      status.st_ino == listener.inode)
+    unlink(listener.path.c_str());
+}
+
+os::Error Kick::Send(uint32_t id, std::span<const uint8_t> bytes, std::span<const int> fds) {
+  const std::shared_ptr<KickSession> session = Find(id);
+  if (!session) return {EBADF, "sendmsg"};
+  const auto lock = session->LockFromOutside();
+  if (session->ended()) return {};
+  const os::Error error = session->Send(bytes, fds);
+  if (error.number == ENOBUFS) {
+    Disconnect(session.get(), ENOBUFS);
+    return {};
+  }
+  UpdateInterest(session.get());
+  return error;
+}
+
+os::Error Kick::SetDoorbells(uint32_t id, const DoorbellWindow& window, std::shared_ptr<DoorbellTarget> target) {
+  if (window.stride == 0) return {EINVAL, "setDoorbells"};
+  const std::shared_ptr<KickSession> session = Find(id);
+  if (!session) return {EBADF, "setDoorbells"};
+  std::shared_ptr<DoorbellTarget> before;  // declared first: destroyed without the lock
+  const auto lock = session->LockFromOutside();
+  before = session->ClearDoorbells();
+  session->SetDoorbells(window, std::move(target));
+  return {};
+}
+
+os::Error Kick::ClearDoorbells(uint32_t id) {
+  const std::shared_ptr<KickSession> session = Find(id);
+  if (!session) return {EBADF, "clearDoorbells"};
+  std::shared_ptr<DoorbellTarget> before;
+  const auto lock = session->LockFromOutside();
+  before = session->ClearDoorbells();
+  return {};
+}
+
+void Kick::Delivered(uint32_t id, size_t bytes, size_t fds) {
+  const std::shared_ptr<KickSession> session = Find(id);
+  if (!session) return;
+  const auto lock = session->LockFromOutside();
+  session->Delivered(bytes, fds);
+  if (!session->ended()) UpdateInterest(session.get());
+}
+
+os::Error Kick::Release(uint32_t id) {
+  const std::shared_ptr<KickSession> session = Find(id);
+  if (!session) return {EBADF, "release"};
+  {
+    std::shared_ptr<DoorbellTarget> target;
+    const auto lock = session->LockFromOutside();
+    target = session->ClearDoorbells();
+    session->End();
+    UpdateInterest(session.get());
+    session->CloseSocket();
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  sessions_.erase(id);
+  const auto listener = listeners_.find(session->listener());
+  if (listener == listeners_.end() || listener->second.session != id) return {};
+  listener->second.session = 0;
+  if (listener->second.newcomer) Wake();
+  return {};
+}
+
+bool Kick::Has(uint32_t session) { return Find(session) != nullptr; }
+
+}  // namespace ptnet

@@ -1,0 +1,93 @@
+// kick: the thread that reads the vfio-user sockets, answers doorbells by itself and hands on everything else.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "datapath/kick_session.h"
+#include "os/error.h"
+#include "os/unique_fd.h"
+
+namespace ptnet {
+
+/**
+ * Listens on Unix sockets, one client per socket at a time. A second client is closed at once; but when the first one
+ * has hung up and only waits for Release, the newcomer is kept and accepted then.
+ * All methods may be called from any thread other than the kick thread.
+ */
+class Kick {
+ public:
+  static os::Error Start(KickSink* sink, std::unique_ptr<Kick>* out);
+  ~Kick();
+
+  os::Error Listen(const std::string& path, mode_t mode, const KickLimits& limits, uint32_t* listener);
+  /** Closes and removes the socket file; a session that came through it goes on. */
+  os::Error Unlisten(uint32_t listener);
+
+  /** What the socket cannot take is queued; the session is not read meanwhile. No error when the peer is gone. */
+  os::Error Send(uint32_t session, std::span<const uint8_t> bytes, std::span<const int> fds);
+  os::Error SetDoorbells(uint32_t session, const DoorbellWindow& window, std::shared_ptr<DoorbellTarget> target);
+  /** Afterwards no doorbell of the session is being delivered. */
+  os::Error ClearDoorbells(uint32_t session);
+  /** The sink's owner has dealt with a message, so the peer may send another one. */
+  void Delivered(uint32_t session, size_t bytes, size_t fds);
+  /** Closes the session; nothing of it is heard any more, and its listener accepts the next client. */
+  os::Error Release(uint32_t session);
+  /** Whether Release has not been called yet. */
+  bool Has(uint32_t session);
+
+  /** Stops the thread and closes everything; afterwards every method fails with EBADF. */
+  void Stop();
+
+  const KickCounters& counters() const { return counters_; }
+
+ private:
+  struct Listener {
+    os::UniqueFd socket;
+    std::string path;
+    dev_t device = 0;
+    ino_t inode = 0;
+    KickLimits limits;
+    uint32_t session = 0;  // 0: none
+    os::UniqueFd newcomer;
+  };
+
+  explicit Kick(KickSink* sink) : sink_(sink) {}
+  os::Error Open();
+  void Run();
+  void Wake();
+  void OnWake();
+  void OnListener(uint32_t id);
+  void OnSession(uint32_t id);
+  void Adopt(uint32_t id, Listener* listener, os::UniqueFd socket);
+  bool MayWait(const Listener& listener);
+  std::shared_ptr<KickSession> Find(uint32_t session);
+  void Disconnect(KickSession* session, int error);
+  void UpdateInterest(KickSession* session);
+  static void RemoveFile(const Listener& listener);
+
+  KickSink* const sink_;
+  KickCounters counters_;
+  os::UniqueFd epoll_;
+  os::UniqueFd wake_;
+  os::UniqueFd spare_;  // given up for a moment to accept, and close, a client when there is no descriptor left
+  std::thread thread_;
+  std::atomic<bool> stopping_{false};
+
+  // Guards the tables; taken before a session's lock, never after it.
+  std::mutex mutex_;
+  uint32_t next_id_ = 1;
+  std::map<uint32_t, Listener> listeners_;
+  std::unordered_map<uint32_t, std::shared_ptr<KickSession>> sessions_;
+};
+
+}  // namespace ptnet

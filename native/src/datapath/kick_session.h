@@ -1,0 +1,137 @@
+// One vfio-user connection as the kick thread sees it: framing, doorbells, and what waits to be sent.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "datapath/doorbell.h"
+#include "os/outbound_queue.h"
+#include "os/unique_fd.h"
+
+namespace ptnet {
+
+struct KickLimits {
+  uint32_t max_message_bytes = (1u << 20) + 4096;
+  uint32_t max_fds = 16;
+};
+
+/** Where a device's doorbells lie: ring i at offset + i * stride of a region. */
+struct DoorbellWindow {
+  uint32_t region = 0;
+  uint64_t offset = 0;
+  uint32_t stride = 4;
+};
+
+/** A whole message that was not a doorbell, with the descriptors that came with it. */
+struct KickMessage {
+  uint32_t session = 0;
+  std::vector<uint8_t> bytes;
+  std::vector<os::UniqueFd> fds;
+};
+
+/** Hears what the kick thread does not answer itself. Called with a session locked: must not call back into Kick. */
+class KickSink {
+ public:
+  virtual void OnConnect(uint32_t listener, uint32_t session) = 0;
+  virtual void OnMessage(std::unique_ptr<KickMessage> message) = 0;
+  /**
+   * 0: the peer closed; EPROTO: a size below the header's, or closed in the middle of a message; EMSGSIZE, E2BIG: more
+   * bytes or descriptors than allowed; ENOBUFS: replies not read; EMFILE: no room for its descriptors here.
+   */
+  virtual void OnDisconnect(uint32_t session, int error) = 0;
+
+ protected:
+  ~KickSink() = default;
+};
+
+struct KickCounters {
+  std::atomic<uint64_t> doorbells{0};
+  std::atomic<uint64_t> messages{0};
+  std::atomic<uint64_t> refused_connections{0};
+};
+
+class KickSession {
+ public:
+  /** What Read and Flush return while the session goes on; else the error of OnDisconnect. */
+  static constexpr int kGoOn = -1;
+
+  KickSession(uint32_t id, uint32_t listener, os::UniqueFd socket, const KickLimits& limits, KickSink* sink,
+              KickCounters* counters);
+
+  uint32_t id() const { return id_; }
+  uint32_t listener() const { return listener_; }
+
+  /**
+   * Locks it for a thread other than the kick thread. The kick thread lets such a thread pass first: a peer that
+   * floods us would otherwise keep the lock away from it.
+   */
+  std::unique_lock<std::mutex> LockFromOutside();
+  /** For the kick thread: no lock when somebody outside waits for it. */
+  std::unique_lock<std::mutex> LockFromThread();
+
+  // All below with the lock held.
+  bool ended() const { return ended_; }
+  int socket() const { return socket_.get(); }
+  int Read();
+  int Flush();
+  os::Error Send(std::span<const uint8_t> bytes, std::span<const int> fds);
+  void SetDoorbells(const DoorbellWindow& window, std::shared_ptr<DoorbellTarget> target);
+  /** Returns the target so that the caller destroys it without the lock. */
+  std::shared_ptr<DoorbellTarget> ClearDoorbells();
+  /** The owner has dealt with a message. */
+  void Delivered(size_t bytes, size_t fds);
+  /** Stops everything but keeps the socket and the doorbell target; the peer sees the end at once. */
+  void End();
+  void CloseSocket();
+
+  bool wants_read() const;
+  /** The epoll events it waits for, 0 for none. */
+  uint32_t interest() const;
+  uint32_t registered_interest = 0;  // what epoll was told last
+
+ private:
+  static constexpr size_t kHeaderBytes = 16;
+  static constexpr size_t kDoorbellBytes = 36;     // with 4 bytes of data, as drivers write them
+  static constexpr size_t kMaxDoorbellBytes = 40;  // with 8
+
+  int ParseStaged();
+  bool MayBeDoorbell(uint32_t size) const;
+  bool AnswerDoorbell(uint32_t size);
+  int TakeFds(std::vector<os::UniqueFd>* from);
+  void Deliver(std::vector<uint8_t> bytes);
+
+  const uint32_t id_;
+  const uint32_t listener_;
+  const KickLimits limits_;
+  KickSink* const sink_;
+  KickCounters* const counters_;
+
+  std::mutex mutex_;
+  std::atomic<uint32_t> waiting_outside_{0};
+
+  os::UniqueFd socket_;
+  bool ended_ = false;
+
+  alignas(8) uint8_t staged_[kMaxDoorbellBytes];  // the beginning of a message
+  size_t staged_bytes_ = 0;
+  std::vector<uint8_t> body_;  // a message that is no doorbell, being filled; empty: none
+  size_t body_filled_ = 0;
+  std::vector<os::UniqueFd> fds_;    // of the message being read
+  std::vector<os::UniqueFd> fresh_;  // of the last read, not yet given to a message
+
+  os::OutboundQueue outbound_;
+
+  // What was handed to the owner and not yet dealt with.
+  size_t undelivered_messages_ = 0;
+  size_t undelivered_bytes_ = 0;
+  size_t undelivered_fds_ = 0;
+
+  DoorbellWindow window_;
+  std::shared_ptr<DoorbellTarget> target_;
+};
+
+}  // namespace ptnet

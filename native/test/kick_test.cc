@@ -1,0 +1,491 @@
+// The kick thread against honest and hostile peers, without Node.
+#include "datapath/kick.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+
+#include "check.h"
+#include "datapath/kick_wire.h"
+#include "os/socket.h"
+
+namespace ptnet {
+namespace {
+
+class CountingTarget : public DoorbellTarget {
+ public:
+  void Ring(uint32_t ring) noexcept override { counts[ring].fetch_add(1); }
+  uint32_t rings() const noexcept override { return 4; }
+  std::atomic<uint64_t> counts[4] = {};
+};
+
+/** Keeps what the thread says until the test asks for it. */
+class Recorder : public KickSink {
+ public:
+  struct Event {
+    char kind;  // 'c'onnect, 'm'essage, 'd'isconnect
+    uint32_t session;
+    int error;
+    std::unique_ptr<KickMessage> message;
+  };
+
+  void OnConnect(uint32_t, uint32_t session) override { Push({'c', session, 0, nullptr}); }
+  void OnMessage(std::unique_ptr<KickMessage> message) override {
+    const uint32_t session = message->session;
+    Push({'m', session, 0, std::move(message)});
+  }
+  void OnDisconnect(uint32_t session, int error) override { Push({'d', session, error, nullptr}); }
+
+  Event Next(char kind) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    ready_.wait(lock, [&] { return !events_.empty(); });
+    Event event = std::move(events_.front());
+    events_.pop_front();
+    CHECK_EQ(event.kind, kind);
+    return event;
+  }
+  /** Forgets messages; whether something else has come. */
+  bool DropMessages() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    while (!events_.empty() && events_.front().kind == 'm') events_.pop_front();
+    return !events_.empty();
+  }
+  size_t pending() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return events_.size();
+  }
+
+ private:
+  void Push(Event event) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    events_.push_back(std::move(event));
+    ready_.notify_all();
+  }
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<Event> events_;
+};
+
+using Bytes = std::vector<uint8_t>;
+
+Bytes Message(uint16_t command, uint32_t payload, uint16_t id = 7) {
+  Bytes bytes(16 + payload);
+  const VfioUserHeader header = {id, command, 16 + payload, 0, 0};
+  memcpy(bytes.data(), &header, sizeof header);
+  return bytes;
+}
+
+Bytes Doorbell(uint64_t offset, bool posted = false, uint32_t count = 4, uint32_t region = 0) {
+  Bytes bytes(32 + count);
+  const VfioUserRegionAccess access = {
+      {9, kVfioUserRegionWrite, 32 + count, posted ? kVfioUserNoReply : 0, 0}, offset, region, count};
+  memcpy(bytes.data(), &access, sizeof access);
+  return bytes;
+}
+
+void Append(Bytes* to, const Bytes& more) { to->insert(to->end(), more.begin(), more.end()); }
+
+int serial = 0;
+
+struct Fixture {
+  Recorder sink;
+  std::unique_ptr<Kick> kick;
+  std::string path = "/tmp/ptnet-kick." + std::to_string(getpid()) + "." + std::to_string(serial++);
+  uint32_t listener = 0;
+  std::shared_ptr<CountingTarget> target = std::make_shared<CountingTarget>();
+
+  explicit Fixture(KickLimits limits = {4096, 4}) {
+    CHECK(!Kick::Start(&sink, &kick));
+    CHECK(!kick->Listen(path, 0600, limits, &listener));
+  }
+
+  os::UniqueFd Dial() {
+    os::UniqueFd client;
+    CHECK(!os::ConnectUnix(path, &client));
+    return client;
+  }
+  /** A connected client whose doorbells lie at 0x80 of region 0. */
+  os::UniqueFd Connect(uint32_t* session, bool doorbells = true) {
+    os::UniqueFd client = Dial();
+    *session = sink.Next('c').session;
+    if (doorbells) CHECK(!kick->SetDoorbells(*session, {0, 0x80, 4}, target));
+    return client;
+  }
+  int Ended(uint32_t session) {
+    auto event = sink.Next('d');
+    CHECK_EQ(event.session, session);
+    CHECK(!kick->Release(session));
+    return event.error;
+  }
+};
+
+void Write(const os::UniqueFd& fd, const Bytes& bytes, const std::vector<int>& fds = {}) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    size_t sent;
+    const std::span<const uint8_t> rest = std::span<const uint8_t>(bytes).subspan(done);
+    const os::Error error = os::SendWithFds(fd.get(), rest, done == 0 ? fds : std::vector<int>(), &sent);
+    CHECK(!error || error.number == EAGAIN);
+    done += sent;
+    pollfd entry = {fd.get(), POLLOUT, 0};
+    if (error) poll(&entry, 1, -1);
+  }
+}
+
+VfioUserRegionAccess ReadReply(const os::UniqueFd& fd) {
+  VfioUserRegionAccess reply = {};
+  CHECK_EQ(recv(fd.get(), &reply, sizeof reply, MSG_WAITALL), static_cast<ssize_t>(sizeof reply));
+  return reply;
+}
+
+bool Quiet(const os::UniqueFd& fd) {
+  pollfd entry = {fd.get(), POLLIN, 0};
+  return poll(&entry, 1, 0) == 0;
+}
+
+size_t OpenFds() {
+  size_t count = 0;
+  DIR* folder = opendir("/proc/self/fd");
+  while (readdir(folder) != nullptr) ++count;
+  closedir(folder);
+  return count;
+}
+
+void AnswersDoorbells() {
+  Fixture f;
+  uint32_t session;
+  auto client = f.Connect(&session);
+  for (const uint32_t count : {1u, 2u, 4u, 8u}) {
+    Write(client, Doorbell(0x84, false, count));
+    const auto reply = ReadReply(client);
+    CHECK_EQ(reply.header.msg_id, 9);
+    CHECK_EQ(reply.header.command, kVfioUserRegionWrite);
+    CHECK_EQ(reply.header.size, 32);
+    CHECK_EQ(reply.header.flags, kVfioUserReply);
+    CHECK_EQ(reply.offset, 0x84);
+    CHECK_EQ(reply.count, count);
+  }
+  // A posted one leaves no trace on the socket: the reply that comes is that of the one after it.
+  Write(client, Doorbell(0x80, true));
+  Write(client, Doorbell(0x8c));
+  CHECK_EQ(ReadReply(client).offset, 0x8c);
+  CHECK(Quiet(client));
+  CHECK(!f.kick->ClearDoorbells(session));
+  CHECK_EQ(f.target->counts[0].load(), 1);
+  CHECK_EQ(f.target->counts[1].load(), 4);
+  CHECK_EQ(f.target->counts[3].load(), 1);
+  CHECK_EQ(f.sink.pending(), 0);
+  CHECK_EQ(f.kick->counters().doorbells.load(), 6);
+}
+
+void HandsOnWhatIsNoDoorbell() {
+  Fixture f;
+  uint32_t session;
+  auto client = f.Connect(&session);
+  const Bytes others[] = {Doorbell(0x7c), Doorbell(0x82), Doorbell(0x90), Doorbell(0x80, false, 4, 1),
+                          Doorbell(0x80, false, 3), Message(kVfioUserRegionWrite, 4), Message(13, 0), Message(2, 32)};
+  for (const Bytes& message : others) {
+    Write(client, message);
+    const auto event = f.sink.Next('m');
+    CHECK(event.message->bytes == message);
+  }
+  CHECK(!f.kick->ClearDoorbells(session));
+  Write(client, Doorbell(0x80));
+  CHECK(f.sink.Next('m').message->bytes == Doorbell(0x80));
+  for (const auto& count : f.target->counts) CHECK_EQ(count.load(), 0);
+}
+
+void OvertakesMessagesThatWait() {
+  Fixture f;
+  uint32_t session;
+  auto client = f.Connect(&session);
+  Write(client, Message(2, 32));
+  Write(client, Doorbell(0x80));
+  CHECK_EQ(ReadReply(client).offset, 0x80);
+  CHECK_EQ(f.sink.pending(), 1);
+}
+
+void FramesAnySegmentation() {
+  Fixture f;
+  uint32_t session;
+  auto client = f.Connect(&session);
+  Bytes stream;
+  for (uint16_t i = 0; i < 10; ++i) {
+    Append(&stream, Message(13, 0, i));
+    Append(&stream, Doorbell(0x80));
+    Append(&stream, Message(8, 4 + i, i));
+    Append(&stream, Doorbell(0x84, true));
+    Append(&stream, Message(16, 700, i));
+  }
+  for (const size_t step : {stream.size(), size_t{1}, size_t{7}, size_t{36}}) {
+    std::thread writer([&] {
+      for (size_t at = 0; at < stream.size(); at += step)
+        Write(client, Bytes(stream.begin() + static_cast<ptrdiff_t>(at),
+                            stream.begin() + static_cast<ptrdiff_t>(std::min(stream.size(), at + step))));
+    });
+    for (uint16_t i = 0; i < 10; ++i) {
+      for (const Bytes& want : {Message(13, 0, i), Message(8, 4 + i, i), Message(16, 700, i)}) {
+        const auto event = f.sink.Next('m');
+        CHECK(event.message->bytes == want);
+        f.kick->Delivered(session, want.size(), 0);
+      }
+      CHECK_EQ(ReadReply(client).offset, 0x80);
+    }
+    writer.join();
+  }
+  CHECK(!f.kick->ClearDoorbells(session));
+  CHECK_EQ(f.target->counts[0].load(), 40);
+  CHECK_EQ(f.target->counts[1].load(), 40);
+}
+
+void GivesDescriptorsToTheirMessage() {
+  Fixture f;
+  uint32_t session;
+  auto client = f.Connect(&session);
+  os::UniqueFd event(eventfd(0, EFD_CLOEXEC));
+  // On the first of many bytes.
+  const Bytes map = Message(2, 32);
+  Write(client, {map[0]}, {event.get(), event.get()});
+  for (size_t i = 1; i < map.size(); ++i) Write(client, {map[i]});
+  CHECK_EQ(f.sink.Next('m').message->fds.size(), 2);
+  // Behind a short message that the same read may bring.
+  Write(client, Message(13, 0, 1));
+  Write(client, Message(2, 32, 2), {event.get()});
+  CHECK_EQ(f.sink.Next('m').message->fds.size(), 0);
+  CHECK_EQ(f.sink.Next('m').message->fds.size(), 1);
+  // On a doorbell: no doorbell then, the owner refuses it.
+  Write(client, Doorbell(0x80), {event.get()});
+  CHECK_EQ(f.sink.Next('m').message->fds.size(), 1);
+  CHECK_EQ(f.target->counts[0].load(), 0);
+  Write(client, Message(13, 0));
+  CHECK_EQ(f.sink.Next('m').message->fds.size(), 0);
+}
+
+void EndsMalformedSessions() {
+  Fixture f;
+  os::UniqueFd event(eventfd(0, EFD_CLOEXEC));
+  const auto ends = [&](const Bytes& bytes, const std::vector<int>& fds, bool close) {
+    uint32_t session;
+    auto client = f.Connect(&session);
+    if (!bytes.empty()) Write(client, bytes, fds);
+    if (close) client.Reset();
+    return f.Ended(session);
+  };
+  Bytes small = Message(2, 32);
+  small[4] = 15;
+  Bytes large = Message(2, 32);
+  large[5] = 0x10;  // 4096 + 48
+  CHECK_EQ(ends({}, {}, true), 0);
+  CHECK_EQ(ends(small, {}, false), EPROTO);
+  CHECK_EQ(ends(Bytes(16, 0), {}, false), EPROTO);
+  CHECK_EQ(ends(Bytes(40, 0xff), {}, false), EMSGSIZE);
+  CHECK_EQ(ends(large, {}, false), EMSGSIZE);
+  CHECK_EQ(ends({1, 2, 3}, {}, true), EPROTO);
+  CHECK_EQ(ends(Bytes(large.begin(), large.begin() + 4), {event.get()}, true), EPROTO);
+  CHECK_EQ(ends(Message(2, 32), std::vector<int>(5, event.get()), false), E2BIG);
+  uint32_t session;
+  auto client = f.Connect(&session);
+  Bytes map = Message(2, 32);
+  for (int i = 0; i < 5; ++i) Write(client, {map[static_cast<size_t>(i)]}, {event.get()});
+  CHECK_EQ(f.Ended(session), E2BIG);
+}
+
+void StopsReadingWhenTheOwnerIsBehind() {
+  Fixture f;
+  uint32_t session;
+  auto client = f.Connect(&session);
+  uint32_t other;
+  for (int i = 0; i < 200; ++i) Write(client, Message(13, 0));
+  Write(client, Doorbell(0x80));
+  for (int i = 0; i < 64; ++i) f.sink.Next('m');
+  // Nothing more until the owner is done with one; a second listener shows that the thread itself goes on.
+  Fixture g;
+  auto second = g.Connect(&other);
+  Write(second, Doorbell(0x80));
+  ReadReply(second);
+  CHECK(f.sink.pending() <= 1);  // one read may bring two messages
+  CHECK(Quiet(client));
+  for (int i = 0; i < 64; ++i) f.kick->Delivered(session, 16, 0);
+  for (int i = 64; i < 200; ++i) {
+    f.sink.Next('m');
+    f.kick->Delivered(session, 16, 0);
+  }
+  CHECK_EQ(ReadReply(client).offset, 0x80);
+  // Also when the peer goes away meanwhile: first its messages, then its end.
+  for (int i = 0; i < 100; ++i) Write(client, Message(13, 0));
+  client.Reset();
+  for (int i = 0; i < 100; ++i) {
+    f.sink.Next('m');
+    f.kick->Delivered(session, 16, 0);
+  }
+  CHECK_EQ(f.Ended(session), 0);
+}
+
+void SurvivesPeersThatReadNothing() {
+  Fixture f;
+  uint32_t session;
+  auto client = f.Connect(&session);
+  // A flood of doorbells fills the replies' direction; then the thread must stop reading, and others go on.
+  const Bytes doorbell = Doorbell(0x80);
+  std::atomic<bool> stop{false};
+  std::thread flood([&] {
+    while (!stop.load()) {
+      pollfd entry = {client.get(), POLLOUT, 0};
+      if (poll(&entry, 1, 1) == 1) (void)send(client.get(), doorbell.data(), doorbell.size(), MSG_DONTWAIT);
+    }
+  });
+  while (f.target->counts[0].load() < 100) std::this_thread::yield();
+  CHECK(!f.kick->ClearDoorbells(session));
+  CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, f.target));
+  // The owner's replies queue up to a limit, then the session ends.
+  const Bytes reply(4096, 1);
+  while (!f.sink.DropMessages()) CHECK(!f.kick->Send(session, reply, {}));
+  CHECK_EQ(f.Ended(session), ENOBUFS);
+  stop.store(true);
+  flood.join();
+}
+
+void SendsMoreThanFits() {
+  Fixture f({1 << 20, 4});
+  uint32_t session;
+  auto client = f.Connect(&session);
+  os::UniqueFd event(eventfd(0, EFD_CLOEXEC));
+  const int fd = event.get();
+  for (int i = 0; i < 3; ++i) CHECK(!f.kick->Send(session, Bytes(1 << 20, static_cast<uint8_t>(i)), {&fd, 1}));
+  Write(client, Message(13, 0));  // not read before the replies are
+  std::vector<os::UniqueFd> fds;
+  Bytes all;
+  while (all.size() < 3u << 20) {
+    uint8_t buffer[65536];
+    os::Received received;
+    pollfd entry = {client.get(), POLLIN, 0};
+    poll(&entry, 1, -1);
+    CHECK(!os::ReceiveWithFds(client.get(), buffer, sizeof buffer, &fds, &received));
+    all.insert(all.end(), buffer, buffer + received.bytes);
+  }
+  for (size_t i = 0; i < all.size(); i += 4096) CHECK_EQ(all[i], i >> 20);
+  CHECK_EQ(fds.size(), 3);
+  f.sink.Next('m');
+  CHECK_EQ(f.kick->Send(session, Bytes(16), std::vector<int>{100000}).number, EBADF);
+}
+
+void OneClientAtATime() {
+  Fixture f;
+  uint32_t first;
+  auto client = f.Connect(&first);
+  auto refused = f.Dial();
+  char byte;
+  CHECK_EQ(recv(refused.get(), &byte, 1, 0), 0);
+  // The first has hung up but is not released yet: the newcomer waits, one more does not.
+  client.Reset();
+  auto newcomer = f.Dial();
+  auto late = f.Dial();
+  CHECK_EQ(recv(late.get(), &byte, 1, 0), 0);
+  Write(newcomer, Message(13, 0));
+  CHECK_EQ(f.Ended(first), 0);
+  const uint32_t second = f.sink.Next('c').session;
+  CHECK(second != first);
+  CHECK_EQ(f.sink.Next('m').session, second);
+  // After unlisten the session goes on, and nobody can come.
+  CHECK(!f.kick->Unlisten(f.listener));
+  CHECK_EQ(f.kick->Unlisten(f.listener).number, EBADF);
+  os::UniqueFd none;
+  CHECK_EQ(os::ConnectUnix(f.path, &none).number, ENOENT);
+  Write(newcomer, Message(13, 0));
+  CHECK_EQ(f.sink.Next('m').session, second);
+  CHECK(!f.kick->Release(second));
+  CHECK_EQ(recv(newcomer.get(), &byte, 1, 0), 0);
+}
+
+void SocketFiles() {
+  Fixture f;
+  uint32_t again;
+  CHECK_EQ(f.kick->Listen(f.path, 0600, {}, &again).number, EADDRINUSE);
+  CHECK_EQ(f.kick->Listen("/nowhere/at/all", 0600, {}, &again).number, ENOENT);
+  CHECK_EQ(f.kick->Listen(std::string(108, 'x'), 0600, {}, &again).number, ENAMETOOLONG);
+  // One that nobody listens on any more is replaced.
+  const std::string stale = f.path + ".stale";
+  {
+    os::UniqueFd left_behind;
+    CHECK(!os::ListenUnix(stale, 0600, &left_behind));
+  }
+  CHECK(!f.kick->Listen(stale, 0600, {}, &again));
+  f.kick->Stop();
+  CHECK(access(stale.c_str(), F_OK) != 0);
+  CHECK(access(f.path.c_str(), F_OK) != 0);
+}
+
+void EverythingAfterStop() {
+  Fixture f;
+  uint32_t session;
+  auto client = f.Connect(&session);
+  f.kick->Stop();
+  f.kick->Stop();
+  char byte;
+  CHECK_EQ(recv(client.get(), &byte, 1, 0), 0);
+  CHECK_EQ(f.target.use_count(), 1);
+  uint32_t listener;
+  CHECK_EQ(f.kick->Listen(f.path, 0600, {}, &listener).number, EBADF);
+  CHECK_EQ(f.kick->Unlisten(f.listener).number, EBADF);
+  CHECK_EQ(f.kick->Send(session, Bytes(16), {}).number, EBADF);
+  CHECK_EQ(f.kick->SetDoorbells(session, {}, f.target).number, EBADF);
+  CHECK_EQ(f.kick->ClearDoorbells(session).number, EBADF);
+  CHECK_EQ(f.kick->Release(session).number, EBADF);
+  f.kick->Delivered(session, 16, 0);
+}
+
+void ManySessions() {
+  std::vector<std::unique_ptr<Fixture>> fixtures;
+  std::vector<std::thread> clients;
+  Fixture f;
+  std::vector<os::UniqueFd> sockets;
+  std::vector<std::string> paths;
+  for (int i = 0; i < 8; ++i) {
+    paths.push_back(f.path + "." + std::to_string(i));
+    uint32_t listener;
+    CHECK(!f.kick->Listen(paths.back(), 0600, {}, &listener));
+    os::UniqueFd client;
+    CHECK(!os::ConnectUnix(paths.back(), &client));
+    CHECK(!f.kick->SetDoorbells(f.sink.Next('c').session, {0, 0x80, 4}, f.target));
+    sockets.push_back(std::move(client));
+  }
+  for (const auto& socket : sockets)
+    clients.emplace_back([&socket] {
+      for (int i = 0; i < 200; ++i) {
+        Write(socket, Doorbell(0x80 + 4 * static_cast<uint64_t>(i % 4)));
+        ReadReply(socket);
+      }
+    });
+  for (auto& client : clients) client.join();
+  // The last reply may overtake its ring.
+  f.kick->Stop();
+  for (const auto& count : f.target->counts) CHECK_EQ(count.load(), 400);
+}
+
+void Main() {
+  const size_t before = OpenFds();
+  AnswersDoorbells();
+  HandsOnWhatIsNoDoorbell();
+  OvertakesMessagesThatWait();
+  FramesAnySegmentation();
+  GivesDescriptorsToTheirMessage();
+  EndsMalformedSessions();
+  StopsReadingWhenTheOwnerIsBehind();
+  SurvivesPeersThatReadNothing();
+  SendsMoreThanFits();
+  OneClientAtATime();
+  SocketFiles();
+  EverythingAfterStop();
+  ManySessions();
+  CHECK_EQ(OpenFds(), before);
+}
+
+}  // namespace
+}  // namespace ptnet
+
+int main() { ptnet::Main(); }
