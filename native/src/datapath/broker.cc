@@ -43,6 +43,8 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Port* port, const CsbP
   port->attached = true;
   a->detached_ = false;
   for (uint32_t i = 0; i < port->rings(); i++) a->Bind(i, options);
+  // Without a worker nobody else would ask the guest for its first kick.
+  for (uint32_t i = 0; options.policy == Policy::kInline && i < port->rings(); i++) a->Sync(i);
   *out = std::move(a);
   return Status::Ok();
 }

@@ -1,0 +1,139 @@
+// The driver model against a live host: every kind of port, under every policy, by native loops and by TypeScript.
+import { afterEach, describe, expect, test } from 'vitest';
+import { type Guest, openGuest } from '../../guest-driver/model/index.ts';
+import { TestHost } from '../harness/host.ts';
+
+const N = 200_000;
+const hosts: TestHost[] = [];
+const guests: Guest[] = [];
+
+async function startHost(yaml: string): Promise<TestHost> {
+  const host = await TestHost.start(yaml);
+  hosts.push(host);
+  return host;
+}
+
+async function attach(host: TestHost, vm: string): Promise<Guest> {
+  const [memdev, ...ptnet] = host.sockets(vm);
+  const guest = await openGuest({ memdev: memdev!, ptnet });
+  guests.push(guest);
+  await guest.create();
+  return guest;
+}
+
+async function run(guest: Guest, options: Parameters<Guest['ports'][0]['startLoop']>[0], port = 0) {
+  const loop = await guest.ports[port]!.startLoop(options);
+  return loop.done;
+}
+
+afterEach(async () => {
+  for (const guest of guests.splice(0)) await guest.close();
+  for (const host of hosts.splice(0)) await host.close();
+});
+
+const CLEAN = { lost: 0, late: 0, corrupt: 0 };
+const CLEAN_BIG = { lost: 0n, late: 0n, corrupt: 0n };
+
+describe.each(['poll', 'adaptive', 'notify'])('policy %s', (policy) => {
+  test('guest to host and host to guest', async () => {
+    const host = await startHost(`
+engine: { policy: ${policy} }
+ports: { 'null:a': { sink: { verify: true }, source: { packets: ${N}, payload: full } } }
+vms: { vm1: { devices: [{ port: 'null:a' }] } }
+`);
+    const guest = await attach(host, 'vm1');
+    const sent = await run(guest, { op: 'send', count: BigInt(N), payload: 'full', sleep: true });
+    expect(sent).toMatchObject({ stopped: 'count', sent: { packets: BigInt(N) } });
+    expect(host.packets('null:a', 'tx')).toBe(N);
+    expect(host.port('null:a').sink).toEqual(CLEAN);
+    const got = await run(guest, { op: 'receive', count: BigInt(N), payload: 'full', sleep: true });
+    expect(got.received).toMatchObject({ packets: BigInt(N), ...CLEAN_BIG });
+  });
+
+  test('a pipe, both ways at once', async () => {
+    const host = await startHost(`
+engine: { policy: ${policy} }
+regions: { shared: { id: 9, buf-num: 8192 } }
+vms:
+  vm1: { region: shared, devices: [{ port: 'p{1' }] }
+  vm2: { region: shared, devices: [{ port: 'p}1' }] }
+`);
+    const [a, b] = [await attach(host, 'vm1'), await attach(host, 'vm2')];
+    const options = { op: 'duplex', count: BigInt(N), payload: 'full', sleep: true } as const;
+    for (const result of await Promise.all([run(a, options), run(b, options)])) {
+      expect(result.sent.packets).toBe(BigInt(N));
+      expect(result.received).toMatchObject({ packets: BigInt(N), ...CLEAN_BIG });
+    }
+  });
+
+  test('VALE: what does not arrive is counted', async () => {
+    const host = await startHost(`
+engine: { policy: ${policy} }
+vms:
+  vm1: { devices: [{ port: 'vale0:1' }] }
+  vm2: { devices: [{ port: 'vale0:2' }] }
+`);
+    const [a, b] = [await attach(host, 'vm1'), await attach(host, 'vm2')];
+    const receiving = run(b, { op: 'receive', idleMs: 1000, payload: 'full', sleep: true });
+    await run(a, { op: 'send', count: BigInt(N), payload: 'full', sleep: true });
+    const { received } = await receiving;
+    expect(received).toMatchObject({ late: 0n, corrupt: 0n });
+    expect(Number(received.packets)).toBe(host.packets('vale0:2', 'rx'));
+    expect(Number(received.packets) + host.drops('vale0:2', 'rx')).toBe(N);
+  });
+});
+
+test('policy inline: a kick is served before its reply, by TypeScript', async () => {
+  const host = await startHost(`
+engine: { policy: inline }
+ports: { 'null:a': { sink: { verify: true }, source: { packets: 3, payload: full } } }
+vms: { vm1: { devices: [{ port: 'null:a' }] } }
+`);
+  const guest = await attach(host, 'vm1');
+  const port = guest.ports[0]!;
+  await run(guest, { op: 'send', count: 10n, payload: 'full', burst: 1 }).catch(() => {});
+  expect(host.ring('null:a', 'tx')).toMatchObject({ packets: 10, kicks: 10 });
+  expect(host.port('null:a').sink).toEqual(CLEAN);
+  expect(port.rx.length).toBe(1);
+});
+
+test('four rings each way, different slot counts', async () => {
+  const host = await startHost(`
+engine: { workers: 2 }
+ports:
+  'null:a': { tx-rings: 4, rx-rings: 3, tx-slots: 100, rx-slots: 777, sink: { verify: true }, source: { packets: 30000, payload: full } }
+vms: { vm1: { devices: [{ port: 'null:a' }] } }
+`);
+  const guest = await attach(host, 'vm1');
+  await run(guest, { op: 'send', count: 120_000n, payload: 'full' });
+  expect(host.port('null:a').rings.slice(0, 4).map(({ packets }) => packets)).toEqual(Array(4).fill(30_000));
+  expect(host.port('null:a').sink).toEqual(CLEAN);
+  const got = await run(guest, { op: 'receive', count: 90_000n, payload: 'full' });
+  expect(got.received).toMatchObject({ packets: 90_000n, ...CLEAN_BIG });
+});
+
+test('a client that hangs up leaves nothing behind, and the next finds the port as it was', async () => {
+  const host = await startHost(`
+ports: { 'null:a': { sink: { verify: true } } }
+vms: { vm1: { devices: [{ port: 'null:a' }] } }
+`);
+  for (let round = 0; round < 5; round++) {
+    const guest = await attach(host, 'vm1');
+    await run(guest, { op: 'send', count: 1000n, firstSeq: BigInt(1000 * round), payload: 'full' });
+    if (round % 2 === 0) await guest.crash();
+    else await guest.close();
+    guests.pop();
+    expect(host.packets('null:a', 'tx')).toBe(1000 * (round + 1));
+  }
+  expect(host.port('null:a').sink).toEqual(CLEAN);
+});
+
+test('a paced source sends all it was told', async () => {
+  const host = await startHost(`
+ports: { 'null:a': { source: { packets: 2000, rate: 10000, payload: full } } }
+vms: { vm1: { devices: [{ port: 'null:a' }] } }
+`);
+  const guest = await attach(host, 'vm1');
+  const got = await run(guest, { op: 'receive', count: 2000n, payload: 'full', sleep: true });
+  expect(got.received).toMatchObject({ packets: 2000n, ...CLEAN_BIG });
+});
