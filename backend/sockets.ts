@@ -1,5 +1,5 @@
 // Where the sockets of devices lie, and making sure that nobody else serves them.
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Channel } from '../native/os.ts';
 import { ConfigurationError } from './errors.ts';
@@ -14,7 +14,7 @@ export function socketPath(runDir: string, vm: string, device: string): string {
  */
 export function claimSocket(path: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path));
   } catch (error) {
     throw new ConfigurationError(`run-dir: ${(error as Error).message}`, { cause: error });
   }
@@ -25,6 +25,19 @@ export function claimSocket(path: string): void {
   if (isServed(path))
     throw new ConfigurationError(`${path}: served by another host: stop it, or choose another run-dir`);
   rmSync(path);
+}
+
+/** Not mkdirSync's own recursion: it never ends where a file system refuses folders with ENOENT, as /proc does. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || existsSync(dirname(folder))) throw error;
+    makeFolder(dirname(folder));
+    mkdirSync(folder, { mode: 0o700 });
+  }
 }
 
 function isServed(path: string): boolean {

@@ -336,7 +336,7 @@ void SurvivesPeersThatReadNothing() {
   std::thread flood([&] {
     while (!stop.load()) {
       pollfd entry = {client.get(), POLLOUT, 0};
-      if (poll(&entry, 1, 1) == 1) (void)send(client.get(), doorbell.data(), doorbell.size(), MSG_DONTWAIT);
+      if (poll(&entry, 1, 1) == 1) (void)send(client.get(), doorbell.data(), doorbell.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     }
   });
   while (f.target->counts[0].load() < 100) std::this_thread::yield();

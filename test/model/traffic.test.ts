@@ -106,7 +106,12 @@ vms: { vm1: { devices: [{ port: 'null:a' }] } }
 `);
   const guest = await attach(host, 'vm1');
   await run(guest, { op: 'send', count: 120_000n, payload: 'full' });
-  expect(host.port('null:a').rings.slice(0, 4).map(({ packets }) => packets)).toEqual(Array(4).fill(30_000));
+  expect(
+    host
+      .port('null:a')
+      .rings.slice(0, 4)
+      .map(({ packets }) => packets),
+  ).toEqual(Array(4).fill(30_000));
   expect(host.port('null:a').sink).toEqual(CLEAN);
   const got = await run(guest, { op: 'receive', count: 90_000n, payload: 'full' });
   expect(got.received).toMatchObject({ packets: 90_000n, ...CLEAN_BIG });
