@@ -96,17 +96,20 @@ const getRegionIoFds: Handler = {
     const { argsz, index } = wire.decodeRegionIoFds(message.payload);
     regionSize(device, index);
     const all = hooks.ioFds?.(index) ?? [];
+    const room = wire.ioFdsThatFit(argsz, all.length);
     const flags = device.bars[index]?.kind === 'io' ? IOEVENTFD_FLAG_PIO : 0;
     const fds: number[] = [];
     const entries: wire.IoFd[] = [];
-    for (const { fd, offset, size } of all.slice(0, wire.ioFdsThatFit(argsz, all.length))) {
+    for (const { fd, offset, size } of all.slice(0, room)) {
       if (!fds.includes(fd)) {
+        // What the client cannot take is not offered: those doorbells stay messages.
         if (fds.length === limits.maxMsgFds) break;
         fds.push(fd);
       }
       entries.push({ offset, size, fdIndex: fds.indexOf(fd), type: IO_FD_TYPE_IOEVENTFD, flags });
     }
-    return reply(wire.encodeRegionIoFds(index, all.length, entries), fds);
+    const offered = room < all.length ? all.length : entries.length;
+    return reply(wire.encodeRegionIoFds(index, offered, entries), fds);
   },
 };
 

@@ -235,11 +235,11 @@ export function ioFdsThatFit(argsz: number, count: number): number {
   return argsz >= REGION_IO_FDS_SIZE + count * IO_FD_SIZE ? count : 0;
 }
 
-/** `total` entries exist, `entries` are sent. */
-export function encodeRegionIoFds(index: number, total: number, entries: readonly IoFd[]): Uint8Array {
+/** `offered` is more than the entries sent when they do not fit: argsz then tells the client how much room they need. */
+export function encodeRegionIoFds(index: number, offered: number, entries: readonly IoFd[]): Uint8Array {
   const payload = new Uint8Array(REGION_IO_FDS_SIZE + entries.length * IO_FD_SIZE);
   const view = new DataView(payload.buffer);
-  view.setUint32(0, REGION_IO_FDS_SIZE + total * IO_FD_SIZE, true);
+  view.setUint32(0, REGION_IO_FDS_SIZE + offered * IO_FD_SIZE, true);
   view.setUint32(8, index, true);
   view.setUint32(12, entries.length, true);
   entries.forEach((entry, i) => {
