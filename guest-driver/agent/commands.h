@@ -7,6 +7,7 @@
 #include "core/config.h"
 #include "driver.h"
 #include "json.h"
+#include "msix.h"
 
 namespace ptnet::agent {
 
@@ -27,8 +28,8 @@ inline Json Failure(const std::string& op, const std::string& error) {
   return Json().Set("op", op).Set("ok", false).Set("error", error);
 }
 
-/// Runs a loop over rings that Driver::Start() has opened.
-guest::LoopResult RunLoop(Driver& driver, guest::LoopConfig& config, guest::LoopControl& control);
+/// Runs a loop over rings that Driver::Start() has opened; with `msix` it waits for interrupts.
+guest::LoopResult RunLoop(Driver& driver, guest::LoopConfig& config, guest::LoopControl& control, Msix* msix);
 /// Sends `count` packets on every TX ring, for a second at most. What the host has not taken is in the result.
 guest::LoopResult SendSome(Driver& driver, uint64_t count);
 

@@ -50,13 +50,13 @@ std::string CsbMemory::Allocate() {
     at = MapPages(size_, MAP_HUGETLB);
   }
   if (at == nullptr) {
-    size_ = 2 * kPage;
+    size_ = kPages * kPage;
     at = MapPages(size_, 0);
   }
   if (at == nullptr) return std::string("CSB: mmap: ") + strerror(errno);
   base_ = static_cast<uint8_t*>(at);
-  memset(base_, 0, 2 * kPage);
-  for (int i = 0; i < 2; ++i) {
+  memset(base_, 0, kPages * kPage);
+  for (int i = 0; i < kPages; ++i) {
     pages_[i] = base_ + i * kPage;
     addresses_[i] = PhysicalAddress(pages_[i]);
     if (addresses_[i] == 0) return "CSB: /proc/self/pagemap does not tell physical addresses: the agent must be root";
@@ -65,7 +65,9 @@ std::string CsbMemory::Allocate() {
 }
 
 bool CsbMemory::Moved() const {
-  return PhysicalAddress(pages_[0]) != addresses_[0] || PhysicalAddress(pages_[1]) != addresses_[1];
+  for (int i = 0; i < kPages; ++i)
+    if (PhysicalAddress(pages_[i]) != addresses_[i]) return true;
+  return false;
 }
 
 }  // namespace ptnet::agent

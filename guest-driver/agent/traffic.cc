@@ -21,18 +21,31 @@ struct DeviceKicker {
   std::string error() const { return {}; }
 };
 
-/// Interrupts do not reach user space here, so a loop that has long found nothing naps instead of sleeping.
+/// A loop that has long found nothing naps. Told to use interrupts it asks for them and looks for one between naps.
 struct GuestWaiter {
   // A clock read may leave the virtual machine, and so does a pause: both are rare here.
   static constexpr uint64_t kClockEvery = 1024;
   static constexpr uint64_t kPauseAfter = 16384;
+  static constexpr int64_t kNapNs = 50'000;
+
+  Msix* msix = nullptr;
+  uint64_t taken = 0;
+
   void Spin(uint64_t fruitless) {
     if (fruitless > kPauseAfter) __builtin_ia32_pause();
   }
-  bool CanSleep() { return false; }
-  void Sleep(int64_t) {}
+  bool CanSleep() { return msix != nullptr; }
+  void Sleep(int64_t ns) {
+    const int64_t deadline = ns < 0 ? INT64_MAX : guest::NowNs() + ns;
+    uint32_t now = 0;
+    while ((now = msix->Take()) == 0 && guest::NowNs() < deadline) guest::NapNs(kNapNs);
+    taken += now;
+  }
   void Nap(int64_t ns) { guest::NapNs(ns); }
-  uint64_t interrupts() { return 0; }
+  uint64_t interrupts() {
+    if (msix != nullptr) taken += msix->Take();
+    return taken;
+  }
 };
 
 /// Prints how far a loop is, once a second until it is destroyed.
@@ -77,7 +90,7 @@ void ReadTraffic(Args& args, Driver& driver, guest::LoopConfig& config) {
   config.stream = static_cast<uint16_t>(args.Number("stream", 0, 0, 65535));
   config.first_seq = args.Number("first-seq", 0, 0, UINT64_MAX);
   config.rate = args.Positive("rate", 0);
-  config.sleep = true;  // that is, nap
+  config.sleep = true;
   config.spin_ns = static_cast<int64_t>(args.Number("spin-us", 1000, 0, 60'000'000)) * 1000;
   std::copy(driver.mac(), driver.mac() + 6, config.src);
   args.Mac("src", config.src);
@@ -99,6 +112,14 @@ void ChooseRings(Args& args, Driver& driver, guest::LoopConfig& config) {
       if (i < driver.port().rx.size()) config.rx.push_back(driver.port().rx[i]);
 }
 
+/// One vector per ring in use.
+std::string EnableInterrupts(Driver& driver, const guest::LoopConfig& config, Msix& msix) {
+  std::vector<uint32_t> vectors;
+  for (const guest::Ring& ring : config.tx) vectors.push_back(ring.index);
+  for (const guest::Ring& ring : config.rx) vectors.push_back(ring.index);
+  return msix.Enable(driver.function(), vectors, driver.csb().mailbox(), driver.csb().mailbox_address());
+}
+
 Json Describe(const std::string& op, const guest::LoopResult& result) {
   const auto traffic = [](const guest::Traffic& from) {
     return Json().Set("packets", from.packets).Set("bytes", from.bytes);
@@ -116,6 +137,7 @@ Json Describe(const std::string& op, const guest::LoopResult& result) {
       .Set("seconds", result.seconds)
       .Set("mpps", mpps)
       .Set("kicks", result.kicks)
+      .Set("interrupts", result.interrupts)
       .Set("syncs", result.syncs)
       .Set("full", result.full)
       .Set("pending", result.pending)
@@ -124,9 +146,11 @@ Json Describe(const std::string& op, const guest::LoopResult& result) {
 
 }  // namespace
 
-guest::LoopResult RunLoop(Driver& driver, guest::LoopConfig& config, guest::LoopControl& control) {
+guest::LoopResult RunLoop(Driver& driver, guest::LoopConfig& config, guest::LoopControl& control, Msix* msix) {
   DeviceKicker kicker{driver};
-  GuestWaiter waiter;
+  GuestWaiter waiter{msix};
+  // What was raised before the loop began is not the loop's.
+  if (msix != nullptr) msix->Take();
   guest::Loop<DeviceKicker, GuestWaiter> loop(config, control, kicker, waiter);
   return loop.Run();
 }
@@ -142,7 +166,7 @@ guest::LoopResult SendSome(Driver& driver, uint64_t count) {
   result.error = Check(config);
   if (!result.error.empty()) return result;
   guest::LoopControl control;
-  return RunLoop(driver, config, control);
+  return RunLoop(driver, config, control, nullptr);
 }
 
 Json Traffic(Args& args) {
@@ -162,6 +186,7 @@ Json Traffic(Args& args) {
   const bool limited = args.Has("seconds") && seconds <= timeout;
   const uint32_t memid = static_cast<uint32_t>(args.Number("memdev", 0, 0, 65535));
   const bool progress = args.Switch("progress");
+  const bool interrupts = args.Switch("interrupts");
   guest::LoopConfig rehearsal = config;
   ChooseRings(args, *driver, rehearsal);  // reads the flags; the rings are opened only after CREATE
   error = args.Finish();
@@ -171,6 +196,9 @@ Json Traffic(Args& args) {
   error = Check(config);
   if (!error.empty()) return Failure(op, error);
 
+  Msix msix;
+  if (interrupts) error = EnableInterrupts(*driver, config, msix);
+  if (!error.empty()) return Failure(op, error);
   guest::LoopControl control;
   interrupted = &control;
   signal(SIGINT, OnSignal);
@@ -178,7 +206,7 @@ Json Traffic(Args& args) {
   guest::LoopResult result;
   {
     const ProgressPrinter printer(control, progress);
-    result = RunLoop(*driver, config, control);
+    result = RunLoop(*driver, config, control, interrupts ? &msix : nullptr);
   }
   if (result.error.empty() && driver->csb().Moved())
     result.error = "CSB: the kernel moved its pages while the device used them: give the VM a free 2 MiB huge page";
