@@ -1,8 +1,10 @@
 // The smallest test framework that does: CHECK ends the program with the place and the values.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <random>
 #include <string>
 
 namespace ptnet::test {
@@ -17,6 +19,25 @@ void CheckEqual(const char* file, int line, const char* what, const A& have, con
   if (have == static_cast<A>(want)) return;
   Fail(file, line, std::string(what) + ": " + std::to_string(have) + ", expected " + std::to_string(want));
 }
+
+/// Random numbers of a run that can be repeated: the seed is printed, PTNET_TEST_SEED sets it.
+class Random {
+ public:
+  explicit Random(const char* test) {
+    const char* given = std::getenv("PTNET_TEST_SEED");
+    uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+    std::printf("%s: PTNET_TEST_SEED=%llu\n", test, static_cast<unsigned long long>(seed));
+    std::fflush(stdout);
+    engine_.seed(seed);
+  }
+  /// A number below `n`.
+  uint32_t Below(uint32_t n) { return static_cast<uint32_t>(engine_() % n); }
+  /// True once in `n`.
+  bool OneIn(uint32_t n) { return Below(n) == 0; }
+
+ private:
+  std::mt19937_64 engine_;
+};
 
 }  // namespace ptnet::test
 

@@ -1,6 +1,7 @@
 // A guest for the C++ tests: its CSB in a memfd of its own, and the guest's half of a port's rings.
 #pragma once
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -41,6 +42,8 @@ struct GuestRing {
   Attachment* attachment;
   uint32_t number;
   uint32_t head = 0;
+  int irq = -1;       // eventfd to sleep on
+  int doorbell = -1;  // eventfd to kick with, instead of a call
 
   uint32_t Tail() { return LoadAcquire(ktoa->hwtail); }
   uint32_t Mine() { return k->Distance(head, Tail()); }
@@ -76,7 +79,30 @@ struct GuestRing {
     StoreRelaxed(atok->cur, head);
     StoreRelease(atok->head, head);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (LoadRelaxed(ktoa->kern_need_kick)) attachment->Ring(number);
+    if (LoadRelaxed(ktoa->kern_need_kick)) Kick();
+  }
+  void Kick() {
+    const uint64_t one = 1;
+    if (doorbell < 0) return attachment->Ring(number);
+    CHECK(write(doorbell, &one, sizeof one) == sizeof one);
+  }
+  /// True when the host has taken everything that was published.
+  bool Drained() { return LoadAcquire(ktoa->hwcur) == head; }
+
+  /// Waits as a driver does: asks for an interrupt, looks again, sleeps. Returns when the guest owns `want` slots, or
+  /// when there is an interrupt and `*stop` is set. An interrupt that never comes ends the test.
+  void Await(uint32_t want = 1, const std::atomic<bool>* stop = nullptr) {
+    auto over = [&] { return Mine() >= want || (stop != nullptr && stop->load()); };
+    while (!over()) {
+      StoreRelaxed(atok->appl_need_kick, 1);
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+      pollfd p{irq, POLLIN, 0};
+      if (!over() && poll(&p, 1, 60'000) == 0)
+        Fail(__FILE__, __LINE__, k->port->name() + ": no interrupt of ring " + std::to_string(number) + " within 60 s");
+      uint64_t count;
+      [[maybe_unused]] ssize_t n = read(irq, &count, sizeof count);
+      StoreRelaxed(atok->appl_need_kick, 0);
+    }
   }
 };
 
@@ -89,6 +115,7 @@ class Guest {
   }
   ~Guest() {
     Detach();
+    for (int fd : irqs_) close(fd);
     munmap(ram_, kSize);
     close(fd_);
   }
@@ -105,6 +132,13 @@ class Guest {
     }
     tx_rings_ = port.shape().tx_rings;
   }
+  /// Gives every ring an eventfd to sleep on.
+  void EnableInterrupts() {
+    while (irqs_.size() < rings.size()) irqs_.push_back(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    CHECK_OK(attachment->SetInterrupts(0, irqs_));
+    for (size_t i = 0; i < rings.size(); i++) rings[i].irq = irqs_[i];
+  }
+  const std::vector<int>& irqs() const { return irqs_; }
   void Detach() {
     if (attachment) attachment->Detach();
     attachment.reset();
@@ -122,6 +156,7 @@ class Guest {
   static constexpr size_t kSize = 8192;
   int fd_;
   uint8_t* ram_;
+  std::vector<int> irqs_;
   uint32_t tx_rings_ = 0;
 };
 
@@ -140,5 +175,30 @@ inline std::vector<uint8_t> Probe(uint64_t seq, uint32_t len = 60, uint16_t stre
   probe::Fill(packet.data() + probe::kHeaderLen, seq, stream, probe::kHeaderLen, len - probe::kHeaderLen);
   return packet;
 }
+
+/// Checks the probe packets that a guest receives: none lost, late or corrupt unless the test allows it.
+struct Receiver {
+  probe::Tracker tracker;
+  probe::Tracker::Tally tally;
+  uint64_t packets = 0;
+
+  void Take(GuestRing& ring) {
+    for (auto packet = ring.Take(); !packet.empty(); packet = ring.Take()) {
+      packets++;
+      probe::Header h{};
+      if (packet.size() >= sizeof h) memcpy(&h, packet.data(), sizeof h);
+      uint32_t len = static_cast<uint32_t>(packet.size());
+      bool fine = len >= sizeof h && h.ethertype == probe::kEtherTypeLe && h.stream < probe::kStreamsMax &&
+                  h.check == probe::CheckOf(h.seq, h.stream, len) &&
+                  probe::Matches(packet.data() + sizeof h, h.seq, h.stream, sizeof h, len - sizeof h);
+      fine ? tracker.Seen(h.stream, h.seq, &tally) : void(tally.corrupt++);
+    }
+  }
+  void CheckClean() const {
+    CHECK_EQ(tally.lost, 0u);
+    CHECK_EQ(tally.late, 0u);
+    CHECK_EQ(tally.corrupt, 0u);
+  }
+};
 
 }  // namespace ptnet::test

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -25,20 +26,23 @@ Guarded guarded[kGuardedMax];
 struct sigaction previous;
 
 void OnSigbus(int signal, siginfo_t* info, void* context) {
+  bool sent = info->si_code <= 0;  // by kill(): there is no address
   auto at = reinterpret_cast<uintptr_t>(info->si_addr);
   for (Guarded& g : guarded) {
+    if (sent) break;
     uintptr_t begin = g.begin.load(std::memory_order_acquire);
     uintptr_t length = g.length.load(std::memory_order_relaxed);
     if (begin == 0 || at < begin || at >= begin + length) continue;
-    void* p = mmap(reinterpret_cast<void*>(begin), length, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    if (p != MAP_FAILED) return;
+    // The system call itself: what stands before it in a libc or a sanitizer need not be safe in a signal handler.
+    long p = syscall(SYS_mmap, begin, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (p != -1) return;
   }
   // Not ours: what would have happened without us.
   if ((previous.sa_flags & SA_SIGINFO) && previous.sa_sigaction != nullptr)
     return previous.sa_sigaction(signal, info, context);
   if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) return previous.sa_handler(signal);
   ::signal(SIGBUS, SIG_DFL);
+  if (sent) raise(SIGBUS);  // a fault comes again by itself
 }
 
 void InstallOnce() {
