@@ -77,7 +77,10 @@ void Attachment::Unbind(uint32_t ring) {
   auto unbind = [&] {
     // What the guest published before it asked to stop still goes out.
     for (int i = 0; flow != nullptr && k.dir == Dir::kTx && i < kDrainRounds && flow->Poll(); i++) continue;
+    // What it gave back is not shown to the next attachment.
+    if (flow != nullptr && k.dir == Dir::kRx) flow->TakeBack();
     SpinGuard guard(k.lock);
+    if (uint32_t head = k.hwcur; flow == nullptr && k.LoadHead(&head)) k.hwcur = head;
     StoreRelaxed(k.ktoa->kern_need_kick, 0);
     k.atok = nullptr;
     k.ktoa = nullptr;

@@ -30,6 +30,9 @@ class Flow {
   virtual void Disarm() noexcept = 0;
   /// A kick came: a ring that was stopped for a bad index may try again.
   virtual void Unblock() noexcept {}
+  /// The rx ring's attachment is about to end: takes what its guest has given back, so that the next one does not see
+  /// it again.
+  virtual void TakeBack() noexcept {}
   /// For a source that keeps a pace: when (CLOCK_MONOTONIC, ns) to poll again; 0 when it does not matter.
   virtual uint64_t Due() const noexcept { return 0; }
 

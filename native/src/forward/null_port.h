@@ -55,6 +55,7 @@ class SourceFlow final : public Flow {
   bool Arm() noexcept override;
   void Disarm() noexcept override;
   void Unblock() noexcept override { k_.blocked = false; }
+  void TakeBack() noexcept override { TakeReleased(); }
   uint64_t Due() const noexcept override;
   void Configure(const SourceConfig& config);
 

@@ -108,6 +108,12 @@ bool PumpFlow::Poll() noexcept {
   return true;
 }
 
+void PumpFlow::TakeBack() noexcept {
+  if (!TakeReleased() || !tx_.attached()) return;
+  tx_.Publish();
+  Notify(tx_);
+}
+
 bool PumpFlow::HasWork() noexcept {
   uint32_t head = rx_.hwcur;
   if (rx_.attached() && !rx_.blocked && rx_.LoadHead(&head) && head != rx_.hwcur) return true;

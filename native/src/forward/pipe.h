@@ -19,6 +19,7 @@ class PumpFlow final : public Flow {
   bool Arm() noexcept override;
   void Disarm() noexcept override;
   void Unblock() noexcept override { tx_.blocked = rx_.blocked = false; }
+  void TakeBack() noexcept override;
 
  private:
   bool TakeReleased() noexcept;
