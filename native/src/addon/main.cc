@@ -9,6 +9,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitMemory(env, exports);
   InitPorts(env, exports);
   InitEngine(env, exports);
+  InitLimits(env, exports);
   return exports;
 }
 

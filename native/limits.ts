@@ -1,0 +1,24 @@
+// The machine's own limits, against which throughput is judged.
+import { loadAddon } from './load.ts';
+
+/**
+ * `slots`: two threads passing 16-byte slots through a ring of 1024, published 256 at a time, in slots.
+ * `slots+copy`: the receiver also copies the 60 bytes of each slot's buffer into a buffer of its own, in slots.
+ * `memory`: one thread copying what is in no cache, in bytes.
+ */
+export type LimitName = 'slots' | 'slots+copy' | 'memory';
+
+interface Addon {
+  measureLimit(limit: LimitName, seconds: number): Promise<{ perSecond: number }>;
+}
+
+const addon = loadAddon('native', 'ptnetmap') as Addon;
+
+/**
+ * Measures in threads of its own, after a warm-up; the event loop goes on.
+ * @param seconds above 0, at most 60
+ * @throws RangeError, TypeError for a wrong argument
+ */
+export async function measureLimit(limit: LimitName, seconds: number): Promise<{ perSecond: number }> {
+  return await addon.measureLimit(limit, seconds);
+}

@@ -1,0 +1,73 @@
+// Compares two reports: what differs by more than the rounds of either differ among themselves.
+import type { Report } from './report.ts';
+import { idleLabel, labelOf } from './scenarios.ts';
+import type { Stat } from './statistics.ts';
+import { align } from './table.ts';
+
+export interface Change {
+  readonly label: string;
+  readonly before: Stat;
+  readonly after: Stat;
+  /** Of the medians: 0.1 is ten percent more. */
+  readonly ratio: number;
+  /** Whether it is outside the noise, and for the worse or the better. */
+  readonly verdict: 'regression' | 'improvement' | 'same';
+}
+
+interface Figure {
+  readonly stat: Stat;
+  readonly more: 'better' | 'worse';
+}
+
+function figures(report: Pick<Report, 'limits' | 'results' | 'cost'>): Map<string, Figure> {
+  const map = new Map<string, Figure>();
+  for (const { name, mps } of report.limits) map.set(`limit ${name}`, { stat: mps, more: 'better' });
+  for (const { name, mpps, ...rest } of report.results)
+    map.set(labelOf({ path: name, ...rest }), { stat: mpps, more: 'better' });
+  for (const { rings, cpuPercent } of report.cost)
+    map.set(idleLabel(rings), { stat: cpuPercent, more: 'worse' });
+  return map;
+}
+
+/** The noise is what the rounds measured: two figures differ when no round of one reaches a round of the other. */
+function verdict(before: Stat, after: Stat, more: Figure['more']): Change['verdict'] {
+  if (after.min > before.max) return more === 'better' ? 'improvement' : 'regression';
+  if (after.max < before.min) return more === 'better' ? 'regression' : 'improvement';
+  return 'same';
+}
+
+/** Everything that both have. */
+export function compare(
+  before: Pick<Report, 'limits' | 'results' | 'cost'>,
+  after: Pick<Report, 'limits' | 'results' | 'cost'>,
+): Change[] {
+  const old = figures(before);
+  return [...figures(after)].flatMap(([label, { stat, more }]): Change[] => {
+    const was = old.get(label)?.stat;
+    if (!was) return [];
+    const ratio = was.median === 0 ? 0 : stat.median / was.median - 1;
+    return [{ label, before: was, after: stat, ratio, verdict: verdict(was, stat, more) }];
+  });
+}
+
+/**
+ * A regression of the machine itself is not ours, so the limits are shown but do not count.
+ * @return whether something of ours got worse.
+ */
+export function hasRegression(changes: readonly Change[]): boolean {
+  return changes.some(({ label, verdict }) => verdict === 'regression' && !label.startsWith('limit '));
+}
+
+export function formatChanges(changes: readonly Change[]): string {
+  const differing = changes.filter(({ verdict }) => verdict !== 'same');
+  if (changes.length === 0) return 'nothing in common with the old report\n';
+  if (differing.length === 0) return `${changes.length} figures compared: none differs beyond the noise\n`;
+  const rows = differing.map(({ label, before, after, ratio, verdict }) => [
+    label,
+    before.median.toFixed(3),
+    after.median.toFixed(3),
+    `${ratio < 0 ? '' : '+'}${(ratio * 100).toFixed(1)} %`,
+    verdict,
+  ]);
+  return align([[`of ${changes.length} figures`, 'before', 'after', 'change', ''], ...rows]);
+}

@@ -1,0 +1,30 @@
+// What attached rings cost the host while nothing moves: its CPU time, as a share of one CPU.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TestHost } from '../harness/host.ts';
+import { killAll, startGuests } from './guests.ts';
+import type { MeasureOptions } from './measure.ts';
+import { idlePlan } from './plans.ts';
+
+/** An adaptive worker has long stopped spinning, and the guests have come to rest. */
+const SETTLE_MS = 300;
+
+/** The host runs in this process, and nothing else does meanwhile. */
+export async function measureIdle(rings: number, { seconds, signal }: MeasureOptions): Promise<number> {
+  const plan = idlePlan(rings);
+  const host = await TestHost.start(plan.config);
+  try {
+    const guests = await startGuests(host, plan.senders);
+    try {
+      await sleep(SETTLE_MS, undefined, { signal });
+      const cpu = process.cpuUsage();
+      const start = performance.now();
+      await sleep(seconds * 1000, undefined, { signal });
+      const { user, system } = process.cpuUsage(cpu);
+      return (user + system) / 1000 / (performance.now() - start);
+    } finally {
+      killAll(guests);
+    }
+  } finally {
+    await host.close();
+  }
+}

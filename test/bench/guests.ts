@@ -1,0 +1,47 @@
+// The guests of a measurement: started, let go, stopped, and what they found looked at.
+import { type JobResult, type SpawnedGuest, spawnGuest } from '../../guest-driver/model/index.ts';
+import type { TestHost } from '../harness/host.ts';
+import type { GuestPlan } from './plans.ts';
+
+/** Starts one process per VM; resolves when each has attached its ports. The loops wait for go(). */
+export async function startGuests(host: TestHost, plans: readonly GuestPlan[]): Promise<SpawnedGuest[]> {
+  const guests = plans.map(({ vm, loops }) => {
+    const [memdev, ...ptnet] = host.sockets(vm);
+    return spawnGuest({ memdev: memdev!, ptnet, loops, hold: true });
+  });
+  try {
+    await Promise.all(guests.map(async ({ ready }) => await ready));
+  } catch (error) {
+    killAll(guests);
+    throw error;
+  }
+  return guests;
+}
+
+export function killAll(guests: readonly SpawnedGuest[]): void {
+  for (const guest of guests) guest.kill();
+}
+
+/** Stops the loops and gives what they did, one result a loop. */
+export async function stopGuests(guests: readonly SpawnedGuest[]): Promise<JobResult[]> {
+  for (const guest of guests) guest.stop();
+  return (await Promise.all(guests.map(async ({ done }) => await done))).flat();
+}
+
+/** @throws Error when a loop failed or received what nobody sent. */
+export function checkResults(results: readonly JobResult[], lossless: boolean): void {
+  for (const { stopped, error, received } of results) {
+    if (stopped === 'error') throw new Error(error ?? 'a guest failed and did not say why');
+    checkTraffic(received, lossless);
+  }
+}
+
+export function checkTraffic(
+  { lost, late, corrupt }: { lost: number; late: number; corrupt: number },
+  lossless: boolean,
+): void {
+  if (corrupt > 0 || late > 0 || (lossless && lost > 0))
+    throw new Error(
+      `packets went wrong: ${lost} lost, ${late} late, ${corrupt} corrupt: no rate is worth that`,
+    );
+}

@@ -1,0 +1,128 @@
+// One measurement: a host of its own, guests in processes of their own, and the rate between two looks at the counters.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { HostStats } from '../../backend/host-stats.ts';
+import { TestHost } from '../harness/host.ts';
+import { checkResults, checkTraffic, killAll, startGuests, stopGuests } from './guests.ts';
+import type { Counted, Plan } from './plans.ts';
+
+export interface MeasureOptions {
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+}
+
+/** Packets per second. */
+export interface Rates {
+  readonly sent: number;
+  readonly received: number;
+}
+
+/** The counters of both ends at one instant. */
+export interface Reading {
+  /** ms */
+  readonly time: number;
+  readonly sent: number;
+  readonly received: number;
+}
+
+/** Caches, page tables and the scheduler are warm after so long: this share of the measured time, and at least so much. */
+const WARM_UP_SHARE = 0.2;
+const WARM_UP_MS_MIN = 50;
+const FIRST_PACKET_MS_MAX = 10_000;
+/** Looking at the counters may be interrupted; a look that took longer is not an instant. */
+const LOOK_MS_MAX = 0.5;
+const LOOKS_MAX = 20;
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+
+export function count({ ports }: HostStats, counted: readonly Counted[]): number {
+  return sum(
+    counted.flatMap(({ port, dir }) => {
+      const found = ports.find(({ name }) => name === port);
+      if (!found) throw new RangeError(`${port}: the host has no such port`);
+      return found.rings.filter((ring) => ring.dir === dir).map(({ packets }) => packets);
+    }),
+  );
+}
+
+/** Looks until a look took next to no time, and takes the quickest when none did. */
+export function readAt(
+  plan: Pick<Plan, 'sent' | 'received'>,
+  stats: () => HostStats,
+  clock: () => number,
+): Reading {
+  let best: { reading: Reading; took: number } | undefined;
+  for (let i = 0; i < LOOKS_MAX; i++) {
+    const before = clock();
+    const now = stats();
+    const took = clock() - before;
+    if (best && took >= best.took) continue;
+    const reading = {
+      time: before + took / 2,
+      sent: count(now, plan.sent),
+      received: count(now, plan.received),
+    };
+    best = { reading, took };
+    if (took <= LOOK_MS_MAX) break;
+  }
+  return best!.reading;
+}
+
+/** Both rates over the same time. */
+export function ratesBetween(first: Reading, last: Reading): Rates {
+  const seconds = (last.time - first.time) / 1000;
+  if (!(seconds > 0)) throw new RangeError(`${first.time} to ${last.time} ms: no time between two readings`);
+  return {
+    sent: (last.sent - first.sent) / seconds,
+    received: (last.received - first.received) / seconds,
+  };
+}
+
+/** Runs a plan once. What is sent before the warm-up has ended, or after the last look, does not count. */
+export async function measure(plan: Plan, options: MeasureOptions): Promise<Rates> {
+  const host = await TestHost.start(plan.config);
+  try {
+    return await run(host, plan, options);
+  } catch (error) {
+    const warnings = host.warnings().slice(0, 3).join('; ');
+    const message = (error as Error).message;
+    throw new Error(warnings === '' ? message : `${message} (host: ${warnings})`, { cause: error });
+  } finally {
+    await host.close();
+  }
+}
+
+async function run(host: TestHost, plan: Plan, { seconds, signal }: MeasureOptions): Promise<Rates> {
+  const first = await startGuests(host, plan.first);
+  for (const guest of first) guest.go();
+  const firstResults = await Promise.all(first.map(async ({ done }) => await done));
+  checkResults(firstResults.flat(), plan.lossless);
+  // Receivers first: a sender that finds nobody is not what is measured.
+  const guests = await startGuests(host, [...plan.receivers, ...plan.senders]);
+  try {
+    for (const guest of guests) guest.go();
+    const read = () =>
+      readAt(
+        plan,
+        () => host.host.stats(),
+        () => performance.now(),
+      );
+    await firstPacket(read, signal);
+    await sleep(Math.max(WARM_UP_MS_MIN, seconds * 1000 * WARM_UP_SHARE), undefined, { signal });
+    const start = read();
+    await sleep(seconds * 1000, undefined, { signal });
+    const end = read();
+    checkResults(await stopGuests(guests), plan.lossless);
+    for (const { sink } of host.host.stats().ports) if (sink) checkTraffic(sink, plan.lossless);
+    return ratesBetween(start, end);
+  } finally {
+    killAll(guests);
+  }
+}
+
+async function firstPacket(read: () => Reading, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + FIRST_PACKET_MS_MAX;
+  while (read().received === 0) {
+    if (performance.now() > deadline) throw new Error(`no packet arrived in ${FIRST_PACKET_MS_MAX / 1000} s`);
+    await sleep(2, undefined, { signal });
+  }
+}
