@@ -1,5 +1,4 @@
 // `ptnet up`: runs a host from a configuration file in the foreground.
-import { existsSync } from 'node:fs';
 import type { HostConfig } from '../config/host-config.ts';
 import { loadConfig } from '../config/load.ts';
 import { configWarnings } from '../config/warnings.ts';
@@ -63,7 +62,6 @@ export async function up(file: string, options: UpOptions, io: Io, startHost: St
 }
 
 function attachPlans(config: HostConfig, host: RunningHost): AttachPlan[] {
-  const accel = existsSync('/dev/kvm') ? 'kvm' : 'tcg';
   return host.vms.map(({ name, memory, devices }) => ({
     name,
     program: QEMU,
@@ -71,7 +69,6 @@ function attachPlans(config: HostConfig, host: RunningHost): AttachPlan[] {
       name,
       memory,
       machine: config.vms[name]?.machine ?? 'pc',
-      accel,
       socketPaths: devices.map((device) => device.socketPath),
     }),
     devices: devices.map((device) => ({

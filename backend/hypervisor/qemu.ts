@@ -8,7 +8,6 @@ export interface QemuVm {
   /** As QEMU writes it, e.g. `512M`. */
   readonly memory: string;
   readonly machine: 'pc' | 'q35';
-  readonly accel: 'kvm' | 'tcg';
   /** In the order of the devices: the memory device first, or a driver finds no memory for its rings. */
   readonly socketPaths: readonly string[];
 }
@@ -19,7 +18,8 @@ export function qemuArguments(vm: QemuVm): string[] {
     '-name',
     vm.name,
     '-machine',
-    `${vm.machine},accel=${vm.accel},memory-backend=mem`,
+    // KVM where this user has it, else software emulation; both work with vfio-user.
+    `${vm.machine},accel=kvm:tcg,memory-backend=mem`,
     // Without share=on the guest's memory comes without a descriptor, and the CSB in it cannot be reached.
     '-object',
     `memory-backend-memfd,id=mem,size=${vm.memory},share=on`,

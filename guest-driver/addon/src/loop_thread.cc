@@ -38,8 +38,16 @@ std::shared_ptr<LoopThread> LoopThread::Start(Napi::Env env, StartOptions& optio
 
 LoopThread::~LoopThread() {
   if (stop_fd_ >= 0) close(stop_fd_);
+  CloseDescriptors();
+}
+
+/// The socket must not outlive the loop: its peer would not see that the guest hung up.
+void LoopThread::CloseDescriptors() {
   if (doorbell_fd_ >= 0) close(doorbell_fd_);
-  for (const int fd : interrupts_) close(fd);
+  doorbell_fd_ = -1;
+  for (const int fd : interrupts_)
+    if (fd >= 0) close(fd);
+  interrupts_.clear();
 }
 
 void LoopThread::Stop() {
@@ -85,6 +93,7 @@ void LoopThread::Run() {
   EventfdWaiter waiter(stop_fd_, interrupts_, yield_after_);
   Loop<VfioUserDoorbell, EventfdWaiter> loop(config_, control_, doorbell, waiter);
   result_ = loop.Run();
+  CloseDescriptors();
   // When the environment is closing the function is no longer ours to release.
   if (finished_.BlockingCall() == napi_ok) finished_.Release();
 }

@@ -34,6 +34,7 @@ class LoopThread {
   bool OpenRings(StartOptions& options, std::string& error);
   bool DupDescriptors(const StartOptions& options, std::string& error);
   void Run();
+  void CloseDescriptors();
   Napi::Object ResultToJs(Napi::Env env) const;
 
   Napi::Promise::Deferred deferred_;

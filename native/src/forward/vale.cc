@@ -46,8 +46,8 @@ Status ValePort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsAre
 }
 
 void ValePort::Leave() {
-  if (joined_) switch_->Detach(this);
-  joined_ = false;
+  // First, so that nothing is learned for a place that is being given up.
+  if (joined_.exchange(false)) switch_->Detach(this);
 }
 
 ValePort::~ValePort() { Leave(); }

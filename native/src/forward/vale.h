@@ -103,13 +103,15 @@ class ValePort final : public Port, public std::enable_shared_from_this<ValePort
   std::shared_ptr<void> Anchor() override { return shared_from_this(); }
   ValeSwitch* vale() const { return switch_.get(); }
   uint32_t number() const { return number_; }
+  /// False once it has left the switch: then nothing that it sends has a destination.
+  bool joined() const { return joined_.load(std::memory_order_relaxed); }
 
  private:
   friend class ValeSwitch;
   using Port::Port;
   std::shared_ptr<ValeSwitch> switch_;
   uint32_t number_ = 0;  // on the switch
-  bool joined_ = false;
+  std::atomic<bool> joined_{false};
   std::vector<std::unique_ptr<ValeFlow>> flows_;
 };
 

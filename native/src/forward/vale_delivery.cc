@@ -41,13 +41,11 @@ bool ValeDelivery::Room(uint32_t slots) noexcept {
   return slots <= space_;
 }
 
-/// Slots that the packet takes here: as many as there, unless its pieces are larger than our buffers.
-uint32_t ValeDelivery::SlotsFor(uint16_t first) const noexcept {
-  const auto& item = from_.batch_[first];
-  for (uint32_t f = 0; f < item.frags; f++) {
-    if (from_.batch_[first + f].frag.len > k_.buf_size) return (item.len + k_.buf_size - 1) / k_.buf_size;
-  }
-  return item.frags;
+/// Whether a piece of the packet is larger than our buffers.
+bool ValeDelivery::MustCut(uint16_t first) const noexcept {
+  for (uint32_t f = 0; f < from_.batch_[first].frags; f++)
+    if (from_.batch_[first + f].frag.len > k_.buf_size) return true;
+  return false;
 }
 
 bool ValeDelivery::CopyWhole(uint16_t first) noexcept {
@@ -107,18 +105,20 @@ void ValeDelivery::Deliver(uint16_t unicast, uint16_t flood) noexcept {
   for (uint16_t at = TakeNext(), next; at != ValeFlow::kEnd; at = next) {
     next = TakeNext();
     if (next != ValeFlow::kEnd) __builtin_prefetch(from_.batch_[next].frag.data);
-    uint32_t slots = SlotsFor(at);
+    const auto& item = from_.batch_[at];
+    bool cut = MustCut(at);
+    uint32_t slots = cut ? (item.len + k_.buf_size - 1) / k_.buf_size : item.frags;
     if (!up) {
       down++;
     } else if (slots > kMaxFrags || slots >= k_.num_slots) {
       too_long++;
     } else if (!Room(slots)) {
       full++;
-    } else if (!(slots == from_.batch_[at].frags ? CopyWhole(at) : CopyCut(at, slots))) {
+    } else if (!(cut ? CopyCut(at, slots) : CopyWhole(at))) {
       bad_buf++;
     } else {
       packets++;
-      bytes += from_.batch_[at].len;
+      bytes += item.len;
     }
   }
   RingCounters& c = *k_.counters;

@@ -15,7 +15,7 @@ class ValeDelivery {
 
  private:
   bool Open() noexcept;
-  uint32_t SlotsFor(uint16_t first) const noexcept;
+  bool MustCut(uint16_t first) const noexcept;
   bool Room(uint32_t slots) noexcept;
   bool CopyWhole(uint16_t first) noexcept;
   bool CopyCut(uint16_t first, uint32_t slots) noexcept;

@@ -25,8 +25,12 @@ bool ValeFlow::Poll() noexcept {
   uint32_t done = Read(head);
   if (done == k_.hwcur) return false;  // the end of a packet is still to come
   ValeSwitch& sw = *port_.vale();
-  Route(sw);
-  flooded_ == 0 ? DeliverUnicast(sw) : DeliverWithFlood(sw);
+  if (port_.joined()) {
+    Route(sw);
+    flooded_ == 0 ? DeliverUnicast(sw) : DeliverWithFlood(sw);
+  } else {
+    for (uint32_t at = 0; at < items_; at += batch_[at].frags) k_.counters->CountDrop(Drop::kNoDestination);
+  }
   k_.hwcur = done;
   k_.hwtail = k_.Prev(done);
   Add(k_.counters->syncs, 1);

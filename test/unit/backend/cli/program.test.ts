@@ -131,10 +131,10 @@ describe('up', () => {
     expect(hosts.closed).toBe(1);
     expect(hosts.configs[0]?.runDir).toBe('/tmp/x');
     expect(io.stdout).toContain(
-      '# vm1: net0 is p{1\nqemu-system-x86_64 \\\n  -name vm1 \\\n  -machine pc,accel=',
+      '# vm1: net0 is p{1\nqemu-system-x86_64 \\\n  -name vm1 \\\n  -machine pc,accel=kvm:tcg',
     );
     expect(io.stdout).toContain(
-      '# vm2: net0 is p}1\nqemu-system-x86_64 \\\n  -name vm2 \\\n  -machine q35,accel=',
+      '# vm2: net0 is p}1\nqemu-system-x86_64 \\\n  -name vm2 \\\n  -machine q35,accel=kvm:tcg',
     );
     expect(io.stdout).toContain('-object memory-backend-memfd,id=mem,size=1G,share=on');
     expect(io.stdout).toContain('"path":"/tmp/x/vm2/net0.sock"');

@@ -1,0 +1,84 @@
+// A VALE switch and its stations for the tests, driven inline: every station has its region, its port and a guest.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "forward/vale.h"
+#include "guest.h"
+
+namespace ptnet::test {
+
+struct Station {
+  std::shared_ptr<Region> region;
+  std::shared_ptr<ValePort> port;
+  Guest guest;
+
+  RingCounters& tx(uint32_t i = 0) { return *port->tx(i).counters; }
+  RingCounters& rx(uint32_t i = 0) { return *port->rx(i).counters; }
+  uint64_t rx_drops(Drop cause, uint32_t ring = 0) { return rx(ring).drops[static_cast<int>(cause)]; }
+  uint64_t tx_drops(Drop cause, uint32_t ring = 0) { return tx(ring).drops[static_cast<int>(cause)]; }
+
+  void Send(const std::vector<uint8_t>& packet, uint32_t frags = 1, uint16_t flags = 0, uint32_t ring = 0) {
+    uint32_t first = guest.tx(ring).head;
+    CHECK(guest.tx(ring).Put(packet.data(), static_cast<uint32_t>(packet.size()), frags));
+    guest.tx(ring).slot(first).flags |= flags;
+    Serve(ring);
+  }
+  void Serve(uint32_t ring = 0) {
+    guest.tx(ring).Publish();
+    guest.Sync(guest.tx(ring));
+    CHECK(guest.tx(ring).Drained());
+  }
+  /// Takes one packet, checks that it is followed by untouched bytes in each buffer, and gives the slots back.
+  std::vector<uint8_t> Take(uint32_t ring = 0, uint32_t* slots = nullptr) {
+    GuestRing& r = guest.rx(ring);
+    uint32_t first = r.head;
+    auto packet = r.Take();
+    for (uint32_t i = first; i != r.head; i = r.k->Next(i)) {
+      for (uint32_t at = r.slot(i).len; at < r.k->buf_size; at++) CHECK_EQ(r.data(i)[at], kUntouched);
+      memset(r.data(i), kUntouched, r.k->buf_size);
+    }
+    if (slots != nullptr) *slots = r.k->Distance(first, r.head);
+    r.Publish();
+    return packet;
+  }
+  bool Got(const std::vector<uint8_t>& packet) { return Take() == packet; }
+  bool Nothing() { return guest.rx().Mine() == 0; }
+
+  static constexpr uint8_t kUntouched = 0xa5;
+};
+
+struct Net {
+  std::shared_ptr<Engine> engine = MakeEngine();
+  std::shared_ptr<StatsArea> stats = MakeStats();
+  std::shared_ptr<ValeSwitch> sw = std::make_shared<ValeSwitch>("vale0", engine);
+  std::vector<std::unique_ptr<Station>> stations;
+
+  Station& Add(PortShape shape = {"", 1, 1, 64, 64, 0}, uint32_t buf_size = 2048, bool attach = true) {
+    stations.push_back(std::make_unique<Station>());
+    Station& s = *stations.back();
+    shape.name = "vale0:" + std::to_string(stations.size() - 1);
+    s.region = MakeRegion(static_cast<uint16_t>(stations.size()), 2048, buf_size);
+    CHECK_OK(ValePort::Create(s.region, stats, shape, sw, &s.port));
+    for (uint32_t r = 0; r < shape.rx_rings; r++)
+      for (uint32_t i = 0; i < shape.rx_slots; i++)
+        memset(s.region->Buf(s.port->rx(r).slots[i].buf_idx), Station::kUntouched, buf_size);
+    if (attach) s.guest.Attach(engine, *s.port);
+    return s;
+  }
+  Station& operator[](size_t i) { return *stations[i]; }
+};
+
+/// A frame from station `src` to station `dst` (0xff: broadcast) whose bytes depend on `tag`.
+inline std::vector<uint8_t> Frame(uint8_t dst, uint8_t src, uint32_t len = 60, uint32_t tag = 0) {
+  std::vector<uint8_t> frame(len);
+  for (uint32_t i = 0; i < len; i++) frame[i] = static_cast<uint8_t>(i * 31 + tag * 7 + (i >> 8));
+  const uint8_t to[6] = {0x02, 0, 0, 0, 0, dst}, from[6] = {0x02, 0, 0, 0, 0, src};
+  memset(frame.data(), 0xff, std::min<size_t>(len, 6));
+  if (dst != 0xff) memcpy(frame.data(), to, std::min<size_t>(len, 6));
+  if (len > 6) memcpy(frame.data() + 6, from, std::min<size_t>(len - 6, 6));
+  return frame;
+}
+
+}  // namespace ptnet::test

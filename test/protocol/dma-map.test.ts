@@ -1,0 +1,143 @@
+// VFIO_USER_DMA_MAP: memory with and without a descriptor, and every way to get it wrong.
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { type DmaMap, encodeDmaMap } from '../../guest-driver/model/messages.ts';
+import { socketPair } from '../../native/os.ts';
+import { E, type Peer, type SendOptions, useFixture, VFIO_USER } from './peer.ts';
+
+const fixture = useFixture();
+const map = (peer: Peer, fields: DmaMap, options?: SendOptions) =>
+  peer.send(VFIO_USER.DMA_MAP, encodeDmaMap(fields), options);
+const PAGE = 0x1000n;
+
+test('memory with a descriptor can be resolved, with its place in the file', () => {
+  const peer = fixture.attach();
+  map(peer, { address: 0x10_0000n, size: 0x4000n, offset: 0x2000n }, { fds: [fixture.memfd(0x6000)] });
+  const found = peer.session.dma.resolve(0x10_1000n, 0x3000, 'rw');
+  expect(found).toEqual({ fd: expect.any(Number), offset: 0x3000n });
+});
+
+test('memory without a descriptor is remembered, but cannot be reached', () => {
+  const peer = fixture.attach();
+  map(peer, { address: 0xf000_0000n, size: PAGE });
+  expect(peer.session.dma.resolve(0xf000_0000n, 64, 'r')).toEqual({ errno: E.EOPNOTSUPP });
+  expect(peer.session.dma.maps).toMatchObject([{ address: 0xf000_0000n, size: PAGE, fd: -1 }]);
+});
+
+test('the last page of the address space can be mapped', () => {
+  const peer = fixture.attach();
+  map(peer, { address: (1n << 64n) - PAGE, size: PAGE });
+  expect(peer.session.dma.resolve((1n << 64n) - 64n, 64, 'r')).toEqual({ errno: E.EOPNOTSUPP });
+});
+
+test('read-only memory resolves for reading only', () => {
+  const peer = fixture.attach();
+  map(peer, { address: 0n, size: PAGE, flags: 1 }, { fds: [fixture.memfd(0x1000)] });
+  expect(peer.session.dma.resolve(0n, 64, 'r')).toHaveProperty('fd');
+  expect(peer.session.dma.resolve(0n, 64, 'rw')).toEqual({ errno: E.EACCES });
+});
+
+test.each([
+  ['empty', { size: 0n }],
+  ['over the end of the address space', { address: (1n << 64n) - PAGE, size: 2n * PAGE }],
+  ['as large as can be said', { address: PAGE, size: (1n << 64n) - 1n }],
+  ['at an address within a page', { address: 0x1800n }],
+  ['of half a page', { size: 0x800n }],
+  ['without any access', { flags: 0 }],
+  ['with an unknown flag', { flags: 7 }],
+  ['with an argsz that is too small', { argsz: 31 }],
+])('a map %s is refused with EINVAL', (_, fields) => {
+  const peer = fixture.attach();
+  map(peer, { address: PAGE, size: PAGE, ...fields }, { expect: E.EINVAL, fds: [fixture.memfd(0x4000)] });
+  expect(peer.session.dma.maps).toEqual([]);
+});
+
+test.each([
+  ['the same', 0x2000n, 0x2000n],
+  ['its first page', 0x2000n, PAGE],
+  ['its last page', 0x3000n, PAGE],
+  ['over its start', 0x1000n, 0x2000n],
+  ['over its end', 0x3000n, 0x2000n],
+  ['around it', 0x1000n, 0x8000n],
+])('a map overlapping an existing range (%s) is refused with EEXIST', (_, address, size) => {
+  const peer = fixture.attach();
+  map(peer, { address: 0x2000n, size: 0x2000n });
+  map(peer, { address, size }, { expect: E.EEXIST });
+  expect(peer.session.dma.maps).toHaveLength(1);
+});
+
+test('neighbours may touch, in any order', () => {
+  const peer = fixture.attach();
+  for (const page of [3n, 1n, 2n, 5n]) map(peer, { address: page * PAGE, size: PAGE });
+  expect(peer.session.dma.maps.map(({ address }) => address / PAGE)).toEqual([1n, 2n, 3n, 5n]);
+});
+
+test('there is a limit on maps', () => {
+  const peer = fixture.attach();
+  for (let i = 0; i < 4096; i += 1) {
+    peer.send(VFIO_USER.DMA_MAP, encodeDmaMap({ address: BigInt(2 * i) * PAGE, size: PAGE }), {
+      noReply: true,
+    });
+  }
+  map(peer, { address: PAGE, size: PAGE }, { expect: E.ENOSPC });
+});
+
+test.each([
+  ['smaller than the range', 0x1000, {}],
+  ['smaller than offset and range', 0x2000, { offset: PAGE }],
+  ['shorter than the offset', 0x2000, { offset: 1n << 40n }],
+  ['with an offset that wraps', 0x2000, { offset: (1n << 64n) - PAGE }],
+  ['with an offset within a page', 0x8000, { offset: 0x800n }],
+])('a descriptor %s is refused with EINVAL', (_, length, fields) => {
+  const peer = fixture.attach();
+  const options = { expect: E.EINVAL, fds: [fixture.memfd(length)] };
+  map(peer, { address: 0n, size: 0x2000n, ...fields }, options);
+  expect(peer.session.dma.maps).toEqual([]);
+});
+
+test('an eventfd, a socket and a device are not memory', () => {
+  const peer = fixture.attach();
+  const [first, second] = socketPair();
+  const device = openSync('/dev/zero', 'r+');
+  for (const fd of [first, second, device]) fixture.own(fd);
+  for (const fd of [fixture.eventfd(), first, device]) {
+    map(peer, { address: 0n, size: PAGE }, { expect: E.EBADF, fds: [fd] });
+  }
+  expect(peer.counters).toEqual({ 'VFIO_USER_DMA_MAP EBADF': 3 });
+});
+
+test('a descriptor that does not allow what the flags say is refused with EACCES', () => {
+  const peer = fixture.attach();
+  const path = join(tmpdir(), `ptnet-dma-map-${process.pid}`);
+  writeFileSync(path, new Uint8Array(0x1000));
+  const readOnly = fixture.own(openSync(path, 'r'));
+  const writeOnly = fixture.own(openSync(path, 'a'));
+  map(peer, { address: 0n, size: PAGE }, { expect: E.EACCES, fds: [readOnly] });
+  map(peer, { address: 0n, size: PAGE }, { expect: E.EACCES, fds: [writeOnly] });
+  map(peer, { address: 0n, size: PAGE, flags: 1 }, { fds: [readOnly] });
+});
+
+test('more than one descriptor is refused with EINVAL', () => {
+  const peer = fixture.attach();
+  const fds = [fixture.memfd(0x1000), fixture.memfd(0x1000)];
+  map(peer, { address: 0n, size: PAGE }, { expect: E.EINVAL, fds });
+});
+
+test.each([0, 31, 33])('a payload of %i bytes is refused with EINVAL', (length) => {
+  const peer = fixture.attach();
+  peer.send(VFIO_USER.DMA_MAP, new Uint8Array(length).fill(32), { expect: E.EINVAL });
+});
+
+test('the table keeps working when the client closes its descriptor', () => {
+  const peer = fixture.attach();
+  const path = join(tmpdir(), `ptnet-dma-keep-${process.pid}`);
+  writeFileSync(path, new Uint8Array(0x1000));
+  const fd = openSync(path, 'r+');
+  map(peer, { address: 0n, size: PAGE }, { fds: [fd] });
+  closeSync(fd);
+  const found = peer.session.dma.resolve(0n, 0x1000, 'rw');
+  expect(found).toHaveProperty('fd');
+  expect(found).not.toHaveProperty('fd', fd);
+});
