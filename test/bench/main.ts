@@ -90,7 +90,8 @@ async function bench(options: Options): Promise<void> {
   // Read first: a wrong name should not cost a whole run.
   const old = options.compare === undefined ? undefined : readReport(options.compare);
   const abort = new AbortController();
-  const items = select(itemsOf({ seconds: options.seconds, signal: abort.signal }), options.only);
+  const { only } = options;
+  const items = select(itemsOf({ seconds: options.seconds, signal: abort.signal }), only);
   if (options.list) {
     process.stdout.write(items.map(({ label }) => `${label}\n`).join(''));
     return;
