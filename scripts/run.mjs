@@ -119,7 +119,7 @@ const commands = {
   test: (args) => {
     build();
     if (args.length === 0 && existsSync(join(root, 'native', 'test', 'Makefile'))) {
-      run('make', ['-s', '-C', 'native/test', 'check'], { stdout: 1 });
+      run('make', ['-s', '-j2', '-C', 'native/test', 'check'], { stdout: 1 });
     }
     run(bin('vitest'), ['run', ...args], { stdout: 1 });
   },
