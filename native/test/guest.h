@@ -56,7 +56,7 @@ struct GuestRing {
     auto* from = static_cast<const uint8_t*>(bytes);
     for (uint32_t f = 0; f < frags; f++) {
       uint32_t n = f + 1 < frags ? len / frags : len - len / frags * (frags - 1);
-      memcpy(data(head), from, n);
+      if (n > 0) memcpy(data(head), from, n);
       from += n;
       slot(head).len = static_cast<uint16_t>(n);
       slot(head).flags = f + 1 < frags ? NS_MOREFRAG : 0;

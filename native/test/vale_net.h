@@ -73,6 +73,7 @@ struct Net {
 /// A frame from station `src` to station `dst` (0xff: broadcast) whose bytes depend on `tag`.
 inline std::vector<uint8_t> Frame(uint8_t dst, uint8_t src, uint32_t len = 60, uint32_t tag = 0) {
   std::vector<uint8_t> frame(len);
+  if (len == 0) return frame;
   for (uint32_t i = 0; i < len; i++) frame[i] = static_cast<uint8_t>(i * 31 + tag * 7 + (i >> 8));
   const uint8_t to[6] = {0x02, 0, 0, 0, 0, dst}, from[6] = {0x02, 0, 0, 0, 0, src};
   memset(frame.data(), 0xff, std::min<size_t>(len, 6));
