@@ -188,11 +188,6 @@ test('an index without interrupts can be disabled, as QEMU does with INTx', () =
   set(peer, { index: 1, flags: NONE | TRIGGER });
 });
 
-test('an eventfd that would block is made not to', () => {
-  const { peer } = armed();
-  expect(peer.session.irqs.msix.every(({ fd }) => inspectFd(fd).nonblocking)).toBe(true);
-});
-
 test.each([
   ['no data', { flags: TRIGGER, count: 1 }],
   ['two kinds of data', { flags: NONE | BOOL | TRIGGER, count: 1, data: Uint8Array.of(1) }],
