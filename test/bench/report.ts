@@ -1,6 +1,7 @@
 // The report: what the samples of all rounds come to, in the form that is written as JSON.
 import { cpus, release } from 'node:os';
 import { bound, LIMITS, type LimitName, type LimitRates, limitLabel } from './limits.ts';
+import { peerLabel } from './peers/peer.ts';
 import type { Outcome } from './rounds.ts';
 import { IDLE_RINGS, idleLabel, labelOf, type PathName, type Scenario } from './scenarios.ts';
 import { median, type Stat, scale, summarize } from './statistics.ts';
@@ -33,6 +34,7 @@ export interface ResultRow {
   readonly gbps: number;
   /** Share of what the machine's limits allow one pair of threads; the median of the rounds' own shares. */
   readonly ofLimit: number;
+  /** By peer, how many times as fast at this size; the median of the rounds' own ratios. */
   readonly vsPeer: Readonly<Record<string, number>>;
 }
 
@@ -63,13 +65,20 @@ export interface Report {
 
 const values = (samples: readonly Sample[]): number[] => samples.map(({ value }) => value);
 
+export interface Run {
+  readonly scenarios: readonly Scenario[];
+  readonly peers: readonly string[];
+  readonly seconds: number;
+  readonly rounds: number;
+}
+
+type SamplesOf = (label: string) => readonly Sample[];
+
 export function makeReport(
-  outcome: Outcome<Sample>,
-  scenarios: readonly Scenario[],
-  run: { seconds: number; rounds: number },
+  { samples, failures }: Outcome<Sample>,
+  { scenarios, peers, seconds, rounds }: Run,
 ): Report {
-  const { samples, failures } = outcome;
-  const of = (label: string): readonly Sample[] => samples.get(label) ?? [];
+  const of: SamplesOf = (label) => samples.get(label) ?? [];
   const limits = LIMITS.flatMap(({ name, unit }): LimitRow[] => {
     const found = of(limitLabel(name));
     return found.length === 0 ? [] : [{ name, unit, mps: scale(summarize(values(found)), 1e-6, 3) }];
@@ -77,7 +86,7 @@ export function makeReport(
   const rates = limitsByRound(of);
   const results = scenarios.flatMap((scenario): ResultRow[] => {
     const found = of(labelOf(scenario));
-    return found.length === 0 ? [] : [resultRow(scenario, found, rates)];
+    return found.length === 0 ? [] : [resultRow(scenario, found, rates, vsPeer(scenario, peers, of))];
   });
   const cost = IDLE_RINGS.flatMap((rings): CostRow[] => {
     const found = of(idleLabel(rings));
@@ -94,7 +103,8 @@ export function makeReport(
   return {
     time,
     machine,
-    ...run,
+    seconds,
+    rounds,
     limits,
     results,
     latency: [],
@@ -104,7 +114,7 @@ export function makeReport(
 }
 
 /** The limits as they were in each round that has measured all of them. */
-function limitsByRound(of: (label: string) => readonly Sample[]): LimitRates[] {
+function limitsByRound(of: SamplesOf): LimitRates[] {
   const each = LIMITS.map(({ name }) => ({ name, samples: of(limitLabel(name)) }));
   const rounds = Math.min(...each.map(({ samples }) => samples.length));
   return Array.from(
@@ -114,10 +124,31 @@ function limitsByRound(of: (label: string) => readonly Sample[]): LimitRates[] {
   );
 }
 
+/** Ours and the peer's of the same round have seen the same machine. */
+function vsPeer(scenario: Scenario, peers: readonly string[], of: SamplesOf): ResultRow['vsPeer'] {
+  const ours = of(labelOf(scenario));
+  return Object.fromEntries(
+    peers.flatMap((peer): [string, number][] => {
+      const ratio = medianRatio(ours, of(peerLabel(peer, scenario.size)));
+      return ratio === undefined ? [] : [[peer, ratio]];
+    }),
+  );
+}
+
+/** @return undefined when the two have no round in common, or the other one never did anything. */
+function medianRatio(ours: readonly Sample[], theirs: readonly Sample[]): number | undefined {
+  const ratios = ours.flatMap(({ value }, round) => {
+    const other = theirs[round]?.value ?? 0;
+    return other > 0 ? [value / other] : [];
+  });
+  return ratios.length === 0 ? undefined : Number(median(ratios).toFixed(4));
+}
+
 function resultRow(
   { path, size, rings, burst, payload }: Scenario,
   samples: readonly Sample[],
   limits: readonly LimitRates[],
+  vsPeer: ResultRow['vsPeer'],
 ): ResultRow {
   const scenario = { path, size, rings, burst, payload };
   const mpps = scale(summarize(values(samples)), 1e-6, 3);
@@ -135,6 +166,6 @@ function resultRow(
     sentMpps: scale(summarize(samples.map(({ sent, value }) => sent ?? value)), 1e-6, 3),
     gbps: Number(((mpps.median * size * 8) / 1000).toFixed(3)),
     ofLimit: shares.length === 0 ? 0 : Number(median(shares).toFixed(4)),
-    vsPeer: {},
+    vsPeer,
   };
 }

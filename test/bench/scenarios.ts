@@ -21,7 +21,7 @@ export interface Scenario {
 }
 
 const BASE = { size: 60, rings: 1, burst: 256, payload: 'none' } as const;
-const SIZES = [60, 256, 1024, 1514, 9000];
+export const SIZES = [60, 256, 1024, 1514, 9000];
 const RINGS = [2, 4];
 const BURSTS = [1, 8, 64, 512];
 

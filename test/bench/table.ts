@@ -25,7 +25,8 @@ export function formatReport(report: Report): string {
     parts.push(align([['limit of this machine', 'median', 'min', 'max', 'unit'], ...rows]));
   }
   if (report.results.length > 0) {
-    const rows = report.results.map(({ name, size, rings, burst, payload, mpps, gbps, ofLimit }) => [
+    const peers = [...new Set(report.results.flatMap(({ vsPeer }) => Object.keys(vsPeer)))];
+    const rows = report.results.map(({ name, size, rings, burst, payload, mpps, gbps, ofLimit, vsPeer }) => [
       name,
       `${size}`,
       `${rings}`,
@@ -34,9 +35,10 @@ export function formatReport(report: Report): string {
       ...stat(mpps, 3),
       gbps.toFixed(2),
       `${(ofLimit * 100).toFixed(1)} %`,
+      ...peers.map((peer) => vsPeer[peer]?.toFixed(2) ?? ''),
     ]);
     const head = ['path', 'size', 'rings', 'burst', 'payload', 'Mpps', 'min', 'max', 'Gbit/s', 'of limit'];
-    parts.push(align([head, ...rows]));
+    parts.push(align([[...head, ...peers.map((peer) => `x ${peer}`)], ...rows]));
   }
   if (report.cost.length > 0) {
     const rows = report.cost.map(({ rings, cpuPercent }) => [`${rings} rings`, ...stat(cpuPercent, 2)]);
