@@ -5,8 +5,8 @@ import { type MeasureOptions, measure } from './measure.ts';
 import { PEERS } from './peers/list.ts';
 import { type Peer, peerLabel } from './peers/peer.ts';
 import { planOf } from './plans.ts';
-import type { Sample } from './report.ts';
 import type { Item } from './rounds.ts';
+import type { Sample } from './sample.ts';
 import { IDLE_RINGS, idleLabel, labelOf, SCENARIOS, SIZES } from './scenarios.ts';
 
 export interface Program {
@@ -27,8 +27,8 @@ function pathItems(options: MeasureOptions): Item<Sample>[] {
   return SCENARIOS.map((scenario) => ({
     label: labelOf(scenario),
     run: async () => {
-      const { sent, received } = await measure(planOf(scenario), options);
-      return { value: received, sent };
+      const { sent, received, cpus } = await measure(planOf(scenario), options);
+      return { value: received, sent, ...(cpus && { cpus }) };
     },
   }));
 }

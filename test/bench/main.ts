@@ -4,8 +4,9 @@ import { Command, InvalidArgumentError } from 'commander';
 import { compare, formatChanges, hasRegression } from './compare.ts';
 import { type Program, programOf } from './items.ts';
 import { PEERS } from './peers/list.ts';
-import { makeReport, type Report, type Sample } from './report.ts';
+import { makeReport, type Report } from './report.ts';
 import { type Item, runRounds, type Step } from './rounds.ts';
+import type { Sample } from './sample.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { formatReport } from './table.ts';
 
@@ -109,7 +110,7 @@ async function run(
 
 function readReport(file: string): Report {
   const report = JSON.parse(readFileSync(file, 'utf8')) as Partial<Report>;
-  for (const key of ['limits', 'results', 'cost'] as const)
+  for (const key of ['limits', 'results', 'latency', 'cost'] as const)
     if (!Array.isArray(report[key]))
       throw new Error(`${file}: has no '${key}': a file made by --json would be right`);
   return report as Report;
