@@ -20,6 +20,8 @@ export interface Plan {
   readonly config: string;
   /** Run to their end before the others start. */
   readonly first: readonly GuestPlan[];
+  /** Attached all the time, and doing nothing. */
+  readonly idle?: readonly GuestPlan[];
   readonly receivers: readonly GuestPlan[];
   readonly senders: readonly GuestPlan[];
   readonly sent: readonly Counted[];
@@ -39,7 +41,7 @@ const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 /** Slots that a packet takes. */
 export const slotsOf = (size: number): number => Math.ceil(size / BUF_SIZE);
 
-const device = (port: string, i = 0) => ({ port, mac: macOf(i) });
+export const device = (port: string, i = 0) => ({ port, mac: macOf(i) });
 
 const sending = ({ size, burst, payload }: Scenario, to: Pick<JobLoop, 'dst' | 'spread'> = {}): JobLoop => ({
   op: 'send',
@@ -187,23 +189,3 @@ const PLANS: Readonly<Record<PathName, (scenario: Scenario) => Plan>> = {
 };
 
 export const planOf = (scenario: Scenario): Plan => PLANS[scenario.path](scenario);
-
-/** Rings of one device; a VM has at most 28 devices. */
-const IDLE_RINGS_PER_DEVICE = 10;
-const IDLE_DEVICES_PER_VM = 25;
-const IDLE_SLOTS = 64;
-
-/** Guests that attach `rings` rings, half of them each way, and leave them alone. */
-export function idlePlan(rings: number): Pick<Plan, 'config' | 'senders'> {
-  const perDevice = Math.max(2, Math.min(rings, IDLE_RINGS_PER_DEVICE));
-  const names = Array.from({ length: Math.max(1, rings / perDevice) }, (_, i) => `null:i${i}`);
-  const half = perDevice / 2;
-  const shape = { 'tx-rings': half, 'rx-rings': half, 'tx-slots': IDLE_SLOTS, 'rx-slots': IDLE_SLOTS };
-  const vms: Record<string, object> = {};
-  for (let i = 0; i < names.length; i += IDLE_DEVICES_PER_VM) {
-    const ports = names.slice(i, i + IDLE_DEVICES_PER_VM);
-    vms[`vm${i / IDLE_DEVICES_PER_VM}`] = { devices: ports.map((port) => ({ port })) };
-  }
-  const config = stringify({ ports: Object.fromEntries(names.map((name) => [name, shape])), vms });
-  return { config, senders: rings === 0 ? [] : Object.keys(vms).map((vm) => ({ vm, loops: [] })) };
-}
