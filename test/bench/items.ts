@@ -1,9 +1,10 @@
 // Everything that can be measured here, and what cannot and why.
+import { vmPrerequisites } from '../../vm-images/fetch.ts';
 import { measureIdle } from './cost.ts';
 import { cyclesPerPacket, whyNoCycles } from './cycles.ts';
 import { busyPairPlan } from './idle-plans.ts';
 import { LIMITS, limitLabel, sampleLimit } from './limits.ts';
-import { type MeasureOptions, measure } from './measure.ts';
+import { type MeasureOptions, measure, type Rates } from './measure.ts';
 import { measureMemoryPerPort } from './memory.ts';
 import { PEERS } from './peers/list.ts';
 import { type Peer, peerLabel } from './peers/peer.ts';
@@ -23,6 +24,8 @@ import {
   SWITCH_PORTS,
 } from './scenarios.ts';
 
+import { VmFleet } from './vm-fleet.ts';
+
 export interface Program {
   readonly items: readonly Item<Sample>[];
   /** What the items need before the first round. @return by label, why it cannot be had. */
@@ -38,13 +41,34 @@ function limitItems({ seconds }: MeasureOptions): Item<Sample>[] {
 }
 
 function pathItems(options: MeasureOptions): Item<Sample>[] {
-  return SCENARIOS.map((scenario) => ({
+  return SCENARIOS.filter(({ vm }) => !vm).map((scenario) => ({
     label: labelOf(scenario),
-    run: async () => {
-      const { sent, received, cpus } = await measure(planOf(scenario), options);
-      return { value: received, sent, ...(cpus && { cpus }) };
-    },
+    run: async () => sampleOf(await measure(planOf(scenario), options)),
   }));
+}
+
+function vmItems(fleet: VmFleet, options: MeasureOptions): Item<Sample>[] {
+  return SCENARIOS.filter(({ vm }) => vm).map((scenario) => ({
+    label: labelOf(scenario),
+    run: async () => sampleOf(await fleet.measure(scenario, options)),
+  }));
+}
+
+const sampleOf = ({ sent, received, cpus }: Rates): Sample => ({
+  value: received,
+  sent,
+  ...(cpus && { cpus }),
+});
+
+async function whyNoVms(fleet: VmFleet): Promise<string | undefined> {
+  const found = await vmPrerequisites();
+  if (!found.ok) return `no VM can be had: ${found.why}`;
+  try {
+    await fleet.start();
+    return undefined;
+  } catch (error) {
+    return `the VMs do not start: ${(error as Error).message}`;
+  }
 }
 
 function peerItems(peer: Peer, options: MeasureOptions): Item<Sample>[] {
@@ -78,7 +102,9 @@ function cycleItems(options: MeasureOptions): Item<Sample>[] {
 export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEERS): Program {
   const byPeer = peers.map((peer) => ({ peer, items: peerItems(peer, options) }));
   // Each with what only tells at run time whether it can be had.
+  const fleet = new VmFleet();
   const optional = [
+    { items: vmItems(fleet, options), whyNot: () => whyNoVms(fleet) },
     ...byPeer.map(({ peer, items }) => ({ items, whyNot: () => peer.available() })),
     { items: cycleItems(options), whyNot: whyNoCycles },
   ];
@@ -100,6 +126,7 @@ export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEER
     },
     close: async () => {
       for (const { peer } of byPeer) await peer.close?.();
+      await fleet.close();
     },
   };
 }

@@ -38,7 +38,7 @@ const RESERVED_BUFFERS = 2;
 export const macOf = (i: number): string => `02:00:00:00:01:${i.toString(16).padStart(2, '0')}`;
 const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 
-/** Slots that a packet takes. */
+/** Slots that a packet takes when its sender is a guest. */
 export const slotsOf = (size: number): number => Math.ceil(size / BUF_SIZE);
 
 export const device = (port: string, i = 0) => ({ port, mac: macOf(i) });
@@ -76,8 +76,14 @@ function hostToGuest(scenario: Scenario): Plan {
   const { rings, size, payload } = scenario;
   const port = { 'rx-rings': rings, source: { packets: 'unlimited', size, payload } };
   const counted: Counted[] = [{ port: 'null:a', dir: 'rx' }];
+  // A source puts a packet into one buffer.
+  const lan = { 'buf-size': Math.max(BUF_SIZE, size), 'buf-num': (rings + 3) * SLOTS + RESERVED_BUFFERS };
   return {
-    config: stringify({ ports: { 'null:a': port }, vms: { vm1: { devices: [device('null:a')] } } }),
+    config: stringify({
+      regions: { lan },
+      ports: { 'null:a': port },
+      vms: { vm1: { region: 'lan', devices: [device('null:a')] } },
+    }),
     first: [],
     receivers: [{ vm: 'vm1', loops: [receiving(scenario)] }],
     senders: [],
