@@ -106,6 +106,7 @@ class PingLoop {
     const uint64_t corrupt = tracker_.corrupt();
     tracker_.Check<Payload::kStamp>(packet, len);
     if (tracker_.corrupt() != corrupt) return;
+    if (WarmingUp()) return;
     if (tx_ != nullptr) {
       times_->round_trip.Record(seen - Get<int64_t>(packet + kIntendedAt));
     } else if (woke_ != 0) {
@@ -115,12 +116,16 @@ class PingLoop {
     }
   }
 
+  /// The first tenth of a loop with a time limit touches everything for the first time: it is not recorded.
+  bool WarmingUp() const { return now_ - start_ < config_.duration_ns / 10; }
+
   /// Looks whether the host has taken what was sent while it had nothing else of ours.
   void WatchService() {
     if (published_ == 0) return;
     tx_->Refresh();
     if (tx_->Pending() != 0) return;
-    (kicked_ ? times_->kicked : times_->service).Record(NowNs() - published_);
+    const int64_t took = NowNs() - published_;
+    if (!WarmingUp()) (kicked_ ? times_->kicked : times_->service).Record(took);
     published_ = 0;
   }
 
