@@ -35,7 +35,17 @@ const RIGHT = 16;
 const TOP = 30;
 const BOTTOM = 46;
 const LEGEND_LINE = 16;
-const COLOURS = ['#1b6ca8', '#c8553d', '#3a8f5c', '#8a4fa3', '#b8860b', '#4a4a4a', '#d6589f', '#2a9d9d'];
+const COLOURS = [
+  '#1b6ca8',
+  '#c8553d',
+  '#3a8f5c',
+  '#8a4fa3',
+  '#b8860b',
+  '#4a4a4a',
+  '#d6589f',
+  '#2a9d9d',
+  '#7a5c3e',
+];
 /** In place of 0 on a logarithmic axis, as a share of the smallest value above it. */
 const LOG_FLOOR_SHARE = 0.5;
 
