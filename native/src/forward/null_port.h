@@ -66,7 +66,10 @@ class SourceFlow final : public Flow {
   uint64_t Allowance() noexcept;
   bool Produce(uint32_t space) noexcept;
   template <Payload level>
-  void Write(uint8_t* to, uint32_t offset, uint32_t n) noexcept;
+  bool MakeRun(uint64_t count) noexcept;
+  bool MakeFragmented() noexcept;
+  template <Payload level>
+  void Write(uint8_t* to, uint64_t seq, uint32_t offset, uint32_t n) noexcept;
 
   Kring& k_;
   SourceConfig config_;
