@@ -39,6 +39,7 @@ struct Kring {
   // Written by the one who serves the ring: its worker, or for a VALE rx ring whoever holds the lock.
   alignas(kCacheLine) uint32_t hwcur = 0;
   uint32_t hwtail = 0;
+  uint32_t full_at = UINT32_MAX;  // hwcur when a packet found no room here the last time
   bool blocked = false;  // a bad index or slot was met and reported: quiet until a kick or an attach
   SpinLock lock;
 
