@@ -15,6 +15,7 @@ struct ValeRun {
   bool may_wait = false;
   bool waits = false;  // nothing was taken: the destination is full and may soon have room
   uint32_t end = 0;  // behind the last packet taken
+  bool mixed = false;  // it ended because the next packet is not of its kind
   uint32_t packets = 0;
   uint64_t bytes = 0;
 

@@ -62,7 +62,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
     waits_since_ns_ = since == 0 ? NowNs() : since;
     return k_.hwcur;
   }
-  if (run.packets < kShortRun && run.end != head) polls_batched_ = kPollsBatched;
+  if (run.packets < kShortRun && run.mixed) polls_batched_ = kPollsBatched;
   Add(k_.counters->packets, run.packets);
   Add(k_.counters->bytes, run.bytes);
   return run.end;
@@ -88,9 +88,9 @@ bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
       ahead = from.Next(ahead), ahead_to = k_.Next(ahead_to);
     }
     const SlotWord w = ReadSlot(from.slots[i]);
-    if (!IsShort(from, w, most)) break;
     const uint8_t* data = from.Buf(w.buf_idx);
-    if (!run->Matches(data)) break;
+    run->mixed = !IsShort(from, w, most) || !run->Matches(data);
+    if (run->mixed) break;
     if (space_ == 0) [[unlikely]] {
       tail_ = o;
       if (!Room(1)) {
