@@ -125,10 +125,11 @@ class Guest {
   void Attach(std::shared_ptr<Engine> engine, Port& port, AttachOptions options = {.policy = Policy::kInline}) {
     CHECK_OK(TryAttach(engine, port, options));
     rings.clear();
+    // The CSB through the host's mapping: ThreadSanitizer knows addresses, not pages, and would not see the order that
+    // the two sides make there.
     for (uint32_t i = 0; i < port.rings(); i++) {
-      auto* atok = reinterpret_cast<CsbAtok*>(ram_) + i;
-      auto* ktoa = reinterpret_cast<CsbKtoa*>(ram_ + 4096) + i;
-      rings.push_back({&port.kring(i), atok, ktoa, attachment.get(), i, LoadRelaxed(atok->head)});
+      Kring& k = port.kring(i);
+      rings.push_back({&k, k.atok, k.ktoa, attachment.get(), i, LoadRelaxed(atok(i)->head)});
     }
     tx_rings_ = port.shape().tx_rings;
   }
@@ -142,6 +143,10 @@ class Guest {
   void Detach() {
     if (attachment) attachment->Detach();
     attachment.reset();
+    for (uint32_t i = 0; i < rings.size(); i++) {
+      rings[i].atok = atok(i);
+      rings[i].ktoa = ktoa(i);
+    }
   }
   GuestRing& tx(uint32_t i = 0) { return rings[i]; }
   GuestRing& rx(uint32_t i = 0) { return rings[tx_rings_ + i]; }
@@ -153,6 +158,9 @@ class Guest {
   std::shared_ptr<Attachment> attachment;
 
  private:
+  CsbAtok* atok(uint32_t ring) { return reinterpret_cast<CsbAtok*>(ram_) + ring; }
+  CsbKtoa* ktoa(uint32_t ring) { return reinterpret_cast<CsbKtoa*>(ram_ + 4096) + ring; }
+
   static constexpr size_t kSize = 8192;
   int fd_;
   uint8_t* ram_;
