@@ -115,7 +115,8 @@ class Guest {
   }
   ~Guest() {
     Detach();
-    for (int fd : irqs_) close(fd);
+    for (auto* fds : {&irqs_, &other_irqs_})
+      for (int fd : *fds) close(fd);
     munmap(ram_, kSize);
     close(fd_);
   }
@@ -133,12 +134,14 @@ class Guest {
     }
     tx_rings_ = port.shape().tx_rings;
   }
-  /// Gives every ring an eventfd to sleep on.
+  /// Gives every ring an eventfd to sleep on, and another that ReplaceInterrupts() may set instead.
   void EnableInterrupts() {
-    while (irqs_.size() < rings.size()) irqs_.push_back(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-    CHECK_OK(attachment->SetInterrupts(0, irqs_));
-    for (size_t i = 0; i < rings.size(); i++) rings[i].irq = irqs_[i];
+    for (auto* fds : {&irqs_, &other_irqs_})
+      while (fds->size() < rings.size()) fds->push_back(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    for (size_t i = 0; i < rings.size(); i++) rings[i].irq = irqs_[i], rings[i].other_irq = other_irqs_[i];
+    ReplaceInterrupts(false);
   }
+  void ReplaceInterrupts(bool other) { CHECK_OK(attachment->SetInterrupts(0, other ? other_irqs_ : irqs_)); }
   const std::vector<int>& irqs() const { return irqs_; }
   void Detach() {
     if (attachment) attachment->Detach();
@@ -164,7 +167,7 @@ class Guest {
   static constexpr size_t kSize = 8192;
   int fd_;
   uint8_t* ram_;
-  std::vector<int> irqs_;
+  std::vector<int> irqs_, other_irqs_;
   uint32_t tx_rings_ = 0;
 };
 
