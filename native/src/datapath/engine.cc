@@ -44,18 +44,28 @@ void Engine::Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t to) {
   Worker* from = flow->worker_.load(std::memory_order_acquire);
   Worker& target = *workers_[to];
   if (from == &target) return target.Call([&] { target.Configure(flow, policy, spin_ns); });
-  from->Call([&] { from->Remove(flow); });
-  target.Call([&] { target.Add(flow, policy, spin_ns); });
+  from->Call([&] {
+    for (int fd : flow->doorbells_) from->UnwatchDoorbell(fd);
+    from->Remove(flow);
+  });
+  target.Call([&] {
+    target.Add(flow, policy, spin_ns);
+    for (int fd : flow->doorbells_) target.WatchDoorbell(fd, flow);
+  });
 }
 
 void Engine::WatchDoorbell(Flow* flow, int fd) {
-  if (Worker* worker = flow->worker_.load(std::memory_order_acquire))
-    worker->Call([&] { worker->WatchDoorbell(fd, flow); });
+  Worker* worker = flow->worker_.load(std::memory_order_acquire);
+  if (worker == nullptr) return;
+  flow->doorbells_.push_back(fd);
+  worker->Call([&] { worker->WatchDoorbell(fd, flow); });
 }
 
 void Engine::UnwatchDoorbell(Flow* flow, int fd) {
-  if (Worker* worker = flow->worker_.load(std::memory_order_acquire))
-    worker->Call([&] { worker->UnwatchDoorbell(fd); });
+  Worker* worker = flow->worker_.load(std::memory_order_acquire);
+  if (worker == nullptr) return;
+  std::erase(flow->doorbells_, fd);
+  worker->Call([&] { worker->UnwatchDoorbell(fd); });
 }
 
 void Engine::Kick(Flow* flow) noexcept {

@@ -152,13 +152,14 @@ uint64_t SourceFlow::Allowance() noexcept {
 }
 
 uint64_t SourceFlow::Due() const noexcept {
-  if (config_.rate == 0 || Exhausted()) return 0;
+  // Without room it is the guest's kick that matters, however late the next packet is.
+  if (config_.rate == 0 || Exhausted() || k_.blocked || Space() < slots_per_packet_) return 0;
   return started_ns_ + static_cast<uint64_t>(static_cast<double>(sent_ + 1) / packets_per_ns_);
 }
 
 bool SourceFlow::Poll() noexcept {
   if (!k_.attached() || k_.blocked || Exhausted() || !TakeReleased()) return false;
-  uint32_t space = std::min(k_.Distance(k_.hwtail, k_.Prev(k_.hwcur)), kBatch);
+  uint32_t space = std::min(Space(), kBatch);
   if (space < slots_per_packet_) return false;
   uint32_t tail = k_.hwtail;
   if (!Produce(space)) k_.Block(&k_.counters->drops[static_cast<int>(Drop::kBadBuf)]);
@@ -243,10 +244,8 @@ void SourceFlow::Write(uint8_t* to, uint64_t seq, uint32_t offset, uint32_t n) n
   }
 }
 
-bool SourceFlow::HasRoom() noexcept {
-  uint32_t head = k_.hwcur;
-  return k_.LoadHead(&head) && k_.Distance(k_.hwtail, k_.Prev(head)) >= slots_per_packet_;
-}
+/// Takes what was given back, so that Due() sees the same room.
+bool SourceFlow::HasRoom() noexcept { return TakeReleased() && Space() >= slots_per_packet_; }
 
 bool SourceFlow::Arm() noexcept {
   // With nothing to send now, what the guest gives back is of no use: it need not kick.

@@ -61,6 +61,7 @@ class SourceFlow final : public Flow {
 
  private:
   bool Exhausted() const { return sent_ >= config_.packets; }
+  uint32_t Space() const { return k_.Distance(k_.hwtail, k_.Prev(k_.hwcur)); }
   bool TakeReleased() noexcept;
   bool HasRoom() noexcept;
   uint64_t Allowance() noexcept;
