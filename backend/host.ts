@@ -72,7 +72,7 @@ export class Host {
       throw error;
     }
     const watched = this.#ptnets.map(({ options }) => ({ device: options.name, port: options.port }));
-    this.#watch = new FaultWatch(watched, log);
+    this.#watch = new FaultWatch(this.#pool.engine, watched, log);
   }
 
   #exportVm(config: HostConfig, name: string, vm: VmConfig): HostVm {

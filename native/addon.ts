@@ -127,6 +127,7 @@ interface Addon {
   portNeeds(shape: PortShape, ownsRxBufs: boolean): PortNeeds;
   engineCreate(cpus: readonly number[]): Handle<'engine'>;
   engineStats(engine: Handle<'engine'>): WorkerStats[];
+  engineNudge(engine: Handle<'engine'>): void;
   attach(
     engine: Handle<'engine'>,
     port: Handle<'port'>,

@@ -16,6 +16,11 @@ export class Engine {
     return addon.engineStats(this.handle);
   }
 
+  /** Frees workers that a peer's full eventfd holds up: call it about once a second. */
+  nudge(): void {
+    addon.engineNudge(this.handle);
+  }
+
   /**
    * Maps the CSB, writes the port's present indices into it and starts serving.
    * @throws Error with `code` EBUSY (the port has a client), EINVAL, or what mapping guest memory failed with.

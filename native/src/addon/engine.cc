@@ -43,6 +43,11 @@ Napi::Value EngineStats(const Napi::CallbackInfo& info) {
   return list;
 }
 
+Napi::Value EngineNudge(const Napi::CallbackInfo& info) {
+  if (auto engine = UnwrapHandle<Engine>(info[0])) engine->Nudge();
+  return info.Env().Undefined();
+}
+
 bool GetOptions(Napi::Value value, AttachOptions* options) {
   constexpr const char* kPolicies[] = {"poll", "adaptive", "notify", "inline"};
   std::string policy;
@@ -163,6 +168,7 @@ Napi::Value SetPolicy(const Napi::CallbackInfo& info) {
 void InitEngine(Napi::Env env, Napi::Object exports) {
   exports.Set("engineCreate", Napi::Function::New(env, EngineCreate));
   exports.Set("engineStats", Napi::Function::New(env, EngineStats));
+  exports.Set("engineNudge", Napi::Function::New(env, EngineNudge));
   exports.Set("attach", Napi::Function::New(env, Attach));
   exports.Set("detach", Napi::Function::New(env, Detach));
   exports.Set("attachmentTarget", Napi::Function::New(env, AttachmentTarget));

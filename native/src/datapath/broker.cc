@@ -146,6 +146,7 @@ Status Attachment::SetInterrupts(uint32_t first, const std::vector<int>& fds) {
   }
   engine_->Synchronize();
   for (int fd : old) close(fd);
+  for (size_t i = 0; i < fds.size(); i++) interrupts_[first + i].RaiseMissed();
   return Status::Ok();
 }
 

@@ -9,10 +9,16 @@ Status Engine::Create(const std::vector<int>& cpus, std::shared_ptr<Engine>* out
   std::shared_ptr<Engine> engine(new Engine());
   for (uint32_t i = 0; i < cpus.size(); i++) {
     engine->workers_.push_back(std::make_unique<Worker>());
-    if (Status s = engine->workers_.back()->Start(i, cpus[i]); !s.ok()) return s;
+    // A worker may wait for another one that is stuck.
+    auto on_stall = [e = engine.get()] { e->Nudge(); };
+    if (Status s = engine->workers_.back()->Start(i, cpus[i], on_stall); !s.ok()) return s;
   }
   *out = std::move(engine);
   return Status::Ok();
+}
+
+void Engine::Nudge() {
+  for (auto& worker : workers_) worker->Nudge();
 }
 
 void Engine::Synchronize() {

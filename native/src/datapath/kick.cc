@@ -78,6 +78,10 @@ void Kick::Stop() {
     session->End();
     session->CloseSocket();
   }
+  // Now, not when the last reference goes: in JavaScript that is the garbage collector's choice.
+  epoll_.Reset();
+  wake_.Reset();
+  spare_.Reset();
 }
 
 void Kick::Wake() { (void)os::SignalEventfd(wake_.get()); }
