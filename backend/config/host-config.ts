@@ -36,7 +36,11 @@ export interface PortConfig extends RingsConfig {
   /** Null ports only: what the host sends to the guest. */
   readonly source?: SourceConfig;
   /** What becomes of what the guest sends to a null port: always counted, and checked as probe packets if `verify`. */
-  readonly sink: { readonly verify: boolean };
+  readonly sink: {
+    readonly verify: boolean;
+    /** What is checked; undefined: everything. */
+    readonly payload?: 'stamp' | 'full';
+  };
 }
 
 export interface SourceConfig {

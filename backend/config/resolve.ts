@@ -67,7 +67,9 @@ function resolvePort(
   device: DeviceConfig | undefined,
 ): PortConfig {
   const port = file.ports[name];
-  const base = { ...resolveRings(name, file), sink: { verify: port?.sink?.verify ?? false } };
+  const { verify = false, payload } = port?.sink ?? {};
+  const sink = payload === undefined ? { verify } : { verify, payload };
+  const base = { ...resolveRings(name, file), sink };
   if (!port?.source) return base;
   // A source speaks to the guest behind the port, from an address of the host's own.
   const dst = port.source.dst ?? device?.mac ?? 'ff:ff:ff:ff:ff:ff';

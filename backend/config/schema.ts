@@ -89,7 +89,10 @@ const sourceSchema = section({
   src: mac(false).optional(),
 });
 
-const sinkSchema = section({ verify: yesOrNo().default(false) });
+const sinkSchema = section({
+  verify: yesOrNo().default(false),
+  payload: oneOf('stamp', 'full').optional(),
+});
 
 const regionSchema = section({
   id: whole(REGION_LIMITS.id).optional(),

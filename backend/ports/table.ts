@@ -68,7 +68,7 @@ export class PortTable {
     } else {
       const created = new NullPort(this.#engine, region, this.#stats, shape);
       if (port.source) created.setSource(toSource(port.source));
-      if (port.sink.verify) created.setVerify('full');
+      if (port.sink.verify) created.setVerify(port.sink.payload ?? 'full');
       this.#ports.set(text, created);
     }
   }

@@ -41,6 +41,8 @@ export interface LoopOptions {
   /** The first sequence number sent on every stream, and the first one expected (default 0). */
   firstSeq?: bigint;
   dst?: Uint8Array;
+  /** So many destinations in turn: `dst` and those that follow it in its last byte (default 1). */
+  spread?: number;
   src?: Uint8Array;
   /** Packets per second. */
   rate?: number;

@@ -95,6 +95,7 @@ void ReadTraffic(Args& args, Driver& driver, guest::LoopConfig& config) {
   std::copy(driver.mac(), driver.mac() + 6, config.src);
   args.Mac("src", config.src);
   args.Mac("dst", config.dst);
+  config.spread = static_cast<uint8_t>(args.Number("spread", 1, 0, 255));
 }
 
 void ChooseRings(Args& args, Driver& driver, guest::LoopConfig& config) {

@@ -52,6 +52,7 @@ struct LoopConfig {
   uint64_t first_seq = 0;  // of the streams sent, and the first one expected of the streams received
   uint8_t dst[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
   uint8_t src[6] = {0x02, 0, 0, 0, 0, 0};
+  uint8_t spread = 1;  // destinations in turn: dst and those that follow it in its last byte
   double rate = 0;  // packets per second, 0: as many as go
 
   /// How long the end of a send waits without progress for the host to take what is in the rings.
@@ -71,6 +72,8 @@ inline std::string Check(const LoopConfig& config) {
     return "frags " + std::to_string(config.frags) + ": must be 1 to " + std::to_string(kMaxFrags);
   if (config.size < kMinProbe || config.size > 65535)
     return "size " + std::to_string(config.size) + ": must be " + std::to_string(kMinProbe) + " to 65535";
+  if (config.spread == 0 || config.dst[5] + config.spread > 256)
+    return "spread " + std::to_string(config.spread) + ": must be 1 or more, and dst's last byte + spread at most 256";
   if (config.frags > config.size)
     return "frags " + std::to_string(config.frags) + ": more than the packet's " + std::to_string(config.size) +
            " bytes";

@@ -19,6 +19,7 @@ class Sender {
         size_(config.size),
         frags_(config.frags),
         header_(MakeHeader(config.dst, config.src, stream)),
+        spread_(config.spread),
         seq_(config.first_seq),
         left_(count),
         filled_(ring.num_slots, kNotFilled) {
@@ -70,7 +71,7 @@ class Sender {
       // Only a slot that is not as we left it is written: the others' cache lines stay shared with the host.
       const uint64_t word = SlotWord(slots[i]);
       if (word != filled[i]) [[unlikely]] {
-        if (!Prepare(slots[i], filled[i])) {
+        if (!Prepare(slots[i], filled[i], from + i)) {
           n = i;
           break;
         }
@@ -87,16 +88,22 @@ class Sender {
   }
 
   /// Writes what is the same in every packet: length, flags, and the header into this slot's buffer.
-  bool Prepare(netmap_slot& slot, uint64_t& filled) {
+  bool Prepare(netmap_slot& slot, uint64_t& filled, uint32_t at) {
     const uint32_t buf_idx = slot.buf_idx;
     if (!CheckBuffer(buf_idx)) return false;
     slot.len = static_cast<uint16_t>(size_);
     slot.flags = 0;
     uint8_t* packet = ring_.Buffer(buf_idx);
-    std::memcpy(packet, header_.data(), header_.size());
+    WriteHeader(packet, at);
     WriteStamp(packet, seq_, stream_, size_);
     filled = SlotWord(slot);
     return true;
+  }
+
+  /// The header of the packet in slot `at`, or with number `at`: only its destination depends on that.
+  void WriteHeader(uint8_t* packet, uint64_t at) {
+    std::memcpy(packet, header_.data(), header_.size());
+    if (spread_ > 1) packet[5] = static_cast<uint8_t>(packet[5] + at % spread_);
   }
 
   bool CheckBuffer(uint32_t buf_idx) {
@@ -114,7 +121,7 @@ class Sender {
     uint32_t room = ring_.AvailableOrRefresh(limit * frags_);
     uint32_t done = 0;
     while (done < limit && room >= frags_) {
-      std::memcpy(packet_.data(), header_.data(), header_.size());
+      WriteHeader(packet_.data(), seq_);
       WriteStamp(packet_.data(), seq_, stream_, size_);
       if constexpr (P == Payload::kFull) WritePayload(packet_.data(), seq_, stream_, size_);
       if (!Scatter(P == Payload::kFull ? size_ : kMinProbe)) break;
@@ -151,6 +158,7 @@ class Sender {
   uint32_t size_;
   uint32_t frags_;
   ProbeHeader header_;
+  uint32_t spread_;
   uint64_t seq_;
   uint64_t left_;
   std::vector<uint64_t> filled_;  // by slot: its SlotWord() when its buffer got our header

@@ -1,6 +1,8 @@
 // Compares two reports: what differs by more than the rounds of either differ among themselves.
+import { costLabel, costStat } from './cost-rows.ts';
+import { latencyRowLabel } from './latency-rows.ts';
 import type { Report } from './report.ts';
-import { idleLabel, labelOf } from './scenarios.ts';
+import { rowLabel } from './scenarios.ts';
 import type { Stat } from './statistics.ts';
 import { align } from './table.ts';
 
@@ -19,13 +21,16 @@ interface Figure {
   readonly more: 'better' | 'worse';
 }
 
-function figures(report: Pick<Report, 'limits' | 'results' | 'cost'>): Map<string, Figure> {
+type Comparable = Pick<Report, 'limits' | 'results' | 'latency' | 'cost'>;
+
+function figures(report: Comparable): Map<string, Figure> {
   const map = new Map<string, Figure>();
   for (const { name, mps } of report.limits) map.set(`limit ${name}`, { stat: mps, more: 'better' });
-  for (const { name, mpps, ...rest } of report.results)
-    map.set(labelOf({ path: name, ...rest }), { stat: mpps, more: 'better' });
-  for (const { rings, cpuPercent } of report.cost)
-    map.set(idleLabel(rings), { stat: cpuPercent, more: 'worse' });
+  for (const row of report.results) map.set(rowLabel(row), { stat: row.mpps, more: 'better' });
+  for (const row of report.latency)
+    for (const figure of ['p50', 'p99', 'p999'] as const)
+      map.set(`${latencyRowLabel(row)} ${figure}`, { stat: row[figure], more: 'worse' });
+  for (const row of report.cost) map.set(costLabel(row), costStat(row));
   return map;
 }
 
@@ -37,10 +42,7 @@ function verdict(before: Stat, after: Stat, more: Figure['more']): Change['verdi
 }
 
 /** Everything that both have. */
-export function compare(
-  before: Pick<Report, 'limits' | 'results' | 'cost'>,
-  after: Pick<Report, 'limits' | 'results' | 'cost'>,
-): Change[] {
+export function compare(before: Comparable, after: Comparable): Change[] {
   const old = figures(before);
   return [...figures(after)].flatMap(([label, { stat, more }]): Change[] => {
     const was = old.get(label)?.stat;

@@ -29,11 +29,15 @@ export type LimitRates = Readonly<Record<LimitName, number>>;
 /** Packets per second that one pair of threads could pass at best, as far as the limits tell. */
 export function bound(scenario: Scenario, rates: LimitRates): number {
   const slots = slotsOf(scenario.size);
-  if (!touchesBuffers(scenario)) return rates.slots / slots;
-  return Math.min(rates['slots+copy'] / slots, rates.memory / scenario.size);
+  const bytes = bytesTouched(scenario);
+  if (bytes === 0) return rates.slots / slots;
+  return Math.min(rates['slots+copy'] / slots, rates.memory / bytes);
 }
 
-/** A switch copies, whether or not the guests look. */
-export function touchesBuffers({ path, payload }: Scenario): boolean {
-  return payload === 'full' || path === 'guest-to-guest-vale';
+const CACHE_LINE = 64;
+
+/** Bytes of a packet that are written and read. A switch copies, whether or not the guests look. */
+export function bytesTouched({ path, payload, size }: Scenario): number {
+  if (payload === 'full' || path === 'guest-to-guest-vale' || path.startsWith('vale-')) return size;
+  return payload === 'stamp' ? Math.min(size, CACHE_LINE) : 0;
 }

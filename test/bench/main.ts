@@ -2,13 +2,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { compare, formatChanges, hasRegression } from './compare.ts';
-import { measureIdle } from './cost.ts';
-import { LIMITS, limitLabel, sampleLimit } from './limits.ts';
-import { type MeasureOptions, measure } from './measure.ts';
-import { planOf } from './plans.ts';
-import { makeReport, type Report, type Sample } from './report.ts';
+import { type Program, programOf } from './items.ts';
+import { PEERS } from './peers/list.ts';
+import { makeReport, type Report } from './report.ts';
 import { type Item, runRounds, type Step } from './rounds.ts';
-import { IDLE_RINGS, idleLabel, labelOf, SCENARIOS } from './scenarios.ts';
+import type { Sample } from './sample.ts';
+import { SCENARIOS } from './scenarios.ts';
 import { formatReport } from './table.ts';
 
 interface Options {
@@ -58,26 +57,6 @@ const program = new Command('npm run bench --')
   .option('--list', 'list what can be measured, and measure nothing', false)
   .action(bench);
 
-function itemsOf(options: MeasureOptions): Item<Sample>[] {
-  return [
-    ...LIMITS.map(({ name }) => ({
-      label: limitLabel(name),
-      run: async () => ({ value: await sampleLimit(name, options.seconds) }),
-    })),
-    ...SCENARIOS.map((scenario) => ({
-      label: labelOf(scenario),
-      run: async () => {
-        const { sent, received } = await measure(planOf(scenario), options);
-        return { value: received, sent };
-      },
-    })),
-    ...IDLE_RINGS.map((rings) => ({
-      label: idleLabel(rings),
-      run: async () => ({ value: await measureIdle(rings, options) }),
-    })),
-  ];
-}
-
 /** The limits are always measured: shares need them. */
 function select(items: readonly Item<Sample>[], only: RegExp | undefined): Item<Sample>[] {
   const selected = items.filter(({ label }) => only === undefined || only.test(label));
@@ -87,33 +66,51 @@ function select(items: readonly Item<Sample>[], only: RegExp | undefined): Item<
 }
 
 async function bench(options: Options): Promise<void> {
-  // Read first: a wrong name should not cost a whole run.
-  const old = options.compare === undefined ? undefined : readReport(options.compare);
+  const { seconds, only } = options;
   const abort = new AbortController();
-  const { only } = options;
-  const items = select(itemsOf({ seconds: options.seconds, signal: abort.signal }), only);
+  const program = programOf({ seconds, signal: abort.signal });
+  const items = select(program.items, only);
   if (options.list) {
     process.stdout.write(items.map(({ label }) => `${label}\n`).join(''));
     return;
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort());
-  const outcome = await runRounds(items, options.rounds, progress(), () => abort.signal.aborted);
-  process.stderr.write(process.stderr.isTTY ? '\r\u001b[K' : '');
-  if (abort.signal.aborted) throw new Error('interrupted');
-  const { seconds, rounds } = options;
-  const report = makeReport(outcome, SCENARIOS, { seconds, rounds });
+  // Read first: a wrong name should not cost a whole run.
+  const old = options.compare === undefined ? undefined : readReport(options.compare);
+  const report = await run(program, items, options, abort.signal);
   process.stdout.write(formatReport(report));
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
-  if (outcome.failures.size > 0) process.exitCode = 1;
   if (old === undefined) return;
   const changes = compare(old, report);
   process.stdout.write(`\n${formatChanges(changes)}`);
   if (hasRegression(changes)) process.exitCode = 1;
 }
 
+/** What cannot be had here is said in the report and fails nothing; what fails while it is measured fails the run. */
+async function run(
+  program: Program,
+  items: readonly Item<Sample>[],
+  { seconds, rounds }: Options,
+  signal: AbortSignal,
+): Promise<Report> {
+  try {
+    const absent = await program.prepare(new Set(items.map(({ label }) => label)));
+    const present = items.filter(({ label }) => !absent.has(label));
+    const { samples, failures } = await runRounds(present, rounds, progress(), () => signal.aborted);
+    process.stderr.write(process.stderr.isTTY ? '\r\u001b[K' : '');
+    if (signal.aborted) throw new Error('interrupted');
+    if (failures.size > 0) process.exitCode = 1;
+    const outcome = { samples, failures: new Map([...absent, ...failures]) };
+    const peers = PEERS.map(({ name }) => name);
+    return makeReport(outcome, { scenarios: SCENARIOS, peers, seconds, rounds });
+  } finally {
+    await program.close();
+  }
+}
+
 function readReport(file: string): Report {
   const report = JSON.parse(readFileSync(file, 'utf8')) as Partial<Report>;
-  for (const key of ['limits', 'results', 'cost'] as const)
+  for (const key of ['limits', 'results', 'latency', 'cost'] as const)
     if (!Array.isArray(report[key]))
       throw new Error(`${file}: has no '${key}': a file made by --json would be right`);
   return report as Report;
@@ -121,9 +118,8 @@ function readReport(file: string): Report {
 
 /** One line that is overwritten on a terminal; one line a measurement elsewhere. */
 function progress(): (step: Step) => void {
-  const width = `${SCENARIOS.length * 1000}`.length;
   return ({ label, round, number, total }) => {
-    const line = `${`${number}`.padStart(width)}/${total} round ${round}: ${label}`;
+    const line = `${`${number}`.padStart(`${total}`.length)}/${total} round ${round}: ${label}`;
     process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
   };
 }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HostStats } from '../../backend/host-stats.ts';
 import { TestHost } from '../harness/host.ts';
+import { cpusBetween, readCpu } from './cpu.ts';
 import { checkResults, checkTraffic, killAll, startGuests, stopGuests } from './guests.ts';
 import type { Counted, Plan } from './plans.ts';
 
@@ -10,10 +11,12 @@ export interface MeasureOptions {
   readonly signal: AbortSignal;
 }
 
-/** Packets per second. */
+/** Packets per second, and what they cost. */
 export interface Rates {
   readonly sent: number;
   readonly received: number;
+  /** Processors in use meanwhile: by the host, and by all guests together. */
+  readonly cpus?: { readonly host: number; readonly guests: number };
 }
 
 /** The counters of both ends at one instant. */
@@ -108,12 +111,15 @@ async function run(host: TestHost, plan: Plan, { seconds, signal }: MeasureOptio
       );
     await firstPacket(read, signal);
     await sleep(Math.max(WARM_UP_MS_MIN, seconds * 1000 * WARM_UP_SHARE), undefined, { signal });
+    const pids = guests.map(({ pid }) => pid);
+    const firstCpu = readCpu(pids);
     const start = read();
     await sleep(seconds * 1000, undefined, { signal });
     const end = read();
+    const cpus = cpusBetween(firstCpu, readCpu(pids));
     checkResults(await stopGuests(guests), plan.lossless);
     for (const { sink } of host.host.stats().ports) if (sink) checkTraffic(sink, plan.lossless);
-    return ratesBetween(start, end);
+    return { ...ratesBetween(start, end), cpus };
   } finally {
     killAll(guests);
   }

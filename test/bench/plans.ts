@@ -1,7 +1,7 @@
 // How each path is set up: the host's configuration, the guests, and where packets are counted.
 import { stringify } from 'yaml';
 import type { JobLoop } from '../../guest-driver/model/index.ts';
-import type { PathName, Scenario } from './scenarios.ts';
+import { type PathName, type Scenario, VALE_MANY } from './scenarios.ts';
 
 /** A driver model in a process of its own, with the devices of one VM. */
 export interface GuestPlan {
@@ -31,22 +31,33 @@ export interface Plan {
 const BUF_SIZE = 2048;
 const SLOTS = 1024;
 const RESERVED_BUFFERS = 2;
-const MACS = ['02:00:00:00:01:00', '02:00:00:00:02:00'] as const;
+
+/** Of the i-th guest. They follow each other in the last byte, as a sender to several expects. */
+export const macOf = (i: number): string => `02:00:00:00:01:${i.toString(16).padStart(2, '0')}`;
+const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 
 /** Slots that a packet takes. */
 export const slotsOf = (size: number): number => Math.ceil(size / BUF_SIZE);
 
-const device = (port: string, i = 0) => ({ port, mac: MACS[i] });
+const device = (port: string, i = 0) => ({ port, mac: macOf(i) });
 
-function sending({ size, burst, payload }: Scenario, dst?: string): JobLoop {
-  return { op: 'send', size, frags: slotsOf(size), burst, payload, ...(dst === undefined ? {} : { dst }) };
-}
+const sending = ({ size, burst, payload }: Scenario, to: Pick<JobLoop, 'dst' | 'spread'> = {}): JobLoop => ({
+  op: 'send',
+  size,
+  frags: slotsOf(size),
+  burst,
+  payload,
+  ...to,
+});
 
 const receiving = ({ burst, payload }: Scenario): JobLoop => ({ op: 'receive', burst, payload });
 
+const both = (scenario: Scenario, dst: string): JobLoop => ({ ...sending(scenario, { dst }), op: 'duplex' });
+
 function guestToHost(scenario: Scenario): Plan {
   const { rings, payload } = scenario;
-  const port = { 'tx-rings': rings, sink: { verify: payload === 'full' } };
+  const sink = payload === 'none' ? { verify: false } : { verify: true, payload };
+  const port = { 'tx-rings': rings, sink };
   const counted: Counted[] = [{ port: 'null:a', dir: 'tx' }];
   return {
     config: stringify({ ports: { 'null:a': port }, vms: { vm1: { devices: [device('null:a')] } } }),
@@ -77,11 +88,11 @@ function hostToGuest(scenario: Scenario): Plan {
 function pipe(scenario: Scenario): Plan {
   const { rings } = scenario;
   const lan = { 'buf-num': 2 * rings * SLOTS + RESERVED_BUFFERS };
-  const both = { 'tx-rings': rings, 'rx-rings': rings };
+  const shape = { 'tx-rings': rings, 'rx-rings': rings };
   return {
     config: stringify({
       regions: { lan },
-      ports: { 'p{1': both, 'p}1': both },
+      ports: { 'p{1': shape, 'p}1': shape },
       vms: {
         vm1: { region: 'lan', devices: [device('p{1', 0)] },
         vm2: { region: 'lan', devices: [device('p}1', 1)] },
@@ -89,26 +100,76 @@ function pipe(scenario: Scenario): Plan {
     }),
     first: [],
     receivers: [{ vm: 'vm2', loops: [receiving(scenario)] }],
-    senders: [{ vm: 'vm1', loops: [sending(scenario, MACS[1])] }],
+    senders: [{ vm: 'vm1', loops: [sending(scenario, { dst: macOf(1) })] }],
     sent: [{ port: 'p{1', dir: 'tx' }],
     received: [{ port: 'p}1', dir: 'rx' }],
     lossless: true,
   };
 }
 
-function vale(scenario: Scenario): Plan {
+const MANY = Array.from({ length: VALE_MANY }, (_, i) => i + 1);
+/** A sender takes one for each of its rings. */
+const STREAMS_EACH = 32;
+const KNOWN_STREAM = 250;
+
+const guest = (i: number, loop: JobLoop): GuestPlan => ({ vm: `vm${i}`, loops: [loop] });
+
+/**
+ * A guest makes itself known: what is sent to it is unicast from then on. Nobody has that address, so the others get
+ * the packet: whole, and on a stream of its own.
+ */
+const known = (i: number): GuestPlan =>
+  guest(i, { op: 'send', count: 1, dst: '02:00:00:00:02:00', payload: 'full', stream: KNOWN_STREAM + i });
+
+type Roles = Pick<Plan, 'first' | 'receivers' | 'senders'>;
+
+/** Who does what on a switch with as many guests as take part, each with one port. */
+const VALE_ROLES = {
+  'guest-to-guest-vale': (scenario) => ({
+    first: [known(1)],
+    receivers: [guest(1, receiving(scenario))],
+    senders: [guest(0, sending(scenario, { dst: macOf(1) }))],
+  }),
+  'vale-duplex': (scenario) => ({
+    first: [known(0), known(1)],
+    receivers: [],
+    senders: [guest(0, both(scenario, macOf(1))), guest(1, both(scenario, macOf(0)))],
+  }),
+  'vale-1-to-3-unicast': (scenario) => ({
+    first: MANY.map(known),
+    receivers: MANY.map((i) => guest(i, receiving(scenario))),
+    senders: [guest(0, sending(scenario, { dst: macOf(1), spread: VALE_MANY }))],
+  }),
+  'vale-1-to-3-broadcast': (scenario) => ({
+    first: [],
+    receivers: MANY.map((i) => guest(i, receiving(scenario))),
+    senders: [guest(0, sending(scenario, { dst: BROADCAST }))],
+  }),
+  'vale-3-to-1': (scenario) => ({
+    first: [known(0)],
+    receivers: [guest(0, receiving(scenario))],
+    // A stream of its own for each: the receiver tells them apart.
+    senders: MANY.map((i) => guest(i, { ...sending(scenario, { dst: macOf(0) }), stream: i * STREAMS_EACH })),
+  }),
+} satisfies Partial<Record<PathName, (scenario: Scenario) => Roles>>;
+
+const numberOf = ({ vm }: GuestPlan): number => Number(vm.slice(2));
+const portOf = ({ vm }: GuestPlan): string => `vale0:${vm}`;
+
+function vale(scenario: Scenario, roles: Roles): Plan {
   const { rings } = scenario;
+  const guests = [...roles.receivers, ...roles.senders];
+  const vms = guests.map((each) => [each.vm, { devices: [device(portOf(each), numberOf(each))] }]);
+  const counted = (dir: Counted['dir']) => (each: GuestPlan) => ({ port: portOf(each), dir });
   return {
     config: stringify({
       switches: { vale0: { 'tx-rings': rings, 'rx-rings': rings } },
-      vms: { vm1: { devices: [device('vale0:1', 0)] }, vm2: { devices: [device('vale0:2', 1)] } },
+      vms: Object.fromEntries(vms),
     }),
-    // The switch learns where the receiver is, so that the traffic is unicast.
-    first: [{ vm: 'vm2', loops: [{ op: 'send', count: 1, src: MACS[1], dst: MACS[0], payload: 'none' }] }],
-    receivers: [{ vm: 'vm2', loops: [receiving(scenario)] }],
-    senders: [{ vm: 'vm1', loops: [sending(scenario, MACS[1])] }],
-    sent: [{ port: 'vale0:1', dir: 'tx' }],
-    received: [{ port: 'vale0:2', dir: 'rx' }],
+    ...roles,
+    sent: roles.senders.map(counted('tx')),
+    // Both directions at once: who sends receives too.
+    received: (roles.receivers.length > 0 ? roles.receivers : roles.senders).map(counted('rx')),
     lossless: false,
   };
 }
@@ -117,7 +178,12 @@ const PLANS: Readonly<Record<PathName, (scenario: Scenario) => Plan>> = {
   'guest-to-host': guestToHost,
   'host-to-guest': hostToGuest,
   'guest-to-guest-pipe': pipe,
-  'guest-to-guest-vale': vale,
+  ...(Object.fromEntries(
+    Object.entries(VALE_ROLES).map(([path, roles]) => [
+      path,
+      (scenario: Scenario) => vale(scenario, roles(scenario)),
+    ]),
+  ) as Record<keyof typeof VALE_ROLES, (scenario: Scenario) => Plan>),
 };
 
 export const planOf = (scenario: Scenario): Plan => PLANS[scenario.path](scenario);

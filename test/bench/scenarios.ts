@@ -1,51 +1,112 @@
 // What is measured, as data: a path, and what is sent over it.
 
-export const PATHS = [
+/** One sender, one receiver: everything is varied on these. */
+export const PAIR_PATHS = [
   'guest-to-host',
   'host-to-guest',
   'guest-to-guest-pipe',
   'guest-to-guest-vale',
 ] as const;
-export type PathName = (typeof PATHS)[number];
+
+/** Others on one switch; `duplex` is a pair with both directions at once, and counts both. */
+export const VALE_PATHS = [
+  'vale-duplex',
+  'vale-1-to-3-unicast',
+  'vale-1-to-3-broadcast',
+  'vale-3-to-1',
+] as const;
+
+export type PairPath = (typeof PAIR_PATHS)[number];
+export type PathName = PairPath | (typeof VALE_PATHS)[number];
+
+/** The guests that several are on the `vale-` paths. */
+export const VALE_MANY = 3;
+
+/**
+ * What the guests do with a packet's bytes. `full`: every byte is written by the sender and checked by the receiver;
+ * `stamp`: so is the number in its first cache line; `none`: neither touches a buffer.
+ */
+export type Payload = 'none' | 'stamp' | 'full';
 
 export interface Scenario {
   readonly path: PathName;
+  /** Real VMs and the agent, not driver models. */
+  readonly vm: boolean;
   /** Bytes of a packet. */
   readonly size: number;
   /** Rings in use in the direction of the traffic. */
   readonly rings: number;
   /** Slots that a guest takes or fills before it publishes an index. */
   readonly burst: number;
-  /** `full`: every byte is written by the sender and checked by the receiver; `none`: neither touches a buffer. */
-  readonly payload: 'none' | 'full';
+  readonly payload: Payload;
 }
 
-const BASE = { size: 60, rings: 1, burst: 256, payload: 'none' } as const;
-const SIZES = [60, 256, 1024, 1514, 9000];
+const BASE = { vm: false, size: 60, rings: 1, burst: 256, payload: 'none' } as const;
+export const SIZES = [60, 256, 1024, 1514, 9000] as const;
 const RINGS = [2, 4];
 const BURSTS = [1, 8, 64, 512];
+/** Where the cost of a cache line and the cost of bytes show. */
+const STAMPED_SIZES = [60, 1514];
+
+const withSizes = (base: Scenario, sizes: readonly number[], payload: Payload): Scenario[] =>
+  sizes.map((size) => ({ ...base, size, payload }));
+
+const withRingsAndBursts = (base: Scenario): Scenario[] => [
+  ...RINGS.map((rings) => ({ ...base, rings })),
+  ...BURSTS.map((burst) => ({ ...base, burst })),
+];
 
 /** One thing at a time is varied; everything at once would be hundreds of scenarios that nobody reads. */
-function scenariosOf(path: PathName): Scenario[] {
+function modelScenarios(path: PairPath): Scenario[] {
   const base: Scenario = { path, ...BASE };
   return [
-    ...SIZES.flatMap((size): Scenario[] => [
-      { ...base, size },
-      { ...base, size, payload: 'full' },
-    ]),
-    ...RINGS.map((rings) => ({ ...base, rings })),
-    ...BURSTS.map((burst) => ({ ...base, burst })),
+    ...withSizes(base, SIZES, 'none'),
+    ...withSizes(base, STAMPED_SIZES, 'stamp'),
+    ...withSizes(base, SIZES, 'full'),
+    ...withRingsAndBursts(base),
   ];
 }
 
-export const SCENARIOS: readonly Scenario[] = PATHS.flatMap(scenariosOf);
+function valeScenarios(path: PathName): Scenario[] {
+  const base: Scenario = { path, ...BASE };
+  return [...withSizes(base, SIZES, 'none'), ...withSizes(base, STAMPED_SIZES, 'full')];
+}
+
+export const SCENARIOS: readonly Scenario[] = [
+  ...PAIR_PATHS.flatMap(modelScenarios),
+  ...VALE_PATHS.flatMap(valeScenarios),
+];
+
+/** Its name in reports. */
+export const nameOf = ({ path, vm }: Pick<Scenario, 'path' | 'vm'>): string => (vm ? `vm ${path}` : path);
 
 /** What `--only` is matched with, and what progress shows. */
-export function labelOf({ path, size, rings, burst, payload }: Scenario): string {
-  return `${path} size=${size} rings=${rings} burst=${burst} payload=${payload}`;
+export function labelOf(scenario: Scenario): string {
+  return rowLabel({ ...scenario, name: nameOf(scenario) });
+}
+
+export function rowLabel(row: Omit<Scenario, 'path' | 'vm'> & { readonly name: string }): string {
+  return `${row.name} size=${row.size} rings=${row.rings} burst=${row.burst} payload=${row.payload}`;
+}
+
+/** The one way that a scenario with both directions at once is compared with. */
+export function oneWayOf(scenario: Scenario): Scenario | undefined {
+  return scenario.path === 'vale-duplex' ? { ...scenario, path: 'guest-to-guest-vale' } : undefined;
 }
 
 /** Attached rings without traffic whose cost is measured. */
 export const IDLE_RINGS = [0, 2, 50, 250, 1000] as const;
 
 export const idleLabel = (rings: number): string => `idle rings=${rings}`;
+
+/** Ports of a switch on which one pair is busy. */
+export const SWITCH_PORTS = [2, 16, 64, 254] as const;
+
+export const portsLabel = (ports: number): string => `vale-ports ports=${ports}`;
+
+export const MEMORY_LABEL = 'memory-per-port';
+
+/** Paths whose cycles are counted, where the machine counts any. */
+export const CYCLE_PATHS = PAIR_PATHS;
+
+export const cyclesLabel = (path: string): string => `cycles ${path}`;

@@ -22,3 +22,26 @@ export function scale({ median, min, max }: Stat, factor: number, digits: number
   const round = (value: number) => Number((value * factor).toFixed(digits));
   return { median: round(median), min: round(min), max: round(max) };
 }
+
+/** Of the figure that each sample has; undefined when none has it. */
+export function statOf<S>(
+  samples: readonly S[],
+  figure: (sample: S) => number | undefined,
+  factor: number,
+  digits: number,
+): Stat | undefined {
+  const figures = samples.map(figure).filter((value) => value !== undefined);
+  return figures.length === 0 ? undefined : scale(summarize(figures), factor, digits);
+}
+
+/**
+ * The median of the rounds' own ratios: what a round disturbed, it disturbed both of.
+ * @return undefined when no round has both, or the other is 0 in all of them.
+ */
+export function medianRatio(ours: readonly number[], theirs: readonly number[]): number | undefined {
+  const ratios = ours.flatMap((value, round) => {
+    const other = theirs[round] ?? 0;
+    return other > 0 ? [value / other] : [];
+  });
+  return ratios.length === 0 ? undefined : Number(median(ratios).toFixed(4));
+}

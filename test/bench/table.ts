@@ -1,4 +1,5 @@
 // The report as tables for a terminal.
+import type { CostRow } from './cost-rows.ts';
 import { LIMITS } from './limits.ts';
 import type { Report } from './report.ts';
 import type { Stat } from './statistics.ts';
@@ -11,37 +12,108 @@ export function align(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => `${line(row).trimEnd()}\n`).join('');
 }
 
+/** Cells under a heading of as many. */
+export interface Table {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
 const stat = ({ median, min, max }: Stat, digits: number): string[] =>
   [median, min, max].map((value) => value.toFixed(digits));
 
-export function formatReport(report: Report): string {
-  const parts: string[] = [];
-  if (report.limits.length > 0) {
-    const rows = report.limits.map(({ name, unit, mps }) => [
+function limitTable({ limits }: Report): Table {
+  return {
+    head: ['limit of this machine', 'median', 'min', 'max', 'unit'],
+    rows: limits.map(({ name, unit, mps }) => [
       LIMITS.find((limit) => limit.name === name)!.meaning,
       ...stat(mps, 1),
       `M${unit}/s`,
-    ]);
-    parts.push(align([['limit of this machine', 'median', 'min', 'max', 'unit'], ...rows]));
-  }
-  if (report.results.length > 0) {
-    const rows = report.results.map(({ name, size, rings, burst, payload, mpps, gbps, ofLimit }) => [
+    ]),
+  };
+}
+
+function resultTable({ results }: Report): Table {
+  const peers = [...new Set(results.flatMap(({ vsPeer }) => Object.keys(vsPeer)))];
+  const duplex = results.some(({ vsOneWay }) => vsOneWay !== undefined);
+  const head = ['path', 'size', 'rings', 'burst', 'payload', 'Mpps', 'min', 'max', 'Gbit/s', 'of limit'];
+  return {
+    head: [
+      ...head,
+      'host ns/p',
+      'guests ns/p',
+      ...(duplex ? ['x one way'] : []),
+      ...peers.map((peer) => `x ${peer}`),
+    ],
+    rows: results.map((row) => [
+      row.name,
+      `${row.size}`,
+      `${row.rings}`,
+      `${row.burst}`,
+      row.payload,
+      ...stat(row.mpps, 3),
+      row.gbps.toFixed(2),
+      `${(row.ofLimit * 100).toFixed(1)} %`,
+      row.cpuNs?.host.median.toFixed(0) ?? '',
+      row.cpuNs?.guests.median.toFixed(0) ?? '',
+      ...(duplex ? [row.vsOneWay?.toFixed(2) ?? ''] : []),
+      ...peers.map((peer) => row.vsPeer[peer]?.toFixed(2) ?? ''),
+    ]),
+  };
+}
+
+function latencyTable({ latency }: Report): Table {
+  const range = ({ min, max }: Stat) => `${min.toFixed(1)}-${max.toFixed(1)}`;
+  const figures = (of: Stat) => [of.median.toFixed(2), range(of)];
+  return {
+    head: ['latency, µs', 'policy', 'load', 'Mpps', 'p50', 'range', 'p99', 'range', 'p99.9', 'range'],
+    rows: latency.map(({ name, policy, load, mpps, p50, p99, p999 }) => [
       name,
-      `${size}`,
-      `${rings}`,
-      `${burst}`,
-      payload,
-      ...stat(mpps, 3),
-      gbps.toFixed(2),
-      `${(ofLimit * 100).toFixed(1)} %`,
-    ]);
-    const head = ['path', 'size', 'rings', 'burst', 'payload', 'Mpps', 'min', 'max', 'Gbit/s', 'of limit'];
-    parts.push(align([head, ...rows]));
+      policy,
+      load,
+      mpps.median.toFixed(3),
+      ...figures(p50),
+      ...figures(p99),
+      ...figures(p999),
+    ]),
+  };
+}
+
+function costCells(row: CostRow): string[] {
+  switch (row.name) {
+    case 'idle':
+      return [`host, ${row.rings} rings attached and idle`, ...stat(row.cpuPercent, 2), '% of a CPU'];
+    case 'vale-ports':
+      return [`busy pair, ${row.ports} ports on the switch`, ...stat(row.mpps, 3), 'Mpps'];
+    case 'memory-per-port':
+      return ['host memory of one more port', ...stat(row.kib, 0), 'KiB'];
+    case 'cycles':
+      return [`cycles per packet, ${row.path}`, ...stat(row.cycles, 0), 'cycles'];
   }
-  if (report.cost.length > 0) {
-    const rows = report.cost.map(({ rings, cpuPercent }) => [`${rings} rings`, ...stat(cpuPercent, 2)]);
-    parts.push(align([['idle, attached', '% of a CPU', 'min', 'max'], ...rows]));
+}
+
+function costTable({ cost }: Report): Table {
+  return { head: ['cost', 'median', 'min', 'max', 'unit'], rows: cost.map(costCells) };
+}
+
+/** Those that have rows. */
+export function tablesOf(report: Report): Table[] {
+  const all = [limitTable(report), resultTable(report), latencyTable(report), costTable(report)];
+  return all.filter(({ rows }) => rows.length > 0);
+}
+
+/** Many things may fail for one reason: it is said once. */
+export function reasonsOf({ failures }: Pick<Report, 'failures'>): { why: string; labels: string[] }[] {
+  const byReason = new Map<string, string[]>();
+  for (const [label, why] of Object.entries(failures))
+    byReason.set(why, [...(byReason.get(why) ?? []), label]);
+  return [...byReason].map(([why, labels]) => ({ why, labels }));
+}
+
+export function formatReport(report: Report): string {
+  const parts = tablesOf(report).map(({ head, rows }) => align([head, ...rows]));
+  for (const { why, labels } of reasonsOf(report)) {
+    const more = labels.length > 1 ? ` and ${labels.length - 1} more` : '';
+    parts.push(`not measured: ${labels[0]}${more}: ${why}\n`);
   }
-  for (const [label, why] of Object.entries(report.failures)) parts.push(`failed: ${label}: ${why}\n`);
   return parts.join('\n');
 }

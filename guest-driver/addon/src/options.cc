@@ -146,6 +146,7 @@ void ReadTraffic(Reader& reader, LoopConfig& config) {
   if (reader.Has("stream")) reader.Integer("stream", 0, 65535, config.stream);
   if (reader.Has("rate")) reader.Positive("rate", 1e9, config.rate);
   if (reader.Has("dst")) reader.Mac("dst", config.dst);
+  if (reader.Has("spread")) reader.Integer("spread", 0, 255, config.spread);
   if (reader.Has("src")) reader.Mac("src", config.src);
 }
 

@@ -1,0 +1,70 @@
+// The rows of the report about what things cost: idle rings, idle ports beside a busy pair, memory, cycles.
+import type { SamplesOf } from './sample.ts';
+import {
+  CYCLE_PATHS,
+  cyclesLabel,
+  IDLE_RINGS,
+  idleLabel,
+  MEMORY_LABEL,
+  portsLabel,
+  SWITCH_PORTS,
+} from './scenarios.ts';
+import { type Stat, statOf } from './statistics.ts';
+
+export type CostRow =
+  /** Attached rings without traffic: percent of one CPU. */
+  | { readonly name: 'idle'; readonly rings: number; readonly cpuPercent: Stat }
+  /** A busy pair on a switch with so many ports, all attached: millions of packets per second. */
+  | { readonly name: 'vale-ports'; readonly ports: number; readonly mpps: Stat }
+  /** What one more attached port with small rings adds to the host, in KiB. */
+  | { readonly name: 'memory-per-port'; readonly kib: Stat }
+  /** Of host and guests together, per packet that arrived. */
+  | { readonly name: 'cycles'; readonly path: string; readonly cycles: Stat };
+
+export function costRows(of: SamplesOf): CostRow[] {
+  const stat = (label: string, factor: number, digits: number) =>
+    statOf(of(label), ({ value }) => value, factor, digits);
+  const rows: CostRow[] = [];
+  for (const rings of IDLE_RINGS) {
+    const cpuPercent = stat(idleLabel(rings), 100, 3);
+    if (cpuPercent) rows.push({ name: 'idle', rings, cpuPercent });
+  }
+  for (const ports of SWITCH_PORTS) {
+    const mpps = stat(portsLabel(ports), 1e-6, 3);
+    if (mpps) rows.push({ name: 'vale-ports', ports, mpps });
+  }
+  const kib = stat(MEMORY_LABEL, 1 / 1024, 1);
+  if (kib) rows.push({ name: 'memory-per-port', kib });
+  for (const path of CYCLE_PATHS) {
+    const cycles = stat(cyclesLabel(path), 1, 1);
+    if (cycles) rows.push({ name: 'cycles', path, cycles });
+  }
+  return rows;
+}
+
+/** As `--only` and comparisons name it. */
+export function costLabel(row: CostRow): string {
+  switch (row.name) {
+    case 'idle':
+      return idleLabel(row.rings);
+    case 'vale-ports':
+      return portsLabel(row.ports);
+    case 'memory-per-port':
+      return MEMORY_LABEL;
+    case 'cycles':
+      return cyclesLabel(row.path);
+  }
+}
+
+export function costStat(row: CostRow): { stat: Stat; more: 'better' | 'worse' } {
+  switch (row.name) {
+    case 'idle':
+      return { stat: row.cpuPercent, more: 'worse' };
+    case 'vale-ports':
+      return { stat: row.mpps, more: 'better' };
+    case 'memory-per-port':
+      return { stat: row.kib, more: 'worse' };
+    case 'cycles':
+      return { stat: row.cycles, more: 'worse' };
+  }
+}

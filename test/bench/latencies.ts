@@ -1,0 +1,50 @@
+// Which latencies are measured, as data: what is timed, how rings are served, and what else is sent meanwhile.
+
+/**
+ * `round-trip`: from the intended time of a packet until its echo is seen by the sender.
+ * `publish-to-service`: from a guest's store of head until hwcur moves, the ring being polled.
+ * `kick-to-service`: the same with the ring parked, so that a doorbell is rung.
+ * `packet-to-interrupt`: from the sender's publication until a receiver that sleeps has woken up.
+ */
+export type Timed = 'round-trip' | 'publish-to-service' | 'kick-to-service' | 'packet-to-interrupt';
+export type LatencyPath = 'pipe' | 'vale' | 'null';
+
+export interface Latency {
+  readonly timed: Timed;
+  readonly path: LatencyPath;
+  readonly policy: 'poll' | 'adaptive' | 'notify';
+  readonly load: string;
+  /** Of the highest rate; undefined: so few packets that each finds everything at rest. */
+  readonly share?: number;
+  /** Only `kick-to-service`: an I/O BAR's doorbell keeps the guest waiting, a memory BAR's does not. */
+  readonly bar0?: 'io' | 'mem';
+}
+
+const POLICIES = ['poll', 'adaptive', 'notify'] as const;
+const SHARES = [0.1, 0.5, 0.99];
+/** Packets per second that leave time for an adaptive worker to park and for guests to fall asleep. */
+export const IDLE_RATE = 1000;
+
+const roundTrips = (path: LatencyPath): Latency[] =>
+  POLICIES.flatMap((policy): Latency[] => [
+    { timed: 'round-trip', path, policy, load: 'idle' },
+    ...SHARES.map((share): Latency => {
+      return { timed: 'round-trip', path, policy, load: `${share * 100}%`, share };
+    }),
+  ]);
+
+export const LATENCIES: readonly Latency[] = [
+  ...roundTrips('pipe'),
+  ...roundTrips('vale'),
+  { timed: 'publish-to-service', path: 'null', policy: 'poll', load: 'idle' },
+  { timed: 'kick-to-service', path: 'null', policy: 'notify', load: 'idle', bar0: 'io' },
+  { timed: 'kick-to-service', path: 'null', policy: 'notify', load: 'idle', bar0: 'mem' },
+  { timed: 'packet-to-interrupt', path: 'pipe', policy: 'poll', load: 'idle' },
+  { timed: 'packet-to-interrupt', path: 'pipe', policy: 'notify', load: 'idle' },
+];
+
+export const latencyName = ({ timed, path, bar0 }: Latency): string =>
+  `${timed} ${path}${bar0 === undefined ? '' : ` bar0=${bar0}`}`;
+
+export const latencyLabel = (latency: Latency): string =>
+  `latency ${latencyName(latency)} policy=${latency.policy} load=${latency.load}`;

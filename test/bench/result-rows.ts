@@ -1,0 +1,79 @@
+// The rows of the report about throughput: rates, and how they compare with the machine's limits and with others.
+import { bound, type LimitRates } from './limits.ts';
+import { peerLabel } from './peers/peer.ts';
+import type { Sample, SamplesOf } from './sample.ts';
+import { labelOf, nameOf, oneWayOf, type Payload, type Scenario } from './scenarios.ts';
+import { medianRatio, type Stat, statOf } from './statistics.ts';
+
+export interface ResultRow {
+  /** The path; `vm ` comes before it when the guests are real VMs. */
+  readonly name: string;
+  readonly size: number;
+  readonly rings: number;
+  readonly burst: number;
+  readonly payload: Payload;
+  /** Packets that arrived. */
+  readonly mpps: Stat;
+  /** Packets that left the sender in the same time. */
+  readonly sentMpps: Stat;
+  /** Of packets that arrived, without framing. */
+  readonly gbps: number;
+  /** Share of what the machine's limits allow one pair of threads; the median of the rounds' own shares. */
+  readonly ofLimit: number;
+  /** By peer, how many times as fast at this size. */
+  readonly vsPeer: Readonly<Record<string, number>>;
+  /** Both directions at once, when one direction alone was measured too: how many times as much in total. */
+  readonly vsOneWay?: number;
+  /** Processor time per packet that arrived, ns. */
+  readonly cpuNs?: { readonly host: Stat; readonly guests: Stat };
+}
+
+export interface Background {
+  readonly of: SamplesOf;
+  /** By round. */
+  readonly limits: readonly LimitRates[];
+  readonly peers: readonly string[];
+}
+
+export function resultRows(scenarios: readonly Scenario[], background: Background): ResultRow[] {
+  return scenarios.flatMap((scenario) => {
+    const samples = background.of(labelOf(scenario));
+    return samples.length === 0 ? [] : [resultRow(scenario, samples, background)];
+  });
+}
+
+const values = (samples: readonly Sample[]): number[] => samples.map(({ value }) => value);
+
+function resultRow(
+  scenario: Scenario,
+  samples: readonly Sample[],
+  { of, limits, peers }: Background,
+): ResultRow {
+  const { size, rings, burst, payload } = scenario;
+  const ours = values(samples);
+  const mpps = statOf(samples, ({ value }) => value, 1e-6, 3)!;
+  const bounds = limits.map((rates) => bound(scenario, rates));
+  const vsPeer = peers.flatMap((peer): [string, number][] => {
+    const ratio = medianRatio(ours, values(of(peerLabel(peer, size))));
+    return ratio === undefined ? [] : [[peer, ratio]];
+  });
+  const oneWay = oneWayOf(scenario);
+  const vsOneWay = oneWay && medianRatio(ours, values(of(labelOf(oneWay))));
+  const cpu = (side: 'host' | 'guests') =>
+    statOf(samples, ({ cpus, value }) => (cpus && value > 0 ? cpus[side] / value : undefined), 1e9, 1);
+  const [host, guests] = [cpu('host'), cpu('guests')];
+  return {
+    name: nameOf(scenario),
+    size,
+    rings,
+    burst,
+    payload,
+    mpps,
+    sentMpps: statOf(samples, ({ sent, value }) => sent ?? value, 1e-6, 3)!,
+    gbps: Number(((mpps.median * size * 8) / 1000).toFixed(3)),
+    ofLimit: medianRatio(ours, bounds) ?? 0,
+    vsPeer: Object.fromEntries(vsPeer),
+    ...(vsOneWay === undefined ? {} : { vsOneWay }),
+    ...(host && guests ? { cpuNs: { host, guests } } : {}),
+  };
+}

@@ -1,0 +1,24 @@
+// What one measurement gives.
+
+export interface Percentiles {
+  /** How many were measured. */
+  readonly count: number;
+  /** ns */
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+export interface Sample {
+  /** Packets, slots or bytes per second, a share of a CPU, bytes of a port or cycles of a packet. */
+  readonly value: number;
+  /** Paths: packets that left the sender per second. */
+  readonly sent?: number;
+  /** Paths: processors in use meanwhile. */
+  readonly cpus?: { readonly host: number; readonly guests: number };
+  /** Latencies. */
+  readonly percentiles?: Percentiles;
+}
+
+/** By label, one sample a round; none when it was not measured or failed. */
+export type SamplesOf = (label: string) => readonly Sample[];
