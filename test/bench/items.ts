@@ -34,7 +34,7 @@ function pathItems(options: MeasureOptions): Item<Sample>[] {
 }
 
 function peerItems(peer: Peer, options: MeasureOptions): Item<Sample>[] {
-  return SIZES.map((size) => ({
+  return peer.sizes(SIZES).map((size) => ({
     label: peerLabel(peer.name, size),
     run: async () => ({ value: await peer.measure(size, options) }),
   }));

@@ -4,6 +4,8 @@ import type { MeasureOptions } from '../measure.ts';
 export interface Peer {
   /** One word: it stands in labels and is the key of `vsPeer`. */
   readonly name: string;
+  /** Those of the given sizes of packets, in bytes, that it can send. */
+  sizes(sizes: readonly number[]): readonly number[];
   /** Why it cannot run here; undefined when it can. Asked once, before the first round. */
   available(): Promise<string | undefined>;
   /** One measurement. @return packets per second that arrived. */
