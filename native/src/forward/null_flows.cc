@@ -147,18 +147,30 @@ bool SourceFlow::TakeReleased() noexcept {
 uint64_t SourceFlow::Allowance() noexcept {
   uint64_t left = config_.packets - sent_;
   if (config_.rate == 0) return left;
-  uint64_t due = static_cast<uint64_t>(static_cast<double>(NowNs() - started_ns_) * packets_per_ns_);
+  uint64_t due = paced_from_ + static_cast<uint64_t>(static_cast<double>(NowNs() - started_ns_) * packets_per_ns_);
   return std::min(left, due > sent_ ? due - sent_ : 0);
 }
 
 uint64_t SourceFlow::Due() const noexcept {
   // Without room it is the guest's kick that matters, however late the next packet is.
   if (config_.rate == 0 || Exhausted() || k_.blocked || Space() < slots_per_packet_) return 0;
-  return started_ns_ + static_cast<uint64_t>(static_cast<double>(sent_ + 1) / packets_per_ns_);
+  return started_ns_ + static_cast<uint64_t>(static_cast<double>(sent_ - paced_from_ + 1) / packets_per_ns_);
+}
+
+/// The pace begins with the attachment: a guest that comes late does not get all at once what it missed.
+void SourceFlow::StartPace() noexcept {
+  started_ns_ = NowNs();
+  paced_from_ = sent_;
+}
+
+void SourceFlow::TakeBack() noexcept {
+  TakeReleased();
+  started_ns_ = 0;
 }
 
 bool SourceFlow::Poll() noexcept {
   if (!k_.attached() || k_.blocked || Exhausted() || !TakeReleased()) return false;
+  if (started_ns_ == 0) StartPace();
   uint32_t space = std::min(Space(), kBatch);
   if (space < slots_per_packet_) return false;
   uint32_t tail = k_.hwtail;
