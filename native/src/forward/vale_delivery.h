@@ -37,6 +37,7 @@ class ValeDelivery {
   bool Open() noexcept;
   bool MustCut(uint16_t first) const noexcept;
   bool Room(uint32_t slots) noexcept;
+  bool CopySlot(const Frag& frag) noexcept;
   bool CopyWhole(uint16_t first) noexcept;
   bool CopyCut(uint16_t first, uint32_t slots) noexcept;
   uint16_t TakeNext() noexcept;
