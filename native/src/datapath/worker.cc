@@ -22,7 +22,7 @@ namespace ptnet {
 namespace {
 
 constexpr uint64_t kPacedSleepNs = 50'000;     // a source due sooner than this is polled, not slept for
-constexpr uint64_t kYieldAfterRounds = 8;     // idle rounds before others may have the core
+constexpr uint64_t kYieldAfterRounds = 8;      // idle rounds before others may have the core
 constexpr uint64_t kDoorbellCheckRounds = 64;  // rounds between two looks at the ioeventfds while busy
 constexpr std::chrono::milliseconds kStall{100};  // a call that waits longer looks for the reason
 
