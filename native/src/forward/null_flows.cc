@@ -45,8 +45,10 @@ uint32_t SinkFlow::Consume(uint32_t head) noexcept {
   uint32_t i = k_.hwcur, ahead = i;
   uint32_t stop = k_.Distance(i, head) > kBatch ? k_.Advance(i, kBatch) : head;
   if constexpr (level != Payload::kNone) {
-    for (uint32_t n = 0; n < kPrefetchAhead && ahead != head; n++, ahead = k_.Next(ahead))
-      __builtin_prefetch(k_.Buf(k_.ValidBuf(k_.slots[ahead].buf_idx) ? k_.slots[ahead].buf_idx : 0));
+    for (uint32_t n = 0; n < kPrefetchAhead && ahead != head; n++, ahead = k_.Next(ahead)) {
+      SlotWord next = ReadSlot(k_.slots[ahead]);
+      __builtin_prefetch(k_.Buf(k_.ValidBuf(next.buf_idx) ? next.buf_idx : 0));
+    }
   }
   // A packet of several slots may end beyond `stop`.
   for (uint32_t left = k_.Distance(i, stop); left > 0;) {
