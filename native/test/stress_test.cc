@@ -248,7 +248,7 @@ void AHostileGuestHarmsItselfAlone(Random& random) {
   }
   Finish(peer.guest.rx(), done);
   receiving.join();
-  engine->Synchronize();
+  for (auto [guest, port] : hostile) guest->Detach();
   for (auto [guest, port] : hostile) {
     uint64_t bad = 0, moved = 0;
     for (uint32_t i = 0; i < port->rings(); i++) {
