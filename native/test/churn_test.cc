@@ -171,52 +171,15 @@ void ALateKickFindsNoDeadFlow() {
   }
 }
 
-/// Runs traffic over a pipe, to a sink and from a source, while `disturb` is called with each attachment in turn.
-template <class Disturb>
-void UnderTraffic(Random& random, bool doorbells, uint64_t packets, Disturb disturb) {
-  auto engine = MakeEngine(2);
-  NullRig null(engine, 16, Served(Policy::kNotify), Source(packets));
-  PipeRig pipe(engine, 8, Served(Policy::kAdaptive), Served(Policy::kAdaptive));
-  Guest* guests[] = {&null.guest, &pipe.a, &pipe.b};
-  std::vector<std::unique_ptr<Doorbells>> bells;
-  for (Guest* guest : guests)
-    if (doorbells) bells.push_back(std::make_unique<Doorbells>(*guest));
-  std::atomic<int> running{3};
-  auto run = [&](auto body) {
-    return std::thread([&running, body, r = random.Split()]() mutable {
-      body(r);
-      running--;
-    });
-  };
-  std::thread threads[] = {
-      run([&](Random& r) {
-        Send(null.guest.tx(), 0, packets, r);
-        Drain(null.guest.tx());
-      }),
-      run([&](Random& r) {
-        Receiver receiver;
-        Receive(null.guest.rx(), receiver, packets, r);
-        receiver.CheckClean();
-      }),
-      run([&](Random& r) {
-        std::thread answerer([&, s = r.Split()]() mutable { Answer(pipe.b, packets / 4, s, {1}); });
-        Ask(pipe.a, packets / 4, r, {0});
-        answerer.join();
-      })};
-  for (size_t i = 0; running > 0; i = (i + 1) % 3) disturb(*engine, *guests[i]);
-  for (std::thread& thread : threads) thread.join();
-  null.CheckSink(packets);
-  CHECK_EQ(null.rx().packets, packets);
-}
-
 void FlowsMoveUnderTraffic(Random& random) {
   for (bool doorbells : {false, true}) {
     int moves = 0;
-    UnderTraffic(random, doorbells, 4000, [&](Engine& engine, Guest& guest) {
-      CHECK_OK(guest.attachment->SetPolicy(AnyService(random, engine)));
+    auto engine = MakeEngine(2);
+    UnderTraffic(engine, random, doorbells, 20'000, [&](Guest& guest) {
+      CHECK_OK(guest.attachment->SetPolicy(AnyService(random, *engine)));
       if (moves++; random.OneIn(4)) usleep(random.Below(200));
     });
-    CHECK(moves > 50);
+    CHECK(moves > 20);
   }
 }
 
@@ -266,11 +229,11 @@ void DoorbellsAreHeardByABusyWorker(Random& random) {
 /// Guests read both eventfds, and are told through the one that is set.
 void InterruptsAreReplacedUnderTraffic(Random& random) {
   int replacements = 0;
-  UnderTraffic(random, false, 4000, [&](Engine&, Guest& guest) {
+  UnderTraffic(MakeEngine(2), random, false, 20'000, [&](Guest& guest) {
     guest.ReplaceInterrupts(random.OneIn(2));
     if (replacements++; random.OneIn(4)) usleep(random.Below(100));
   });
-  CHECK(replacements > 50);
+  CHECK(replacements > 20);
 }
 
 /// This guest always asks for interrupts; nobody but us reads them.

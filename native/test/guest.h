@@ -156,6 +156,10 @@ class Guest {
   /// Inline policy: serves one ring now.
   bool Sync(GuestRing& ring) { return attachment->Sync(ring.number); }
   int fd() const { return fd_; }
+  /// A word of one ring's CSB entry, in the guest's own mapping.
+  uint32_t& csb_word(bool host_to_guest, uint32_t ring, uint32_t word) {
+    return reinterpret_cast<uint32_t*>(ram_ + (host_to_guest ? 4096 : 0))[16 * ring + word];
+  }
 
   std::vector<GuestRing> rings;
   std::shared_ptr<Attachment> attachment;

@@ -192,4 +192,41 @@ struct Doorbells {
   }
 };
 
+/// Runs traffic over a pipe, to a sink and from a source, while `disturb` is called with each of their guests in turn.
+template <class Disturb>
+void UnderTraffic(std::shared_ptr<Engine> engine, Random& random, bool doorbells, uint64_t packets, Disturb disturb) {
+  NullRig null(engine, 16, Served(Policy::kNotify), Source(packets));
+  PipeRig pipe(engine, 8, Served(Policy::kAdaptive), Served(Policy::kAdaptive));
+  Guest* guests[] = {&null.guest, &pipe.a, &pipe.b};
+  std::vector<std::unique_ptr<Doorbells>> bells;
+  for (Guest* guest : guests)
+    if (doorbells) bells.push_back(std::make_unique<Doorbells>(*guest));
+  std::atomic<int> running{3};
+  auto run = [&](auto body) {
+    return std::thread([&running, body, r = random.Split()]() mutable {
+      body(r);
+      running--;
+    });
+  };
+  std::thread threads[] = {
+      run([&](Random& r) {
+        Send(null.guest.tx(), 0, packets, r);
+        Drain(null.guest.tx());
+      }),
+      run([&](Random& r) {
+        Receiver receiver;
+        Receive(null.guest.rx(), receiver, packets, r);
+        receiver.CheckClean();
+      }),
+      run([&](Random& r) {
+        std::thread answerer([&, s = r.Split()]() mutable { Answer(pipe.b, packets / 4, s, {1}); });
+        Ask(pipe.a, packets / 4, r, {0});
+        answerer.join();
+      })};
+  for (size_t i = 0; running > 0; i = (i + 1) % 3) disturb(*guests[i]);
+  for (std::thread& thread : threads) thread.join();
+  null.CheckSink(packets);
+  CHECK_EQ(null.rx().packets, packets);
+}
+
 }  // namespace ptnet::test

@@ -78,6 +78,7 @@ class ValeFlow final : public Flow {
   void Append(Chain* chain, uint16_t item) noexcept;
   void DeliverUnicast(ValeSwitch& sw) noexcept;
   void DeliverWithFlood(ValeSwitch& sw) noexcept;
+  void DropChain(const Chain& chain) noexcept;
   bool HasWork() noexcept;
 
   friend class ValeDelivery;

@@ -123,7 +123,10 @@ void ValeFlow::DeliverUnicast(ValeSwitch& sw) noexcept {
   for (uint32_t t = 0; t < touched_count_; t++) {
     uint32_t to = touched_[t];
     in_touched_[to] = false;
-    if (ValePort* port = sw.port(to)) ValeDelivery(*this, *port, k_.index).Deliver(chains_[to].first, kEnd);
+    if (ValePort* port = sw.port(to))
+      ValeDelivery(*this, *port, k_.index).Deliver(chains_[to].first, kEnd);
+    else
+      DropChain(chains_[to]);
   }
 }
 
@@ -137,10 +140,20 @@ void ValeFlow::DeliverWithFlood(ValeSwitch& sw) noexcept {
       if (port == nullptr) continue;
       somebody = true;
       ValeDelivery(*this, *port, k_.index).Deliver(in_touched_[to] ? chains_[to].first : kEnd, flood_.first);
+      in_touched_[to] = false;
     }
   }
-  for (uint32_t t = 0; t < touched_count_; t++) in_touched_[touched_[t]] = false;
+  for (uint32_t t = 0; t < touched_count_; t++) {
+    uint32_t to = touched_[t];
+    if (in_touched_[to]) DropChain(chains_[to]);
+    in_touched_[to] = false;
+  }
   if (!somebody) k_.counters->CountDrop(Drop::kNoDestination, flooded_);
+}
+
+/// Their port has left the switch since they were looked up.
+void ValeFlow::DropChain(const Chain& chain) noexcept {
+  for (uint16_t at = chain.first; at != kEnd; at = batch_[at].next) k_.counters->CountDrop(Drop::kNoDestination);
 }
 
 bool ValeFlow::Arm() noexcept {
