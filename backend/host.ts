@@ -71,7 +71,10 @@ export class Host {
       this.#kick.close();
       throw error;
     }
-    const watched = this.#ptnets.map(({ options }) => ({ device: options.name, port: options.port }));
+    const watched = this.#ptnets.map((hosted) => {
+      const { name: device, port } = hosted.options;
+      return { device, port, check: () => hosted.checkCsb() };
+    });
     this.#watch = new FaultWatch(this.#pool.engine, watched, log);
   }
 

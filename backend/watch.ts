@@ -21,6 +21,8 @@ export interface Watched {
   /** `vm1/net0`. */
   readonly device: string;
   readonly port: Port;
+  /** Looks at what no counter shows. */
+  check(): void;
 }
 
 export class FaultWatch {
@@ -41,7 +43,8 @@ export class FaultWatch {
 
   /** One look; a line for each ring and fault that has grown. */
   look(): void {
-    for (const { device, port } of this.#watched) {
+    for (const { device, port, check } of this.#watched) {
+      check();
       for (let ring = 0; ring < port.rings; ring++) this.#lookAt(device, port, ring);
     }
   }

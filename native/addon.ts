@@ -136,6 +136,7 @@ interface Addon {
     options: AttachOptions,
   ): Handle<'attachment'>;
   detach(attachment: Handle<'attachment'>): void;
+  attachmentCsbLost(attachment: Handle<'attachment'>): boolean;
   attachmentTarget(attachment: Handle<'attachment'>): object;
   attachmentSync(attachment: Handle<'attachment'>, ring: number): boolean;
   attachmentRing(attachment: Handle<'attachment'>, ring: number): void;

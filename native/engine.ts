@@ -41,6 +41,10 @@ export class Attachment {
   get doorbellTarget(): object {
     return addon.attachmentTarget(this.handle);
   }
+  /** The guest has truncated the file that its CSB lies in: nothing it writes there arrives any more. */
+  get csbLost(): boolean {
+    return addon.attachmentCsbLost(this.handle);
+  }
   /** Policy inline: serves the ring here and now; true when something moved. */
   sync(ring: number): boolean {
     return addon.attachmentSync(this.handle, ring);

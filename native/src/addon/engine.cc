@@ -99,6 +99,12 @@ Napi::Value Detach(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value AttachmentCsbLost(const Napi::CallbackInfo& info) {
+  auto attachment = UnwrapHandle<Attachment>(info[0]);
+  if (!attachment) return info.Env().Undefined();
+  return Napi::Boolean::New(info.Env(), attachment->csb_lost());
+}
+
 Napi::Value AttachmentTarget(const Napi::CallbackInfo& info) {
   auto attachment = UnwrapHandle<Attachment>(info[0]);
   if (!attachment) return info.Env().Undefined();
@@ -171,6 +177,7 @@ void InitEngine(Napi::Env env, Napi::Object exports) {
   exports.Set("engineNudge", Napi::Function::New(env, EngineNudge));
   exports.Set("attach", Napi::Function::New(env, Attach));
   exports.Set("detach", Napi::Function::New(env, Detach));
+  exports.Set("attachmentCsbLost", Napi::Function::New(env, AttachmentCsbLost));
   exports.Set("attachmentTarget", Napi::Function::New(env, AttachmentTarget));
   exports.Set("attachmentSync", Napi::Function::New(env, AttachmentSync));
   exports.Set("attachmentRing", Napi::Function::New(env, AttachmentRing));
