@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TestHost } from '../harness/host.ts';
 import { killAll, startGuests } from './guests.ts';
+import { idlePlan } from './idle-plans.ts';
 import type { MeasureOptions } from './measure.ts';
-import { idlePlan } from './plans.ts';
 
 /** An adaptive worker has long stopped spinning, and the guests have come to rest. */
 const SETTLE_MS = 300;
@@ -13,7 +13,7 @@ export async function measureIdle(rings: number, { seconds, signal }: MeasureOpt
   const plan = idlePlan(rings);
   const host = await TestHost.start(plan.config);
   try {
-    const guests = await startGuests(host, plan.senders);
+    const guests = await startGuests(host, plan.guests);
     try {
       await sleep(SETTLE_MS, undefined, { signal });
       const cpu = process.cpuUsage();

@@ -1,10 +1,14 @@
 // The guests of a measurement: started, let go, stopped, and what they found looked at.
 import { type JobResult, type SpawnedGuest, spawnGuest } from '../../guest-driver/model/index.ts';
-import type { TestHost } from '../harness/host.ts';
 import type { GuestPlan } from './plans.ts';
 
+/** Knows a VM's sockets, memory device first. */
+export interface Sockets {
+  sockets(vm: string): string[];
+}
+
 /** Starts one process per VM; resolves when each has attached its ports. The loops wait for go(). */
-export async function startGuests(host: TestHost, plans: readonly GuestPlan[]): Promise<SpawnedGuest[]> {
+export async function startGuests(host: Sockets, plans: readonly GuestPlan[]): Promise<SpawnedGuest[]> {
   const guests = plans.map(({ vm, loops }) => {
     const [memdev, ...ptnet] = host.sockets(vm);
     return spawnGuest({ memdev: memdev!, ptnet, loops, hold: true });

@@ -1,13 +1,30 @@
 // Everything that can be measured here, and what cannot and why.
+import { vmPrerequisites } from '../../vm-images/fetch.ts';
 import { measureIdle } from './cost.ts';
+import { cyclesPerPacket, whyNoCycles } from './cycles.ts';
+import { busyPairPlan } from './idle-plans.ts';
 import { LIMITS, limitLabel, sampleLimit } from './limits.ts';
-import { type MeasureOptions, measure } from './measure.ts';
+import { type MeasureOptions, measure, type Rates } from './measure.ts';
+import { measureMemoryPerPort } from './memory.ts';
 import { PEERS } from './peers/list.ts';
 import { type Peer, peerLabel } from './peers/peer.ts';
 import { planOf } from './plans.ts';
 import type { Item } from './rounds.ts';
 import type { Sample } from './sample.ts';
-import { IDLE_RINGS, idleLabel, labelOf, SCENARIOS, SIZES } from './scenarios.ts';
+import {
+  CYCLE_PATHS,
+  cyclesLabel,
+  IDLE_RINGS,
+  idleLabel,
+  labelOf,
+  MEMORY_LABEL,
+  portsLabel,
+  SCENARIOS,
+  SIZES,
+  SWITCH_PORTS,
+} from './scenarios.ts';
+
+import { VmFleet } from './vm-fleet.ts';
 
 export interface Program {
   readonly items: readonly Item<Sample>[];
@@ -24,13 +41,34 @@ function limitItems({ seconds }: MeasureOptions): Item<Sample>[] {
 }
 
 function pathItems(options: MeasureOptions): Item<Sample>[] {
-  return SCENARIOS.map((scenario) => ({
+  return SCENARIOS.filter(({ vm }) => !vm).map((scenario) => ({
     label: labelOf(scenario),
-    run: async () => {
-      const { sent, received, cpus } = await measure(planOf(scenario), options);
-      return { value: received, sent, ...(cpus && { cpus }) };
-    },
+    run: async () => sampleOf(await measure(planOf(scenario), options)),
   }));
+}
+
+function vmItems(fleet: VmFleet, options: MeasureOptions): Item<Sample>[] {
+  return SCENARIOS.filter(({ vm }) => vm).map((scenario) => ({
+    label: labelOf(scenario),
+    run: async () => sampleOf(await fleet.measure(scenario, options)),
+  }));
+}
+
+const sampleOf = ({ sent, received, cpus }: Rates): Sample => ({
+  value: received,
+  sent,
+  ...(cpus && { cpus }),
+});
+
+async function whyNoVms(fleet: VmFleet): Promise<string | undefined> {
+  const found = await vmPrerequisites();
+  if (!found.ok) return `no VM can be had: ${found.why}`;
+  try {
+    await fleet.start();
+    return undefined;
+  } catch (error) {
+    return `the VMs do not start: ${(error as Error).message}`;
+  }
 }
 
 function peerItems(peer: Peer, options: MeasureOptions): Item<Sample>[] {
@@ -40,33 +78,55 @@ function peerItems(peer: Peer, options: MeasureOptions): Item<Sample>[] {
   }));
 }
 
-function idleItems(options: MeasureOptions): Item<Sample>[] {
-  return IDLE_RINGS.map((rings) => ({
-    label: idleLabel(rings),
-    run: async () => ({ value: await measureIdle(rings, options) }),
+function costItems(options: MeasureOptions): Item<Sample>[] {
+  return [
+    ...IDLE_RINGS.map((rings) => ({
+      label: idleLabel(rings),
+      run: async () => ({ value: await measureIdle(rings, options) }),
+    })),
+    ...SWITCH_PORTS.map((ports) => ({
+      label: portsLabel(ports),
+      run: async () => ({ value: (await measure(busyPairPlan(ports), options)).received }),
+    })),
+    { label: MEMORY_LABEL, run: async () => ({ value: await measureMemoryPerPort() }) },
+  ];
+}
+
+function cycleItems(options: MeasureOptions): Item<Sample>[] {
+  return CYCLE_PATHS.map((path) => ({
+    label: cyclesLabel(path),
+    run: async () => ({ value: await cyclesPerPacket(path, options) }),
   }));
 }
 
 export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEERS): Program {
   const byPeer = peers.map((peer) => ({ peer, items: peerItems(peer, options) }));
+  // Each with what only tells at run time whether it can be had.
+  const fleet = new VmFleet();
+  const optional = [
+    { items: vmItems(fleet, options), whyNot: () => whyNoVms(fleet) },
+    ...byPeer.map(({ peer, items }) => ({ items, whyNot: () => peer.available() })),
+    { items: cycleItems(options), whyNot: whyNoCycles },
+  ];
   return {
     items: [
       ...limitItems(options),
       ...pathItems(options),
-      ...byPeer.flatMap(({ items }) => items),
-      ...idleItems(options),
+      ...costItems(options),
+      ...optional.flatMap(({ items }) => items),
     ],
     prepare: async (labels) => {
       const absent = new Map<string, string>();
-      for (const { peer, items } of byPeer) {
+      for (const { items, whyNot } of optional) {
         const wanted = items.filter(({ label }) => labels.has(label));
-        const why = wanted.length === 0 ? undefined : await peer.available();
+        const why = wanted.length === 0 ? undefined : await whyNot();
         if (why !== undefined) for (const { label } of wanted) absent.set(label, why);
       }
       return absent;
     },
     close: async () => {
       for (const { peer } of byPeer) await peer.close?.();
+      await fleet.close();
     },
   };
 }

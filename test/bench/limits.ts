@@ -28,7 +28,7 @@ export type LimitRates = Readonly<Record<LimitName, number>>;
 
 /** Packets per second that one pair of threads could pass at best, as far as the limits tell. */
 export function bound(scenario: Scenario, rates: LimitRates): number {
-  const slots = slotsOf(scenario.size);
+  const slots = scenario.path === 'host-to-guest' ? 1 : slotsOf(scenario.size);
   const bytes = bytesTouched(scenario);
   if (bytes === 0) return rates.slots / slots;
   return Math.min(rates['slots+copy'] / slots, rates.memory / bytes);

@@ -9,6 +9,8 @@ import type { Counted, Plan } from './plans.ts';
 export interface MeasureOptions {
   readonly seconds: number;
   readonly signal: AbortSignal;
+  /** What takes place of the sleep between the two looks; it gets the processes of the host and its guests. */
+  readonly during?: (pids: readonly number[]) => Promise<void>;
 }
 
 /** Packets per second, and what they cost. */
@@ -94,7 +96,20 @@ export async function measure(plan: Plan, options: MeasureOptions): Promise<Rate
   }
 }
 
-async function run(host: TestHost, plan: Plan, { seconds, signal }: MeasureOptions): Promise<Rates> {
+async function run(host: TestHost, plan: Plan, options: MeasureOptions): Promise<Rates> {
+  const idle = await startGuests(host, plan.idle ?? []);
+  try {
+    return await runTraffic(host, plan, options);
+  } finally {
+    killAll(idle);
+  }
+}
+
+async function runTraffic(
+  host: TestHost,
+  plan: Plan,
+  { seconds, signal, during }: MeasureOptions,
+): Promise<Rates> {
   const first = await startGuests(host, plan.first);
   for (const guest of first) guest.go();
   const firstResults = await Promise.all(first.map(async ({ done }) => await done));
@@ -114,7 +129,7 @@ async function run(host: TestHost, plan: Plan, { seconds, signal }: MeasureOptio
     const pids = guests.map(({ pid }) => pid);
     const firstCpu = readCpu(pids);
     const start = read();
-    await sleep(seconds * 1000, undefined, { signal });
+    await (during?.([process.pid, ...pids]) ?? sleep(seconds * 1000, undefined, { signal }));
     const end = read();
     const cpus = cpusBetween(firstCpu, readCpu(pids));
     checkResults(await stopGuests(guests), plan.lossless);

@@ -20,6 +20,8 @@ export interface Plan {
   readonly config: string;
   /** Run to their end before the others start. */
   readonly first: readonly GuestPlan[];
+  /** Attached all the time, and doing nothing. */
+  readonly idle?: readonly GuestPlan[];
   readonly receivers: readonly GuestPlan[];
   readonly senders: readonly GuestPlan[];
   readonly sent: readonly Counted[];
@@ -36,10 +38,10 @@ const RESERVED_BUFFERS = 2;
 export const macOf = (i: number): string => `02:00:00:00:01:${i.toString(16).padStart(2, '0')}`;
 const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 
-/** Slots that a packet takes. */
+/** Slots that a packet takes when its sender is a guest. */
 export const slotsOf = (size: number): number => Math.ceil(size / BUF_SIZE);
 
-const device = (port: string, i = 0) => ({ port, mac: macOf(i) });
+export const device = (port: string, i = 0) => ({ port, mac: macOf(i) });
 
 const sending = ({ size, burst, payload }: Scenario, to: Pick<JobLoop, 'dst' | 'spread'> = {}): JobLoop => ({
   op: 'send',
@@ -74,8 +76,14 @@ function hostToGuest(scenario: Scenario): Plan {
   const { rings, size, payload } = scenario;
   const port = { 'rx-rings': rings, source: { packets: 'unlimited', size, payload } };
   const counted: Counted[] = [{ port: 'null:a', dir: 'rx' }];
+  // A source puts a packet into one buffer.
+  const lan = { 'buf-size': Math.max(BUF_SIZE, size), 'buf-num': (rings + 3) * SLOTS + RESERVED_BUFFERS };
   return {
-    config: stringify({ ports: { 'null:a': port }, vms: { vm1: { devices: [device('null:a')] } } }),
+    config: stringify({
+      regions: { lan },
+      ports: { 'null:a': port },
+      vms: { vm1: { region: 'lan', devices: [device('null:a')] } },
+    }),
     first: [],
     receivers: [{ vm: 'vm1', loops: [receiving(scenario)] }],
     senders: [],
@@ -187,23 +195,3 @@ const PLANS: Readonly<Record<PathName, (scenario: Scenario) => Plan>> = {
 };
 
 export const planOf = (scenario: Scenario): Plan => PLANS[scenario.path](scenario);
-
-/** Rings of one device; a VM has at most 28 devices. */
-const IDLE_RINGS_PER_DEVICE = 10;
-const IDLE_DEVICES_PER_VM = 25;
-const IDLE_SLOTS = 64;
-
-/** Guests that attach `rings` rings, half of them each way, and leave them alone. */
-export function idlePlan(rings: number): Pick<Plan, 'config' | 'senders'> {
-  const perDevice = Math.max(2, Math.min(rings, IDLE_RINGS_PER_DEVICE));
-  const names = Array.from({ length: Math.max(1, rings / perDevice) }, (_, i) => `null:i${i}`);
-  const half = perDevice / 2;
-  const shape = { 'tx-rings': half, 'rx-rings': half, 'tx-slots': IDLE_SLOTS, 'rx-slots': IDLE_SLOTS };
-  const vms: Record<string, object> = {};
-  for (let i = 0; i < names.length; i += IDLE_DEVICES_PER_VM) {
-    const ports = names.slice(i, i + IDLE_DEVICES_PER_VM);
-    vms[`vm${i / IDLE_DEVICES_PER_VM}`] = { devices: ports.map((port) => ({ port })) };
-  }
-  const config = stringify({ ports: Object.fromEntries(names.map((name) => [name, shape])), vms });
-  return { config, senders: rings === 0 ? [] : Object.keys(vms).map((vm) => ({ vm, loops: [] })) };
-}

@@ -43,10 +43,12 @@ export interface Scenario {
 
 const BASE = { vm: false, size: 60, rings: 1, burst: 256, payload: 'none' } as const;
 export const SIZES = [60, 256, 1024, 1514, 9000] as const;
+/** A source puts a packet into one buffer, and those of VMs have netmap's usual size. */
+export const ONE_BUFFER_SIZES = SIZES.filter((size) => size <= 2048);
 const RINGS = [2, 4];
 const BURSTS = [1, 8, 64, 512];
 /** Where the cost of a cache line and the cost of bytes show. */
-const STAMPED_SIZES = [60, 1514];
+export const STAMPED_SIZES = [60, 1514] as const;
 
 const withSizes = (base: Scenario, sizes: readonly number[], payload: Payload): Scenario[] =>
   sizes.map((size) => ({ ...base, size, payload }));
@@ -72,9 +74,20 @@ function valeScenarios(path: PathName): Scenario[] {
   return [...withSizes(base, SIZES, 'none'), ...withSizes(base, STAMPED_SIZES, 'full')];
 }
 
+function vmScenarios(path: PairPath): Scenario[] {
+  const base: Scenario = { path, ...BASE, vm: true };
+  return [
+    ...withSizes(base, path === 'host-to-guest' ? ONE_BUFFER_SIZES : SIZES, 'none'),
+    ...withSizes(base, STAMPED_SIZES, 'stamp'),
+    ...withSizes(base, STAMPED_SIZES, 'full'),
+    ...withRingsAndBursts(base),
+  ];
+}
+
 export const SCENARIOS: readonly Scenario[] = [
   ...PAIR_PATHS.flatMap(modelScenarios),
   ...VALE_PATHS.flatMap(valeScenarios),
+  ...PAIR_PATHS.flatMap(vmScenarios),
 ];
 
 /** Its name in reports. */

@@ -1,0 +1,72 @@
+// Plans with much that is attached and does nothing.
+import { parse, stringify } from 'yaml';
+import { type GuestPlan, type Plan, planOf } from './plans.ts';
+import type { Scenario } from './scenarios.ts';
+
+/** A VM has at most 28 devices. */
+const DEVICES_PER_VM = 25;
+/** Rings of one device. */
+const RINGS_PER_DEVICE = 10;
+const SLOTS = 64;
+const SMALL = { 'tx-slots': SLOTS, 'rx-slots': SLOTS };
+
+/** As few VMs as have room for the ports. */
+function vmsFor(ports: readonly string[]): Record<string, { devices: { port: string }[] }> {
+  const vms: Record<string, { devices: { port: string }[] }> = {};
+  for (let i = 0; i < ports.length; i += DEVICES_PER_VM)
+    vms[`idle${i / DEVICES_PER_VM}`] = {
+      devices: ports.slice(i, i + DEVICES_PER_VM).map((port) => ({ port })),
+    };
+  return vms;
+}
+
+const attached = (vms: object): GuestPlan[] => Object.keys(vms).map((vm) => ({ vm, loops: [] }));
+
+/** What a host and its guests have to be told so that everything is attached. */
+export interface IdlePlan {
+  /** YAML, without run-dir. */
+  readonly config: string;
+  readonly guests: readonly GuestPlan[];
+}
+
+/** `rings` rings, half of them each way. */
+export function idlePlan(rings: number): IdlePlan {
+  const perDevice = Math.max(2, Math.min(rings, RINGS_PER_DEVICE));
+  const names = Array.from({ length: Math.max(1, rings / perDevice) }, (_, i) => `null:i${i}`);
+  const half = perDevice / 2;
+  const shape = { 'tx-rings': half, 'rx-rings': half, ...SMALL };
+  const vms = vmsFor(names);
+  const config = stringify({ ports: Object.fromEntries(names.map((name) => [name, shape])), vms });
+  return { config, guests: rings === 0 ? [] : attached(vms) };
+}
+
+const portNames = (ports: number): string[] => Array.from({ length: ports }, (_, i) => `vale0:i${i}`);
+
+/** Small ports of one switch. */
+export function idlePortsPlan(ports: number): IdlePlan {
+  const vms = vmsFor(portNames(ports));
+  return { config: stringify({ switches: { vale0: SMALL }, vms }), guests: attached(vms) };
+}
+
+const PAIR: Scenario = {
+  path: 'guest-to-guest-vale',
+  vm: false,
+  size: 60,
+  rings: 1,
+  burst: 256,
+  payload: 'none',
+};
+
+/** One busy pair on a switch with `ports` ports; the others are small. */
+export function busyPairPlan(ports: number): Plan {
+  const pair = planOf(PAIR);
+  const { vms: busy, ...config } = parse(pair.config) as { vms: object };
+  const names = portNames(ports - 2);
+  const vms = vmsFor(names);
+  const shapes = Object.fromEntries(names.map((name) => [name, { ...SMALL }]));
+  return {
+    ...pair,
+    config: stringify({ ...config, ports: shapes, vms: { ...busy, ...vms } }),
+    idle: attached(vms),
+  };
+}

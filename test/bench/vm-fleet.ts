@@ -1,0 +1,128 @@
+// Measurements in real VMs: two of them, started once and used in every round.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentResult } from '../harness/agent.ts';
+import { TestHost } from '../harness/host.ts';
+import { Vm } from '../harness/vm.ts';
+import { cpusBetween, readCpu } from './cpu.ts';
+import { checkTraffic } from './guests.ts';
+import { count, type MeasureOptions, type Rates, ratesBetween, readAt } from './measure.ts';
+import type { Scenario } from './scenarios.ts';
+import { fleetConfig, KNOWN, type Order, type VmName, type VmPlan, vmPlanOf } from './vm-plans.ts';
+
+/** Emulated code is translated when it first runs. */
+const WARM_UP_SECONDS = 0.25;
+/** The serial line and the start of the agent's loop. */
+const START_SECONDS = 0.75;
+const FIRST_PACKET_MS_MAX = 10_000;
+/** Numbers that one measurement cannot use up. */
+const SEQ_STEP = 2 ** 36;
+
+export class VmFleet {
+  #running: Promise<{ host: TestHost; vms: ReadonlyMap<string, Vm> }> | undefined;
+  #firstSeq = 0;
+
+  /** Starts the VMs if they are not running. @throws what kept them from it, each time. */
+  async start(): Promise<void> {
+    this.#running ??= startFleet();
+    await this.#running;
+  }
+
+  async measure(scenario: Scenario, options: MeasureOptions): Promise<Rates> {
+    await this.start();
+    const { host, vms } = await this.#running!;
+    const seconds = START_SECONDS + WARM_UP_SECONDS + options.seconds;
+    const plan = vmPlanOf(scenario, seconds, this.#firstSeq);
+    this.#firstSeq += SEQ_STEP;
+    const orders = [plan.receiver, plan.sender].filter((order) => order !== undefined);
+    const before = count(host.host.stats(), plan.received);
+    const jobs = orders.map((order) => new RunningOrder(vms.get(order.vm)!, order));
+    try {
+      return await looks(host, plan, before, { jobs, options, pids: pidsOf(vms) });
+    } finally {
+      await Promise.allSettled(jobs.map(({ done }) => done));
+    }
+  }
+
+  async close(): Promise<void> {
+    const running = await this.#running?.catch(() => undefined);
+    if (!running) return;
+    await Promise.all([...running.vms.values()].map((vm) => vm.stop()));
+    await running.host.close();
+  }
+}
+
+const pidsOf = (vms: ReadonlyMap<string, Vm>): number[] => [...vms.values()].map(({ pid }) => pid);
+
+async function startFleet(): Promise<{ host: TestHost; vms: ReadonlyMap<string, Vm> }> {
+  const host = await TestHost.start(fleetConfig());
+  const vms = new Map<VmName, Vm>();
+  try {
+    for (const name of ['vm1', 'vm2'] as const)
+      vms.set(name, await Vm.start({ name: `bench-${name}`, sockets: host.sockets(name) }));
+    await Promise.all([...vms.values()].map((vm) => vm.ready()));
+    await vms.get(KNOWN.vm)!.agent(KNOWN.command);
+    return { host, vms };
+  } catch (error) {
+    await Promise.all([...vms.values()].map((vm) => vm.stop()));
+    await host.close();
+    throw error;
+  }
+}
+
+/** An agent's loop, of which one can ask whether it still runs. */
+class RunningOrder {
+  readonly done: Promise<AgentResult>;
+  readonly name: string;
+  ended = false;
+
+  constructor(vm: Vm, { command }: Order) {
+    this.name = `${vm.name}: ${command}`;
+    this.done = vm.agent(command).finally(() => {
+      this.ended = true;
+    });
+    // Looked at only after the last look at the counters.
+    this.done.catch(() => {});
+  }
+}
+
+interface Watch {
+  readonly jobs: readonly RunningOrder[];
+  readonly options: MeasureOptions;
+  readonly pids: readonly number[];
+}
+
+async function looks(
+  host: TestHost,
+  plan: VmPlan,
+  before: number,
+  { jobs, options, pids }: Watch,
+): Promise<Rates> {
+  const read = () =>
+    readAt(
+      plan,
+      () => host.host.stats(),
+      () => performance.now(),
+    );
+  const { seconds, signal } = options;
+  const deadline = performance.now() + FIRST_PACKET_MS_MAX;
+  while (read().received === before) {
+    const ended = jobs.find((job) => job.ended);
+    if (ended)
+      throw new Error(`${ended.name}: ended before a packet arrived: ${JSON.stringify(await ended.done)}`);
+    if (performance.now() > deadline) throw new Error(`no packet arrived in ${FIRST_PACKET_MS_MAX / 1000} s`);
+    await sleep(2, undefined, { signal });
+  }
+  await sleep(WARM_UP_SECONDS * 1000, undefined, { signal });
+  const firstCpu = readCpu(pids);
+  const start = read();
+  await sleep(seconds * 1000, undefined, { signal });
+  const end = read();
+  const cpus = cpusBetween(firstCpu, readCpu(pids));
+  const ended = jobs.find((job) => job.ended);
+  const results = await Promise.all(jobs.map(({ done }) => done));
+  if (ended) throw new Error(`${ended.name}: ended before the last look: the machine is too busy`);
+  for (const { received } of results)
+    checkTraffic(received as { lost: number; late: number; corrupt: number }, plan.lossless);
+  for (const { sink } of host.host.stats().ports) if (sink) checkTraffic(sink, false);
+  return { ...ratesBetween(start, end), cpus };
+}

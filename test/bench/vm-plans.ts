@@ -1,0 +1,140 @@
+// The two real VMs that all measurements share: their devices, and what each agent is told for a scenario.
+import { stringify } from 'yaml';
+import { type Counted, macOf, slotsOf } from './plans.ts';
+import {
+  ONE_BUFFER_SIZES,
+  type PairPath,
+  type Payload,
+  type Scenario,
+  SIZES,
+  STAMPED_SIZES,
+} from './scenarios.ts';
+
+const RINGS_MAX = 4;
+const REGION_BUFFERS = 65_536;
+/** A switch learns where the second VM is from a packet to nobody. */
+const NOBODY = '02:00:00:00:02:00';
+const RECEIVER_IDLE_MS = 150;
+/** Beyond the sender's end: a receiver ends when nothing has come for a while. */
+const RECEIVER_EXTRA_SECONDS = 30;
+
+const sinkName = (payload: Payload): string => `null:to_${payload}`;
+const sourceName = (size: number, payload: Payload): string => `null:from_${size}_${payload}`;
+
+/** Rings are varied only here, and each ring takes its buffers. */
+const isBase = (size: number, payload: Payload): boolean => size === SIZES[0] && payload === 'none';
+
+const SOURCES = [
+  ...ONE_BUFFER_SIZES.map((size) => ({ size, payload: 'none' as const })),
+  ...STAMPED_SIZES.flatMap((size) => [
+    { size, payload: 'stamp' as const },
+    { size, payload: 'full' as const },
+  ]),
+];
+
+const wide = () => ({ 'tx-rings': RINGS_MAX, 'rx-rings': RINGS_MAX });
+
+const PORTS: Readonly<Record<string, object>> = {
+  [sinkName('none')]: { 'tx-rings': RINGS_MAX },
+  [sinkName('stamp')]: { sink: { verify: true, payload: 'stamp' } },
+  [sinkName('full')]: { sink: { verify: true } },
+  ...Object.fromEntries(
+    SOURCES.map(({ size, payload }) => [
+      sourceName(size, payload),
+      { 'rx-rings': isBase(size, payload) ? RINGS_MAX : 1, source: { packets: 'unlimited', size, payload } },
+    ]),
+  ),
+  'p{1': wide(),
+  'p}1': wide(),
+  'vale0:1': wide(),
+  'vale0:2': wide(),
+};
+
+/** In the order of their devices. */
+const VM_PORTS: Readonly<Record<'vm1' | 'vm2', readonly string[]>> = {
+  vm1: Object.keys(PORTS).filter((port) => port !== 'p}1' && port !== 'vale0:2'),
+  vm2: ['p}1', 'vale0:2'],
+};
+
+export type VmName = keyof typeof VM_PORTS;
+
+const vmConfig = (name: VmName) => ({
+  region: 'lan',
+  devices: VM_PORTS[name].map((port, i) => ({ port, mac: macOf(i + (name === 'vm1' ? 0 : 128)) })),
+});
+
+/** YAML, without run-dir. */
+export const fleetConfig = (): string =>
+  stringify({
+    regions: { lan: { 'buf-num': REGION_BUFFERS } },
+    ports: PORTS,
+    vms: { vm1: vmConfig('vm1'), vm2: vmConfig('vm2') },
+  });
+
+/** What the agent of a VM is told. */
+export interface Order {
+  readonly vm: VmName;
+  readonly command: string;
+}
+
+export interface VmPlan {
+  readonly receiver?: Order;
+  readonly sender?: Order;
+  readonly sent: readonly Counted[];
+  readonly received: readonly Counted[];
+  readonly lossless: boolean;
+}
+
+const macOfPort = (vm: VmName, port: string): string =>
+  vmConfig(vm).devices.find((d) => d.port === port)!.mac;
+const deviceOf = (vm: VmName, port: string): number => VM_PORTS[vm].indexOf(port);
+const ringList = (rings: number): string => Array.from({ length: rings }, (_, i) => i).join(',');
+
+/** The second VM becomes known to the switch. */
+export const KNOWN: Order = {
+  vm: 'vm2',
+  command: `send --device ${deviceOf('vm2', 'vale0:2')} --count 1 --payload full --tx-rings 0 --dst ${NOBODY}`,
+};
+
+interface Ends {
+  readonly to?: readonly [VmName, string];
+  readonly from?: readonly [VmName, string];
+}
+
+const ENDS: Readonly<Record<PairPath, (scenario: Scenario) => Ends>> = {
+  'guest-to-host': ({ payload }) => ({ from: ['vm1', sinkName(payload)] }),
+  'host-to-guest': ({ size, payload }) => ({ to: ['vm1', sourceName(size, payload)] }),
+  'guest-to-guest-pipe': () => ({ from: ['vm1', 'p{1'], to: ['vm2', 'p}1'] }),
+  'guest-to-guest-vale': () => ({ from: ['vm1', 'vale0:1'], to: ['vm2', 'vale0:2'] }),
+};
+
+/**
+ * @param seconds how long the loops run
+ * @param firstSeq of what is sent: a verifying sink remembers the numbers that it has seen
+ */
+export function vmPlanOf(scenario: Scenario, seconds: number, firstSeq: number): VmPlan {
+  const { size, rings, burst, payload } = scenario;
+  const path = scenario.path as PairPath;
+  const { from, to } = ENDS[path](scenario);
+  const common = `--payload ${payload} --burst ${burst}`;
+  // The receiver goes on until all that was sent has arrived: what were left over would be found by the next one.
+  const limits = from
+    ? `--seconds ${seconds + RECEIVER_EXTRA_SECONDS} --idle-ms ${RECEIVER_IDLE_MS}`
+    : `--seconds ${seconds}`;
+  const dst = from && to ? macOfPort(...to) : NOBODY;
+  const numbers = `--size ${size} --frags ${slotsOf(size)} --first-seq ${from && to ? 0 : firstSeq} --dst ${dst}`;
+  const send =
+    from &&
+    `send --device ${deviceOf(...from)} --seconds ${seconds} ${numbers} ${common} --tx-rings ${ringList(rings)}`;
+  const receive =
+    to && `receive --device ${deviceOf(...to)} ${limits} ${common} --rx-rings ${ringList(rings)}`;
+  const sent: Counted = from ? { port: from[1], dir: 'tx' } : { port: to![1], dir: 'rx' };
+  const received: Counted = to ? { port: to[1], dir: 'rx' } : sent;
+  return {
+    ...(to && { receiver: { vm: to[0], command: receive! } }),
+    ...(from && { sender: { vm: from[0], command: send! } }),
+    sent: [sent],
+    received: [received],
+    lossless: path === 'guest-to-guest-pipe',
+  };
+}
