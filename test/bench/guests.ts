@@ -1,5 +1,6 @@
 // The guests of a measurement: started, let go, stopped, and what they found looked at.
 import { type JobResult, type SpawnedGuest, spawnGuest } from '../../guest-driver/model/index.ts';
+import { cpuOfGuest } from './placement.ts';
 import type { GuestPlan } from './plans.ts';
 
 /** Knows a VM's sockets, memory device first. */
@@ -9,9 +10,9 @@ export interface Sockets {
 
 /** Starts one process per VM; resolves when each has attached its ports. The loops wait for go(). */
 export async function startGuests(host: Sockets, plans: readonly GuestPlan[]): Promise<SpawnedGuest[]> {
-  const guests = plans.map(({ vm, loops }) => {
+  const guests = plans.map(({ vm, loops }, i) => {
     const [memdev, ...ptnet] = host.sockets(vm);
-    return spawnGuest({ memdev: memdev!, ptnet, loops, hold: true });
+    return spawnGuest({ memdev: memdev!, ptnet, loops, hold: true }, cpuOfGuest(i));
   });
   try {
     await Promise.all(guests.map(async ({ ready }) => await ready));

@@ -4,6 +4,7 @@ import type { HostStats } from '../../backend/host-stats.ts';
 import { TestHost } from '../harness/host.ts';
 import { cpusBetween, readCpu } from './cpu.ts';
 import { checkResults, checkTraffic, killAll, startGuests, stopGuests } from './guests.ts';
+import { PLACED_ENGINE } from './placement.ts';
 import type { Counted, Plan } from './plans.ts';
 
 export interface MeasureOptions {
@@ -84,7 +85,7 @@ export function ratesBetween(first: Reading, last: Reading): Rates {
 
 /** Runs a plan once. What is sent before the warm-up has ended, or after the last look, does not count. */
 export async function measure(plan: Plan, options: MeasureOptions): Promise<Rates> {
-  const host = await TestHost.start(plan.config);
+  const host = await TestHost.start(PLACED_ENGINE + plan.config);
   try {
     return await run(host, plan, options);
   } catch (error) {
