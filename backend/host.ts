@@ -160,8 +160,12 @@ export class Host {
     };
   }
 
-  stats(): HostStats {
-    const ports = [...this.#ports.ports].map(([name, port]) => portStats(name, port, this.#users.get(name)));
+  /** @param names of the ports that are wanted; all of them when not given. */
+  stats(names: Iterable<string> = this.#ports.ports.keys()): HostStats {
+    const ports = [...names].flatMap((name) => {
+      const port = this.#ports.ports.get(name);
+      return port ? [portStats(name, port, this.#users.get(name))] : [];
+    });
     return { time: new Date().toISOString(), ports, workers: this.#pool.engine.workers };
   }
 
