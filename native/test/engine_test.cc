@@ -9,7 +9,7 @@ using namespace ptnet::test;
 
 namespace {
 
-constexpr uint64_t kPackets = 400;
+constexpr uint64_t kPackets = 1000;
 
 void TheSinkTakesEverything(std::shared_ptr<Engine> engine, Policy policy, uint32_t slots, Random& random) {
   NullRig rig(engine, slots, Served(policy, engine->workers() - 1));
@@ -69,6 +69,26 @@ void EveryPolicy(Random& random) {
   }
 }
 
+void Pause(uint32_t n) {
+  while (n-- > 0) CpuRelax();
+}
+
+/// The kick comes just when the worker goes to sleep, the interrupt just when the guest does.
+void NobodySleepsThroughAWakeup(Random& random) {
+  auto engine = MakeEngine();
+  NullRig rig(engine, 2, {Policy::kNotify, 0, 0});
+  GuestRing& ring = rig.guest.tx();
+  for (uint64_t seq = 0; seq < 40'000; seq++) {
+    PutProbe(ring, seq, random);
+    ring.Publish();
+    Pause(random.Below(64));
+    if (random.OneIn(2)) Drain(ring);
+    while (!ring.Drained()) CpuRelax();
+    Pause(random.Below(32));
+  }
+  rig.CheckSink(40'000);
+}
+
 /// Everything is taken and the host asks for a kick. The wish alone may be one that it takes back at once.
 bool Parked(GuestRing& ring) { return ring.Drained() && LoadRelaxed(ring.ktoa->kern_need_kick) == 1; }
 
@@ -107,6 +127,22 @@ void PollingFlowsDoNotPark(Random& random) {
   CHECK_EQ(polled.tx().kicks, 0u);
   polled.CheckSink(50);
   parked.CheckSink(50);
+}
+
+/// While its ring is polled a guest need not kick, however often it parked before.
+void APolledFlowWantsNoKicks(Random& random) {
+  auto engine = MakeEngine();
+  NullRig rig(engine, 16, Served(Policy::kNotify));
+  for (uint64_t round = 0; round < 20; round++) {
+    CHECK_OK(rig.guest.attachment->SetPolicy(Served(Policy::kNotify)));
+    Eventually("a parked flow", [&] { return Parked(rig.guest.tx()); });
+    CHECK_OK(rig.guest.attachment->SetPolicy(Served(Policy::kPoll)));
+    CHECK_EQ(LoadRelaxed(rig.guest.tx().ktoa->kern_need_kick), 0u);
+    Send(rig.guest.tx(), 20 * round, 20 * round + 20, random.Split());
+    Drain(rig.guest.tx());
+  }
+  CHECK_EQ(rig.tx().kicks, 0u);
+  rig.CheckSink(400);
 }
 
 void PacedSourcesSleep(Random& random) {
@@ -185,7 +221,9 @@ void WhatCannotBeIsRefused() {
 int main() {
   Random random("engine");
   EveryPolicy(random);
+  NobodySleepsThroughAWakeup(random);
   IdleFlowsPark(random);
+  APolledFlowWantsNoKicks(random);
   PollingFlowsDoNotPark(random);
   PacedSourcesSleep(random);
   APacedSourceWithoutRoomParks(random);
