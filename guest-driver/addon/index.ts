@@ -2,7 +2,8 @@
 import { loadAddon } from '../../native/load.ts';
 
 export interface LoopOptions {
-  op: 'send' | 'receive' | 'echo' | 'duplex';
+  /** `ping` times the echoes of what it sends and how soon the host takes it; `listen` times how soon it is woken up by pings. */
+  op: 'send' | 'receive' | 'echo' | 'duplex' | 'ping' | 'listen';
   /** Mapped BAR 1. Must stay mapped until `done`. */
   region: { address: bigint; size: bigint };
   nifpOfs: number;
@@ -53,6 +54,27 @@ export interface Traffic {
   bytes: bigint;
 }
 
+/** Times in ns, to about 1 %; all 0 when `count` is. */
+export interface Percentiles {
+  count: number;
+  p50: number;
+  p99: number;
+  p999: number;
+  max: number;
+}
+
+/** CLOCK_MONOTONIC throughout: the processes of a machine may time each other's packets. */
+export interface Latency {
+  /** ping: from when a packet should have been sent (at `rate`) or was sent until its echo was seen. */
+  roundTrip: Percentiles;
+  /** ping: from the store of head until hwcur has followed, without a doorbell. */
+  service: Percentiles;
+  /** ping: the same, for packets that took a doorbell. */
+  kicked: Percentiles;
+  /** listen: from the sender's publication until the loop, which slept, was awake. */
+  wakeUp: Percentiles;
+}
+
 export interface LoopResult {
   sent: Traffic;
   received: Traffic & { lost: bigint; late: bigint; corrupt: bigint };
@@ -66,6 +88,8 @@ export interface LoopResult {
   full: bigint;
   /** Slots sent that the host had not taken when the loop ended. */
   pending: bigint;
+  /** Only of ping and listen. */
+  latency?: Latency;
   stopped: 'count' | 'seconds' | 'idle' | 'stop' | 'error';
   error?: string;
 }

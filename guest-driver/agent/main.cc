@@ -9,7 +9,7 @@ namespace {
 constexpr char kUsage[] =
     "usage: ptnet-agent COMMAND [flags]\n"
     "  info\n"
-    "  send | receive | echo | duplex [--count N] [--seconds S] [--idle-ms MS] [--size B] [--frags N] [--burst N]\n"
+    "  send | receive | echo | duplex | ping [--count N] [--seconds S] [--idle-ms MS] [--size B] [--frags N] [--burst N]\n"
     "      [--payload none|stamp|full] [--stream N] [--first-seq N] [--dst MAC] [--spread N] [--src MAC] [--rate PPS]\n"
     "      [--rings 0,1] [--tx-rings 0] [--rx-rings 1] [--spin-us US] [--interrupts] [--progress]\n"
     "  cycle [--count N] [--packets K]       CREATE and DELETE N times, K packets a ring each time\n"
@@ -24,11 +24,11 @@ constexpr char kUsage[] =
 Json Dispatch(Args& args) {
   const std::string& op = args.op();
   if (op == "info") return Info(args);
-  if (op == "send" || op == "receive" || op == "echo" || op == "duplex") return Traffic(args);
+  if (op == "send" || op == "receive" || op == "echo" || op == "duplex" || op == "ping") return Traffic(args);
   if (op == "cycle") return Cycle(args);
   if (op == "poke") return Poke(args);
   if (op == "abuse") return Abuse(args);
-  return Failure(op, "'" + op + "': must be info, send, receive, echo, duplex, cycle, poke or abuse");
+  return Failure(op, "'" + op + "': must be info, send, receive, echo, duplex, ping, cycle, poke or abuse");
 }
 
 void PrintLine(const std::string& line) {

@@ -1,4 +1,4 @@
-// send, receive, echo and duplex: the core's loops on a live device.
+// send, receive, echo, duplex and ping: the core's loops on a live device.
 #include <signal.h>
 #include <unistd.h>
 
@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "core/loop.h"
+#include "core/ping.h"
 
 namespace ptnet::agent {
 namespace {
@@ -127,8 +128,8 @@ Json Describe(const std::string& op, const guest::LoopResult& result) {
   };
   const uint64_t packets = std::max(result.sent.packets, result.received.packets);
   const double mpps = result.seconds > 0 ? static_cast<double>(packets) / result.seconds / 1e6 : 0;
-  return Json()
-      .Set("op", op)
+  Json json;
+  json.Set("op", op)
       .Set("ok", result.error.empty())
       .Set("sent", traffic(result.sent))
       .Set("received", traffic(result.received)
@@ -143,6 +144,16 @@ Json Describe(const std::string& op, const guest::LoopResult& result) {
       .Set("full", result.full)
       .Set("pending", result.pending)
       .Set("stopped", guest::NameOf(result.stopped));
+  if (op == "ping") {
+    const guest::Percentiles& from = result.latency.round_trip;
+    json.Set("roundTrip", Json()
+                              .Set("count", from.count)
+                              .Set("p50", from.p50)
+                              .Set("p99", from.p99)
+                              .Set("p999", from.p999)
+                              .Set("max", from.max));
+  }
+  return json;
 }
 
 }  // namespace
@@ -152,8 +163,8 @@ guest::LoopResult RunLoop(Driver& driver, guest::LoopConfig& config, guest::Loop
   GuestWaiter waiter{msix};
   // What was raised before the loop began is not the loop's.
   if (msix != nullptr) msix->Take();
-  guest::Loop<DeviceKicker, GuestWaiter> loop(config, control, kicker, waiter);
-  return loop.Run();
+  if (config.op == guest::Op::kPing) return guest::PingLoop(config, control, kicker, waiter).Run();
+  return guest::Loop(config, control, kicker, waiter).Run();
 }
 
 guest::LoopResult SendSome(Driver& driver, uint64_t count) {
@@ -176,6 +187,7 @@ Json Traffic(Args& args) {
   config.op = op == "send"      ? guest::Op::kSend
               : op == "receive" ? guest::Op::kReceive
               : op == "echo"    ? guest::Op::kEcho
+              : op == "ping"    ? guest::Op::kPing
                                 : guest::Op::kDuplex;
   std::string error;
   const std::unique_ptr<Driver> driver = OpenDevice(args.Number("device", 0, 0, 255), error);

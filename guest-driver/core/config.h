@@ -6,12 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "histogram.h"
 #include "probe.h"
 #include "ring.h"
 
 namespace ptnet::guest {
 
-enum class Op { kSend, kReceive, kEcho, kDuplex };
+enum class Op { kSend, kReceive, kEcho, kDuplex, kPing, kListen };
 enum class Stopped { kCount, kSeconds, kIdle, kStop, kError };
 
 inline const char* NameOf(Stopped stopped) {
@@ -61,12 +62,15 @@ struct LoopConfig {
 
 /// Says what is wrong with the configuration before a loop runs with it; empty when nothing is.
 inline std::string Check(const LoopConfig& config) {
-  const bool sends = config.op != Op::kReceive;
+  const bool sends = config.op != Op::kReceive && config.op != Op::kListen;
   const bool receives = config.op != Op::kSend;
   if (sends && config.tx.empty()) return "txRings: none: sending takes at least one";
   if (receives && config.rx.empty()) return "rxRings: none: receiving takes at least one";
   if (config.burst == 0 || config.burst > kMaxBurst)
     return "burst " + std::to_string(config.burst) + ": must be 1 to " + std::to_string(kMaxBurst);
+  if (config.op == Op::kPing && (config.size < kMinPing || config.size > config.tx[0].buf_size))
+    return "size " + std::to_string(config.size) + ": a ping must be " + std::to_string(kMinPing) + " to " +
+           std::to_string(config.tx[0].buf_size);
   if (config.op != Op::kSend && config.op != Op::kDuplex) return {};
   if (config.frags == 0 || config.frags > kMaxFrags)
     return "frags " + std::to_string(config.frags) + ": must be 1 to " + std::to_string(kMaxFrags);
@@ -95,6 +99,14 @@ struct LoopControl {
   std::atomic<uint64_t> received{0};
 };
 
+/// What ping and listen have timed; those without a count did not happen.
+struct Latency {
+  Percentiles round_trip;  // ping: from a packet's intended time until its echo was seen
+  Percentiles service;     // ping: from head's store until hwcur had followed, without a doorbell
+  Percentiles kicked;      // ping: the same with one
+  Percentiles wake_up;     // listen: from the sender's publication until we were awake
+};
+
 struct LoopResult {
   Traffic sent;
   Traffic received;
@@ -107,6 +119,7 @@ struct LoopResult {
   uint64_t syncs = 0;    // publications of an index
   uint64_t full = 0;     // times a TX ring had no room
   uint64_t pending = 0;  // slots sent that the host had not taken when the loop ended
+  Latency latency;
   Stopped stopped = Stopped::kStop;
   std::string error;
 };

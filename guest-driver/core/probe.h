@@ -16,6 +16,9 @@ inline constexpr uint32_t kSeqAt = 16;
 inline constexpr uint32_t kCheckAt = 24;
 inline constexpr uint32_t kPayloadAt = 32;
 inline constexpr uint32_t kMinProbe = 32;
+inline constexpr uint32_t kIntendedAt = 32;   // a ping's: when it should have been sent
+inline constexpr uint32_t kPublishedAt = 40;  // and when it was
+inline constexpr uint32_t kMinPing = 48;
 inline constexpr uint16_t kEthertypeBytes = 0xb588;  // 0x88b5 big-endian, as a little-endian load sees it
 inline constexpr uint32_t kStreams = 256;
 

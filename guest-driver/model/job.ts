@@ -28,7 +28,7 @@ export interface JobTraffic {
 }
 
 /** A LoopResult with plain numbers. */
-export interface JobResult extends Pick<LoopResult, 'seconds' | 'stopped' | 'error'> {
+export interface JobResult extends Pick<LoopResult, 'seconds' | 'stopped' | 'error' | 'latency'> {
   sent: JobTraffic;
   received: JobTraffic & { lost: number; late: number; corrupt: number };
   kicks: number;

@@ -3,6 +3,8 @@ import { vmPrerequisites } from '../../vm-images/fetch.ts';
 import { measureIdle } from './cost.ts';
 import { cyclesPerPacket, whyNoCycles } from './cycles.ts';
 import { busyPairPlan } from './idle-plans.ts';
+import { LATENCIES, latencyLabel } from './latencies.ts';
+import { LatencyMeter } from './latency.ts';
 import { LIMITS, limitLabel, sampleLimit } from './limits.ts';
 import { type MeasureOptions, measure, type Rates } from './measure.ts';
 import { measureMemoryPerPort } from './memory.ts';
@@ -92,6 +94,14 @@ function costItems(options: MeasureOptions): Item<Sample>[] {
   ];
 }
 
+function latencyItems(options: MeasureOptions): Item<Sample>[] {
+  const meter = new LatencyMeter(options);
+  return LATENCIES.map((latency) => ({
+    label: latencyLabel(latency),
+    run: (round) => meter.measure(latency, round),
+  }));
+}
+
 function cycleItems(options: MeasureOptions): Item<Sample>[] {
   return CYCLE_PATHS.map((path) => ({
     label: cyclesLabel(path),
@@ -112,6 +122,7 @@ export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEER
     items: [
       ...limitItems(options),
       ...pathItems(options),
+      ...latencyItems(options),
       ...costItems(options),
       ...optional.flatMap(({ items }) => items),
     ],

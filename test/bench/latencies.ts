@@ -23,7 +23,7 @@ export interface Latency {
 const POLICIES = ['poll', 'adaptive', 'notify'] as const;
 const SHARES = [0.1, 0.5, 0.99];
 /** Packets per second that leave time for an adaptive worker to park and for guests to fall asleep. */
-export const IDLE_RATE = 1000;
+export const IDLE_RATE = 4000;
 
 const roundTrips = (path: LatencyPath): Latency[] =>
   POLICIES.flatMap((policy): Latency[] => [

@@ -3,7 +3,7 @@
 /** Something to measure; `S` is what one measurement gives. */
 export interface Item<S> {
   readonly label: string;
-  run(): Promise<S>;
+  run(round: number): Promise<S>;
 }
 
 export interface Outcome<S> {
@@ -45,7 +45,7 @@ export async function runRounds<S>(
       if (failures.has(label)) continue;
       onStep({ label, round: round + 1, number, total: items.length * rounds });
       try {
-        samples.get(label)!.push(await run());
+        samples.get(label)!.push(await run(round));
       } catch (error) {
         failures.set(label, error instanceof Error ? error.message : String(error));
         samples.delete(label);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "core/loop.h"
+#include "core/ping.h"
 
 namespace ptnet::guest {
 
@@ -91,8 +92,10 @@ bool LoopThread::DupDescriptors(const StartOptions& options, std::string& error)
 void LoopThread::Run() {
   VfioUserDoorbell doorbell(doorbell_, doorbell_fd_);
   EventfdWaiter waiter(stop_fd_, interrupts_, yield_after_);
-  Loop<VfioUserDoorbell, EventfdWaiter> loop(config_, control_, doorbell, waiter);
-  result_ = loop.Run();
+  if (config_.op == Op::kPing || config_.op == Op::kListen)
+    result_ = PingLoop(config_, control_, doorbell, waiter).Run();
+  else
+    result_ = Loop(config_, control_, doorbell, waiter).Run();
   CloseDescriptors();
   // When the environment is closing the function is no longer ours to release.
   if (finished_.BlockingCall() == napi_ok) finished_.Release();
@@ -124,8 +127,28 @@ Napi::Object LoopThread::ResultToJs(Napi::Env env) const {
   object.Set("syncs", big(result_.syncs));
   object.Set("full", big(result_.full));
   object.Set("pending", big(result_.pending));
+  if (config_.op == Op::kPing || config_.op == Op::kListen) object.Set("latency", LatencyToJs(env));
   object.Set("stopped", NameOf(result_.stopped));
   if (!result_.error.empty()) object.Set("error", result_.error);
+  return object;
+}
+
+Napi::Object LoopThread::LatencyToJs(Napi::Env env) const {
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, const Percentiles& from) {
+    Napi::Object figures = Napi::Object::New(env);
+    const auto number = [&](const char* key, uint64_t value) { figures.Set(key, static_cast<double>(value)); };
+    number("count", from.count);
+    number("p50", from.p50);
+    number("p99", from.p99);
+    number("p999", from.p999);
+    number("max", from.max);
+    object.Set(name, figures);
+  };
+  set("roundTrip", result_.latency.round_trip);
+  set("service", result_.latency.service);
+  set("kicked", result_.latency.kicked);
+  set("wakeUp", result_.latency.wake_up);
   return object;
 }
 

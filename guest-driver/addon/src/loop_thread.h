@@ -36,6 +36,7 @@ class LoopThread {
   void Run();
   void CloseDescriptors();
   Napi::Object ResultToJs(Napi::Env env) const;
+  Napi::Object LatencyToJs(Napi::Env env) const;
 
   Napi::Promise::Deferred deferred_;
   LoopConfig config_;

@@ -126,7 +126,7 @@ void CheckSleep(Reader& reader, const StartOptions& options) {
 
 void ReadTraffic(Reader& reader, LoopConfig& config) {
   size_t choice = 0;
-  reader.OneOf("op", {"send", "receive", "echo", "duplex"}, choice);
+  reader.OneOf("op", {"send", "receive", "echo", "duplex", "ping", "listen"}, choice);
   config.op = static_cast<Op>(choice);
   if (reader.Has("payload")) {
     reader.OneOf("payload", {"none", "stamp", "full"}, choice);
@@ -160,7 +160,7 @@ bool ReadOptions(Napi::Env env, const Napi::Value& value, StartOptions& options)
   ReadRings(reader, "txRings", options.layout.num_tx_rings, options.tx_rings);
   ReadRings(reader, "rxRings", options.layout.num_rx_rings, options.rx_rings);
   if (options.config.op == Op::kSend) options.rx_rings.clear();
-  if (options.config.op == Op::kReceive) options.tx_rings.clear();
+  if (options.config.op == Op::kReceive || options.config.op == Op::kListen) options.tx_rings.clear();
   ReadWakeups(reader, options);
   if (env.IsExceptionPending()) return false;
   CheckSleep(reader, options);

@@ -1,0 +1,80 @@
+// Measures latencies: one guest sends packets with their times in them, another one sends them back or is woken up.
+import type { JobResult } from '../../guest-driver/model/index.ts';
+import { TestHost } from '../harness/host.ts';
+import { killAll, startGuests, stopGuests } from './guests.ts';
+import type { Latency, Timed } from './latencies.ts';
+import { latencyPlanOf, rateOf } from './latency-plans.ts';
+import type { MeasureOptions } from './measure.ts';
+import type { Percentiles, Sample } from './sample.ts';
+
+/** Enough packets at the idle rate for a percentile in a thousand. */
+const SECONDS_MIN = 0.5;
+const MAX_RATE_SECONDS = 0.2;
+
+export class LatencyMeter {
+  readonly #options: MeasureOptions;
+  /** By path and policy: the highest rate, as it was in the round that is being measured. */
+  readonly #highest = new Map<string, { round: number; rate: number }>();
+
+  constructor(options: MeasureOptions) {
+    this.#options = options;
+  }
+
+  async measure(latency: Latency, round: number): Promise<Sample> {
+    const highest = latency.share === undefined ? 0 : await this.#highestRate(latency, round);
+    const seconds = Math.max(SECONDS_MIN, 2 * this.#options.seconds);
+    const { ping, answer } = await runPing(latency, rateOf(latency, highest), seconds);
+    const percentiles = choose(latency.timed, ping, answer);
+    if (percentiles.count === 0) throw new Error('nothing was timed');
+    return { value: ping.sent.packets / ping.seconds, percentiles };
+  }
+
+  /** Of packets that come back. */
+  async #highestRate(latency: Latency, round: number): Promise<number> {
+    const key = `${latency.path} ${latency.policy}`;
+    const known = this.#highest.get(key);
+    if (known?.round === round) return known.rate;
+    const { ping } = await runPing(latency, undefined, MAX_RATE_SECONDS);
+    const rate = ping.received.packets / ping.seconds;
+    this.#highest.set(key, { round, rate });
+    return rate;
+  }
+}
+
+function choose(timed: Timed, ping: JobResult, answer: JobResult | undefined): Percentiles {
+  switch (timed) {
+    case 'round-trip':
+      return ping.latency!.roundTrip;
+    case 'publish-to-service':
+      return ping.latency!.service;
+    case 'kick-to-service':
+      return ping.latency!.kicked;
+    case 'packet-to-interrupt':
+      return answer!.latency!.wakeUp;
+  }
+}
+
+async function runPing(
+  latency: Latency,
+  rate: number | undefined,
+  seconds: number,
+): Promise<{ ping: JobResult; answer: JobResult | undefined }> {
+  const plan = latencyPlanOf(latency, rate, seconds);
+  const host = await TestHost.start(plan.config);
+  try {
+    const answers = await startGuests(host, plan.answers);
+    const pings = await startGuests(host, [plan.pings]);
+    try {
+      for (const guest of [...answers, ...pings]) guest.go();
+      const [ping] = await pings[0]!.done;
+      const [answer] = await stopGuests(answers);
+      for (const result of [ping, answer]) if (result?.stopped === 'error') throw new Error(result.error);
+      if (ping!.received.corrupt > 0) throw new Error(`${ping!.received.corrupt} packets came back altered`);
+      return { ping: ping!, answer };
+    } finally {
+      killAll([...answers, ...pings]);
+    }
+  } finally {
+    await host.close();
+  }
+}
