@@ -1,12 +1,17 @@
-// One testpmd: started with its command line open, told what to do, asked for its counters.
+// One testpmd on this machine: a process on a processor of its own, whose command line is a pipe.
 import { execa, type ResultPromise } from 'execa';
+import { Console } from '../../harness/console.ts';
+import { TESTPMD, Testpmd } from './testpmd-prompt.ts';
 
-const PROMPT = 'testpmd> ';
-const ANSWER_MS_MAX = 20_000;
+const QUIT_MS_MAX = 5000;
 
-export const TESTPMD = 'dpdk-testpmd';
+export interface ProcessOptions {
+  readonly cpu: number;
+  readonly vdev: string;
+  readonly forwardMode: string;
+}
 
-function spawn(cpu: number, vdev: string, forwardMode: string) {
+function spawn({ cpu, vdev, forwardMode }: ProcessOptions) {
   const cores = `0@${cpu},1@${cpu}`;
   // The main thread sleeps at its prompt; the other one forwards, on the same processor.
   const eal = ['--no-pci', '--in-memory', '--single-file-segments', '-m', '128', '--lcores', cores];
@@ -21,29 +26,33 @@ function spawn(cpu: number, vdev: string, forwardMode: string) {
   });
 }
 
-export class Testpmd {
+/** Why none can be started here; undefined when one can. */
+export async function testpmdMissing(): Promise<string | undefined> {
+  const { code } = await execa(TESTPMD, ['--version'], { reject: false, stdin: 'ignore' });
+  return code === 'ENOENT'
+    ? `${TESTPMD} is not installed: on Debian it is in the package dpdk-dev`
+    : undefined;
+}
+
+export class TestpmdProcess extends Testpmd {
   readonly #process: ReturnType<typeof spawn>;
-  #text = '';
   #ended = false;
-  #changed: () => void = () => {};
 
   private constructor(process: ReturnType<typeof spawn>) {
+    const console = new Console(process.all, process.stdin, { name: 'testpmd' });
+    super(console);
     this.#process = process;
-    process.all.setEncoding('utf8').on('data', (text: string) => {
-      this.#text += text;
-      this.#changed();
-    });
     void process.finally(() => {
       this.#ended = true;
-      this.#changed();
+      console.fail(console.error('it has ended'));
     });
   }
 
   /** Runs on one processor. @throws Error with its last words when it does not come up. */
-  static async start(options: { cpu: number; vdev: string; forwardMode: string }): Promise<Testpmd> {
-    const started = new Testpmd(spawn(options.cpu, options.vdev, options.forwardMode));
+  static async start(options: ProcessOptions): Promise<TestpmdProcess> {
+    const started = new TestpmdProcess(spawn(options));
     try {
-      await started.#prompt(0);
+      await started.ready();
     } catch (error) {
       await started.quit();
       throw error;
@@ -51,43 +60,10 @@ export class Testpmd {
     return started;
   }
 
-  /** @return what it answers. */
-  async tell(command: string): Promise<string> {
-    const from = this.#text.length;
-    this.#process.stdin.write(`${command}\n`);
-    await this.#prompt(from);
-    return this.#text.slice(from);
-  }
-
-  /** Packets that its port has received so far. */
-  async received(): Promise<number> {
-    const answer = await this.tell('show port stats 0');
-    const found = /RX-packets:\s*(\d+)/.exec(answer);
-    if (!found) throw new Error(`testpmd: no RX-packets in its answer: ${answer.trim()}`);
-    return Number(found[1]);
-  }
-
   async quit(): Promise<void> {
     if (!this.#ended) this.#process.stdin.write('quit\n');
-    const timer = setTimeout(() => this.#process.kill('SIGKILL'), 5000);
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), QUIT_MS_MAX);
     await (this.#process as ResultPromise);
     clearTimeout(timer);
-  }
-
-  /** Waits for the next prompt behind `from`. */
-  async #prompt(from: number): Promise<void> {
-    const deadline = setTimeout(() => this.#changed(), ANSWER_MS_MAX);
-    const start = performance.now();
-    try {
-      while (!this.#text.slice(from).includes(PROMPT)) {
-        if (this.#ended || performance.now() - start >= ANSWER_MS_MAX)
-          throw new Error(`testpmd: no prompt: ${this.#text.trim().split('\n').slice(-3).join(' | ')}`);
-        await new Promise<void>((resolve) => {
-          this.#changed = resolve;
-        });
-      }
-    } finally {
-      clearTimeout(deadline);
-    }
   }
 }

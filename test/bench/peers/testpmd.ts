@@ -2,20 +2,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { execa } from 'execa';
 import type { MeasureOptions } from '../measure.ts';
+import type { Scenario } from '../scenarios.ts';
 import { hugepages } from './hugepages.ts';
 import type { Peer } from './peer.ts';
-import { TESTPMD, Testpmd } from './testpmd-process.ts';
+import { TestpmdProcess, testpmdMissing } from './testpmd-process.ts';
+import { measureBetween } from './testpmd-prompt.ts';
 
 /** Two processes of 128 MiB, and some for what they map beside it. */
 const HUGEPAGES = 160;
 /** testpmd's own counters are read over a pipe: over less time that would show. */
 const SECONDS_MIN = 0.5;
-const FIRST_PACKET_MS_MAX = 10_000;
 /** Longer ones take several mbufs, which is another program. */
-const SIZE_MAX = 1514;
+export const SIZE_MAX = 1514;
 
 export interface Joint {
   readonly name: string;
@@ -43,7 +42,7 @@ export class TestpmdPeer implements Peer {
   readonly name: string;
   readonly #joint: Joint;
   #folder: string | undefined;
-  #pair: readonly [Testpmd, Testpmd] | undefined;
+  #pair: readonly [TestpmdProcess, TestpmdProcess] | undefined;
 
   constructor(joint: Joint) {
     this.#joint = joint;
@@ -54,36 +53,20 @@ export class TestpmdPeer implements Peer {
     return sizes.filter((size) => size <= SIZE_MAX);
   }
 
+  /** Both are processes at rings in shared memory, as the driver models are; a VM is something else. */
+  comparesWith({ vm }: Pick<Scenario, 'path' | 'vm'>): boolean {
+    return !vm;
+  }
+
   async available(): Promise<string | undefined> {
-    const { code } = await execa(TESTPMD, ['--version'], { reject: false, stdin: 'ignore' });
-    if (code === 'ENOENT') return `${TESTPMD} is not installed: on Debian it is in the package dpdk-dev`;
-    return hugepages.lend(HUGEPAGES);
+    return (await testpmdMissing()) ?? hugepages.lend(HUGEPAGES);
   }
 
   /** The pair is started once; it forwards only while it is measured. */
   async measure(size: number, { seconds, signal }: MeasureOptions): Promise<number> {
     this.#pair ??= await this.#start();
     const [receiver, sender] = this.#pair;
-    await sender.tell(`set txpkts ${size}`);
-    await receiver.tell('start');
-    await sender.tell('start');
-    try {
-      const before = await receiver.received();
-      const deadline = performance.now() + FIRST_PACKET_MS_MAX;
-      while ((await receiver.received()) === before) {
-        if (performance.now() > deadline) throw new Error(`${this.name}: no packet arrived`);
-        await sleep(20, undefined, { signal });
-      }
-      await sleep(100, undefined, { signal });
-      const first = await receiver.received();
-      const start = performance.now();
-      await sleep(Math.max(SECONDS_MIN, seconds) * 1000, undefined, { signal });
-      const last = await receiver.received();
-      return ((last - first) * 1000) / (performance.now() - start);
-    } finally {
-      await sender.tell('stop');
-      await receiver.tell('stop');
-    }
+    return await measureBetween(sender, receiver, size, { seconds: Math.max(SECONDS_MIN, seconds), signal });
   }
 
   async close(): Promise<void> {
@@ -93,12 +76,12 @@ export class TestpmdPeer implements Peer {
     if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  async #start(): Promise<readonly [Testpmd, Testpmd]> {
+  async #start(): Promise<readonly [TestpmdProcess, TestpmdProcess]> {
     this.#folder ??= mkdtempSync(join(tmpdir(), 'ptnetmap-testpmd-'));
     const [receiving, sending] = this.#joint.vdevs(join(this.#folder, 'socket'));
-    const receiver = await Testpmd.start({ cpu: 0, vdev: receiving, forwardMode: 'rxonly' });
+    const receiver = await TestpmdProcess.start({ cpu: 0, vdev: receiving, forwardMode: 'rxonly' });
     try {
-      return [receiver, await Testpmd.start({ cpu: 1, vdev: sending, forwardMode: 'txonly' })];
+      return [receiver, await TestpmdProcess.start({ cpu: 1, vdev: sending, forwardMode: 'txonly' })];
     } catch (error) {
       await receiver.quit();
       throw error;
