@@ -59,7 +59,7 @@ export class Host {
 
   private constructor(config: HostConfig, log: Logger) {
     this.#log = log;
-    this.#pool = new WorkerPool(config.engine.workers);
+    this.#pool = new WorkerPool(config.engine.workers, config.engine.cpus);
     this.#ports = new PortTable(this.#pool.engine, new StatsArea(COUNTER_BLOCKS));
     this.#ports.build(config);
     this.#kick = VfioUserServer.createKick();
@@ -71,8 +71,11 @@ export class Host {
       this.#kick.close();
       throw error;
     }
-    const watched = this.#ptnets.map(({ options }) => ({ device: options.name, port: options.port }));
-    this.#watch = new FaultWatch(watched, log);
+    const watched = this.#ptnets.map((hosted) => {
+      const { name: device, port } = hosted.options;
+      return { device, port, check: () => hosted.checkCsb() };
+    });
+    this.#watch = new FaultWatch(this.#pool.engine, watched, log);
   }
 
   #exportVm(config: HostConfig, name: string, vm: VmConfig): HostVm {
@@ -157,8 +160,12 @@ export class Host {
     };
   }
 
-  stats(): HostStats {
-    const ports = [...this.#ports.ports].map(([name, port]) => portStats(name, port, this.#users.get(name)));
+  /** @param names of the ports that are wanted; all of them when not given. */
+  stats(names: Iterable<string> = this.#ports.ports.keys()): HostStats {
+    const ports = [...names].flatMap((name) => {
+      const port = this.#ports.ports.get(name);
+      return port ? [portStats(name, port, this.#users.get(name))] : [];
+    });
     return { time: new Date().toISOString(), ports, workers: this.#pool.engine.workers };
   }
 

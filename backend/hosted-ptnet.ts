@@ -140,6 +140,16 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
     return undefined;
   }
 
+  /** Stops serving a guest that has truncated the memory of its CSB; it may come again with memory that is there. */
+  checkCsb(): void {
+    if (!this.#broker.table.get(this.options.name)?.attachment.csbLost) return;
+    this.#log.warn(
+      { device: this.options.name },
+      `${this.options.name}: the memory of its CSB is gone, its file is shorter now: stopped`,
+    );
+    this.device.stop();
+  }
+
   onDmaUnmap(_dma: DmaTable, address: bigint, size: bigint): void {
     if (!this.#csb) return;
     const length = BigInt(CSB_ENTRY * this.options.port.rings);

@@ -1,4 +1,5 @@
 // Looks at the counters once a second and says in the log, with the VM's name, what guests have done wrong since.
+import type { Engine } from '../native/engine.ts';
 import type { Port } from '../native/ports.ts';
 import type { RingCounters } from '../native/stats.ts';
 import type { Logger } from './log.ts';
@@ -8,6 +9,7 @@ const INTERVAL_MS = 1000;
 /** What a guest should never cause; drops for want of room are traffic, not faults. */
 const FAULTS = {
   badIndex: 'head or cur outside what the guest owns: the ring waits for the next kick',
+  irqFull: 'interrupts not raised: their eventfd is full, as the hypervisor never leaves it',
   'bad-buf': 'buf_idx outside the region',
   'bad-len': 'len beyond the buffer, or shorter than an Ethernet header',
   'bad-flags': 'NS_INDIRECT is not served',
@@ -19,6 +21,8 @@ export interface Watched {
   /** `vm1/net0`. */
   readonly device: string;
   readonly port: Port;
+  /** Looks at what no counter shows. */
+  check(): void;
 }
 
 export class FaultWatch {
@@ -27,16 +31,20 @@ export class FaultWatch {
   readonly #seen = new Map<string, number>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(watched: readonly Watched[], log: Logger) {
+  constructor(engine: Engine, watched: readonly Watched[], log: Logger) {
     this.#watched = watched;
     this.#log = log;
-    this.#timer = setInterval(() => this.look(), INTERVAL_MS);
+    this.#timer = setInterval(() => {
+      engine.nudge();
+      this.look();
+    }, INTERVAL_MS);
     this.#timer.unref();
   }
 
   /** One look; a line for each ring and fault that has grown. */
   look(): void {
-    for (const { device, port } of this.#watched) {
+    for (const { device, port, check } of this.#watched) {
+      check();
       for (let ring = 0; ring < port.rings; ring++) this.#lookAt(device, port, ring);
     }
   }
@@ -65,5 +73,5 @@ export class FaultWatch {
 }
 
 function countOf(counters: RingCounters, fault: Fault): number {
-  return fault === 'badIndex' ? counters.badIndex : counters.drops[fault];
+  return fault === 'badIndex' || fault === 'irqFull' ? counters[fault] : counters.drops[fault];
 }

@@ -127,6 +127,7 @@ interface Addon {
   portNeeds(shape: PortShape, ownsRxBufs: boolean): PortNeeds;
   engineCreate(cpus: readonly number[]): Handle<'engine'>;
   engineStats(engine: Handle<'engine'>): WorkerStats[];
+  engineNudge(engine: Handle<'engine'>): void;
   attach(
     engine: Handle<'engine'>,
     port: Handle<'port'>,
@@ -135,6 +136,7 @@ interface Addon {
     options: AttachOptions,
   ): Handle<'attachment'>;
   detach(attachment: Handle<'attachment'>): void;
+  attachmentCsbLost(attachment: Handle<'attachment'>): boolean;
   attachmentTarget(attachment: Handle<'attachment'>): object;
   attachmentSync(attachment: Handle<'attachment'>, ring: number): boolean;
   attachmentRing(attachment: Handle<'attachment'>, ring: number): void;

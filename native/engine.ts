@@ -16,6 +16,11 @@ export class Engine {
     return addon.engineStats(this.handle);
   }
 
+  /** Frees workers that a peer's full eventfd holds up: call it about once a second. */
+  nudge(): void {
+    addon.engineNudge(this.handle);
+  }
+
   /**
    * Maps the CSB, writes the port's present indices into it and starts serving.
    * @throws Error with `code` EBUSY (the port has a client), EINVAL, or what mapping guest memory failed with.
@@ -35,6 +40,10 @@ export class Attachment {
   /** What the reader of the sockets rings. */
   get doorbellTarget(): object {
     return addon.attachmentTarget(this.handle);
+  }
+  /** The guest has truncated the file that its CSB lies in: nothing it writes there arrives any more. */
+  get csbLost(): boolean {
+    return addon.attachmentCsbLost(this.handle);
   }
   /** Policy inline: serves the ring here and now; true when something moved. */
   sync(ring: number): boolean {

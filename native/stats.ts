@@ -24,6 +24,7 @@ export const COUNTER_LAYOUT = {
   late: 48,
   corrupt: 56,
   drops: 64,
+  irq_full: 120,
   kicks: 128,
   '': 256,
 } as const;
@@ -36,6 +37,8 @@ export interface RingCounters {
   kicks: number;
   /** head or cur outside what the guest owns. */
   badIndex: number;
+  /** Interrupts not raised because their eventfd is full, which only the peer can bring about. */
+  irqFull: number;
   /** What a verifying sink found. */
   lost: number;
   late: number;
@@ -64,6 +67,7 @@ export class StatsArea {
       interrupts: word(COUNTER_LAYOUT.interrupts),
       kicks: word(COUNTER_LAYOUT.kicks),
       badIndex: word(COUNTER_LAYOUT.bad_index),
+      irqFull: word(COUNTER_LAYOUT.irq_full),
       lost: word(COUNTER_LAYOUT.lost),
       late: word(COUNTER_LAYOUT.late),
       corrupt: word(COUNTER_LAYOUT.corrupt),

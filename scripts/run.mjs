@@ -118,8 +118,9 @@ const commands = {
   },
   test: (args) => {
     build();
-    if (args.length === 0 && existsSync(join(root, 'native', 'test', 'Makefile'))) {
-      run('make', ['-s', '-j2', '-C', 'native/test', 'check'], { stdout: 1 });
+    for (const folder of args.length === 0 ? ['native/test', 'guest-driver/core/test'] : []) {
+      if (!existsSync(join(root, folder, 'Makefile'))) continue;
+      run('make', ['-s', '-j2', '-C', folder, 'check'], { stdout: 1 });
     }
     run(bin('vitest'), ['run', ...args], { stdout: 1 });
   },

@@ -38,5 +38,18 @@ export const KERNEL: Artifact = {
   suite: 'trixie',
   package: 'linux-image-cloud-amd64',
   dependencies: 'meta',
-  keep: [/^boot\/(vmlinuz|config)-/],
+  keep: [
+    /^boot\/(vmlinuz|config)-/,
+    // With these a program of a guest drives a PCI device itself.
+    /^(usr\/)?lib\/modules\/[^/]+\/kernel\/drivers\/uio\/uio(_pci_generic)?\.ko(\.xz)?$/,
+  ],
+};
+
+/** A shell and the commands that go with it, for guests that are more than one static program. */
+export const BUSYBOX: Artifact = {
+  name: 'busybox',
+  suite: 'trixie',
+  package: 'busybox-static',
+  dependencies: 'all',
+  keep: [/^(usr\/)?bin\/busybox$/],
 };

@@ -1,7 +1,7 @@
 /** Where a QEMU that speaks vfio-user and a kernel for test VMs come from: the machine, the cache, or Debian. */
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { KERNEL, QEMU, QEMU_VERSION_MIN } from './artifacts.ts';
+import { BUSYBOX, KERNEL, QEMU, QEMU_VERSION_MIN } from './artifacts.ts';
 import { ensureArtifact } from './cache.ts';
 import { ArtifactError } from './errors.ts';
 import { listFiles } from './manifest.ts';
@@ -57,12 +57,25 @@ async function findQemu(): Promise<Qemu> {
   return { ...command, version: unpacked.version };
 }
 
-async function findKernel(): Promise<string> {
+interface Kernel {
+  readonly image: string;
+  readonly uioModules: readonly string[];
+}
+
+async function findFile(root: string, pattern: RegExp): Promise<string> {
+  const found = (await listFiles(root)).find((file) => pattern.test(file));
+  if (found === undefined) throw new ArtifactError(`${root}: no ${pattern.source}: the package has changed`);
+  return join(root, found);
+}
+
+async function findKernel(): Promise<Kernel> {
   const root = await ensureArtifact(KERNEL);
-  const image = (await listFiles(root)).find((file) => file.startsWith('boot/vmlinuz-'));
-  if (image === undefined)
-    throw new ArtifactError(`${root}: no boot/vmlinuz-*: the kernel package has changed`);
-  return join(root, image);
+  const [image, ...uioModules] = await Promise.all([
+    findFile(root, /^boot\/vmlinuz-/),
+    findFile(root, /\/uio\.ko/),
+    findFile(root, /\/uio_pci_generic\.ko/),
+  ]);
+  return { image, uioModules };
 }
 
 /** Asks once per process; a failure is not remembered, so that a later call may try again. */
@@ -80,8 +93,18 @@ function once<T>(find: () => Promise<T>): () => Promise<T> {
 /** A QEMU with vfio-user-pci: the machine's own when it is new enough, else Debian's, unpacked into the cache. */
 export const getQemu: () => Promise<Qemu> = once(findQemu);
 
+const getWholeKernel: () => Promise<Kernel> = once(findKernel);
+
 /** The path of a bzImage whose serial console and initramfs support are built in. */
-export const getKernel: () => Promise<string> = once(findKernel);
+export const getKernel = async (): Promise<string> => (await getWholeKernel()).image;
+
+/** The modules uio and uio_pci_generic of that kernel, in the order in which they can be loaded: .ko or .ko.xz files. */
+export const getUioModules = async (): Promise<readonly string[]> => (await getWholeKernel()).uioModules;
+
+/** The path of a statically linked busybox. */
+export const getBusybox: () => Promise<string> = once(
+  async () => await findFile(await ensureArtifact(BUSYBOX), /\/busybox$/),
+);
 
 const describe = (error: unknown) => (error instanceof Error ? error.message : String(error));
 

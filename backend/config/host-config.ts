@@ -6,7 +6,7 @@ export type PayloadLevel = 'none' | 'stamp' | 'full';
 export interface HostConfig {
   /** An absolute path; sockets are `<runDir>/<vm>/mem.sock` and `<runDir>/<vm>/<device>.sock`. */
   readonly runDir: string;
-  readonly engine: { readonly workers: number; readonly policy: Policy; readonly spinUs: number };
+  readonly engine: EngineConfig;
   /** The regions that are named in the file. A VM without one has a private region, sized from its devices. */
   readonly regions: Readonly<Record<string, RegionConfig>>;
   /** Every port that a device uses, and those named under `ports`. */
@@ -30,6 +30,14 @@ export interface RingsConfig {
   readonly rxRings: number;
   readonly txSlots: number;
   readonly rxSlots: number;
+}
+
+export interface EngineConfig {
+  readonly workers: number;
+  /** The CPU that each worker is pinned to; undefined: the scheduler places them. */
+  readonly cpus?: readonly number[];
+  readonly policy: Policy;
+  readonly spinUs: number;
 }
 
 export interface PortConfig extends RingsConfig {

@@ -2,6 +2,7 @@
 import { resolve as resolvePath } from 'node:path';
 import type {
   DeviceConfig,
+  EngineConfig,
   HostConfig,
   PortConfig,
   RegionConfig,
@@ -76,6 +77,11 @@ function resolvePort(
   return { ...base, source: { ...port.source, dst, src: port.source.src ?? defaultMac(0, index) } };
 }
 
+function resolveEngine({ workers, cpus, ...rest }: FileConfig['engine']): EngineConfig {
+  const engine = { ...rest, workers: workers ?? cpus?.length ?? 1 };
+  return cpus === undefined ? engine : { ...engine, cpus };
+}
+
 export function resolveConfig(file: FileConfig): HostConfig {
   let number = 0;
   const vms = mapValues(file.vms, (vm) => resolveVm(vm, ++number, file));
@@ -87,7 +93,7 @@ export function resolveConfig(file: FileConfig): HostConfig {
   });
   return {
     runDir: resolvePath(file.runDir),
-    engine: file.engine,
+    engine: resolveEngine(file.engine),
     regions: resolveRegions(file),
     ports: Object.fromEntries(ports),
     vms,

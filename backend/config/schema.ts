@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { field, keyed, oneOf, quote, section, whole, yesOrNo } from './fields.ts';
 import {
+  CPU,
   PACKET_SIZE,
   PACKETS,
   RATE,
@@ -128,7 +129,11 @@ const vmSchema = section({
 export const fileSchema = section({
   'run-dir': field<string>(pathProblem).default('/run/ptnetmap'),
   engine: section({
-    workers: whole(WORKERS).default(1),
+    workers: whole(WORKERS).optional(),
+    cpus: z
+      .array(whole(CPU), { error: (issue) => `${quote(issue.input)} is not a list: '[0]' would be right` })
+      .min(1, { error: "the list is empty: '[0]' would be right" })
+      .optional(),
     policy: policy().default('adaptive'),
     'spin-us': whole(SPIN_US).default(50),
   }),

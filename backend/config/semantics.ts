@@ -1,4 +1,5 @@
 // Checks what one field cannot know about another: pipes and their regions, names, addresses, counts.
+import { cpus as systemCpus } from 'node:os';
 import { join } from 'node:path';
 import { ConfigurationError } from '../errors.ts';
 import type { HostConfig, PortConfig, VmConfig } from './host-config.ts';
@@ -13,6 +14,7 @@ import { type FileConfig, formatPath } from './schema.ts';
 export function checkConfig(file: FileConfig, config: HostConfig): void {
   if (Object.keys(config.vms).length === 0)
     throw new ConfigurationError("vms: there is none: a name such as 'vm1' with its devices would be right");
+  checkEngine(config);
   const placed = placeDevices(config);
   checkRegionIds(config);
   for (const [name, vm] of Object.entries(config.vms)) checkVm(name, vm, config);
@@ -22,6 +24,15 @@ export function checkConfig(file: FileConfig, config: HostConfig): void {
   checkPipes(placed);
   checkSwitches(placed, Object.keys(file.switches));
   checkRegionRoom(config, placed);
+}
+
+function checkEngine({ engine: { workers, cpus = [] } }: HostConfig): void {
+  if (cpus.length > 0 && cpus.length !== workers)
+    fail('engine.cpus', `${cpus.length} CPUs for ${workers} workers: one for each would be right`);
+  const there = systemCpus().length;
+  const wrong = cpus.find((cpu) => cpu >= there);
+  if (wrong !== undefined)
+    fail('engine.cpus', `${wrong} is not a CPU of this machine: 0 to ${there - 1} would be right`);
 }
 
 function checkRegionIds(config: HostConfig): void {

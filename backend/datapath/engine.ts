@@ -6,9 +6,10 @@ export class WorkerPool {
   readonly count: number;
   readonly #load: number[];
 
-  constructor(workers: number) {
+  /** @param cpus the CPU of each worker, when they are to be pinned. */
+  constructor(workers: number, cpus?: readonly number[]) {
     this.count = workers;
-    this.engine = new Engine(Array.from({ length: workers }, () => -1));
+    this.engine = new Engine(cpus ?? Array.from({ length: workers }, () => -1));
     this.#load = new Array<number>(workers).fill(0);
   }
 

@@ -176,7 +176,7 @@ export class VfioUserServer implements KickEvents {
 
 function explain(errno: number): string {
   const name = getSystemErrorName(-errno);
-  if (name === 'EMSGSIZE') {
+  if (name === 'EMSGSIZE' || name === 'E2BIG') {
     return `message too large or with too many descriptors: at most ${MAX_MESSAGE_SIZE} bytes, ${MAX_MSG_FDS} descriptors`;
   }
   return name === 'EPROTO' ? 'malformed message: hanging up' : `connection lost: ${name}`;

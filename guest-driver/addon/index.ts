@@ -21,7 +21,7 @@ export interface LoopOptions {
   sleep?: boolean;
   /** How long without progress before it asks for an interrupt and sleeps (default 50). */
   spinUs?: number;
-  /** Fruitless passes before it yields the core at each further one (default 512). */
+  /** Fruitless passes before it yields the core at each further one (default 8). */
   yieldAfter?: number;
   /** Stop at so many packets: sent (send), received (receive, echo), both (duplex). */
   count?: bigint;

@@ -39,11 +39,18 @@ function outcome<T>(): Outcome<T> {
   return { promise, resolve, reject };
 }
 
+export interface SpawnOptions {
+  /** The guest stays on it, as a virtual CPU that is pinned would. */
+  readonly cpu?: number;
+}
+
 /** Starts a guest process; it ends with its loops, with us, or with stop() or kill(). */
-export function spawnGuest(job: GuestJob): SpawnedGuest {
+export function spawnGuest(job: GuestJob, { cpu }: SpawnOptions = {}): SpawnedGuest {
   const main = join(packageRoot(), 'dist', 'guest-driver', 'model', 'main.js');
   if (!existsSync(main)) throw new GuestError(`${main}: not built: run 'npm run build'`);
-  const child = execa(process.execPath, [main, JSON.stringify(job)], {
+  const command = [process.execPath, main, JSON.stringify(job)];
+  const [program, ...args] = cpu === undefined ? command : ['taskset', '--cpu-list', `${cpu}`, ...command];
+  const child = execa(program!, args, {
     stdin: 'pipe',
     stderr: 'inherit',
     buffer: false,

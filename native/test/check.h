@@ -30,12 +30,15 @@ class Random {
     std::fflush(stdout);
     engine_.seed(seed);
   }
+  /// Random numbers for another thread, which follow from this run's seed.
+  Random Split() { return Random(engine_()); }
   /// A number below `n`.
   uint32_t Below(uint32_t n) { return static_cast<uint32_t>(engine_() % n); }
   /// True once in `n`.
   bool OneIn(uint32_t n) { return Below(n) == 0; }
 
  private:
+  explicit Random(uint64_t seed) : engine_(seed) {}
   std::mt19937_64 engine_;
 };
 

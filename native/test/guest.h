@@ -43,6 +43,7 @@ struct GuestRing {
   uint32_t number;
   uint32_t head = 0;
   int irq = -1;       // eventfd to sleep on
+  int other_irq = -1;  // another one, when a test replaces them
   int doorbell = -1;  // eventfd to kick with, instead of a call
 
   uint32_t Tail() { return LoadAcquire(ktoa->hwtail); }
@@ -96,11 +97,10 @@ struct GuestRing {
     while (!over()) {
       StoreRelaxed(atok->appl_need_kick, 1);
       std::atomic_thread_fence(std::memory_order_seq_cst);
-      pollfd p{irq, POLLIN, 0};
-      if (!over() && poll(&p, 1, 60'000) == 0)
+      pollfd p[] = {{irq, POLLIN, 0}, {other_irq, POLLIN, 0}};
+      if (!over() && poll(p, 2, 60'000) == 0)
         Fail(__FILE__, __LINE__, k->port->name() + ": no interrupt of ring " + std::to_string(number) + " within 60 s");
-      uint64_t count;
-      [[maybe_unused]] ssize_t n = read(irq, &count, sizeof count);
+      for (uint64_t count; pollfd& wakeup : p) [[maybe_unused]] ssize_t n = read(wakeup.fd, &count, sizeof count);
       StoreRelaxed(atok->appl_need_kick, 0);
     }
   }
@@ -115,7 +115,8 @@ class Guest {
   }
   ~Guest() {
     Detach();
-    for (int fd : irqs_) close(fd);
+    for (auto* fds : {&irqs_, &other_irqs_})
+      for (int fd : *fds) close(fd);
     munmap(ram_, kSize);
     close(fd_);
   }
@@ -125,38 +126,52 @@ class Guest {
   void Attach(std::shared_ptr<Engine> engine, Port& port, AttachOptions options = {.policy = Policy::kInline}) {
     CHECK_OK(TryAttach(engine, port, options));
     rings.clear();
+    // The CSB through the host's mapping: ThreadSanitizer knows addresses, not pages, and would not see the order that
+    // the two sides make there.
     for (uint32_t i = 0; i < port.rings(); i++) {
-      auto* atok = reinterpret_cast<CsbAtok*>(ram_) + i;
-      auto* ktoa = reinterpret_cast<CsbKtoa*>(ram_ + 4096) + i;
-      rings.push_back({&port.kring(i), atok, ktoa, attachment.get(), i, LoadRelaxed(atok->head)});
+      Kring& k = port.kring(i);
+      rings.push_back({&k, k.atok, k.ktoa, attachment.get(), i, LoadRelaxed(atok(i)->head)});
     }
     tx_rings_ = port.shape().tx_rings;
   }
-  /// Gives every ring an eventfd to sleep on.
+  /// Gives every ring an eventfd to sleep on, and another that ReplaceInterrupts() may set instead.
   void EnableInterrupts() {
-    while (irqs_.size() < rings.size()) irqs_.push_back(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-    CHECK_OK(attachment->SetInterrupts(0, irqs_));
-    for (size_t i = 0; i < rings.size(); i++) rings[i].irq = irqs_[i];
+    for (auto* fds : {&irqs_, &other_irqs_})
+      while (fds->size() < rings.size()) fds->push_back(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    for (size_t i = 0; i < rings.size(); i++) rings[i].irq = irqs_[i], rings[i].other_irq = other_irqs_[i];
+    ReplaceInterrupts(false);
   }
+  void ReplaceInterrupts(bool other) { CHECK_OK(attachment->SetInterrupts(0, other ? other_irqs_ : irqs_)); }
   const std::vector<int>& irqs() const { return irqs_; }
   void Detach() {
     if (attachment) attachment->Detach();
     attachment.reset();
+    for (uint32_t i = 0; i < rings.size(); i++) {
+      rings[i].atok = atok(i);
+      rings[i].ktoa = ktoa(i);
+    }
   }
   GuestRing& tx(uint32_t i = 0) { return rings[i]; }
   GuestRing& rx(uint32_t i = 0) { return rings[tx_rings_ + i]; }
   /// Inline policy: serves one ring now.
   bool Sync(GuestRing& ring) { return attachment->Sync(ring.number); }
   int fd() const { return fd_; }
+  /// A word of one ring's CSB entry, in the guest's own mapping.
+  uint32_t& csb_word(bool host_to_guest, uint32_t ring, uint32_t word) {
+    return reinterpret_cast<uint32_t*>(ram_ + (host_to_guest ? 4096 : 0))[16 * ring + word];
+  }
 
   std::vector<GuestRing> rings;
   std::shared_ptr<Attachment> attachment;
 
  private:
+  CsbAtok* atok(uint32_t ring) { return reinterpret_cast<CsbAtok*>(ram_) + ring; }
+  CsbKtoa* ktoa(uint32_t ring) { return reinterpret_cast<CsbKtoa*>(ram_ + 4096) + ring; }
+
   static constexpr size_t kSize = 8192;
   int fd_;
   uint8_t* ram_;
-  std::vector<int> irqs_;
+  std::vector<int> irqs_, other_irqs_;
   uint32_t tx_rings_ = 0;
 };
 

@@ -75,10 +75,12 @@ void SurvivesTruncation() {
   memset(first->data(), 0xaa, 3 * kPage);
   memset(second->data(), 0xbb, 64);
   other->data()[0] = 0xcc;
+  CHECK(!first->lost() && !second->lost());
   CHECK(ftruncate(fd, 0) == 0);
   CHECK(AllZero(first->data(), 3 * kPage));
   CHECK(AllZero(second->data(), 64));
   CHECK_EQ(other->data()[0], 0xccu);
+  CHECK(first->lost() && second->lost() && !other->lost());
   // What is written now is ours alone, and stays.
   first->data()[5] = 1;
   CHECK_EQ(first->data()[5], 1u);

@@ -2,6 +2,7 @@
 // that writes rubbish is counted and parked.
 #include <errno.h>
 
+#include "datapath/clock.h"
 #include "guest.h"
 
 using namespace ptnet;
@@ -159,6 +160,22 @@ void SourceSendsWhatItWasTold() {
   CHECK_EQ(f.port->CheckSource(bad).err, EINVAL);
 }
 
+void PaceBeginsWithTheAttachment() {
+  constexpr uint64_t kRate = 1000;
+  Fixture f;
+  SourceConfig config;
+  config.packets = 1000;
+  config.rate = kRate;
+  f.guest.Detach();
+  f.port->source(0).Configure(config);
+  usleep(60'000);  // 60 packets that nobody was there for
+  const uint64_t start = NowNs();
+  f.guest.Attach(f.engine, *f.port);
+  f.guest.Sync(f.guest.rx());
+  const uint64_t most = (NowNs() - start) * kRate / 1'000'000'000 + 1;
+  CHECK(f.rx().packets <= most);
+}
+
 void SourceStopsAtABadBuffer() {
   Fixture f;
   SourceConfig c;
@@ -183,5 +200,6 @@ int main() {
   BadIndicesParkTheRingUntilTheNextKick();
   RingHeadersAreNeverReadBack();
   SourceSendsWhatItWasTold();
+  PaceBeginsWithTheAttachment();
   SourceStopsAtABadBuffer();
 }

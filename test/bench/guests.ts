@@ -1,5 +1,11 @@
 // The guests of a measurement: started, let go, stopped, and what they found looked at.
-import { type JobResult, type SpawnedGuest, spawnGuest } from '../../guest-driver/model/index.ts';
+import {
+  type JobResult,
+  type SpawnedGuest,
+  type SpawnOptions,
+  spawnGuest,
+} from '../../guest-driver/model/index.ts';
+import { cpuOfGuest } from './placement.ts';
 import type { GuestPlan } from './plans.ts';
 
 /** Knows a VM's sockets, memory device first. */
@@ -8,10 +14,14 @@ export interface Sockets {
 }
 
 /** Starts one process per VM; resolves when each has attached its ports. The loops wait for go(). */
-export async function startGuests(host: Sockets, plans: readonly GuestPlan[]): Promise<SpawnedGuest[]> {
-  const guests = plans.map(({ vm, loops }) => {
+export async function startGuests(
+  host: Sockets,
+  plans: readonly GuestPlan[],
+  place: (i: number) => SpawnOptions = cpuOfGuest,
+): Promise<SpawnedGuest[]> {
+  const guests = plans.map(({ vm, loops }, i) => {
     const [memdev, ...ptnet] = host.sockets(vm);
-    return spawnGuest({ memdev: memdev!, ptnet, loops, hold: true });
+    return spawnGuest({ memdev: memdev!, ptnet, loops, hold: true }, place(i));
   });
   try {
     await Promise.all(guests.map(async ({ ready }) => await ready));

@@ -74,7 +74,7 @@ async function whyNoVms(fleet: VmFleet): Promise<string | undefined> {
 }
 
 function peerItems(peer: Peer, options: MeasureOptions): Item<Sample>[] {
-  return SIZES.map((size) => ({
+  return peer.sizes(SIZES).map((size) => ({
     label: peerLabel(peer.name, size),
     run: async () => ({ value: await peer.measure(size, options) }),
   }));

@@ -2,6 +2,7 @@
 import { stringify } from 'yaml';
 import type { JobLoop } from '../../guest-driver/model/index.ts';
 import { IDLE_RATE, type Latency, type LatencyPath } from './latencies.ts';
+import { PLACED_WORKER } from './placement.ts';
 import { device, type GuestPlan, macOf } from './plans.ts';
 
 export interface LatencyPlan {
@@ -56,7 +57,7 @@ export function latencyPlanOf(
     ? { op: 'echo', payload: 'stamp', ...WAITS[policy] }
     : { op: 'listen', ...SLEEPS };
   return {
-    config: stringify({ engine: { policy }, ...setup(path, bar0) }),
+    config: stringify({ engine: { policy, ...PLACED_WORKER }, ...setup(path, bar0) }),
     answers: path === 'null' ? [] : [{ vm: 'vm2', loops: [answer] }],
     pings: { vm: 'vm1', loops: [ping] },
   };

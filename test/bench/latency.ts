@@ -5,6 +5,7 @@ import { killAll, startGuests, stopGuests } from './guests.ts';
 import type { Latency, Timed } from './latencies.ts';
 import { latencyPlanOf, rateOf } from './latency-plans.ts';
 import type { MeasureOptions } from './measure.ts';
+import { besideWorker, cpuOfGuest } from './placement.ts';
 import type { Percentiles, Sample } from './sample.ts';
 
 /** Enough packets at the idle rate for a percentile in a thousand. */
@@ -73,8 +74,10 @@ async function pingModel(latency: Latency, rate: number | undefined, seconds: nu
   try {
     const answers = await startGuests(host, plan.answers);
     let pings: SpawnedGuest[] = [];
+    // A receiver that is to be woken up must not find its CPU taken.
+    const alone = latency.timed === 'packet-to-interrupt';
     try {
-      pings = await startGuests(host, [plan.pings]);
+      pings = await startGuests(host, [plan.pings], alone ? besideWorker : cpuOfGuest);
       for (const guest of [...answers, ...pings]) guest.go();
       const ping = (await pings[0]!.done)[0]!;
       const [answer] = await stopGuests(answers);

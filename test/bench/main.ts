@@ -105,8 +105,7 @@ async function run(
     if (signal.aborted) throw new Error('interrupted');
     if (failures.size > 0) process.exitCode = 1;
     const outcome = { samples, failures: new Map([...absent, ...failures]) };
-    const peers = PEERS.map(({ name }) => name);
-    return makeReport(outcome, { scenarios: SCENARIOS, peers, seconds, rounds });
+    return makeReport(outcome, { scenarios: SCENARIOS, peers: PEERS, seconds, rounds });
   } finally {
     await program.close();
   }

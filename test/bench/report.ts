@@ -3,6 +3,8 @@ import { cpus, release } from 'node:os';
 import { type CostRow, costRows } from './cost-rows.ts';
 import { type LatencyRow, latencyRows } from './latency-rows.ts';
 import { LIMITS, type LimitName, type LimitRates, limitLabel } from './limits.ts';
+import { type PeerRow, peerRows } from './peer-rows.ts';
+import type { Peer } from './peers/peer.ts';
 import { type ResultRow, resultRows } from './result-rows.ts';
 import type { Outcome } from './rounds.ts';
 import type { Sample, SamplesOf } from './sample.ts';
@@ -28,6 +30,7 @@ export interface Report {
   readonly rounds: number;
   readonly limits: readonly LimitRow[];
   readonly results: readonly ResultRow[];
+  readonly peers: readonly PeerRow[];
   readonly latency: readonly LatencyRow[];
   readonly cost: readonly CostRow[];
   /** By label: why it has no row. */
@@ -36,7 +39,7 @@ export interface Report {
 
 export interface Run {
   readonly scenarios: readonly Scenario[];
-  readonly peers: readonly string[];
+  readonly peers: readonly Peer[];
   readonly seconds: number;
   readonly rounds: number;
 }
@@ -60,6 +63,7 @@ export function makeReport({ samples, failures }: Outcome<Sample>, run: Run): Re
     rounds: run.rounds,
     limits,
     results: resultRows(run.scenarios, { of, limits: limitsByRound(of), peers: run.peers }),
+    peers: peerRows(run.peers, of),
     latency: latencyRows(of),
     cost: costRows(of),
     failures: Object.fromEntries(failures),

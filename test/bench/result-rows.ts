@@ -1,6 +1,6 @@
 // The rows of the report about throughput: rates, and how they compare with the machine's limits and with others.
 import { bound, type LimitRates } from './limits.ts';
-import { peerLabel } from './peers/peer.ts';
+import { type Peer, peerLabel } from './peers/peer.ts';
 import type { Sample, SamplesOf } from './sample.ts';
 import { labelOf, nameOf, oneWayOf, type Payload, type Scenario } from './scenarios.ts';
 import { medianRatio, type Stat, statOf } from './statistics.ts';
@@ -20,7 +20,7 @@ export interface ResultRow {
   readonly gbps: number;
   /** Share of what the machine's limits allow one pair of threads; the median of the rounds' own shares. */
   readonly ofLimit: number;
-  /** By peer, how many times as fast at this size. */
+  /** By peer that does the like, how many times as fast at this size. */
   readonly vsPeer: Readonly<Record<string, number>>;
   /** Both directions at once, when one direction alone was measured too: how many times as much in total. */
   readonly vsOneWay?: number;
@@ -32,7 +32,7 @@ export interface Background {
   readonly of: SamplesOf;
   /** By round. */
   readonly limits: readonly LimitRates[];
-  readonly peers: readonly string[];
+  readonly peers: readonly Pick<Peer, 'name' | 'comparesWith'>[];
 }
 
 export function resultRows(scenarios: readonly Scenario[], background: Background): ResultRow[] {
@@ -53,9 +53,10 @@ function resultRow(
   const ours = values(samples);
   const mpps = statOf(samples, ({ value }) => value, 1e-6, 3)!;
   const bounds = limits.map((rates) => bound(scenario, rates));
-  const vsPeer = peers.flatMap((peer): [string, number][] => {
-    const ratio = medianRatio(ours, values(of(peerLabel(peer, size))));
-    return ratio === undefined ? [] : [[peer, ratio]];
+  const alike = peers.filter((peer) => peer.comparesWith(scenario));
+  const vsPeer = alike.flatMap(({ name }): [string, number][] => {
+    const ratio = medianRatio(ours, values(of(peerLabel(name, size))));
+    return ratio === undefined ? [] : [[name, ratio]];
   });
   const oneWay = oneWayOf(scenario);
   const vsOneWay = oneWay && medianRatio(ours, values(of(labelOf(oneWay))));

@@ -61,6 +61,13 @@ function resultTable({ results }: Report): Table {
   };
 }
 
+function peerTable({ peers }: Report): Table {
+  return {
+    head: ['peer', 'size', 'Mpps', 'min', 'max'],
+    rows: peers.map(({ name, size, mpps }) => [name, `${size}`, ...stat(mpps, 3)]),
+  };
+}
+
 function latencyTable({ latency }: Report): Table {
   const range = ({ min, max }: Stat) => `${min.toFixed(1)}-${max.toFixed(1)}`;
   const figures = (of: Stat) => [of.median.toFixed(2), range(of)];
@@ -97,8 +104,8 @@ function costTable({ cost }: Report): Table {
 
 /** Those that have rows. */
 export function tablesOf(report: Report): Table[] {
-  const all = [limitTable(report), resultTable(report), latencyTable(report), costTable(report)];
-  return all.filter(({ rows }) => rows.length > 0);
+  const tables = [limitTable, resultTable, peerTable, latencyTable, costTable];
+  return tables.map((table) => table(report)).filter(({ rows }) => rows.length > 0);
 }
 
 /** Many things may fail for one reason: it is said once. */

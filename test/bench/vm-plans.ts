@@ -16,6 +16,7 @@ const REGION_BUFFERS = 65_536;
 /** A switch learns where the second VM is from a packet to nobody. */
 const NOBODY = '02:00:00:00:02:00';
 const RECEIVER_IDLE_MS = 150;
+const SPIN_US = 20;
 /** Beyond the sender's end: a receiver ends when nothing has come for a while. */
 const RECEIVER_EXTRA_SECONDS = 30;
 
@@ -133,7 +134,9 @@ export function vmPlanOf(scenario: Scenario, seconds: number, firstSeq: number):
   const { size, rings, burst, payload } = scenario;
   const path = scenario.path as PairPath;
   const { from, to } = ENDS[path](scenario);
-  const common = `--payload ${payload} --burst ${burst}`;
+  // Two VMs and a worker on two CPUs: whoever has nothing to do must soon leave its CPU to the others.
+  const patience = from && to ? ` --spin-us ${SPIN_US}` : '';
+  const common = `--payload ${payload} --burst ${burst}${patience}`;
   // The receiver goes on until all that was sent has arrived: what were left over would be found by the next one.
   const limits = from
     ? `--seconds ${seconds + RECEIVER_EXTRA_SECONDS} --idle-ms ${RECEIVER_IDLE_MS}`

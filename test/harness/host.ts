@@ -42,7 +42,7 @@ export class TestHost {
   }
 
   port(name: string): PortStats {
-    return this.host.stats().ports.find((port) => port.name === name)!;
+    return this.host.stats([name]).ports[0]!;
   }
 
   ring(port: string, dir: 'tx' | 'rx', ring = 0): RingStats {

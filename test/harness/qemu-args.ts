@@ -13,6 +13,8 @@ export interface QemuOptions {
   readonly append?: string;
   /** vfio-user sockets: each becomes a device, in this order. */
   readonly sockets: readonly string[];
+  /** Arguments that come last, for other devices. */
+  readonly more?: readonly string[];
   /** The Unix socket, already listening, that QEMU connects its QMP monitor to. */
   readonly qmpSocket: string;
 }
@@ -56,5 +58,6 @@ export function qemuArguments(options: QemuOptions): string[] {
       '-device',
       JSON.stringify(vfioUserDevice(machine, deviceId(k), socket)),
     ]),
+    ...(options.more ?? []),
   ];
 }

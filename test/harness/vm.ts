@@ -4,8 +4,9 @@ import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CpioEntry } from '../../vm-images/cpio.ts';
 import { getKernel, getQemu } from '../../vm-images/fetch.ts';
-import { buildInitramfs } from '../../vm-images/initramfs.ts';
+import { buildInitramfs, writeInitramfs } from '../../vm-images/initramfs.ts';
 import { Agent, type AgentJob, type AgentOptions, type AgentResult, READY } from './agent.ts';
 import { agentBinary } from './agent-binary.ts';
 import { Console } from './console.ts';
@@ -32,6 +33,10 @@ export interface VmOptions {
   readonly logDir?: string;
   /** A static program to run as /init; default: the agent, built when it is missing or stale. */
   readonly init?: string;
+  /** The whole initramfs, instead of one with only `init`. */
+  readonly initramfs?: readonly CpioEntry[];
+  /** Added to QEMU's command line. */
+  readonly qemuArguments?: readonly string[];
   /** Added to the kernel's command line. */
   readonly append?: string;
 }
@@ -54,12 +59,16 @@ interface Parts {
   readonly folder: string;
 }
 
+async function makeInitramfs({ initramfs, init }: VmOptions, out: string): Promise<void> {
+  if (initramfs) await writeInitramfs(initramfs, out);
+  else await buildInitramfs(init ?? (await agentBinary()), out);
+}
+
 /** Starts QEMU and waits until it has taken its command line: it connects to the monitor before it opens devices. */
 async function launch(options: VmOptions, folder: string, logs: Logs): Promise<Parts> {
   const machine = options.machine ?? 'pc';
-  const [qemu, kernel, init] = await Promise.all([getQemu(), getKernel(), options.init ?? agentBinary()]);
   const initramfs = join(folder, 'initramfs.gz');
-  await buildInitramfs(init, initramfs);
+  const [qemu, kernel] = await Promise.all([getQemu(), getKernel(), makeInitramfs(options, initramfs)]);
   const qmpSocket = join(folder, 'qmp');
   const listener = await QmpListener.listen(qmpSocket);
   const process = QemuProcess.spawn(
@@ -72,6 +81,7 @@ async function launch(options: VmOptions, folder: string, logs: Logs): Promise<P
       initramfs,
       ...(options.append !== undefined && { append: options.append }),
       sockets: options.sockets ?? [],
+      more: options.qemuArguments ?? [],
       qmpSocket,
     }),
     logs,

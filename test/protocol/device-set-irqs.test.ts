@@ -1,7 +1,8 @@
 // VFIO_USER_DEVICE_SET_IRQS: eventfds in whole sets, ranges and chunks; triggers, masks, and what is refused.
+import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { encodeSetIrqs } from '../../guest-driver/model/messages.ts';
-import { eventfdDrain, inspectFd } from '../../native/os.ts';
+import { eventfdDrain, inspectFd, socketPair } from '../../native/os.ts';
 import { openFds } from '../harness/descriptors.ts';
 import { E, type Peer, type SendOptions, useFixture, VFIO_USER } from './peer.ts';
 
@@ -245,4 +246,24 @@ test.each([0, 19])('a payload of %i bytes is refused with EINVAL', (length) => {
   const payload = new Uint8Array(length);
   if (length > 0) payload[0] = length;
   fixture.attach().send(VFIO_USER.SET_IRQS, payload, { expect: E.EINVAL });
+});
+
+test.each([2, 3, 4])('index %i takes no memory and no socket for an eventfd: EBADF', (index) => {
+  const peer = fixture.attach();
+  const [left, right] = socketPair();
+  for (const fd of [left, right]) fixture.own(fd);
+  for (const fd of [left, fixture.memfd(0x1000)]) {
+    set(peer, { index, flags: EVENTFD | TRIGGER, count: 1 }, { expect: E.EBADF, fds: [fd] });
+  }
+  expect([peer.session.irqs.err.fd, peer.session.irqs.req.fd]).toEqual([-1, -1]);
+});
+
+test('an eventfd that waits when it is full is made one that does not', () => {
+  const peer = fixture.attach();
+  const fd = fixture.eventfd();
+  // A child gets its standard input without O_NONBLOCK, and the flag is everybody's who has the descriptor.
+  spawnSync('true', { stdio: [fd, 'ignore', 'ignore'] });
+  expect(inspectFd(fd).nonblocking).toBe(false);
+  set(peer, { flags: EVENTFD | TRIGGER, count: 1 }, { fds: [fd] });
+  expect(inspectFd(fd).nonblocking).toBe(true);
 });

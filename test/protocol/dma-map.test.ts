@@ -1,5 +1,6 @@
 // VFIO_USER_DMA_MAP: memory with and without a descriptor, and every way to get it wrong.
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -117,6 +118,38 @@ test('a descriptor that does not allow what the flags say is refused with EACCES
   map(peer, { address: 0n, size: PAGE }, { expect: E.EACCES, fds: [readOnly] });
   map(peer, { address: 0n, size: PAGE }, { expect: E.EACCES, fds: [writeOnly] });
   map(peer, { address: 0n, size: PAGE, flags: 1 }, { fds: [readOnly] });
+});
+
+test('a descriptor opened as a path only is refused with EACCES', () => {
+  const peer = fixture.attach();
+  const O_PATH = 0o10000000;
+  const path = fixture.own(openSync(`/proc/self/fd/${fixture.memfd(0x1000)}`, O_PATH));
+  map(peer, { address: 0n, size: PAGE, flags: 1 }, { expect: E.EACCES, fds: [path] });
+});
+
+test('a file that cannot be mapped is refused with the errno of the try', () => {
+  const peer = fixture.attach();
+  // A regular file of a page, says stat.
+  const name = '/sys/kernel/mm/transparent_hugepage/enabled';
+  expect(statSync(name).size).toBe(0x1000);
+  const fd = fixture.own(openSync(name, 'r'));
+  map(peer, { address: 0n, size: PAGE, flags: 1 }, { expect: E.ENODEV, fds: [fd] });
+  expect(peer.session.dma.maps).toEqual([]);
+});
+
+test('a file larger than a number can say exactly is refused with EINVAL', () => {
+  const peer = fixture.attach();
+  const fd = fixture.memfd(0x1000);
+  execFileSync('truncate', ['-s', String(2 ** 53), `/proc/${process.pid}/fd/${fd}`]);
+  map(peer, { address: 0n, size: PAGE }, { expect: E.EINVAL, fds: [fd] });
+});
+
+test('a file that was memory for one range can be memory for another', () => {
+  const peer = fixture.attach();
+  const fd = fixture.memfd(0x2000);
+  map(peer, { address: 0n, size: PAGE }, { fds: [fd] });
+  map(peer, { address: 0x10_0000n, size: 2n * PAGE }, { fds: [fd] });
+  expect(peer.session.dma.maps).toHaveLength(2);
 });
 
 test('more than one descriptor is refused with EINVAL', () => {

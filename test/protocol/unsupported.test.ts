@@ -28,6 +28,19 @@ test.each([0, 14, 19, 255, 65535])(
   },
 );
 
+test.each(['DEVICE_FEATURE', 'DMA_READ', 'DMA_WRITE', 'MIG_DATA_READ', 'MIG_DATA_WRITE'] as const)(
+  'descriptors do not belong to %s',
+  (name) => {
+    const options = { expect: E.EINVAL, fds: [fixture.eventfd()] };
+    fixture.attach().send(VFIO_USER[name], new Uint8Array(16), options);
+  },
+);
+
+test('a log of dirty pages is no command any more', () => {
+  // VFIO_USER_DIRTY_PAGES of the drafts before 0.9.
+  fixture.attach().send(14, new Uint8Array(24), { expect: E.ENOSYS });
+});
+
 test('descriptors that come with them are closed', () => {
   const peer = fixture.attach();
   peer.send(99, new Uint8Array(), { expect: E.ENOSYS, fds: [fixture.eventfd(), fixture.memfd(4096)] });

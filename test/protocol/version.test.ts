@@ -115,3 +115,24 @@ test('a host that cannot take the client hangs up after the reply', () => {
   expect(peer.closed).toBe(true);
   expect(peer.log[0]).toMatchObject({ level: 'error', text: expect.stringContaining('no room') });
 });
+
+test('a VERSION that wants no reply attaches all the same, and a refused one ends the session', () => {
+  const good = fixture.connect();
+  good.send(VFIO_USER.VERSION, version({}), { noReply: true });
+  expect(good.session.state).toBe('attached');
+  const bad = fixture.connect();
+  bad.send(VFIO_USER.VERSION, version({}, 1), { noReply: true });
+  expect(bad.closed).toBe(true);
+});
+
+test('capabilities that are null are the defaults', () => {
+  const peer = fixture.connect();
+  peer.send(VFIO_USER.VERSION, version('{"capabilities":null}\0'));
+  expect(peer.session.limits).toEqual({ maxMsgFds: 1 });
+});
+
+test('a client that takes more descriptors than a message may carry gets no more than that', () => {
+  const peer = fixture.connect();
+  peer.send(VFIO_USER.VERSION, version({ max_msg_fds: 1000 }));
+  expect(peer.session.limits).toEqual({ maxMsgFds: 16 });
+});

@@ -80,7 +80,7 @@ bool VfioUserDoorbell::Ready(short events, int64_t deadline_ns) {
 bool VfioUserDoorbell::Send(const uint8_t* bytes, size_t size) {
   const int64_t deadline = NowNs() + kTimeoutNs;
   while (size > 0) {
-    const ssize_t n = send(fd_, bytes, size, MSG_NOSIGNAL);
+    const ssize_t n = send(fd_, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0) {
       bytes += n;
       size -= static_cast<size_t>(n);

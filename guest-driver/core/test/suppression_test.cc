@@ -74,13 +74,47 @@ TEST(kick_when_asked, "a kick per publication while the host wants one, and one 
   CHECK_EQ(host.gh(0).head, 40);
 }
 
-TEST(polling_asks_for_nothing, "a loop that polls asks for no interrupt") {
+/// Looks at the wishes for interrupts at every packet: the host thread asks for each packet's fate before it passes it on.
+/// Before and after a loop the driver is idle and asks, so what counts is when both loops are known to run.
+struct Asked {
+  FakeHost& host;
+  uint64_t from;  // the first packet that shows both loops at work
+  uint64_t looks = 0;
+  uint64_t times = 0;
+
+  explicit Asked(FakeHost& h, uint64_t first) : host(h), from(first) {
+    host.fate = [this](uint64_t packet) {
+      if (packet < from) return Fate::kPass;
+      ++looks;
+      for (const uint32_t ring : {0, 1})
+        times += Load(host.gh(ring).appl_need_kick, std::memory_order_relaxed) != 0;
+      return Fate::kPass;
+    };
+  }
+};
+
+TEST(polling_asks_for_nothing, "a loop that polls asks for no interrupt until it ends") {
   FakeHost host({.spins_before_parking = 1000});
+  Asked asked(host, 64);  // the receiver has given a slot back by then: it cleared its wish before that
   const Both both = SendAndReceive(host, ConfigFor(host, Op::kSend, Payload::kNone, 5000),
                                    ConfigFor(host, Op::kReceive, Payload::kNone, 5000));
   CheckExactlyOnce(both, 5000, 300'000);
+  CHECK(asked.looks >= 5000 - 64);
+  CHECK_EQ(asked.times, 0);
   CHECK_EQ(both.received.interrupts, 0);
-  CHECK_EQ(host.raised(), 0);
+  CHECK_EQ(host.gh(0).appl_need_kick, 0);
+  CHECK_EQ(host.gh(1).appl_need_kick, 1);
+}
+
+TEST(sleeping_asks, "a loop that sleeps asks for interrupts while it runs") {
+  FakeHost host({.tx_slots = 8, .rx_slots = 8});
+  Asked asked(host, 8);
+  LoopConfig receive = ConfigFor(host, Op::kReceive, Payload::kNone, 5000);
+  receive.sleep = true;
+  receive.spin_ns = 0;
+  const Both both = SendAndReceive(host, ConfigFor(host, Op::kSend, Payload::kNone, 5000), receive);
+  CheckExactlyOnce(both, 5000, 300'000);
+  CHECK(asked.times > 0);
 }
 
 }  // namespace

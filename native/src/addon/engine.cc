@@ -43,6 +43,11 @@ Napi::Value EngineStats(const Napi::CallbackInfo& info) {
   return list;
 }
 
+Napi::Value EngineNudge(const Napi::CallbackInfo& info) {
+  if (auto engine = UnwrapHandle<Engine>(info[0])) engine->Nudge();
+  return info.Env().Undefined();
+}
+
 bool GetOptions(Napi::Value value, AttachOptions* options) {
   constexpr const char* kPolicies[] = {"poll", "adaptive", "notify", "inline"};
   std::string policy;
@@ -92,6 +97,12 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
 Napi::Value Detach(const Napi::CallbackInfo& info) {
   if (auto attachment = UnwrapHandle<Attachment>(info[0])) attachment->Detach();
   return info.Env().Undefined();
+}
+
+Napi::Value AttachmentCsbLost(const Napi::CallbackInfo& info) {
+  auto attachment = UnwrapHandle<Attachment>(info[0]);
+  if (!attachment) return info.Env().Undefined();
+  return Napi::Boolean::New(info.Env(), attachment->csb_lost());
 }
 
 Napi::Value AttachmentTarget(const Napi::CallbackInfo& info) {
@@ -163,8 +174,10 @@ Napi::Value SetPolicy(const Napi::CallbackInfo& info) {
 void InitEngine(Napi::Env env, Napi::Object exports) {
   exports.Set("engineCreate", Napi::Function::New(env, EngineCreate));
   exports.Set("engineStats", Napi::Function::New(env, EngineStats));
+  exports.Set("engineNudge", Napi::Function::New(env, EngineNudge));
   exports.Set("attach", Napi::Function::New(env, Attach));
   exports.Set("detach", Napi::Function::New(env, Detach));
+  exports.Set("attachmentCsbLost", Napi::Function::New(env, AttachmentCsbLost));
   exports.Set("attachmentTarget", Napi::Function::New(env, AttachmentTarget));
   exports.Set("attachmentSync", Napi::Function::New(env, AttachmentSync));
   exports.Set("attachmentRing", Napi::Function::New(env, AttachmentRing));

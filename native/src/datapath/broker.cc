@@ -105,6 +105,10 @@ void Attachment::Detach() {
   }
   CloseDoorbells();
   for (uint32_t i = 0; i < rings(); i++) Unbind(i);
+  // A kick may be on its way from a worker that a flow has left to the one that it went to. After one pass over the
+  // workers nobody hands it on any more, after another no worker's list holds it: then the flow may go.
+  engine_->Synchronize();
+  engine_->Synchronize();
   port_->attached = false;
 }
 
@@ -142,6 +146,7 @@ Status Attachment::SetInterrupts(uint32_t first, const std::vector<int>& fds) {
   }
   engine_->Synchronize();
   for (int fd : old) close(fd);
+  for (size_t i = 0; i < fds.size(); i++) interrupts_[first + i].RaiseMissed();
   return Status::Ok();
 }
 
@@ -152,10 +157,7 @@ Status Attachment::SetPolicy(const AttachOptions& options) {
     if (flow == nullptr) continue;
     if (Engine::IsInline(*flow) || options.policy == Policy::kInline)
       return Status::Fail(EINVAL, port_->name() + ": inline is chosen when a client attaches, not while it runs");
-    int fd = doorbell_fds_[i];
-    if (fd >= 0) engine_->UnwatchDoorbell(flow, fd);
     engine_->Move(flow, options.policy, options.spin_ns, options.worker);
-    if (fd >= 0) engine_->WatchDoorbell(flow, fd);
   }
   return Status::Ok();
 }

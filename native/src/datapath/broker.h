@@ -53,6 +53,8 @@ class Attachment final : public DoorbellTarget {
   Status SetDoorbells(const std::vector<int>& fds);
 
   bool detached() const { return detached_; }
+  /// The guest has taken the memory of its CSB away: nothing it writes arrives any more.
+  bool csb_lost() const { return guest_to_host_->lost() || host_to_guest_->lost(); }
 
  private:
   Attachment(std::shared_ptr<Engine> engine, Port* port) : engine_(std::move(engine)), port_(port) {}

@@ -9,10 +9,16 @@ Status Engine::Create(const std::vector<int>& cpus, std::shared_ptr<Engine>* out
   std::shared_ptr<Engine> engine(new Engine());
   for (uint32_t i = 0; i < cpus.size(); i++) {
     engine->workers_.push_back(std::make_unique<Worker>());
-    if (Status s = engine->workers_.back()->Start(i, cpus[i]); !s.ok()) return s;
+    // A worker may wait for another one that is stuck.
+    auto on_stall = [e = engine.get()] { e->Nudge(); };
+    if (Status s = engine->workers_.back()->Start(i, cpus[i], on_stall); !s.ok()) return s;
   }
   *out = std::move(engine);
   return Status::Ok();
+}
+
+void Engine::Nudge() {
+  for (auto& worker : workers_) worker->Nudge();
 }
 
 void Engine::Synchronize() {
@@ -44,18 +50,28 @@ void Engine::Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t to) {
   Worker* from = flow->worker_.load(std::memory_order_acquire);
   Worker& target = *workers_[to];
   if (from == &target) return target.Call([&] { target.Configure(flow, policy, spin_ns); });
-  from->Call([&] { from->Remove(flow); });
-  target.Call([&] { target.Add(flow, policy, spin_ns); });
+  from->Call([&] {
+    for (int fd : flow->doorbells_) from->UnwatchDoorbell(fd);
+    from->Remove(flow);
+  });
+  target.Call([&] {
+    target.Add(flow, policy, spin_ns);
+    for (int fd : flow->doorbells_) target.WatchDoorbell(fd, flow);
+  });
 }
 
 void Engine::WatchDoorbell(Flow* flow, int fd) {
-  if (Worker* worker = flow->worker_.load(std::memory_order_acquire))
-    worker->Call([&] { worker->WatchDoorbell(fd, flow); });
+  Worker* worker = flow->worker_.load(std::memory_order_acquire);
+  if (worker == nullptr) return;
+  flow->doorbells_.push_back(fd);
+  worker->Call([&] { worker->WatchDoorbell(fd, flow); });
 }
 
 void Engine::UnwatchDoorbell(Flow* flow, int fd) {
-  if (Worker* worker = flow->worker_.load(std::memory_order_acquire))
-    worker->Call([&] { worker->UnwatchDoorbell(fd); });
+  Worker* worker = flow->worker_.load(std::memory_order_acquire);
+  if (worker == nullptr) return;
+  std::erase(flow->doorbells_, fd);
+  worker->Call([&] { worker->UnwatchDoorbell(fd); });
 }
 
 void Engine::Kick(Flow* flow) noexcept {

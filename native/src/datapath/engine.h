@@ -20,6 +20,8 @@ class Engine {
   uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
   Worker& worker(uint32_t i) { return *workers_[i]; }
 
+  /// Frees workers that a peer's eventfd holds up: call it about once a second.
+  void Nudge();
   /// Returns when every worker has finished the round that it was in: nothing that was unlinked before is in use.
   void Synchronize();
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 namespace ptnet {
 
@@ -51,7 +52,9 @@ class Flow {
   bool active_ = false;
   uint64_t spin_ns_ = 0;
   uint64_t idle_since_ns_ = 0;
-  uint32_t users_ = 0;  // attachments that drive this flow; the control plane's
+  // The control plane's.
+  uint32_t users_ = 0;          // attachments that drive this flow
+  std::vector<int> doorbells_;  // eventfds that its worker watches, of all its attachments
 };
 
 }  // namespace ptnet

@@ -77,7 +77,13 @@ void Kick::Stop() {
     target = session->ClearDoorbells();
     session->End();
     session->CloseSocket();
+    session->registered_interest = 0;  // whoever has the session still asks nothing of the epoll below
   }
+  // Now, not when the last reference goes: in JavaScript that is the garbage collector's choice.
+  const std::lock_guard<std::mutex> lock(mutex_);
+  epoll_.Reset();
+  wake_.Reset();
+  spare_.Reset();
 }
 
 void Kick::Wake() { (void)os::SignalEventfd(wake_.get()); }

@@ -1,7 +1,7 @@
 // notify: raises a ring's interrupt, and only when the guest asked for it.
 #pragma once
 
-#include <sys/eventfd.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -11,6 +11,9 @@
 
 namespace ptnet {
 
+/// Odd while this thread is in the system call that raises an interrupt; see Worker::Nudge.
+inline thread_local std::atomic<uint64_t> raising{0};
+
 /// One MSI-X vector's eventfd. The descriptor is the session's; it is swapped by the control plane, which waits for
 /// all workers to pass before it closes the old one.
 class Interrupt {
@@ -18,18 +21,42 @@ class Interrupt {
   void set_fd(int fd) { fd_.store(fd, std::memory_order_release); }
   int fd() const { return fd_.load(std::memory_order_acquire); }
 
-  /// True when the vector has an eventfd, which was then signalled.
-  bool Raise() {
+  void Raise(RingCounters& counters) {
     int fd = this->fd();
-    if (fd < 0) return false;
+    if (fd < 0) {
+      missed_.store(true, std::memory_order_relaxed);
+      return;
+    }
+    Add(Signal(fd) ? counters.interrupts : counters.irq_full, 1);
+  }
+
+  /// The control plane, after set_fd and once all workers have passed: an interrupt that came while the vector had no
+  /// eventfd (masked, or being set up) comes now, as the pending bit of MSI-X has it.
+  void RaiseMissed() {
+    int fd = this->fd();
+    if (fd >= 0 && missed_.exchange(false, std::memory_order_relaxed)) Signal(fd);
+  }
+
+  /// Adds one to an eventfd. False when it is full: a wake-up is pending then.
+  static bool Signal(int fd) {
+    // The peer shares the open file: whatever we set on it, the peer may make writes to a full counter wait.
+    pollfd entry = {fd, POLLOUT, 0};
+    if (poll(&entry, 1, 0) != 1 || (entry.revents & POLLOUT) == 0) return false;
+    return Write(fd);
+  }
+
+  /// Waits if the peer has filled the counter since poll() looked, until the peer reads it or Worker::Nudge comes.
+  static bool Write(int fd) {
     const uint64_t one = 1;
-    // The only way to fail is a full counter, which is a wake-up that is already pending.
-    [[maybe_unused]] ssize_t n = write(fd, &one, sizeof one);
-    return true;
+    raising.fetch_add(1, std::memory_order_relaxed);
+    ssize_t n = write(fd, &one, sizeof one);
+    raising.fetch_add(1, std::memory_order_relaxed);
+    return n == sizeof one;
   }
 
  private:
   std::atomic<int> fd_{-1};
+  std::atomic<bool> missed_{false};
 };
 
 /// After hwtail moved: wakes the guest if it sleeps.
@@ -37,8 +64,7 @@ inline void Notify(Kring& k) {
   // Full barrier: our store of hwtail before our load of appl_need_kick; pairs with the guest, which stores
   // appl_need_kick before it loads hwtail once more.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (LoadRelaxed(k.atok->appl_need_kick) != 0 && k.interrupt != nullptr && k.interrupt->Raise())
-    Add(k.counters->interrupts, 1);
+  if (LoadRelaxed(k.atok->appl_need_kick) != 0 && k.interrupt != nullptr) k.interrupt->Raise(*k.counters);
 }
 
 }  // namespace ptnet

@@ -28,13 +28,18 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  /// Starts the thread; `cpu` pins it, -1 leaves it to the scheduler.
-  Status Start(uint32_t index, int cpu);
+  /// Starts the thread; `cpu` pins it, -1 leaves it to the scheduler. `on_stall` is called, again and again, while a
+  /// Call() has to wait for long.
+  Status Start(uint32_t index, int cpu, std::function<void()> on_stall = {});
 
   /// Any thread: the flow has something to do.
   void Kick(Flow* flow) noexcept;
   /// The control plane: runs `fn` on the worker's thread, between two rounds, and waits until it is done.
   void Call(const std::function<void()>& fn);
+
+  /// The control plane, every now and then: when the thread has not come out of raising one interrupt since the last
+  /// nudge, it is brought out of it. A hostile peer can make that system call wait, and all VMs of the worker with it.
+  void Nudge();
 
   // Called through Call().
   void Add(Flow* flow, Policy policy, uint64_t spin_ns);
@@ -60,6 +65,9 @@ class Worker {
   void Wake() noexcept;
 
   std::thread thread_;
+  std::function<void()> on_stall_;
+  std::atomic<std::atomic<uint64_t>*> raising_{nullptr};  // the thread's own `raising`
+  std::atomic<uint64_t> raising_seen_{0};
   int epoll_fd_ = -1;
   int wake_fd_ = -1;
 

@@ -46,15 +46,14 @@ uint32_t SinkFlow::Consume(uint32_t head) noexcept {
   uint32_t stop = k_.Distance(i, head) > kBatch ? k_.Advance(i, kBatch) : head;
   if constexpr (level != Payload::kNone) {
     for (uint32_t n = 0; n < kPrefetchAhead && ahead != head; n++, ahead = k_.Next(ahead))
-      __builtin_prefetch(k_.Buf(k_.ValidBuf(k_.slots[ahead].buf_idx) ? k_.slots[ahead].buf_idx : 0));
+      __builtin_prefetch(k_.BufAhead(ahead));
   }
   // A packet of several slots may end beyond `stop`.
   for (uint32_t left = k_.Distance(i, stop); left > 0;) {
     SlotWord w = ReadSlot(k_.slots[i]);
     if constexpr (level != Payload::kNone) {
       if (ahead != head) {
-        SlotWord next = ReadSlot(k_.slots[ahead]);
-        __builtin_prefetch(k_.Buf(k_.ValidBuf(next.buf_idx) ? next.buf_idx : 0));
+        __builtin_prefetch(k_.BufAhead(ahead));
         ahead = k_.Next(ahead);
       }
     }
@@ -148,18 +147,31 @@ bool SourceFlow::TakeReleased() noexcept {
 uint64_t SourceFlow::Allowance() noexcept {
   uint64_t left = config_.packets - sent_;
   if (config_.rate == 0) return left;
-  uint64_t due = static_cast<uint64_t>(static_cast<double>(NowNs() - started_ns_) * packets_per_ns_);
+  uint64_t due = paced_from_ + static_cast<uint64_t>(static_cast<double>(NowNs() - started_ns_) * packets_per_ns_);
   return std::min(left, due > sent_ ? due - sent_ : 0);
 }
 
 uint64_t SourceFlow::Due() const noexcept {
-  if (config_.rate == 0 || Exhausted()) return 0;
-  return started_ns_ + static_cast<uint64_t>(static_cast<double>(sent_ + 1) / packets_per_ns_);
+  // Without room it is the guest's kick that matters, however late the next packet is.
+  if (config_.rate == 0 || Exhausted() || k_.blocked || Space() < slots_per_packet_) return 0;
+  return started_ns_ + static_cast<uint64_t>(static_cast<double>(sent_ - paced_from_ + 1) / packets_per_ns_);
+}
+
+/// The pace begins with the attachment: a guest that comes late does not get all at once what it missed.
+void SourceFlow::StartPace() noexcept {
+  started_ns_ = NowNs();
+  paced_from_ = sent_;
+}
+
+void SourceFlow::TakeBack() noexcept {
+  TakeReleased();
+  started_ns_ = 0;
 }
 
 bool SourceFlow::Poll() noexcept {
   if (!k_.attached() || k_.blocked || Exhausted() || !TakeReleased()) return false;
-  uint32_t space = std::min(k_.Distance(k_.hwtail, k_.Prev(k_.hwcur)), kBatch);
+  if (started_ns_ == 0) StartPace();
+  uint32_t space = std::min(Space(), kBatch);
   if (space < slots_per_packet_) return false;
   uint32_t tail = k_.hwtail;
   if (!Produce(space)) k_.Block(&k_.counters->drops[static_cast<int>(Drop::kBadBuf)]);
@@ -172,61 +184,80 @@ bool SourceFlow::Poll() noexcept {
 
 /// Makes packets for up to `space` slots; false when a slot shows a buffer outside the region.
 bool SourceFlow::Produce(uint32_t space) noexcept {
-  uint64_t allowed = Allowance(), packets = 0;
-  uint32_t i = k_.hwtail, ahead = i;
-  bool writes = config_.payload != Payload::kNone || prefilled_ < k_.num_slots;
+  uint64_t allowed = std::min<uint64_t>(Allowance(), space / slots_per_packet_);
+  const uint64_t before = sent_;
   bool fine = true;
-  while (packets < allowed && space >= slots_per_packet_ && fine) {
-    uint32_t first = i;
-    for (uint32_t offset = 0; offset < config_.size && fine; offset += k_.buf_size) {
-      if (writes) {
-        ahead = k_.Advance(i, std::min(kPrefetchAhead, k_.num_slots - 1));
-        SlotWord next = ReadSlot(k_.slots[ahead]);
-        __builtin_prefetch(k_.Buf(k_.ValidBuf(next.buf_idx) ? next.buf_idx : 0), 1);
-      }
-      SlotWord w = ReadSlot(k_.slots[i]);
-      uint32_t n = std::min(config_.size - offset, k_.buf_size);
-      fine = k_.ValidBuf(w.buf_idx);
-      if (!fine) break;
-      if (writes) {
-        uint8_t* to = k_.Buf(w.buf_idx);
-        bool stamp = config_.payload == Payload::kStamp && prefilled_ >= k_.num_slots;
-        stamp ? Write<Payload::kStamp>(to, offset, n) : Write<Payload::kFull>(to, offset, n);
-      }
-      w.len = static_cast<uint16_t>(n);
-      w.flags = offset + n < config_.size ? NS_MOREFRAG : 0;
-      WriteSlot(k_.slots[i], w);
-      i = k_.Next(i);
-    }
-    if (!fine) {
-      i = first;
-      break;
-    }
-    sent_++;
-    prefilled_ += writes ? slots_per_packet_ : 0;
-    packets++;
-    space -= slots_per_packet_;
-    writes = config_.payload != Payload::kNone || prefilled_ < k_.num_slots;
+  if (slots_per_packet_ > 1) {
+    for (; allowed > 0 && fine; allowed--) fine = MakeFragmented();
+  } else {
+    // The first lap writes every byte of every buffer.
+    uint64_t whole = config_.payload == Payload::kFull ? allowed : k_.num_slots - std::min<uint64_t>(prefilled_, k_.num_slots);
+    whole = std::min(whole, allowed);
+    fine = MakeRun<Payload::kFull>(whole);
+    prefilled_ += whole;
+    if (config_.payload == Payload::kStamp) fine = fine && MakeRun<Payload::kStamp>(allowed - whole);
+    else fine = fine && MakeRun<Payload::kNone>(allowed - whole);
   }
-  k_.hwtail = i;
-  Add(k_.counters->packets, packets);
-  Add(k_.counters->bytes, packets * config_.size);
+  Add(k_.counters->packets, sent_ - before);
+  Add(k_.counters->bytes, (sent_ - before) * config_.size);
   return fine;
 }
 
+/// `count` packets of one slot each.
 template <Payload level>
-void SourceFlow::Write(uint8_t* to, uint32_t offset, uint32_t n) noexcept {
-  if (offset == 0) probe::Stamp(to, header_, sent_, config_.size);
+bool SourceFlow::MakeRun(uint64_t count) noexcept {
+  const auto len = static_cast<uint16_t>(config_.size);
+  const uint32_t ahead = std::min(kPrefetchAhead, k_.num_slots - 1);
+  NetmapSlot* const slots = k_.slots;
+  uint32_t i = k_.hwtail;
+  uint64_t done = 0;
+  for (; done < count; done++) {
+    if constexpr (level != Payload::kNone) PrefetchForWrite(k_.BufAhead(k_.Advance(i, ahead)));
+    const SlotWord old = ReadSlot(slots[i]);
+    if (!k_.ValidBuf(old.buf_idx)) [[unlikely]]
+      break;
+    if constexpr (level != Payload::kNone) Write<level>(k_.Buf(old.buf_idx), sent_ + done, 0, len);
+    UpdateSlot(slots[i], old, {old.buf_idx, len, 0});
+    i = k_.Next(i);
+  }
+  sent_ += done;
+  k_.hwtail = i;
+  return done == count;
+}
+
+/// One packet of several slots.
+bool SourceFlow::MakeFragmented() noexcept {
+  uint32_t i = k_.hwtail;
+  bool stamp = config_.payload == Payload::kStamp && prefilled_ >= k_.num_slots;
+  bool writes = config_.payload != Payload::kNone || prefilled_ < k_.num_slots;
+  for (uint32_t offset = 0; offset < config_.size; offset += k_.buf_size, i = k_.Next(i)) {
+    const SlotWord old = ReadSlot(k_.slots[i]);
+    if (!k_.ValidBuf(old.buf_idx)) return false;
+    uint32_t n = std::min(config_.size - offset, k_.buf_size);
+    if (writes) {
+      uint8_t* to = k_.Buf(old.buf_idx);
+      stamp ? Write<Payload::kStamp>(to, sent_, offset, n) : Write<Payload::kFull>(to, sent_, offset, n);
+    }
+    const bool last = offset + n == config_.size;
+    UpdateSlot(k_.slots[i], old, {old.buf_idx, static_cast<uint16_t>(n), static_cast<uint16_t>(last ? 0 : NS_MOREFRAG)});
+  }
+  prefilled_ += writes ? slots_per_packet_ : 0;
+  sent_++;
+  k_.hwtail = i;
+  return true;
+}
+
+template <Payload level>
+void SourceFlow::Write(uint8_t* to, uint64_t seq, uint32_t offset, uint32_t n) noexcept {
+  if (offset == 0) probe::Stamp(to, header_, seq, config_.size);
   if constexpr (level == Payload::kFull) {
     uint32_t skip = offset == 0 ? probe::kHeaderLen : 0;
-    probe::Fill(to + skip, sent_, header_.stream, offset + skip, n - skip);
+    probe::Fill(to + skip, seq, header_.stream, offset + skip, n - skip);
   }
 }
 
-bool SourceFlow::HasRoom() noexcept {
-  uint32_t head = k_.hwcur;
-  return k_.LoadHead(&head) && k_.Distance(k_.hwtail, k_.Prev(head)) >= slots_per_packet_;
-}
+/// Takes what was given back, so that Due() sees the same room.
+bool SourceFlow::HasRoom() noexcept { return TakeReleased() && Space() >= slots_per_packet_; }
 
 bool SourceFlow::Arm() noexcept {
   // With nothing to send now, what the guest gives back is of no use: it need not kick.

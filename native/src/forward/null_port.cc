@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "datapath/clock.h"
 
 namespace ptnet {
 
@@ -46,7 +45,7 @@ void SourceFlow::Configure(const SourceConfig& config) {
   sent_ = 0;
   prefilled_ = 0;
   slots_per_packet_ = (config.size + k_.buf_size - 1) / k_.buf_size;
-  started_ns_ = NowNs();
+  started_ns_ = 0;
   packets_per_ns_ = static_cast<double>(config.rate) / 1e9;
   memcpy(header_.dst, config.dst, 6);
   memcpy(header_.src, config.src, 6);

@@ -55,18 +55,23 @@ class SourceFlow final : public Flow {
   bool Arm() noexcept override;
   void Disarm() noexcept override;
   void Unblock() noexcept override { k_.blocked = false; }
-  void TakeBack() noexcept override { TakeReleased(); }
+  void TakeBack() noexcept override;
   uint64_t Due() const noexcept override;
   void Configure(const SourceConfig& config);
 
  private:
   bool Exhausted() const { return sent_ >= config_.packets; }
+  uint32_t Space() const { return k_.Distance(k_.hwtail, k_.Prev(k_.hwcur)); }
+  void StartPace() noexcept;
   bool TakeReleased() noexcept;
   bool HasRoom() noexcept;
   uint64_t Allowance() noexcept;
   bool Produce(uint32_t space) noexcept;
   template <Payload level>
-  void Write(uint8_t* to, uint32_t offset, uint32_t n) noexcept;
+  bool MakeRun(uint64_t count) noexcept;
+  bool MakeFragmented() noexcept;
+  template <Payload level>
+  void Write(uint8_t* to, uint64_t seq, uint32_t offset, uint32_t n) noexcept;
 
   Kring& k_;
   SourceConfig config_;
@@ -74,7 +79,8 @@ class SourceFlow final : public Flow {
   uint64_t sent_ = 0;
   uint32_t slots_per_packet_ = 1;
   uint64_t prefilled_ = 0;
-  uint64_t started_ns_ = 0;
+  uint64_t started_ns_ = 0;  // 0 before the first poll of an attachment
+  uint64_t paced_from_ = 0;  // packets sent before
   double packets_per_ns_ = 0;
 };
 

@@ -23,6 +23,7 @@ class PumpFlow final : public Flow {
 
  private:
   bool TakeReleased() noexcept;
+  uint32_t PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept;
   bool PassPublished() noexcept;
   bool HasWork() noexcept;
 

@@ -17,6 +17,8 @@ namespace ptnet {
 class Engine;
 class ValePort;
 
+inline constexpr uint32_t kEthernetHeader = 14;
+
 class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
  public:
   static constexpr uint32_t kPortsMax = 254;
@@ -54,7 +56,7 @@ class ValeFlow final : public Flow {
   void Disarm() noexcept override;
   void Unblock() noexcept override { k_.blocked = false; }
 
-  static constexpr uint32_t kBatchSlots = 1024;
+  static constexpr uint32_t kBatchSlots = 256;
 
  private:
   static constexpr uint16_t kEnd = UINT16_MAX;
@@ -69,17 +71,23 @@ class ValeFlow final : public Flow {
     uint16_t first, last;
   };
 
+  uint32_t ForwardRun(ValeSwitch& sw, uint32_t head) noexcept;
+  uint32_t ForwardBatch(ValeSwitch& sw, uint32_t head) noexcept;
   uint32_t Read(uint32_t head) noexcept;
   void Route(ValeSwitch& sw) noexcept;
   void Append(Chain* chain, uint16_t item) noexcept;
   void DeliverUnicast(ValeSwitch& sw) noexcept;
   void DeliverWithFlood(ValeSwitch& sw) noexcept;
+  void DropChain(const Chain& chain) noexcept;
   bool HasWork() noexcept;
 
   friend class ValeDelivery;
 
   ValePort& port_;
   Kring& k_;
+  uint32_t polls_batched_ = 0;  // before a run is tried again
+  bool waits_ = false;           // the last poll left its packets where they are: their destination is full
+  uint64_t waits_since_ns_ = 0;  // 0 when it does not
   uint32_t items_ = 0;
   std::array<Item, kBatchSlots> batch_;
   std::array<Chain, ValeSwitch::kPortsMax> chains_;  // valid for the ports in touched_

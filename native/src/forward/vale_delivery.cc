@@ -9,6 +9,8 @@
 namespace ptnet {
 namespace {
 
+constexpr uint32_t kAhead = 4;  // slots between asking for a buffer and writing to it
+
 Kring& RingFor(ValePort& to, uint32_t tx_ring) {
   uint32_t rings = to.shape().rx_rings;
   while (tx_ring >= rings) tx_ring -= rings;
@@ -46,6 +48,18 @@ bool ValeDelivery::MustCut(uint16_t first) const noexcept {
   for (uint32_t f = 0; f < from_.batch_[first].frags; f++)
     if (from_.batch_[first + f].frag.len > k_.buf_size) return true;
   return false;
+}
+
+/// The one slot of a packet.
+bool ValeDelivery::CopySlot(const Frag& frag) noexcept {
+  const SlotWord old = ReadSlot(k_.slots[tail_]);
+  if (!k_.ValidBuf(old.buf_idx)) [[unlikely]]
+    return false;
+  CopyPacket(k_.Buf(old.buf_idx), frag.data, frag.len);
+  UpdateSlot(k_.slots[tail_], old, {old.buf_idx, static_cast<uint16_t>(frag.len), 0});
+  tail_ = k_.Next(tail_);
+  space_--;
+  return true;
 }
 
 bool ValeDelivery::CopyWhole(uint16_t first) noexcept {
@@ -106,6 +120,16 @@ void ValeDelivery::Deliver(uint16_t unicast, uint16_t flood) noexcept {
     next = TakeNext();
     if (next != ValeFlow::kEnd) __builtin_prefetch(from_.batch_[next].frag.data);
     const auto& item = from_.batch_[at];
+    if (up && item.frags == 1 && item.len <= k_.buf_size && (space_ > 0 || Room(1))) [[likely]] {
+      if (space_ > kAhead) PrefetchForWrite(k_.BufAhead(k_.Advance(tail_, kAhead)));
+      if (!CopySlot(item.frag)) {
+        bad_buf++;
+        continue;
+      }
+      packets++;
+      bytes += item.len;
+      continue;
+    }
     bool cut = MustCut(at);
     uint32_t slots = cut ? (item.len + k_.buf_size - 1) / k_.buf_size : item.frags;
     if (!up) {

@@ -1,9 +1,26 @@
 // VALE's data path, the receiver's half: copies one chain of packets into an rx ring of the destination.
 #pragma once
 
+#include <emmintrin.h>
+
 #include "forward/vale.h"
 
 namespace ptnet {
+
+/// A run of packets that the sender's ring holds, and what became of it.
+struct ValeRun {
+  const Kring& from;
+  __m128i stations;  // the first 12 bytes are the two addresses
+  uint32_t head;     // the run ends here at the latest
+  bool may_wait = false;
+  bool waits = false;  // nothing was taken: the destination is full and may soon have room
+  uint32_t end = 0;  // behind the last packet taken
+  bool mixed = false;  // it ended because the next packet is not of its kind
+  uint32_t packets = 0;
+  uint64_t bytes = 0;
+
+  bool Matches(const uint8_t* packet) const;
+};
 
 class ValeDelivery {
  public:
@@ -12,11 +29,15 @@ class ValeDelivery {
   /// Delivers two chains, given by their first items (ValeFlow::kEnd for an empty one), merged in the order in which
   /// the packets were sent; what does not fit is dropped and counted at the destination.
   void Deliver(uint16_t unicast, uint16_t flood) noexcept;
+  /// Delivers the packets at the beginning of the sender's ring that belong to the run. False, and nothing done, when
+  /// the destination is not being served.
+  bool DeliverRun(ValeRun* run) noexcept;
 
  private:
   bool Open() noexcept;
   bool MustCut(uint16_t first) const noexcept;
   bool Room(uint32_t slots) noexcept;
+  bool CopySlot(const Frag& frag) noexcept;
   bool CopyWhole(uint16_t first) noexcept;
   bool CopyCut(uint16_t first, uint32_t slots) noexcept;
   uint16_t TakeNext() noexcept;

@@ -1,18 +1,13 @@
 // VALE's data path, the sender's half: reads a batch, learns and looks up, chains the packets by destination.
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "datapath/notify.h"
 #include "forward/vale.h"
 #include "forward/vale_delivery.h"
 
 namespace ptnet {
-namespace {
-
-constexpr uint32_t kEthernetHeader = 14;
-
-}  // namespace
-
 bool ValeFlow::HasWork() noexcept {
   uint32_t head = k_.hwcur;
   return k_.attached() && !k_.blocked && k_.LoadHead(&head) && head != k_.hwcur &&
@@ -22,21 +17,29 @@ bool ValeFlow::HasWork() noexcept {
 bool ValeFlow::Poll() noexcept {
   uint32_t head = k_.hwcur;
   if (!k_.attached() || k_.blocked || !k_.LoadHead(&head) || head == k_.hwcur) return false;
-  uint32_t done = Read(head);
-  if (done == k_.hwcur) return false;  // the end of a packet is still to come
   ValeSwitch& sw = *port_.vale();
-  if (port_.joined()) {
-    Route(sw);
-    flooded_ == 0 ? DeliverUnicast(sw) : DeliverWithFlood(sw);
-  } else {
-    for (uint32_t at = 0; at < items_; at += batch_[at].frags) k_.counters->CountDrop(Drop::kNoDestination);
-  }
+  uint32_t done = port_.joined() ? ForwardRun(sw, head) : k_.hwcur;
+  if (std::exchange(waits_, false)) return false;
+  if (done == k_.hwcur) done = ForwardBatch(sw, head);
+  if (done == k_.hwcur) return false;  // the end of a packet is still to come
   k_.hwcur = done;
   k_.hwtail = k_.Prev(done);
   Add(k_.counters->syncs, 1);
   k_.Publish();
   Notify(k_);
   return true;
+}
+
+/// Forwards a batch of any packets; the new hwcur.
+uint32_t ValeFlow::ForwardBatch(ValeSwitch& sw, uint32_t head) noexcept {
+  const uint32_t done = Read(head);
+  if (port_.joined()) {
+    Route(sw);
+    flooded_ == 0 ? DeliverUnicast(sw) : DeliverWithFlood(sw);
+  } else {
+    for (uint32_t at = 0; at < items_; at += batch_[at].frags) k_.counters->CountDrop(Drop::kNoDestination);
+  }
+  return done;
 }
 
 /// Reads whole packets from hwcur towards `head` into the batch, and asks for the first line of each; the new hwcur.
@@ -120,7 +123,10 @@ void ValeFlow::DeliverUnicast(ValeSwitch& sw) noexcept {
   for (uint32_t t = 0; t < touched_count_; t++) {
     uint32_t to = touched_[t];
     in_touched_[to] = false;
-    if (ValePort* port = sw.port(to)) ValeDelivery(*this, *port, k_.index).Deliver(chains_[to].first, kEnd);
+    if (ValePort* port = sw.port(to))
+      ValeDelivery(*this, *port, k_.index).Deliver(chains_[to].first, kEnd);
+    else
+      DropChain(chains_[to]);
   }
 }
 
@@ -134,10 +140,20 @@ void ValeFlow::DeliverWithFlood(ValeSwitch& sw) noexcept {
       if (port == nullptr) continue;
       somebody = true;
       ValeDelivery(*this, *port, k_.index).Deliver(in_touched_[to] ? chains_[to].first : kEnd, flood_.first);
+      in_touched_[to] = false;
     }
   }
-  for (uint32_t t = 0; t < touched_count_; t++) in_touched_[touched_[t]] = false;
+  for (uint32_t t = 0; t < touched_count_; t++) {
+    uint32_t to = touched_[t];
+    if (in_touched_[to]) DropChain(chains_[to]);
+    in_touched_[to] = false;
+  }
   if (!somebody) k_.counters->CountDrop(Drop::kNoDestination, flooded_);
+}
+
+/// Their port has left the switch since they were looked up.
+void ValeFlow::DropChain(const Chain& chain) noexcept {
+  for (uint16_t at = chain.first; at != kEnd; at = batch_[at].next) k_.counters->CountDrop(Drop::kNoDestination);
 }
 
 bool ValeFlow::Arm() noexcept {

@@ -20,6 +20,7 @@ namespace {
 struct Guarded {
   std::atomic<uintptr_t> begin{0};
   std::atomic<uintptr_t> length{0};
+  std::atomic<bool> lost{false};
 };
 constexpr int kGuardedMax = 4096;
 Guarded guarded[kGuardedMax];
@@ -35,7 +36,9 @@ void OnSigbus(int signal, siginfo_t* info, void* context) {
     if (begin == 0 || at < begin || at >= begin + length) continue;
     // The system call itself: what stands before it in a libc or a sanitizer need not be safe in a signal handler.
     long p = syscall(SYS_mmap, begin, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    if (p != -1) return;
+    if (p == -1) continue;
+    g.lost.store(true, std::memory_order_relaxed);
+    return;
   }
   // Not ours: what would have happened without us.
   if ((previous.sa_flags & SA_SIGINFO) && previous.sa_sigaction != nullptr)
@@ -61,6 +64,7 @@ int Guard(uintptr_t begin, uintptr_t length) {
   for (int i = 0; i < kGuardedMax; i++) {
     if (guarded[i].begin.load(std::memory_order_relaxed) != 0) continue;
     guarded[i].length.store(length, std::memory_order_relaxed);
+    guarded[i].lost.store(false, std::memory_order_relaxed);
     guarded[i].begin.store(begin, std::memory_order_release);
     return i;
   }
@@ -91,6 +95,8 @@ Status GuestWindow::Map(int fd, uint64_t offset, uint64_t length, std::unique_pt
   *out = std::move(w);
   return Status::Ok();
 }
+
+bool GuestWindow::lost() const { return guarded[slot_].lost.load(std::memory_order_relaxed); }
 
 GuestWindow::~GuestWindow() {
   if (slot_ >= 0) guarded[slot_].begin.store(0, std::memory_order_release);

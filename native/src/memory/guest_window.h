@@ -19,6 +19,8 @@ class GuestWindow {
   GuestWindow& operator=(const GuestWindow&) = delete;
 
   uint8_t* data() const { return map_ + skip_; }
+  /// Whether its pages were taken away and replaced.
+  bool lost() const;
 
  private:
   GuestWindow() = default;

@@ -39,6 +39,7 @@ struct Kring {
   // Written by the one who serves the ring: its worker, or for a VALE rx ring whoever holds the lock.
   alignas(kCacheLine) uint32_t hwcur = 0;
   uint32_t hwtail = 0;
+  uint32_t full_at = UINT32_MAX;  // hwcur when a packet found no room here the last time
   bool blocked = false;  // a bad index or slot was met and reported: quiet until a kick or an attach
   SpinLock lock;
 
@@ -50,6 +51,12 @@ struct Kring {
   bool attached() const { return atok != nullptr; }
   uint8_t* Buf(uint32_t buf_idx) const { return buf_base + uint64_t{buf_idx} * buf_size; }
   bool ValidBuf(uint32_t buf_idx) const { return buf_idx - kReservedBufs < num_bufs - kReservedBufs; }
+  /// For prefetching: where the buffer of slot `i` is as far as can be told now, some address of the region when that
+  /// is nowhere.
+  uint8_t* BufAhead(uint32_t i) const {
+    uint32_t buf_idx = std::atomic_ref<uint32_t>(slots[i].buf_idx).load(std::memory_order_relaxed);
+    return Buf(ValidBuf(buf_idx) ? buf_idx : 0);
+  }
 
   /// Copies the guest's head into `*head`. False, counted and the ring blocked, when head or cur lies outside what
   /// the guest owns.
@@ -96,5 +103,13 @@ inline void WriteSlot(NetmapSlot& slot, SlotWord word) {
   std::atomic_ref<uint64_t>(reinterpret_cast<uint64_t&>(slot))
       .store(std::bit_cast<uint64_t>(word), std::memory_order_relaxed);
 }
+/// Writes `word` over `old`, which was just read there. A slot that stays as it is costs no transfer of its cache
+/// line between the cores: rings full of packets of one size are the common case.
+inline void UpdateSlot(NetmapSlot& slot, SlotWord old, SlotWord word) {
+  if (std::bit_cast<uint64_t>(old) != std::bit_cast<uint64_t>(word)) WriteSlot(slot, word);
+}
+
+/// Asks for the cache line of `p` in a state that can be written at once.
+inline void PrefetchForWrite(const void* p) { asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(p))); }
 
 }  // namespace ptnet

@@ -35,6 +35,7 @@ struct alignas(256) RingCounters {
   uint64_t late = 0;
   uint64_t corrupt = 0;
   uint64_t drops[static_cast<int>(Drop::kCount)] = {};
+  uint64_t irq_full = 0;  // interrupts not raised: the eventfd is full, which only its owner can bring about
   // Written by those who see doorbells: the reader of the sockets, and workers for ioeventfds.
   alignas(64) uint64_t kicks = 0;
 

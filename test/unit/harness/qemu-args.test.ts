@@ -45,3 +45,8 @@ test('the kernel has its console on the serial port, and what the caller adds co
   expect(line).toMatch(/(^| )console=ttyS0( |$)/);
   expect(line).toMatch(/ isolcpus=1$/);
 });
+
+test('arguments for other devices come last', () => {
+  const args = qemuArguments({ ...OPTIONS, sockets: ['/run/mem.sock'], more: ['-device', 'virtio-net-pci'] });
+  expect(args.slice(-2)).toEqual(['-device', 'virtio-net-pci']);
+});

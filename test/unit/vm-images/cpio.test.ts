@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CpioEntry, writeCpio } from '../../../vm-images/cpio.ts';
-import { buildInitramfs } from '../../../vm-images/initramfs.ts';
+import { buildInitramfs, initramfsEntries } from '../../../vm-images/initramfs.ts';
 
 interface Read {
   name: string;
@@ -104,6 +104,14 @@ test('an initramfs has the program as /init, and its console before anything is 
   for (const name of ['dev', 'proc', 'sys']) expect(entries.get(name)?.mode).toBe(0o040755);
   const names = [...entries.keys()];
   expect(names.indexOf('dev')).toBeLessThan(names.indexOf('dev/console'));
+});
+
+test('what an initramfs has beside /init comes last', () => {
+  const more: CpioEntry[] = [
+    { path: 'bin', kind: 'directory' },
+    { path: 'bin/sh', kind: 'symlink', target: 'busybox' },
+  ];
+  expect(initramfsEntries(Buffer.from('#!/bin/sh'), more).slice(-2)).toEqual(more);
 });
 
 test('the same input gives the same archive', async () => {

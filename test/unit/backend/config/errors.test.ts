@@ -1,4 +1,5 @@
 // Every mistake in a configuration gets one line that names the place, what is wrong and what would be right.
+import { cpus } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../../../backend/config/load.ts';
 import { ConfigurationError } from '../../../../backend/errors.ts';
@@ -42,6 +43,12 @@ describe('the form of the file', () => {
     ['run-dir: 7', "f: run-dir: 7 is not a path: '/run/ptnetmap' would be right"],
     ['run-dir: ""', "f: run-dir: '' is not a path: '/run/ptnetmap' would be right"],
     ['engine: { worker: 1 }', "f: engine: unknown key 'worker': 'workers' would be right"],
+    ['engine: { cpus: 0 }', "f: engine.cpus: 0 is not a list: '[0]' would be right"],
+    ['engine: { cpus: [] }', "f: engine.cpus: the list is empty: '[0]' would be right"],
+    [
+      'engine: { cpus: [-1] }',
+      'f: engine.cpus[0]: -1 is not a whole number from 0 to 4095: 0 would be right',
+    ],
     ['engine: { workers: 0 }', 'f: engine.workers: 0 is not a whole number from 1 to 64: 1 would be right'],
     [
       'engine: { spin-us: 1.5 }',
@@ -105,6 +112,14 @@ describe('regions', () => {
     [
       region('if-size: 87'),
       "f: regions.lan.if-size: 87 bytes are too few for the 2 rings of 'null:a': 88 would be right",
+    ],
+    [
+      "engine: { workers: 2, cpus: [0] }\nvms: { vm1: { devices: [{ port: 'null:a' }] } }",
+      'f: engine.cpus: 1 CPUs for 2 workers: one for each would be right',
+    ],
+    [
+      "engine: { cpus: [4095] }\nvms: { vm1: { devices: [{ port: 'null:a' }] } }",
+      `f: engine.cpus: 4095 is not a CPU of this machine: 0 to ${cpus().length - 1} would be right`,
     ],
     [
       "regions: { a: { id: 5 }, b: { id: 5 } }\nvms: { vm1: { devices: [{ port: 'null:a' }] } }",

@@ -1,6 +1,9 @@
 // Kicks: the bytes of a doorbell message, its reply, and what a loop does when the socket fails it.
+import { spawnSync } from 'node:child_process';
+import { writeSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startLoop } from '../../../../guest-driver/addon/index.ts';
+import { inspectFd, setNonblocking } from '../../../../native/os.ts';
 import { FakePort } from './fake-port.ts';
 
 let port: FakePort;
@@ -131,6 +134,23 @@ test('a reply shorter than its header ends the loop', async () => {
   const result = await sendOne(true).done;
   expect(result).toMatchObject({ stopped: 'error' });
   expect(result.error).toMatch(/reply of 15 bytes: must be 16 to 4096/);
+});
+
+test('a peer that reads nothing ends the loop with an error, also when its socket would make a write wait', async () => {
+  setNonblocking(port.socket);
+  const chunk = new Uint8Array(4096);
+  const fill = () => {
+    for (;;) writeSync(port.socket, chunk);
+  };
+  expect(fill).toThrow(/EAGAIN/);
+  // A child's standard input is a blocking one, and with it the socket.
+  spawnSync('true', { stdio: [port.socket, 'ignore', 'ignore'] });
+  expect(inspectFd(port.socket).nonblocking).toBe(false);
+  const result = await sendOne(false).done;
+  expect(result).toMatchObject({
+    stopped: 'error',
+    error: 'doorbell 1: sendmsg: Connection timed out, vfio-user socket',
+  });
 });
 
 test('a peer that is gone ends the loop with an error, not with a signal', async () => {

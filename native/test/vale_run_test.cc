@@ -1,0 +1,129 @@
+// VALE's short way for runs of packets: the same deliveries as packet by packet, and patience with a full destination.
+#include <deque>
+
+#include "vale_net.h"
+
+using namespace ptnet;
+using namespace ptnet::test;
+
+namespace {
+
+constexpr uint8_t kAll = 0xff;
+
+/// Lets every station be learned: station i has the address i.
+void Introduce(Net& net) {
+  for (size_t i = 0; i < net.stations.size(); i++) {
+    net[i].Send(Frame(kAll, static_cast<uint8_t>(i)));
+    for (size_t j = 0; j < net.stations.size(); j++)
+      if (j != i) CHECK(net[j].Got(Frame(kAll, static_cast<uint8_t>(i))));
+  }
+}
+
+void MixedTrafficArrivesInOrder() {
+  Random random("vale_run");
+  Net net;
+  for (int i = 0; i < 4; i++) net.Add({"", 1, 1, 128, 256, 0});
+  Introduce(net);
+  std::deque<std::vector<uint8_t>> expected[4];
+  uint32_t tag = 0;
+  for (int batch = 0; batch < 2000; batch++) {
+    const auto from = static_cast<uint8_t>(random.Below(4));
+    // Mostly long runs to one station, with others strewn in.
+    auto to = static_cast<uint8_t>(random.Below(4));
+    GuestRing& tx = net[from].guest.tx();
+    for (uint32_t left = 1 + random.Below(60); left > 0; left--) {
+      if (random.OneIn(batch % 2 == 0 ? 30 : 2)) to = random.OneIn(5) ? kAll : static_cast<uint8_t>(random.Below(4));
+      const uint32_t frags = random.OneIn(10) ? 2 : 1;
+      const auto frame = Frame(to, from, 14 * frags + random.Below(random.OneIn(4) ? 1500 : 60), ++tag);
+      if (!tx.Put(frame.data(), static_cast<uint32_t>(frame.size()), frags)) break;
+      for (uint8_t i = 0; i < 4; i++)
+        if (i != from && (i == to || to == kAll)) expected[i].push_back(frame);
+    }
+    net[from].Serve();
+    for (size_t i = 0; i < 4; i++) {
+      for (; !expected[i].empty(); expected[i].pop_front()) CHECK(net[i].Got(expected[i].front()));
+      CHECK(net[i].Nothing());
+    }
+  }
+}
+
+void AnEndedRunGoesOnWithTheNext() {
+  Net net;
+  for (int i = 0; i < 3; i++) net.Add();
+  Introduce(net);
+  GuestRing& tx = net[0].guest.tx();
+  for (uint32_t i = 0; i < 40; i++) CHECK(tx.Put(Frame(1 + i / 20, 0, 60, i).data(), 60));
+  net[0].Serve();
+  for (uint32_t i = 0; i < 40; i++) CHECK(net[1 + i / 20].Got(Frame(static_cast<uint8_t>(1 + i / 20), 0, 60, i)));
+  CHECK_EQ(net[0].tx().packets, 41u);
+  CHECK_EQ(net[0].tx().bytes, 41u * 60);
+}
+
+void ATakingDestinationIsWaitedFor() {
+  Net net;
+  net.Add(), net.Add({"", 1, 1, 64, 8, 0});
+  Introduce(net);
+  Flow& flow = *net[0].port->flow(0);
+  GuestRing& tx = net[0].guest.tx();
+  for (uint32_t i = 0; i < 10; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  tx.Publish();
+  CHECK(flow.Poll());
+  CHECK_EQ(net[1].rx().packets, 1u + 7u);
+  CHECK(!flow.Poll());  // no room: the other three wait
+  CHECK(!tx.Drained());
+  for (uint32_t i = 0; i < 3; i++) CHECK(net[1].Got(Frame(1, 0, 60, i)));
+  CHECK(flow.Poll());
+  CHECK(tx.Drained());
+  for (uint32_t i = 3; i < 10; i++) CHECK(net[1].Got(Frame(1, 0, 60, i)));
+  CHECK_EQ(net[1].rx_drops(Drop::kFull), 0u);
+}
+
+void PatienceEnds() {
+  Net net;
+  net.Add(), net.Add({"", 1, 1, 64, 8, 0});
+  Introduce(net);
+  Flow& flow = *net[0].port->flow(0);
+  GuestRing& tx = net[0].guest.tx();
+  for (uint32_t i = 0; i < 10; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  net[0].Serve();  // returns when the ring is empty
+  CHECK_EQ(net[1].rx_drops(Drop::kFull), 3u);
+  // It has taken nothing since: no further packet waits for it.
+  for (uint32_t i = 0; i < 5; i++) CHECK(tx.Put(Frame(1, 0).data(), 60));
+  tx.Publish();
+  CHECK(flow.Poll());
+  CHECK(tx.Drained());
+  CHECK_EQ(net[1].rx_drops(Drop::kFull), 8u);
+  // And now it has.
+  for (uint32_t i = 0; i < 7; i++) CHECK(net[1].Got(Frame(1, 0, 60, i)));
+  for (uint32_t i = 0; i < 7; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  net[0].Serve();
+  for (uint32_t i = 0; i < 7; i++) CHECK(net[1].Got(Frame(1, 0, 60, i)));
+  CHECK_EQ(net[1].rx_drops(Drop::kFull), 8u);
+}
+
+void ABadReceiverHarmsItselfAlone() {
+  Net net;
+  for (int i = 0; i < 3; i++) net.Add();
+  Introduce(net);
+  GuestRing& rx = net[1].guest.rx();
+  const uint32_t mine = rx.slot(rx.head).buf_idx;
+  rx.slot(rx.head).buf_idx = 0;  // reserved
+  GuestRing& tx = net[0].guest.tx();
+  for (uint32_t i = 0; i < 20; i++) CHECK(tx.Put(Frame(i < 10 ? 1 : 2, 0, 60, i).data(), 60));
+  net[0].Serve();
+  CHECK_EQ(net[1].rx_drops(Drop::kBadBuf), 10u);
+  for (uint32_t i = 10; i < 20; i++) CHECK(net[2].Got(Frame(2, 0, 60, i)));
+  rx.slot(rx.head).buf_idx = mine;
+  net[0].Send(Frame(1, 0));
+  CHECK(net[1].Got(Frame(1, 0)));
+}
+
+}  // namespace
+
+int main() {
+  MixedTrafficArrivesInOrder();
+  AnEndedRunGoesOnWithTheNext();
+  ATakingDestinationIsWaitedFor();
+  PatienceEnds();
+  ABadReceiverHarmsItselfAlone();
+}
