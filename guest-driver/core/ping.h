@@ -52,7 +52,8 @@ class PingLoop {
 
   void Turn() {
     now_ = NowNs();
-    bool moved = Receive();
+    const bool received = Receive();
+    bool moved = received;
     WatchService();
     if (!ending_ && tx_ != nullptr) moved = Send() || moved;
     if (moved) {
@@ -60,9 +61,16 @@ class PingLoop {
       fruitless_ = 0;
       control_.sent.store(result_.sent.packets, std::memory_order_relaxed);
       control_.received.store(result_.received.packets, std::memory_order_relaxed);
+      LetAnswer(received);
     } else {
       Wait();
     }
+  }
+
+  /// Who always has a packet to send would keep the core from who is to send it back, where the two share one.
+  void LetAnswer(bool received) {
+    unanswered_ = received ? 0 : unanswered_ + 1;
+    if (unanswered_ != 0 && result_.received.packets != 0) waiter_.Spin(unanswered_);
   }
 
   /// After the last packet echoes are waited for until none has come for a while.
@@ -253,7 +261,8 @@ class PingLoop {
   StreamTracker tracker_;
   std::unique_ptr<Times> times_;
   LoopResult result_;
-  uint64_t fruitless_ = 0;
+  uint64_t fruitless_ = 0;   // turns in a row in which nothing moved
+  uint64_t unanswered_ = 0;  // turns in a row in which something was sent and nothing came
   bool ending_ = false;
   bool kicked_ = false;    // the packet that is watched needed a doorbell
   int64_t published_ = 0;  // when it was, 0: none is watched

@@ -43,6 +43,9 @@ function pattern(value: string): RegExp {
   }
 }
 
+/** The spread of fewer says little. */
+const ROUNDS_THAT_SHOW_NOISE = 3;
+
 const program = new Command('npm run bench --')
   .description(
     "measures the machine's own limits, every path between guests and host, latencies and what things cost;\n" +
@@ -87,6 +90,8 @@ async function bench(options: Options): Promise<void> {
   if (old === undefined) return;
   const changes = compare(old, report);
   process.stdout.write(`\n${formatChanges(changes)}`);
+  if (Math.min(old.rounds, report.rounds) < ROUNDS_THAT_SHOW_NOISE)
+    process.stdout.write(`runs of fewer than ${ROUNDS_THAT_SHOW_NOISE} rounds do not show their noise\n`);
   if (hasRegression(changes)) process.exitCode = 1;
 }
 
