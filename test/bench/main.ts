@@ -80,7 +80,9 @@ async function bench(options: Options): Promise<void> {
     process.stdout.write(items.map(({ label }) => `${label}\n`).join(''));
     return;
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort());
+  // Not once: whoever ends child processes at a signal would then end this one too, before it has closed its VMs.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => (abort.signal.aborted ? process.exit(1) : abort.abort()));
   // Read first: a wrong name should not cost a whole run.
   const old = options.compare === undefined ? undefined : readReport(options.compare);
   const report = await run(program, items, options, abort.signal);
