@@ -123,7 +123,8 @@ class PingLoop {
   void WatchService() {
     if (published_ == 0) return;
     tx_->Refresh();
-    if (tx_->Pending() != 0) return;
+    // What was sent since may still be there.
+    if (tx_->Pending() > result_.sent.packets - watched_) return;
     const int64_t took = NowNs() - published_;
     if (!WarmingUp()) (kicked_ ? times_->kicked : times_->service).Record(took);
     published_ = 0;
@@ -139,9 +140,14 @@ class PingLoop {
     const int64_t now = NowNs();
     for (uint32_t i = 0; i < n; ++i, tx_->head = tx_->Next(tx_->head))
       if (!Write(tx_->slots[tx_->head], now)) return false;
-    published_ = alone ? NowNs() : 0;
-    kicked_ = false;
+    const bool watch = alone && published_ == 0;
+    const uint64_t kicks = result_.kicks;
+    if (watch) {
+      watched_ = result_.sent.packets;
+      published_ = NowNs();
+    }
     Publish(*tx_);
+    if (watch) kicked_ = result_.kicks != kicks;
     return true;
   }
 
@@ -182,7 +188,6 @@ class PingLoop {
     ++result_.syncs;
     if (!ring.HostWantsKick()) return;
     ++result_.kicks;
-    kicked_ = kicked_ || &ring == tx_;
     if (!kicker_.Kick(ring.index)) [[unlikely]]
       Fail("doorbell " + std::to_string(ring.index) + ": " + kicker_.error());
   }
@@ -190,7 +195,7 @@ class PingLoop {
   /// Nothing moved: spins, and sleeps or naps when there is time for it.
   void Wait() {
     ++fruitless_;
-    if (published_ != 0) return waiter_.Spin(1);  // to be seen at once
+    if (published_ != 0) return waiter_.Spin(fruitless_);  // to be seen at once
     if (config_.sleep && waiter_.CanSleep() && now_ - last_ >= config_.spin_ns) {
       const int64_t left = TimeLeft();
       if (left < 0 || left > kMinSleepNs) return Sleep(left);
@@ -252,6 +257,7 @@ class PingLoop {
   bool ending_ = false;
   bool kicked_ = false;    // the packet that is watched needed a doorbell
   int64_t published_ = 0;  // when it was, 0: none is watched
+  uint64_t watched_ = 0;   // packets sent up to it
   int64_t slept_ = 0;
   int64_t woke_ = 0;  // 0: a packet has come since
   int64_t start_ = 0;

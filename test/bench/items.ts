@@ -3,7 +3,7 @@ import { vmPrerequisites } from '../../vm-images/fetch.ts';
 import { measureIdle } from './cost.ts';
 import { cyclesPerPacket, whyNoCycles } from './cycles.ts';
 import { busyPairPlan } from './idle-plans.ts';
-import { LATENCIES, latencyLabel } from './latencies.ts';
+import { LATENCIES, type Latency, latencyLabel } from './latencies.ts';
 import { LatencyMeter } from './latency.ts';
 import { LIMITS, limitLabel, sampleLimit } from './limits.ts';
 import { type MeasureOptions, measure, type Rates } from './measure.ts';
@@ -94,9 +94,8 @@ function costItems(options: MeasureOptions): Item<Sample>[] {
   ];
 }
 
-function latencyItems(options: MeasureOptions): Item<Sample>[] {
-  const meter = new LatencyMeter(options);
-  return LATENCIES.map((latency) => ({
+function latencyItems(meter: LatencyMeter, latencies: readonly Latency[]): Item<Sample>[] {
+  return latencies.map((latency) => ({
     label: latencyLabel(latency),
     run: (round) => meter.measure(latency, round),
   }));
@@ -110,11 +109,21 @@ function cycleItems(options: MeasureOptions): Item<Sample>[] {
 }
 
 export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEERS): Program {
+  const fleet = new VmFleet();
+  const meter = new LatencyMeter(options, (...ping) => fleet.ping(...ping));
   const byPeer = peers.map((peer) => ({ peer, items: peerItems(peer, options) }));
   // Each with what only tells at run time whether it can be had.
-  const fleet = new VmFleet();
   const optional = [
-    { items: vmItems(fleet, options), whyNot: () => whyNoVms(fleet) },
+    {
+      items: [
+        ...vmItems(fleet, options),
+        ...latencyItems(
+          meter,
+          LATENCIES.filter(({ vm }) => vm),
+        ),
+      ],
+      whyNot: () => whyNoVms(fleet),
+    },
     ...byPeer.map(({ peer, items }) => ({ items, whyNot: () => peer.available() })),
     { items: cycleItems(options), whyNot: whyNoCycles },
   ];
@@ -122,7 +131,10 @@ export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEER
     items: [
       ...limitItems(options),
       ...pathItems(options),
-      ...latencyItems(options),
+      ...latencyItems(
+        meter,
+        LATENCIES.filter(({ vm }) => !vm),
+      ),
       ...costItems(options),
       ...optional.flatMap(({ items }) => items),
     ],

@@ -1,5 +1,5 @@
 // Measures latencies: one guest sends packets with their times in them, another one sends them back or is woken up.
-import type { JobResult } from '../../guest-driver/model/index.ts';
+import type { JobResult, SpawnedGuest } from '../../guest-driver/model/index.ts';
 import { TestHost } from '../harness/host.ts';
 import { killAll, startGuests, stopGuests } from './guests.ts';
 import type { Latency, Timed } from './latencies.ts';
@@ -12,33 +12,46 @@ import type { Percentiles, Sample } from './sample.ts';
 const SECONDS_MIN = 0.5;
 const MAX_RATE_SECONDS = 0.2;
 
+/** Packets per second, and the times that were asked for. */
+export interface Pinged {
+  readonly sent: number;
+  readonly received: number;
+  readonly percentiles: Percentiles;
+}
+
+export type Ping = (latency: Latency, rate: number | undefined, seconds: number) => Promise<Pinged>;
+
 export class LatencyMeter {
   readonly #options: MeasureOptions;
+  readonly #pingVm: Ping;
   /** By path and policy: the highest rate, as it was in the round that is being measured. */
   readonly #highest = new Map<string, { round: number; rate: number }>();
 
-  constructor(options: MeasureOptions) {
+  constructor(options: MeasureOptions, pingVm: Ping) {
     this.#options = options;
+    this.#pingVm = pingVm;
   }
 
   async measure(latency: Latency, round: number): Promise<Sample> {
     const highest = latency.share === undefined ? 0 : await this.#highestRate(latency, round);
     const seconds = Math.max(SECONDS_MIN, 2 * this.#options.seconds);
-    const { ping, answer } = await runPing(latency, rateOf(latency, highest), seconds);
-    const percentiles = choose(latency.timed, ping, answer);
+    const { sent, percentiles } = await this.#ping(latency, rateOf(latency, highest), seconds);
     if (percentiles.count === 0) throw new Error('nothing was timed');
-    return { value: ping.sent.packets / ping.seconds, percentiles };
+    return { value: sent, percentiles };
   }
 
   /** Of packets that come back. */
   async #highestRate(latency: Latency, round: number): Promise<number> {
-    const key = `${latency.path} ${latency.policy}`;
+    const key = `${latency.vm ?? false} ${latency.path} ${latency.policy}`;
     const known = this.#highest.get(key);
     if (known?.round === round) return known.rate;
-    const { ping } = await runPing(latency, undefined, MAX_RATE_SECONDS);
-    const rate = ping.received.packets / ping.seconds;
+    const { received: rate } = await this.#ping(latency, undefined, MAX_RATE_SECONDS);
     this.#highest.set(key, { round, rate });
     return rate;
+  }
+
+  #ping(latency: Latency, rate: number | undefined, seconds: number): Promise<Pinged> {
+    return latency.vm ? this.#pingVm(latency, rate, seconds) : pingModel(latency, rate, seconds);
   }
 }
 
@@ -55,25 +68,26 @@ function choose(timed: Timed, ping: JobResult, answer: JobResult | undefined): P
   }
 }
 
-async function runPing(
-  latency: Latency,
-  rate: number | undefined,
-  seconds: number,
-): Promise<{ ping: JobResult; answer: JobResult | undefined }> {
+async function pingModel(latency: Latency, rate: number | undefined, seconds: number): Promise<Pinged> {
   const plan = latencyPlanOf(latency, rate, seconds);
   const host = await TestHost.start(plan.config);
   try {
-    const answers = await startGuests(host, plan.answers);
-    // A receiver that is to be woken up must not find its CPU taken.
-    const alone = latency.timed === 'packet-to-interrupt';
-    const pings = await startGuests(host, [plan.pings], alone ? besideWorker : cpuOfGuest);
+    // A receiver that is to be woken up must not find its sender on its CPU.
+    const sleeps = latency.timed === 'packet-to-interrupt';
+    const answers = await startGuests(host, plan.answers, sleeps ? besideWorker : cpuOfGuest);
+    let pings: SpawnedGuest[] = [];
     try {
+      pings = await startGuests(host, [plan.pings]);
       for (const guest of [...answers, ...pings]) guest.go();
-      const [ping] = await pings[0]!.done;
+      const ping = (await pings[0]!.done)[0]!;
       const [answer] = await stopGuests(answers);
       for (const result of [ping, answer]) if (result?.stopped === 'error') throw new Error(result.error);
-      if (ping!.received.corrupt > 0) throw new Error(`${ping!.received.corrupt} packets came back altered`);
-      return { ping: ping!, answer };
+      if (ping.received.corrupt > 0) throw new Error(`${ping.received.corrupt} packets came back altered`);
+      return {
+        sent: ping.sent.packets / ping.seconds,
+        received: ping.received.packets / ping.seconds,
+        percentiles: choose(latency.timed, ping, answer),
+      };
     } finally {
       killAll([...answers, ...pings]);
     }

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { compare, formatChanges, hasRegression } from './compare.ts';
+import { formatHtml } from './html.ts';
 import { type Program, programOf } from './items.ts';
 import { PEERS } from './peers/list.ts';
 import { makeReport, type Report } from './report.ts';
@@ -14,6 +15,7 @@ interface Options {
   readonly seconds: number;
   readonly rounds: number;
   readonly json?: string;
+  readonly html?: string;
   readonly only?: RegExp;
   readonly compare?: string;
   readonly list: boolean;
@@ -43,13 +45,14 @@ function pattern(value: string): RegExp {
 
 const program = new Command('npm run bench --')
   .description(
-    "measures the machine's own limits, every path between guests and host, and what idle rings cost;\n" +
-      'guests are driver models in processes of their own',
+    "measures the machine's own limits, every path between guests and host, latencies and what things cost;\n" +
+      'guests are driver models in processes of their own, and real VMs where it says vm',
   )
   .option('--seconds <n>', 'how long each measurement lasts, after its warm-up', seconds, 0.25)
   .option('--rounds <n>', 'how often everything is measured, in rotated order', rounds, 5)
   .option('--only <pattern>', 'only what matches this regular expression (see --list)', pattern)
   .option('--json <file>', 'write the results as JSON too')
+  .option('--html <file>', 'write the results as a page with plots too')
   .option(
     '--compare <file>',
     'say what differs from an older --json file beyond the noise; exit code 1 if worse',
@@ -80,6 +83,7 @@ async function bench(options: Options): Promise<void> {
   const report = await run(program, items, options, abort.signal);
   process.stdout.write(formatReport(report));
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (options.html !== undefined) writeFileSync(options.html, formatHtml(report));
   if (old === undefined) return;
   const changes = compare(old, report);
   process.stdout.write(`\n${formatChanges(changes)}`);

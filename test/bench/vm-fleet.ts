@@ -5,14 +5,18 @@ import { TestHost } from '../harness/host.ts';
 import { Vm } from '../harness/vm.ts';
 import { cpusBetween, readCpu } from './cpu.ts';
 import { checkTraffic } from './guests.ts';
+import type { Latency } from './latencies.ts';
+import type { Pinged } from './latency.ts';
 import { count, type MeasureOptions, type Rates, ratesBetween, readAt } from './measure.ts';
+import type { Percentiles } from './sample.ts';
 import type { Scenario } from './scenarios.ts';
-import { fleetConfig, KNOWN, type Order, type VmName, type VmPlan, vmPlanOf } from './vm-plans.ts';
+import { fleetConfig, KNOWN, type Order, type VmName, type VmPlan, vmPingOf, vmPlanOf } from './vm-plans.ts';
 
 /** Emulated code is translated when it first runs. */
 const WARM_UP_SECONDS = 0.25;
 /** The serial line and the start of the agent's loop. */
 const START_SECONDS = 0.75;
+const ECHO_START_MS = 300;
 const FIRST_PACKET_MS_MAX = 10_000;
 /** Numbers that one measurement cannot use up. */
 const SEQ_STEP = 2 ** 36;
@@ -41,6 +45,26 @@ export class VmFleet {
     } finally {
       await Promise.allSettled(jobs.map(({ done }) => done));
     }
+  }
+
+  /** Round trips between the two. */
+  async ping(latency: Latency, rate: number | undefined, seconds: number): Promise<Pinged> {
+    await this.start();
+    const { vms } = await this.#running!;
+    const { echo, ping } = vmPingOf(latency, rate, seconds);
+    const echoing = new RunningOrder(vms.get(echo.vm)!, echo);
+    // A ping that finds nobody is lost.
+    await sleep(ECHO_START_MS);
+    const result = await vms.get(ping.vm)!.agent(ping.command);
+    const { corrupt } = (await echoing.done).received as { corrupt: number };
+    const [sent, received] = [result.sent, result.received] as { packets: number; corrupt?: number }[];
+    if (corrupt > 0 || received!.corrupt! > 0) throw new Error(`${echoing.name}: packets came altered`);
+    const took = Number(result.seconds);
+    return {
+      sent: sent!.packets / took,
+      received: received!.packets / took,
+      percentiles: result.roundTrip as Percentiles,
+    };
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 // The two real VMs that all measurements share: their devices, and what each agent is told for a scenario.
 import { stringify } from 'yaml';
+import { type Latency, POLICIES } from './latencies.ts';
 import { type Counted, macOf, slotsOf } from './plans.ts';
 import {
   ONE_BUFFER_SIZES,
@@ -51,17 +52,33 @@ const PORTS: Readonly<Record<string, object>> = {
   'vale0:2': wide(),
 };
 
+/** A pipe for each policy: what is served in one way is timed in that way. */
+const timedPipe = (policy: Latency['policy'], end: '{' | '}'): string => `${policy}${end}1`;
+const POLICY_OF = new Map(
+  POLICIES.flatMap((policy) => [
+    [timedPipe(policy, '{'), policy],
+    [timedPipe(policy, '}'), policy],
+  ]),
+);
+
+const isOfSecond = (port: string): boolean => port.includes('}') || port === 'vale0:2';
+const ALL_PORTS = [...Object.keys(PORTS), ...POLICY_OF.keys()];
+
 /** In the order of their devices. */
 const VM_PORTS: Readonly<Record<'vm1' | 'vm2', readonly string[]>> = {
-  vm1: Object.keys(PORTS).filter((port) => port !== 'p}1' && port !== 'vale0:2'),
-  vm2: ['p}1', 'vale0:2'],
+  vm1: ALL_PORTS.filter((port) => !isOfSecond(port)),
+  vm2: ALL_PORTS.filter(isOfSecond),
 };
 
 export type VmName = keyof typeof VM_PORTS;
 
 const vmConfig = (name: VmName) => ({
   region: 'lan',
-  devices: VM_PORTS[name].map((port, i) => ({ port, mac: macOf(i + (name === 'vm1' ? 0 : 128)) })),
+  devices: VM_PORTS[name].map((port, i) => ({
+    port,
+    mac: macOf(i + (name === 'vm1' ? 0 : 128)),
+    policy: POLICY_OF.get(port) ?? 'adaptive',
+  })),
 });
 
 /** YAML, without run-dir. */
@@ -139,5 +156,29 @@ export function vmPlanOf(scenario: Scenario, seconds: number, firstSeq: number):
     sent: [sent],
     received: [received],
     lossless: path === 'guest-to-guest-pipe',
+  };
+}
+
+/** A guest of its own driver is not interrupted: told to sleep, the agent looks for interrupts between short naps. */
+const AGENT_WAITS: Readonly<Record<Latency['policy'], string>> = {
+  poll: '--spin-us 60000000',
+  adaptive: '--spin-us 50 --interrupts',
+  notify: '--spin-us 0 --interrupts',
+};
+
+/** @param rate packets per second; undefined: as many as go */
+export function vmPingOf(
+  { policy }: Latency,
+  rate: number | undefined,
+  seconds: number,
+): { echo: Order; ping: Order } {
+  const [near, far] = [timedPipe(policy, '{'), timedPipe(policy, '}')];
+  const waits = AGENT_WAITS[policy];
+  const limits = `--seconds ${seconds + RECEIVER_EXTRA_SECONDS} --idle-ms ${RECEIVER_IDLE_MS}`;
+  const pace = rate === undefined ? '' : ` --rate ${Math.round(rate)}`;
+  const ping = `ping --device ${deviceOf('vm1', near)} --seconds ${seconds} --dst ${macOfPort('vm2', far)}`;
+  return {
+    echo: { vm: 'vm2', command: `echo --device ${deviceOf('vm2', far)} --payload stamp ${limits} ${waits}` },
+    ping: { vm: 'vm1', command: `${ping}${pace} ${waits}` },
   };
 }

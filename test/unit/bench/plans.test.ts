@@ -1,0 +1,45 @@
+// Every plan is a configuration that a host takes, and every label names one thing.
+import { expect, test } from 'vitest';
+import { parseConfig } from '../../../backend/config/load.ts';
+import { busyPairPlan, idlePlan, idlePortsPlan } from '../../bench/idle-plans.ts';
+import { LATENCIES, latencyLabel } from '../../bench/latencies.ts';
+import { latencyPlanOf } from '../../bench/latency-plans.ts';
+import { residentBytes } from '../../bench/memory.ts';
+import { planOf } from '../../bench/plans.ts';
+import { labelOf, SCENARIOS } from '../../bench/scenarios.ts';
+import { fleetConfig, vmPlanOf } from '../../bench/vm-plans.ts';
+
+const parse = (yaml: string) => parseConfig(yaml, 'plan.yaml');
+
+test('no two things have one label', () => {
+  const labels = [...SCENARIOS.map(labelOf), ...LATENCIES.map(latencyLabel)];
+  expect(new Set(labels).size).toBe(labels.length);
+});
+
+test('hosts take the configurations, which have every port that is counted', () => {
+  for (const plan of [...SCENARIOS.filter(({ vm }) => !vm).map(planOf), busyPairPlan(254)]) {
+    const { ports } = parse(plan.config);
+    for (const { port } of [...plan.sent, ...plan.received]) expect(ports).toHaveProperty([port]);
+  }
+});
+
+test('the fleet has the ports of every scenario in VMs', () => {
+  const { ports } = parse(fleetConfig());
+  for (const scenario of SCENARIOS.filter(({ vm }) => vm)) {
+    const plan = vmPlanOf(scenario, 1, 0);
+    for (const { port } of [...plan.sent, ...plan.received]) expect(ports).toHaveProperty([port]);
+    for (const order of [plan.receiver, plan.sender])
+      expect(order?.command ?? '').not.toContain('--device -1');
+  }
+});
+
+test('latencies and idle rings and ports', () => {
+  for (const latency of LATENCIES) expect(() => parse(latencyPlanOf(latency, 1000, 1).config)).not.toThrow();
+  for (const rings of [0, 2, 50, 1000]) expect(() => parse(idlePlan(rings).config)).not.toThrow();
+  expect(Object.keys(parse(idlePortsPlan(254).config).ports)).toHaveLength(254);
+  expect(Object.keys(parse(busyPairPlan(254).config).ports)).toHaveLength(254);
+});
+
+test('memory of a process: its own and shared', () => {
+  expect(residentBytes('VmRSS:\t 9 kB\nRssAnon:\t 2 kB\nRssFile:\t 4 kB\nRssShmem:\t 3 kB\n')).toBe(5 * 1024);
+});
