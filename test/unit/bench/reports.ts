@@ -25,6 +25,12 @@ export const SCENARIOS = [
 const values = (...rounds: number[]): Sample[] => rounds.map((value) => ({ value }));
 
 /** @param factor of all rates; latencies and costs are divided by it */
+const peer = (name: string) => ({
+  name,
+  sizes: (sizes: readonly number[]) => sizes,
+  comparesWith: ({ vm }: { vm: boolean }) => !vm,
+});
+
 export function sampleReport(factor = 1, failures: [string, string][] = []): Report {
   const samples = new Map<string, Sample[]>();
   for (const { name } of LIMITS) samples.set(limitLabel(name), values(100e6, 200e6, 400e6));
@@ -46,6 +52,6 @@ export function sampleReport(factor = 1, failures: [string, string][] = []): Rep
   samples.set(portsLabel(254), values(8e6 * factor));
   return makeReport(
     { samples, failures: new Map(failures) },
-    { scenarios: SCENARIOS, peers: ['other', 'absent'], seconds: 1, rounds: 3 },
+    { scenarios: SCENARIOS, peers: ['other', 'absent'].map(peer), seconds: 1, rounds: 3 },
   );
 }
