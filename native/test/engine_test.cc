@@ -194,6 +194,25 @@ void APacedSourceWithABadIndexParks() {
   Eventually("a worker at rest", [&] { return Rests(*engine); });
 }
 
+void ABadIndexIsMendedWithAKickUnderEveryPolicy() {
+  for (Policy policy : {Policy::kPoll, Policy::kAdaptive, Policy::kNotify}) {
+    auto engine = MakeEngine();
+    NullRig rig(engine, 8, Served(policy));
+    GuestRing& tx = rig.guest.tx();
+    std::atomic_ref<uint64_t> packets(rig.tx().packets);
+    const uint32_t good = tx.head;
+    StoreRelease(tx.atok->head, 99u);
+    tx.Kick();
+    std::atomic_ref<uint64_t> bad_index(rig.tx().bad_index);
+    Eventually("a bad index", [&] { return bad_index.load() == 1; });
+    Eventually("a ring that wants a kick", [&] { return LoadRelaxed(tx.ktoa->kern_need_kick) == 1; });
+    StoreRelease(tx.atok->head, good);
+    CHECK(tx.Put(Probe(0).data(), 60));
+    tx.Publish();  // kicks, because the ring says so
+    Eventually("the packet", [&] { return packets.load() == 1; });
+  }
+}
+
 void WhatCannotBeIsRefused() {
   std::shared_ptr<Engine> none;
   CHECK_EQ(Engine::Create({-1, 1023}, &none).err, EINVAL);
@@ -231,5 +250,6 @@ int main() {
   PacedSourcesSleep(random);
   APacedSourceWithoutRoomParks(random);
   APacedSourceWithABadIndexParks();
+  ABadIndexIsMendedWithAKickUnderEveryPolicy();
   WhatCannotBeIsRefused();
 }
