@@ -83,6 +83,37 @@ vms:
   });
 });
 
+test.each(['poll', 'notify'])(
+  'policy %s: pings come back and are timed, listeners are woken up',
+  async (policy) => {
+    const host = await startHost(`
+engine: { policy: ${policy} }
+vms:
+  vm1: { devices: [{ port: 'vale0:1', mac: '02:00:00:00:01:00' }] }
+  vm2: { devices: [{ port: 'vale0:2' }] }
+`);
+    const [a, b] = [await attach(host, 'vm1'), await attach(host, 'vm2')];
+    const sleeping = { sleep: true, spinUs: 0 } as const;
+    const echoing = run(b, { op: 'echo', idleMs: 500, ...sleeping });
+    const ping = await run(a, { op: 'ping', count: 500n, rate: 5000, ...sleeping });
+    expect(ping).toMatchObject({ stopped: 'count', sent: { packets: 500n }, received: { packets: 500n } });
+    expect(ping.received).toMatchObject(CLEAN_BIG);
+    const { roundTrip, service, kicked } = ping.latency!;
+    expect(roundTrip).toMatchObject({ count: 500 });
+    expect(roundTrip.p50).toBeGreaterThan(0);
+    expect(roundTrip.max).toBeGreaterThanOrEqual(roundTrip.p999);
+    // A ring that is polled asks for no doorbell.
+    if (policy === 'poll') expect(kicked.count).toBe(0);
+    expect(service.count + kicked.count).toBeGreaterThan(0);
+    expect((await echoing).received.packets).toBe(500n);
+    const listening = run(b, { op: 'listen', count: 200n, ...sleeping });
+    await run(a, { op: 'ping', count: 200n, rate: 2000, ...sleeping });
+    const { received, latency } = await listening;
+    expect(received.packets).toBe(200n);
+    expect(latency!.wakeUp.count).toBeGreaterThan(0);
+  },
+);
+
 test('policy inline: a kick is served before its reply, by TypeScript', async () => {
   const host = await startHost(`
 engine: { policy: inline }

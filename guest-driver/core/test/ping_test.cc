@@ -1,4 +1,4 @@
-// The histogram's precision, and ping and listen against a fake host whose loopback is the echo.
+// The histogram's precision, pings against a fake host whose loopback is the echo, and destinations in turn.
 #include "../histogram.h"
 #include "../ping.h"
 #include "harness.h"
@@ -77,6 +77,24 @@ TEST(ping_losses, "what does not come back ends the loop, and is counted") {
   CHECK_EQ(result.received.packets, 900);
   CHECK_EQ(result.latency.round_trip.count, 900);
   CHECK_EQ(result.lost, 100);
+}
+
+TEST(spread, "a sender addresses several destinations in turn, in one buffer or many") {
+  for (const uint32_t frags : {1u, 3u}) {
+    FakeHost host({.tx_slots = 60});
+    LoopConfig send = ConfigFor(host, Op::kSend, Payload::kFull, 3000);
+    const uint8_t dst[6] = {2, 0, 0, 0, 1, 7};
+    std::copy(dst, dst + 6, send.dst);
+    send.spread = 3;
+    send.frags = frags;
+    uint64_t seen[256] = {};
+    host.tamper = [&](uint64_t, uint8_t* packet) { ++seen[packet[5]]; };
+    CheckExactlyOnce(SendAndReceive(host, send, ConfigFor(host, Op::kReceive, Payload::kFull, 3000)), 3000, 3000 * 60);
+    for (const uint32_t last : {7u, 8u, 9u}) CHECK(seen[last] >= 1000);
+    CHECK_EQ(seen[10] + seen[6], 0);
+    send.dst[5] = 254;
+    CHECK(Check(send) != "");
+  }
 }
 
 TEST(ping_size, "a ping has room for its times") {

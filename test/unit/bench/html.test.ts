@@ -15,7 +15,7 @@ test('the page has the plots and the figures, and needs nothing else', () => {
 });
 
 test('a report without anything is a page too', () => {
-  const empty = { ...sampleReport(), limits: [], results: [], latency: [], cost: [] };
+  const empty = { ...sampleReport(), limits: [], results: [], peers: [], latency: [], cost: [] };
   expect(formatHtml(empty)).not.toMatch(/<svg|<table|NaN/);
 });
 

@@ -1,6 +1,7 @@
 // A small report for tests, made of samples that are given.
 import { LATENCIES, latencyLabel } from '../../bench/latencies.ts';
 import { LIMITS, limitLabel } from '../../bench/limits.ts';
+import type { Peer } from '../../bench/peers/peer.ts';
 import { makeReport, type Report } from '../../bench/report.ts';
 import type { Sample } from '../../bench/sample.ts';
 import { idleLabel, labelOf, portsLabel, type Scenario } from '../../bench/scenarios.ts';
@@ -21,16 +22,18 @@ export const SCENARIOS = [
   ...SIZES.map((size) => pair('vale-duplex', size)),
 ];
 
+const peer = (name: string): Peer => ({
+  name,
+  sizes: (sizes) => sizes,
+  comparesWith: () => true,
+  available: async () => undefined,
+  measure: async () => 0,
+});
+
 /** One value a round. */
 const values = (...rounds: number[]): Sample[] => rounds.map((value) => ({ value }));
 
 /** @param factor of all rates; latencies and costs are divided by it */
-const peer = (name: string) => ({
-  name,
-  sizes: (sizes: readonly number[]) => sizes,
-  comparesWith: ({ vm }: { vm: boolean }) => !vm,
-});
-
 export function sampleReport(factor = 1, failures: [string, string][] = []): Report {
   const samples = new Map<string, Sample[]>();
   for (const { name } of LIMITS) samples.set(limitLabel(name), values(100e6, 200e6, 400e6));
@@ -52,6 +55,6 @@ export function sampleReport(factor = 1, failures: [string, string][] = []): Rep
   samples.set(portsLabel(254), values(8e6 * factor));
   return makeReport(
     { samples, failures: new Map(failures) },
-    { scenarios: SCENARIOS, peers: ['other', 'absent'].map(peer), seconds: 1, rounds: 3 },
+    { scenarios: SCENARIOS, peers: [peer('other'), peer('absent')], seconds: 1, rounds: 3 },
   );
 }

@@ -44,6 +44,16 @@ describe('defaults', () => {
     });
   });
 
+  test('a sink checks everything, unless it is told what', () => {
+    const sink = (text: string) =>
+      parse(`ports: { "null:a": { sink: ${text} } }\nvms: { vm1: { devices: [{ port: "null:a" }] } }`).ports[
+        'null:a'
+      ]?.sink;
+    expect(sink('{ verify: true }')).toEqual({ verify: true });
+    expect(sink('{ verify: true, payload: stamp }')).toEqual({ verify: true, payload: 'stamp' });
+    expect(() => sink('{ payload: none }')).toThrow('payload');
+  });
+
   test('ids of regions start at 2 and leave out the ones that are taken', () => {
     const config = parse(
       'regions: { a: , b: { id: 2 }, c: { buf-num: 5000 } }\nvms: { vm1: { devices: [{ port: "null:a" }] } }',
