@@ -209,7 +209,7 @@ class PingLoop {
       if (left < 0 || left > kMinSleepNs) return Sleep(left);
     }
     const bool at_rest = result_.received.packets >= result_.sent.packets;
-    if (tx_ != nullptr && config_.rate > 0 && !ending_ && at_rest && Due() - now_ > kMarginNs + kMinSleepNs)
+    if (config_.sleep && tx_ != nullptr && config_.rate > 0 && !ending_ && at_rest && Due() - now_ > kMarginNs + kMinSleepNs)
       return waiter_.Nap(std::min(Due() - now_ - kMarginNs, kMaxNapNs));
     waiter_.Spin(fruitless_);
   }

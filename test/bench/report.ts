@@ -39,7 +39,7 @@ export interface Report {
 
 export interface Run {
   readonly scenarios: readonly Scenario[];
-  readonly peers: readonly Peer[];
+  readonly peers: readonly Pick<Peer, 'name' | 'sizes' | 'comparesWith'>[];
   readonly seconds: number;
   readonly rounds: number;
 }

@@ -132,7 +132,7 @@ bool SinkFlow::Arm() noexcept {
 }
 
 void SinkFlow::Disarm() noexcept {
-  if (k_.attached()) StoreRelaxed(k_.ktoa->kern_need_kick, 0);
+  k_.WantNoKicks();
 }
 
 /// Slots that the guest has given back. False when its indices are wrong.
@@ -272,7 +272,7 @@ bool SourceFlow::Arm() noexcept {
 }
 
 void SourceFlow::Disarm() noexcept {
-  if (k_.attached()) StoreRelaxed(k_.ktoa->kern_need_kick, 0);
+  k_.WantNoKicks();
 }
 
 }  // namespace ptnet

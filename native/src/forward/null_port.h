@@ -31,7 +31,7 @@ class SinkFlow final : public Flow {
   bool Poll() noexcept override;
   bool Arm() noexcept override;
   void Disarm() noexcept override;
-  void Unblock() noexcept override { k_.blocked = false; }
+  void Unblock() noexcept override { k_.Unblock(); }
   /// kNone counts, kStamp checks sequence numbers, kFull all bytes. Starts every stream at 0 again.
   void set_verify(Payload level);
 
@@ -54,7 +54,7 @@ class SourceFlow final : public Flow {
   bool Poll() noexcept override;
   bool Arm() noexcept override;
   void Disarm() noexcept override;
-  void Unblock() noexcept override { k_.blocked = false; }
+  void Unblock() noexcept override { k_.Unblock(); }
   void TakeBack() noexcept override;
   uint64_t Due() const noexcept override;
   void Configure(const SourceConfig& config);

@@ -167,8 +167,8 @@ bool PumpFlow::Arm() noexcept {
 }
 
 void PumpFlow::Disarm() noexcept {
-  for (Kring* k : {&tx_, &rx_})
-    if (k->attached()) StoreRelaxed(k->ktoa->kern_need_kick, 0);
+  tx_.WantNoKicks();
+  rx_.WantNoKicks();
 }
 
 }  // namespace ptnet

@@ -18,7 +18,10 @@ class PumpFlow final : public Flow {
   bool Poll() noexcept override;
   bool Arm() noexcept override;
   void Disarm() noexcept override;
-  void Unblock() noexcept override { tx_.blocked = rx_.blocked = false; }
+  void Unblock() noexcept override {
+    tx_.Unblock();
+    rx_.Unblock();
+  }
   void TakeBack() noexcept override;
 
  private:

@@ -54,7 +54,7 @@ class ValeFlow final : public Flow {
   bool Poll() noexcept override;
   bool Arm() noexcept override;
   void Disarm() noexcept override;
-  void Unblock() noexcept override { k_.blocked = false; }
+  void Unblock() noexcept override { k_.Unblock(); }
 
   static constexpr uint32_t kBatchSlots = 256;
 

@@ -26,7 +26,7 @@ ValeDelivery::ValeDelivery(const ValeFlow& from, ValePort& to, uint32_t tx_ring)
 bool ValeDelivery::Open() noexcept {
   uint32_t head = k_.hwcur;
   if (!k_.LoadHead(&head)) return false;
-  k_.blocked = false;
+  k_.Unblock();
   k_.hwcur = head;
   tail_ = k_.hwtail;
   space_ = k_.Distance(tail_, k_.Prev(head));

@@ -167,7 +167,7 @@ bool ValeFlow::Arm() noexcept {
 }
 
 void ValeFlow::Disarm() noexcept {
-  if (k_.attached()) StoreRelaxed(k_.ktoa->kern_need_kick, 0);
+  k_.WantNoKicks();
 }
 
 }  // namespace ptnet

@@ -72,10 +72,25 @@ struct Kring {
     return true;
   }
 
+  /// The guest is asked for the kick that ends it: whatever the policy, somebody who mends his indices kicks.
   bool Block(uint64_t* counter) {
-    if (!blocked) Add(*counter, 1);
+    if (!blocked) {
+      Add(*counter, 1);
+      StoreRelaxed(ktoa->kern_need_kick, 1);
+    }
     blocked = true;
     return false;
+  }
+
+  void Unblock() {
+    if (!blocked) return;
+    blocked = false;
+    WantNoKicks();
+  }
+
+  /// While the ring is polled; a blocked one still wants its kick.
+  void WantNoKicks() {
+    if (attached() && !blocked) StoreRelaxed(ktoa->kern_need_kick, 0);
   }
 
   /// Shows hwcur and hwtail to the guest.
