@@ -72,19 +72,12 @@ async function pingModel(latency: Latency, rate: number | undefined, seconds: nu
   const plan = latencyPlanOf(latency, rate, seconds);
   const host = await TestHost.start(plan.config);
   try {
-<<<<<<< HEAD
     // A receiver that is to be woken up must not find its sender on its CPU.
     const sleeps = latency.timed === 'packet-to-interrupt';
     const answers = await startGuests(host, plan.answers, sleeps ? besideWorker : cpuOfGuest);
     let pings: SpawnedGuest[] = [];
-=======
-    const answers = await startGuests(host, plan.answers);
-    let pings: SpawnedGuest[] = [];
-    // A receiver that is to be woken up must not find its CPU taken.
-    const alone = latency.timed === 'packet-to-interrupt';
->>>>>>> h-bench
     try {
-      pings = await startGuests(host, [plan.pings], alone ? besideWorker : cpuOfGuest);
+      pings = await startGuests(host, [plan.pings]);
       for (const guest of [...answers, ...pings]) guest.go();
       const ping = (await pings[0]!.done)[0]!;
       const [answer] = await stopGuests(answers);

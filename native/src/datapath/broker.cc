@@ -179,7 +179,7 @@ Status Attachment::SetDoorbells(const std::vector<int>& fds) {
     if (fds[i] < 0 || flow == nullptr) continue;
     doorbell_fds_[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
     if (doorbell_fds_[i] < 0) return Status::Fail(errno, port_->name() + ": doorbell: " + strerror(errno));
-    engine_->WatchDoorbell(flow, doorbell_fds_[i]);
+    engine_->WatchDoorbell(flow, doorbell_fds_[i], &port_->kring(i).counters->kicks);
   }
   return Status::Ok();
 }

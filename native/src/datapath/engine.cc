@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include <algorithm>
+
 namespace ptnet {
 
 Status Engine::Create(const std::vector<int>& cpus, std::shared_ptr<Engine>* out) {
@@ -51,27 +53,29 @@ void Engine::Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t to) {
   Worker& target = *workers_[to];
   if (from == &target) return target.Call([&] { target.Configure(flow, policy, spin_ns); });
   from->Call([&] {
-    for (int fd : flow->doorbells_) from->UnwatchDoorbell(fd);
+    for (const auto& bell : flow->doorbells_) from->UnwatchDoorbell(*bell);
     from->Remove(flow);
   });
   target.Call([&] {
     target.Add(flow, policy, spin_ns);
-    for (int fd : flow->doorbells_) target.WatchDoorbell(fd, flow);
+    for (const auto& bell : flow->doorbells_) target.WatchDoorbell(bell.get());
   });
 }
 
-void Engine::WatchDoorbell(Flow* flow, int fd) {
+void Engine::WatchDoorbell(Flow* flow, int fd, uint64_t* kicks) {
   Worker* worker = flow->worker_.load(std::memory_order_acquire);
   if (worker == nullptr) return;
-  flow->doorbells_.push_back(fd);
-  worker->Call([&] { worker->WatchDoorbell(fd, flow); });
+  flow->doorbells_.push_back(std::make_unique<EventDoorbell>(EventDoorbell{fd, flow, kicks}));
+  worker->Call([&] { worker->WatchDoorbell(flow->doorbells_.back().get()); });
 }
 
 void Engine::UnwatchDoorbell(Flow* flow, int fd) {
   Worker* worker = flow->worker_.load(std::memory_order_acquire);
   if (worker == nullptr) return;
-  std::erase(flow->doorbells_, fd);
-  worker->Call([&] { worker->UnwatchDoorbell(fd); });
+  auto bell = std::ranges::find(flow->doorbells_, fd, [](const auto& b) { return b->fd; });
+  if (bell == flow->doorbells_.end()) return;
+  worker->Call([&] { worker->UnwatchDoorbell(**bell); });
+  flow->doorbells_.erase(bell);
 }
 
 void Engine::Kick(Flow* flow) noexcept {

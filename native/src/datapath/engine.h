@@ -35,7 +35,7 @@ class Engine {
   /// Changes policy, spin time and worker of a flow that is in use. Not to or from kInline.
   void Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t worker);
   /// An eventfd that a client signals instead of writing to the doorbell; watched by the flow's worker.
-  void WatchDoorbell(Flow* flow, int fd);
+  void WatchDoorbell(Flow* flow, int fd, uint64_t* kicks);
   void UnwatchDoorbell(Flow* flow, int fd);
   static bool InUse(const Flow& flow) { return flow.users_ > 0; }
   static bool IsInline(const Flow& flow) { return flow.policy_ == Policy::kInline; }

@@ -3,11 +3,20 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace ptnet {
 
+class Flow;
 class Worker;
+
+/// An eventfd that rings a flow, and where its rings are counted.
+struct EventDoorbell {
+  int fd;
+  Flow* flow;
+  uint64_t* kicks;
+};
 
 enum class Policy : uint8_t {
   kPoll,      // never parked
@@ -54,7 +63,7 @@ class Flow {
   uint64_t idle_since_ns_ = 0;
   // The control plane's.
   uint32_t users_ = 0;          // attachments that drive this flow
-  std::vector<int> doorbells_;  // eventfds that its worker watches, of all its attachments
+  std::vector<std::unique_ptr<EventDoorbell>> doorbells_;  // of all its attachments, watched by its worker
 };
 
 }  // namespace ptnet

@@ -156,14 +156,14 @@ void Worker::Remove(Flow* flow) {
   flow->active_ = false;
 }
 
-void Worker::WatchDoorbell(int fd, Flow* flow) {
+void Worker::WatchDoorbell(EventDoorbell* bell) {
   // Edge-triggered: every write to the eventfd is an event, and nobody needs to read it.
-  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = flow}};
-  if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0) doorbells_++;
+  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = bell}};
+  if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, bell->fd, &event) == 0) doorbells_++;
 }
 
-void Worker::UnwatchDoorbell(int fd) {
-  if (epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr) == 0) doorbells_--;
+void Worker::UnwatchDoorbell(const EventDoorbell& bell) {
+  if (epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell.fd, nullptr) == 0) doorbells_--;
 }
 
 void Worker::Activate(Flow* flow) {
@@ -291,10 +291,10 @@ void Worker::TakeEvents(int64_t timeout_ns) {
   timespec timeout{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
   int n = epoll_pwait2(epoll_fd_, events, 32, timeout_ns < 0 ? nullptr : &timeout, nullptr);
   for (int i = 0; i < n; i++) {
-    auto* flow = static_cast<Flow*>(events[i].data.ptr);
-    if (flow != nullptr) {
-      flow->Unblock();
-      Activate(flow);
+    if (auto* bell = static_cast<EventDoorbell*>(events[i].data.ptr)) {
+      std::atomic_ref<uint64_t>(*bell->kicks).fetch_add(1, std::memory_order_relaxed);
+      bell->flow->Unblock();
+      Activate(bell->flow);
       counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
       continue;
     }

@@ -45,8 +45,8 @@ class Worker {
   void Add(Flow* flow, Policy policy, uint64_t spin_ns);
   void Remove(Flow* flow);
   void Configure(Flow* flow, Policy policy, uint64_t spin_ns);
-  void WatchDoorbell(int fd, Flow* flow);
-  void UnwatchDoorbell(int fd);
+  void WatchDoorbell(EventDoorbell* bell);
+  void UnwatchDoorbell(const EventDoorbell& bell);
 
   const WorkerCounters& counters() const { return counters_; }
 
