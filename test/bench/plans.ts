@@ -31,7 +31,9 @@ export interface Plan {
 }
 
 const BUF_SIZE = 2048;
-const SLOTS = 1024;
+/** Enough for a lap to be longer than a change of the CPU from one guest to the other. */
+const SLOTS = 2048;
+const LONG = { 'tx-slots': SLOTS, 'rx-slots': SLOTS };
 const RESERVED_BUFFERS = 2;
 
 /** Of the i-th guest. They follow each other in the last byte, as a sender to several expects. */
@@ -59,7 +61,7 @@ const both = (scenario: Scenario, dst: string): JobLoop => ({ ...sending(scenari
 function guestToHost(scenario: Scenario): Plan {
   const { rings, payload } = scenario;
   const sink = payload === 'none' ? { verify: false } : { verify: true, payload };
-  const port = { 'tx-rings': rings, sink };
+  const port = { 'tx-rings': rings, ...LONG, sink };
   const counted: Counted[] = [{ port: 'null:a', dir: 'tx' }];
   return {
     config: stringify({ ports: { 'null:a': port }, vms: { vm1: { devices: [device('null:a')] } } }),
@@ -74,7 +76,7 @@ function guestToHost(scenario: Scenario): Plan {
 
 function hostToGuest(scenario: Scenario): Plan {
   const { rings, size, payload } = scenario;
-  const port = { 'rx-rings': rings, source: { packets: 'unlimited', size, payload } };
+  const port = { 'rx-rings': rings, ...LONG, source: { packets: 'unlimited', size, payload } };
   const counted: Counted[] = [{ port: 'null:a', dir: 'rx' }];
   // A source puts a packet into one buffer.
   const lan = { 'buf-size': Math.max(BUF_SIZE, size), 'buf-num': (rings + 3) * SLOTS + RESERVED_BUFFERS };
@@ -96,7 +98,7 @@ function hostToGuest(scenario: Scenario): Plan {
 function pipe(scenario: Scenario): Plan {
   const { rings } = scenario;
   const lan = { 'buf-num': 2 * rings * SLOTS + RESERVED_BUFFERS };
-  const shape = { 'tx-rings': rings, 'rx-rings': rings };
+  const shape = { 'tx-rings': rings, 'rx-rings': rings, ...LONG };
   return {
     config: stringify({
       regions: { lan },
@@ -171,7 +173,7 @@ function vale(scenario: Scenario, roles: Roles): Plan {
   const counted = (dir: Counted['dir']) => (each: GuestPlan) => ({ port: portOf(each), dir });
   return {
     config: stringify({
-      switches: { vale0: { 'tx-rings': rings, 'rx-rings': rings } },
+      switches: { vale0: { 'tx-rings': rings, 'rx-rings': rings, ...LONG } },
       vms: Object.fromEntries(vms),
     }),
     ...roles,
