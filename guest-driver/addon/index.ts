@@ -21,7 +21,7 @@ export interface LoopOptions {
   sleep?: boolean;
   /** How long without progress before it asks for an interrupt and sleeps (default 50). */
   spinUs?: number;
-  /** Fruitless passes before it yields the core at each further one (default 8). */
+  /** Fruitless passes between two yields of the core, at most: while others want the core, it yields at each (default 32). */
   yieldAfter?: number;
   /** Stop at so many packets: sent (send), received (receive, echo), both (duplex). */
   count?: bigint;
@@ -33,7 +33,7 @@ export interface LoopOptions {
   size?: number;
   /** Slots per packet (default 1). */
   frags?: number;
-  /** Slots taken or packets sent before an index is published (default 256). */
+  /** Slots taken or packets sent before an index is published (default 32). */
   burst?: number;
   /** What is written into packets sent and checked in packets received (default 'stamp'). */
   payload?: 'none' | 'stamp' | 'full';

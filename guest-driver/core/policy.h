@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <time.h>
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <string>
@@ -45,20 +46,26 @@ inline void NapNs(int64_t ns) {
   nanosleep(&time, nullptr);
 }
 
-/// Spins with the pause instruction; from the `yield_after`-th fruitless pass on gives the core away each time, since
-/// with fewer cores than threads the other side needs it.
+/// Waits in fruitless passes: with the pause instruction, and by giving the core away. A yield that took longer than a
+/// system call has let somebody else run: then the core is shared with the other side, which gets it at each pass. When
+/// nobody wants it, yields become rare, down to one in `yield_after` passes.
 class Spinner {
  public:
-  explicit Spinner(uint64_t yield_after) : yield_after_(yield_after) {}
+  explicit Spinner(uint64_t yield_after) : most_(yield_after > 0 ? yield_after : 1) {}
   void Spin(uint64_t fruitless) {
-    if (fruitless < yield_after_)
+    if (fruitless % spins_ != 0) {
       __builtin_ia32_pause();
-    else
-      sched_yield();
+      return;
+    }
+    const int64_t before = NowNs();
+    sched_yield();
+    spins_ = NowNs() - before > kSharedNs ? 1 : std::min(2 * spins_, most_);
   }
 
  private:
-  uint64_t yield_after_;
+  static constexpr int64_t kSharedNs = 1000;
+  uint64_t most_;
+  uint64_t spins_ = 1;  // passes between two yields
 };
 
 }  // namespace ptnet::guest

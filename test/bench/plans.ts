@@ -32,8 +32,9 @@ export interface Plan {
 
 const BUF_SIZE = 2048;
 /** Enough for a lap to be longer than a change of the CPU from one guest to the other. */
-const SLOTS = 2048;
+const SLOTS = 4096;
 const LONG = { 'tx-slots': SLOTS, 'rx-slots': SLOTS };
+const LONG_RINGS = { 'ring-size': 256 + 16 * SLOTS };
 const RESERVED_BUFFERS = 2;
 
 /** Of the i-th guest. They follow each other in the last byte, as a sender to several expects. */
@@ -79,7 +80,11 @@ function hostToGuest(scenario: Scenario): Plan {
   const port = { 'rx-rings': rings, ...LONG, source: { packets: 'unlimited', size, payload } };
   const counted: Counted[] = [{ port: 'null:a', dir: 'rx' }];
   // A source puts a packet into one buffer.
-  const lan = { 'buf-size': Math.max(BUF_SIZE, size), 'buf-num': (rings + 3) * SLOTS + RESERVED_BUFFERS };
+  const lan = {
+    ...LONG_RINGS,
+    'buf-size': Math.max(BUF_SIZE, size),
+    'buf-num': (rings + 3) * SLOTS + RESERVED_BUFFERS,
+  };
   return {
     config: stringify({
       regions: { lan },
@@ -97,7 +102,7 @@ function hostToGuest(scenario: Scenario): Plan {
 
 function pipe(scenario: Scenario): Plan {
   const { rings } = scenario;
-  const lan = { 'buf-num': 2 * rings * SLOTS + RESERVED_BUFFERS };
+  const lan = { ...LONG_RINGS, 'buf-num': 2 * rings * SLOTS + RESERVED_BUFFERS };
   const shape = { 'tx-rings': rings, 'rx-rings': rings, ...LONG };
   return {
     config: stringify({

@@ -18,7 +18,7 @@ struct StartOptions {
   std::vector<uint32_t> rx_rings;
   VfioUserDoorbell::Target doorbell;
   std::vector<int> interrupts;  // one per ring, TX first; empty: none
-  uint64_t yield_after = 8;   // fruitless passes
+  uint64_t yield_after = 32;    // fruitless passes
 };
 
 /// @return false with a JavaScript exception pending when `value` does not describe a loop that can run.

@@ -16,13 +16,11 @@
 
 #include "datapath/clock.h"
 #include "datapath/notify.h"
-#include "ring/spinlock.h"
 
 namespace ptnet {
 namespace {
 
 constexpr uint64_t kPacedSleepNs = 50'000;     // a source due sooner than this is polled, not slept for
-constexpr uint64_t kYieldAfterRounds = 8;      // idle rounds before others may have the core
 constexpr uint64_t kDoorbellCheckRounds = 64;  // rounds between two looks at the ioeventfds while busy
 constexpr std::chrono::milliseconds kStall{100};  // a call that waits longer looks for the reason
 
@@ -257,13 +255,7 @@ void Worker::Run() {
     }
     counters_.rounds.store(round, std::memory_order_relaxed);
     if (doorbells_ > 0 && round % kDoorbellCheckRounds == 0) TakeEvents(0);
-    if (PollActive()) {
-      idle_rounds_ = 0;
-    } else if (++idle_rounds_ < kYieldAfterRounds) {
-      CpuRelax();
-    } else {
-      sched_yield();
-    }
+    if (!PollActive()) yielder_.Idle();
   }
 }
 

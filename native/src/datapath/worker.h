@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "datapath/flow.h"
+#include "datapath/yielder.h"
 #include "memory/status.h"
 
 namespace ptnet {
@@ -85,7 +86,7 @@ class Worker {
   std::vector<Flow*> paced_;  // parked sources that wait for the time of their next packet
   uint32_t doorbells_ = 0;    // ioeventfds in the epoll set
   uint64_t now_ns_ = 0;
-  uint64_t idle_rounds_ = 0;
+  Yielder yielder_;
   WorkerCounters counters_;
 };
 
