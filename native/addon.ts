@@ -115,7 +115,7 @@ interface Addon {
     master: PortShape,
     slave: string,
   ): { master: Handle<'port'>; slave: Handle<'port'> };
-  switchCreate(engine: Handle<'engine'>, name: string): Handle<'switch'>;
+  switchCreate(engine: Handle<'engine'>, name: string, patienceUs: number): Handle<'switch'>;
   valePortCreate(
     region: Handle<'region'>,
     stats: Handle<'stats'>,

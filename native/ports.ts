@@ -74,9 +74,10 @@ export class ValeSwitch {
   readonly name: string;
   readonly #handle: Handle<'switch'>;
 
-  constructor(engine: Engine, name: string) {
+  /** @param patienceUs how long a full destination that takes packets is waited for before packets are dropped. */
+  constructor(engine: Engine, name: string, { patienceUs = 50 }: { patienceUs?: number } = {}) {
     this.name = name;
-    this.#handle = addon.switchCreate(engine.handle, name);
+    this.#handle = addon.switchCreate(engine.handle, name, patienceUs);
   }
   /** @throws Error with `code` ENOSPC when 254 ports are there. */
   createPort(region: Region, stats: StatsArea, shape: PortShape): Port {

@@ -9,6 +9,8 @@ export interface HostConfig {
   readonly engine: EngineConfig;
   /** The regions that are named in the file. A VM without one has a private region, sized from its devices. */
   readonly regions: Readonly<Record<string, RegionConfig>>;
+  /** The switches that are named in the file. */
+  readonly switches: Readonly<Record<string, { readonly patienceUs: number }>>;
   /** Every port that a device uses, and those named under `ports`. */
   readonly ports: Readonly<Record<string, PortConfig>>;
   readonly vms: Readonly<Record<string, VmConfig>>;
@@ -23,6 +25,8 @@ export interface RegionConfig {
   readonly ringSize: number;
   readonly bufNum: number;
   readonly bufSize: number;
+  /** Of 2 MiB, from the kernel's pool. */
+  readonly hugepages: boolean;
 }
 
 export interface RingsConfig {

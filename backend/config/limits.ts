@@ -52,6 +52,7 @@ export const PACKETS: Range = { min: 1, max: Number.MAX_SAFE_INTEGER };
 export const WORKERS: Range = { min: 1, max: 64 };
 export const CPU: Range = { min: 0, max: 4095 };
 export const SPIN_US: Range = { min: 0, max: 1_000_000 };
+export const PATIENCE_US: Range = { min: 0, max: 100_000 };
 
 /** sun_path holds 108 bytes with the terminating zero. */
 export const SOCKET_PATH_BYTES_MAX = 107;

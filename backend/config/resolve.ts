@@ -95,6 +95,7 @@ export function resolveConfig(file: FileConfig): HostConfig {
     runDir: resolvePath(file.runDir),
     engine: resolveEngine(file.engine),
     regions: resolveRegions(file),
+    switches: mapValues(file.switches, ({ patienceUs }) => ({ patienceUs })),
     ports: Object.fromEntries(ports),
     vms,
   };

@@ -5,6 +5,7 @@ import {
   CPU,
   PACKET_SIZE,
   PACKETS,
+  PATIENCE_US,
   RATE,
   REGION_LIMITS,
   RINGS,
@@ -103,6 +104,7 @@ const regionSchema = section({
   'ring-size': whole(REGION_LIMITS.ringSize).default(36_864),
   'buf-num': whole(REGION_LIMITS.bufNum).default(163_840),
   'buf-size': whole(REGION_LIMITS.bufSize).default(2048),
+  hugepages: yesOrNo().default(false),
 });
 
 const deviceSchema = section({
@@ -138,7 +140,11 @@ export const fileSchema = section({
     'spin-us': whole(SPIN_US).default(50),
   }),
   regions: keyed("a name such as 'lan' with its pools", nameProblem, regionSchema),
-  switches: keyed("a name such as 'vale0'", switchNameProblem, section(ringKeys)),
+  switches: keyed(
+    "a name such as 'vale0'",
+    switchNameProblem,
+    section({ ...ringKeys, 'patience-us': whole(PATIENCE_US).default(50) }),
+  ),
   ports: keyed(
     "a port name such as 'null:a'",
     portNameProblem,

@@ -64,7 +64,10 @@ export class PortTable {
     if (name.kind === 'pipe') {
       this.#createPipe(config, name, region);
     } else if (name.kind === 'vale') {
-      this.#ports.set(text, this.#switch(`vale${name.switch}`).createPort(region, this.#stats, shape));
+      this.#ports.set(
+        text,
+        this.#switch(config, `vale${name.switch}`).createPort(region, this.#stats, shape),
+      );
     } else {
       const created = new NullPort(this.#engine, region, this.#stats, shape);
       if (port.source) created.setSource(toSource(port.source));
@@ -83,10 +86,10 @@ export class PortTable {
     this.#ports.set(slave!, ends.slave);
   }
 
-  #switch(name: string): ValeSwitch {
+  #switch(config: HostConfig, name: string): ValeSwitch {
     let vale = this.#switches.get(name);
     if (!vale) {
-      vale = new ValeSwitch(this.#engine, name);
+      vale = new ValeSwitch(this.#engine, name, config.switches[name]);
       this.#switches.set(name, vale);
     }
     return vale;

@@ -50,9 +50,12 @@ struct Station {
 };
 
 struct Net {
+  explicit Net(uint64_t patience_ns = ValeSwitch::kPatienceNs)
+      : sw(std::make_shared<ValeSwitch>("vale0", engine, patience_ns)) {}
+
   std::shared_ptr<Engine> engine = MakeEngine();
   std::shared_ptr<StatsArea> stats = MakeStats();
-  std::shared_ptr<ValeSwitch> sw = std::make_shared<ValeSwitch>("vale0", engine);
+  std::shared_ptr<ValeSwitch> sw;
   std::vector<std::unique_ptr<Station>> stations;
 
   Station& Add(PortShape shape = {"", 1, 1, 64, 64, 0}, uint32_t buf_size = 2048, bool attach = true) {

@@ -101,6 +101,38 @@ void PatienceEnds() {
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 8u);
 }
 
+void ASwitchMayHaveNoPatience() {
+  Net net(0);
+  net.Add(), net.Add({"", 1, 1, 64, 8, 0});
+  Introduce(net);
+  Flow& flow = *net[0].port->flow(0);
+  GuestRing& tx = net[0].guest.tx();
+  for (uint32_t i = 0; i < 10; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  tx.Publish();
+  CHECK(flow.Poll());
+  CHECK(flow.Poll());
+  CHECK(tx.Drained());
+  CHECK_EQ(net[1].rx_drops(Drop::kFull), 3u);
+}
+
+void AWaitEndsWhenThereIsRoomToSpeakOf() {
+  Net net(3'600'000'000'000);
+  net.Add({"", 1, 1, 128, 64, 0}), net.Add();
+  Introduce(net);
+  Flow& flow = *net[0].port->flow(0);
+  GuestRing& tx = net[0].guest.tx();
+  for (uint32_t i = 0; i < 100; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  tx.Publish();
+  CHECK(flow.Poll());
+  CHECK(!flow.Poll());
+  for (uint32_t i = 0; i < 15; i++) CHECK(net[1].Got(Frame(1, 0, 60, i)));
+  CHECK(!flow.Poll());  // a quarter of the ring is wanted
+  CHECK(net[1].Got(Frame(1, 0, 60, 15)));
+  CHECK(flow.Poll());
+  CHECK_EQ(net[1].rx().packets, 1u + 63u + 16u);
+  CHECK_EQ(net[1].rx_drops(Drop::kFull), 0u);
+}
+
 void ABadReceiverHarmsItselfAlone() {
   Net net;
   for (int i = 0; i < 3; i++) net.Add();
@@ -125,5 +157,7 @@ int main() {
   AnEndedRunGoesOnWithTheNext();
   ATakingDestinationIsWaitedFor();
   PatienceEnds();
+  ASwitchMayHaveNoPatience();
+  AWaitEndsWhenThereIsRoomToSpeakOf();
   ABadReceiverHarmsItselfAlone();
 }

@@ -31,10 +31,11 @@ export interface Plan {
 }
 
 const BUF_SIZE = 2048;
-/** Enough for a lap to be longer than a change of the CPU from one guest to the other. */
-const SLOTS = 4096;
-const LONG = { 'tx-slots': SLOTS, 'rx-slots': SLOTS };
-const LONG_RINGS = { 'ring-size': 256 + 16 * SLOTS };
+const SLOTS = 1024;
+/** Nothing is copied in a pipe, so a ring can be long enough for a lap to outlast a change of the CPU between the guests. */
+const PIPE_SLOTS = 4096;
+/** The guests share a CPU: a receiver may have to wait for its turn as long as the sender takes to fill its ring. */
+export const PATIENCE_US = 2000;
 const RESERVED_BUFFERS = 2;
 
 /** Of the i-th guest. They follow each other in the last byte, as a sender to several expects. */
@@ -62,7 +63,7 @@ const both = (scenario: Scenario, dst: string): JobLoop => ({ ...sending(scenari
 function guestToHost(scenario: Scenario): Plan {
   const { rings, payload } = scenario;
   const sink = payload === 'none' ? { verify: false } : { verify: true, payload };
-  const port = { 'tx-rings': rings, ...LONG, sink };
+  const port = { 'tx-rings': rings, sink };
   const counted: Counted[] = [{ port: 'null:a', dir: 'tx' }];
   return {
     config: stringify({ ports: { 'null:a': port }, vms: { vm1: { devices: [device('null:a')] } } }),
@@ -77,11 +78,10 @@ function guestToHost(scenario: Scenario): Plan {
 
 function hostToGuest(scenario: Scenario): Plan {
   const { rings, size, payload } = scenario;
-  const port = { 'rx-rings': rings, ...LONG, source: { packets: 'unlimited', size, payload } };
+  const port = { 'rx-rings': rings, source: { packets: 'unlimited', size, payload } };
   const counted: Counted[] = [{ port: 'null:a', dir: 'rx' }];
   // A source puts a packet into one buffer.
   const lan = {
-    ...LONG_RINGS,
     'buf-size': Math.max(BUF_SIZE, size),
     'buf-num': (rings + 3) * SLOTS + RESERVED_BUFFERS,
   };
@@ -102,8 +102,9 @@ function hostToGuest(scenario: Scenario): Plan {
 
 function pipe(scenario: Scenario): Plan {
   const { rings } = scenario;
-  const lan = { ...LONG_RINGS, 'buf-num': 2 * rings * SLOTS + RESERVED_BUFFERS };
-  const shape = { 'tx-rings': rings, 'rx-rings': rings, ...LONG };
+  const lan = { 'ring-size': 256 + 16 * PIPE_SLOTS, 'buf-num': 2 * rings * PIPE_SLOTS + RESERVED_BUFFERS };
+  const slots = { 'tx-slots': PIPE_SLOTS, 'rx-slots': PIPE_SLOTS };
+  const shape = { 'tx-rings': rings, 'rx-rings': rings, ...slots };
   return {
     config: stringify({
       regions: { lan },
@@ -178,7 +179,7 @@ function vale(scenario: Scenario, roles: Roles): Plan {
   const counted = (dir: Counted['dir']) => (each: GuestPlan) => ({ port: portOf(each), dir });
   return {
     config: stringify({
-      switches: { vale0: { 'tx-rings': rings, 'rx-rings': rings, ...LONG } },
+      switches: { vale0: { 'tx-rings': rings, 'rx-rings': rings, 'patience-us': PATIENCE_US } },
       vms: Object.fromEntries(vms),
     }),
     ...roles,

@@ -1,7 +1,7 @@
 // The two real VMs that all measurements share: their devices, and what each agent is told for a scenario.
 import { stringify } from 'yaml';
 import { type Latency, POLICIES } from './latencies.ts';
-import { type Counted, macOf, slotsOf } from './plans.ts';
+import { type Counted, macOf, PATIENCE_US, slotsOf } from './plans.ts';
 import {
   ONE_BUFFER_SIZES,
   type PairPath,
@@ -85,6 +85,7 @@ const vmConfig = (name: VmName) => ({
 export const fleetConfig = (): string =>
   stringify({
     regions: { lan: { 'buf-num': REGION_BUFFERS } },
+    switches: { vale0: { 'patience-us': PATIENCE_US } },
     ports: PORTS,
     vms: { vm1: vmConfig('vm1'), vm2: vmConfig('vm2') },
   });

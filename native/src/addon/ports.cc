@@ -74,7 +74,9 @@ Napi::Value SwitchCreate(const Napi::CallbackInfo& info) {
   std::string name;
   auto engine = UnwrapHandle<Engine>(info[0]);
   if (!engine || !GetString(info[1], "name", &name)) return info.Env().Undefined();
-  return WrapHandle(info.Env(), std::make_shared<ValeSwitch>(name, engine));
+  int64_t patience_us = 0;
+  if (!GetInteger(info[2], "patienceUs", 0, 1'000'000, &patience_us)) return info.Env().Undefined();
+  return WrapHandle(info.Env(), std::make_shared<ValeSwitch>(name, engine, static_cast<uint64_t>(patience_us) * 1000));
 }
 
 Napi::Value ValePortCreate(const Napi::CallbackInfo& info) {

@@ -23,10 +23,16 @@ class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
  public:
   static constexpr uint32_t kPortsMax = 254;
 
-  ValeSwitch(std::string name, std::shared_ptr<Engine> engine) : name_(std::move(name)), engine_(std::move(engine)) {}
+  /// How long a full destination whose guest is at work holds the sender's ring before packets are dropped: with fewer
+  /// CPUs than threads that guest may just be waiting for one.
+  static constexpr uint64_t kPatienceNs = 50'000;
+
+  ValeSwitch(std::string name, std::shared_ptr<Engine> engine, uint64_t patience_ns = kPatienceNs)
+      : name_(std::move(name)), patience_ns_(patience_ns), engine_(std::move(engine)) {}
   ~ValeSwitch();
 
   const std::string& name() const { return name_; }
+  uint64_t patience_ns() const { return patience_ns_; }
   /// Adds a port to the switch; ENOSPC beyond 254.
   Status Attach(ValePort* port);
   /// Takes it out and waits until no worker can be delivering to it.
@@ -41,6 +47,7 @@ class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
 
  private:
   std::string name_;
+  uint64_t patience_ns_;
   std::shared_ptr<Engine> engine_;
   ForwardingTable table_;
   std::array<std::atomic<ValePort*>, kPortsMax> ports_{};

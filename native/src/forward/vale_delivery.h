@@ -13,6 +13,7 @@ struct ValeRun {
   __m128i stations;  // the first 12 bytes are the two addresses
   uint32_t head;     // the run ends here at the latest
   bool may_wait = false;
+  uint32_t room_wanted = 1;  // with less the destination is waited for, if it may be
   bool waits = false;  // nothing was taken: the destination is full and may soon have room
   uint32_t end = 0;  // behind the last packet taken
   bool mixed = false;  // it ended because the next packet is not of its kind

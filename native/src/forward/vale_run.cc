@@ -14,11 +14,8 @@ namespace {
 constexpr uint32_t kRunMax = 512;       // slots between two publications
 constexpr uint32_t kShortRun = 8;       // runs that end sooner because the stations differ are not worth it,
 constexpr uint32_t kPollsBatched = 16;  // so for so many polls packets are sorted by destination first
+constexpr uint32_t kRoomWanted = 64;    // slots that end a wait: with one at a time the two cores would only fight for the indices
 constexpr uint32_t kAhead = 10;         // slots between asking for a buffer and using it
-
-// How long a full destination whose guest is at work holds the sender's ring before packets are dropped: with fewer
-// cores than threads that guest may just be waiting for the core.
-constexpr uint64_t kPatienceNs = 50'000;
 
 constexpr uint16_t kNotAlone = NS_MOREFRAG | NS_INDIRECT | NS_NO_LEARN;
 
@@ -55,7 +52,8 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
   if (port == nullptr) return k_.hwcur;
   if (!ForwardingTable::IsMulticast(src)) sw.table().Learn(src, port_.number());
   const uint64_t since = std::exchange(waits_since_ns_, 0);
-  run.may_wait = since == 0 || NowNs() - since < kPatienceNs;
+  run.may_wait = sw.patience_ns() > 0 && (since == 0 || NowNs() - since < sw.patience_ns());
+  run.room_wanted = since == 0 ? 1 : kRoomWanted;
   if (!ValeDelivery(*this, *port, k_.index).DeliverRun(&run)) return k_.hwcur;
   waits_ = run.waits;
   if (waits_) {
@@ -73,7 +71,7 @@ bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
   SpinGuard guard(k_.lock);
   if (!k_.attached() || !Open()) return false;
   // A guest that has taken nothing since packets were dropped for it is not waited for.
-  run->waits = run->may_wait && space_ == 0 && k_.hwcur != k_.full_at;
+  run->waits = run->may_wait && space_ < std::min(run->room_wanted, std::max(k_.num_slots / 4, 1u)) && k_.hwcur != k_.full_at;
   if (run->waits) return true;
   const Kring& from = run->from;
   const uint32_t most = std::min(from.buf_size, k_.buf_size);

@@ -76,6 +76,10 @@ Status Region::Create(uint16_t id, const RegionShape& shape, bool hugepages, std
   if (fcntl(r->fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
     return SystemFailure(id, "fcntl(F_ADD_SEALS)");
   void* p = mmap(nullptr, r->bar_size_, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd_, 0);
+  if (p == MAP_FAILED && hugepages && errno == ENOMEM)
+    return Status::Fail(ENOMEM, "region " + std::to_string(id) + ": too few hugepages are free: it takes " +
+                                    std::to_string(r->bar_size_ / kHugePage) +
+                                    " of 2 MiB: raise /proc/sys/vm/nr_hugepages");
   if (p == MAP_FAILED) return SystemFailure(id, "mmap");
   r->base_ = static_cast<uint8_t*>(p);
   madvise(p, r->bar_size_, MADV_DONTDUMP);

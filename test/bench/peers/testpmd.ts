@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hugepages } from '../../harness/hugepages.ts';
 import type { MeasureOptions } from '../measure.ts';
 import type { Scenario } from '../scenarios.ts';
-import { hugepages } from './hugepages.ts';
 import type { Peer } from './peer.ts';
 import { TestpmdProcess, testpmdMissing } from './testpmd-process.ts';
 import { measureBetween } from './testpmd-prompt.ts';

@@ -49,6 +49,10 @@ describe('the form of the file', () => {
       'engine: { cpus: [-1] }',
       'f: engine.cpus[0]: -1 is not a whole number from 0 to 4095: 0 would be right',
     ],
+    [
+      'switches: { vale0: { patience-us: 100001 } }',
+      'f: switches.vale0.patience-us: 100001 is not a whole number from 0 to 100000: 100000 would be right',
+    ],
     ['engine: { workers: 0 }', 'f: engine.workers: 0 is not a whole number from 1 to 64: 1 would be right'],
     [
       'engine: { spin-us: 1.5 }',

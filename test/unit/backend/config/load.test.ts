@@ -14,6 +14,7 @@ describe('defaults', () => {
       runDir: '/run/ptnetmap',
       engine: { workers: 1, policy: 'adaptive', spinUs: 50 },
       regions: {},
+      switches: {},
       ports: {
         'vale0:1': { txRings: 1, rxRings: 1, txSlots: 1024, rxSlots: 1024, sink: { verify: false } },
       },
@@ -71,6 +72,7 @@ describe('defaults', () => {
       ringSize: 36864,
       bufNum: 5000,
       bufSize: 2048,
+      hugepages: false,
     });
   });
 

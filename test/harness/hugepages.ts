@@ -1,4 +1,4 @@
-// Hugepages that a peer needs, lent by the kernel for the time of the run.
+// Hugepages for as long as a test or a peer needs them, lent by the kernel.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const FOLDER = '/sys/kernel/mm/hugepages/hugepages-2048kB';
