@@ -1,6 +1,9 @@
 // What the demonstration asks of a guest, whether it is a driver model or a real VM.
 import type { End } from './paths.ts';
 
+/** An address that no guest has. */
+export const NOBODY = '02:00:00:00:ff:ff';
+
 export interface Traffic {
   /** Those that the host has taken. */
   readonly sent: number;
@@ -15,6 +18,8 @@ export interface Guests {
   readonly kind: 'model' | 'vm';
   /** Sends full, numbered packets for so long. */
   send(end: End, options: { seconds: number; dst: string }): Promise<Traffic>;
+  /** Sends one packet to nobody, so that a switch knows where this guest is. */
+  announce(end: End): Promise<void>;
   /** Receives for so long, or until nothing has come for `idleMs` after something has. */
   receive(end: End, options: { seconds: number; idleMs?: number }): Promise<Receiver>;
   close(): Promise<void>;

@@ -88,6 +88,7 @@ async function run(
     const { received, lost, corrupt, seconds: took } = await done;
     return { packets: received, lost, corrupt, seconds: took };
   }
+  if (path.to && path.learned) await guests.announce(path.to);
   const receiver =
     path.to === undefined
       ? undefined

@@ -1,7 +1,7 @@
 // Guests that are driver models: for each path and end a process of its own, which opens that one device.
 import type { Host } from '../backend/host.ts';
 import { type JobLoop, type SpawnedGuest, spawnGuest } from '../guest-driver/model/index.ts';
-import type { Guests, Receiver, Traffic } from './guests.ts';
+import { type Guests, NOBODY, type Receiver, type Traffic } from './guests.ts';
 import type { End } from './paths.ts';
 
 export class ModelGuests implements Guests {
@@ -15,6 +15,10 @@ export class ModelGuests implements Guests {
 
   async send(end: End, { seconds, dst }: { seconds: number; dst: string }): Promise<Traffic> {
     return await this.#run(end, { op: 'send', seconds, dst }).done;
+  }
+
+  async announce(end: End): Promise<void> {
+    await this.#run(end, { op: 'send', count: 1, dst: NOBODY }).done;
   }
 
   async receive(end: End, options: { seconds: number; idleMs?: number }): Promise<Receiver> {

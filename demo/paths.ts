@@ -19,6 +19,8 @@ export interface Path {
   readonly from?: End;
   /** The guest's end that packets come to; undefined: the host's sink. */
   readonly to?: End;
+  /** A switch on the way has to learn where the receiver is, or it sends to everybody. */
+  readonly learned?: boolean;
 }
 
 const PORTS: Readonly<Record<string, readonly string[]>> = {
@@ -50,6 +52,7 @@ export const PATHS: readonly Path[] = [
   },
   {
     name: 'guest-to-guest-vale',
+    learned: true,
     what: 'a VALE switch copies; a receiver that is slower than the sender loses packets, as on any switch',
     from: end('vale0:1'),
     to: end('vale0:2'),
@@ -64,6 +67,8 @@ export function demoConfig(runDir: string): HostConfig {
   });
   const text = `
 regions: { demo: { ring-size: 20480, buf-num: 16384 } }
+# With fewer CPUs than threads a receiver has to wait for its turn.
+switches: { vale0: { patience-us: 20000 } }
 ports:
   'null:out': { sink: { verify: true } }
   'null:in': { source: { packets: unlimited, payload: full } }

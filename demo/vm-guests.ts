@@ -3,11 +3,13 @@
 import type { Host } from '../backend/host.ts';
 import type { AgentResult } from '../test/harness/agent.ts';
 import { Vm } from '../test/harness/vm.ts';
-import type { Guests, Receiver, Traffic } from './guests.ts';
+import { type Guests, NOBODY, type Receiver, type Traffic } from './guests.ts';
 import type { End } from './paths.ts';
 
 /** The serial line and the agent's start take far less than this; a sender that starts early is only blocked or dropped. */
 const LISTEN_MS = 300;
+/** The VMs share the machine's CPUs: one that has nothing to do soon leaves its CPU to the others. */
+const PATIENCE = '--spin-us 20';
 
 export class VmGuests implements Guests {
   readonly kind = 'vm';
@@ -34,13 +36,17 @@ export class VmGuests implements Guests {
   }
 
   async send(end: End, { seconds, dst }: { seconds: number; dst: string }): Promise<Traffic> {
-    const command = `send --device ${end.device} --seconds ${seconds} --payload full --dst ${dst}`;
+    const command = `send --device ${end.device} --seconds ${seconds} --payload full --dst ${dst} ${PATIENCE}`;
     return traffic(await this.#vm(end).agent(command));
+  }
+
+  async announce(end: End): Promise<void> {
+    await this.#vm(end).agent(`send --device ${end.device} --count 1 --payload full --dst ${NOBODY}`);
   }
 
   async receive(end: End, options: { seconds: number; idleMs?: number }): Promise<Receiver> {
     const idle = options.idleMs === undefined ? '' : ` --idle-ms ${options.idleMs}`;
-    const command = `receive --device ${end.device} --payload full --seconds ${options.seconds}${idle}`;
+    const command = `receive --device ${end.device} --payload full --seconds ${options.seconds}${idle} ${PATIENCE}`;
     const job = this.#vm(end).agentStart(command);
     await new Promise((resolve) => setTimeout(resolve, LISTEN_MS));
     return { done: job.done.then(traffic) };
