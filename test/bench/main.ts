@@ -118,8 +118,17 @@ async function run(
   }
 }
 
+function parseReport(file: string): Partial<Report> {
+  const text = readFileSync(file, 'utf8');
+  try {
+    return JSON.parse(text) as Partial<Report>;
+  } catch (error) {
+    throw new Error(`${file}: not JSON: a file made by --json would be right`, { cause: error });
+  }
+}
+
 function readReport(file: string): Report {
-  const report = JSON.parse(readFileSync(file, 'utf8')) as Partial<Report>;
+  const report = parseReport(file);
   for (const key of ['limits', 'results', 'latency', 'cost'] as const)
     if (!Array.isArray(report[key]))
       throw new Error(`${file}: has no '${key}': a file made by --json would be right`);

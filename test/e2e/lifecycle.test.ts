@@ -1,6 +1,6 @@
 // Devices that come and go in real VMs: drivers reload, guests reboot, QEMU dies, and nobody else notices.
 import { readdirSync } from 'node:fs';
-import { expect } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { hugepages } from '../harness/hugepages.ts';
 import { vmTest } from './vm-test.ts';
 import { boot, startHost } from './vms.ts';
@@ -94,23 +94,28 @@ vms:
   expect(got.received).toMatchObject({ packets: 100_000, lost: 0, late: 0, corrupt: 0 });
 });
 
-vmTest('a region of hugepages', async () => {
-  expect(hugepages.lend(8)).toBeUndefined();
-  try {
-    const h = await startHost(`
+const noHugepages = hugepages.lend(8);
+afterAll(() => hugepages.giveBack());
+
+/** Root can have hugepages on any machine: then their absence is a failure. */
+const hugepagesTest =
+  noHugepages === undefined || process.getuid?.() === 0
+    ? vmTest
+    : (name: string) => test.skipIf(true)(`${name} (not run: ${noHugepages})`, () => {});
+
+hugepagesTest('a region of hugepages', async () => {
+  expect(noHugepages).toBeUndefined();
+  const h = await startHost(`
 regions: { lan: { hugepages: true, buf-num: 2500, ring-num: 8 } }
 ports: { 'null:a': { sink: { verify: true }, source: { packets: 100000, payload: full } } }
 vms:
   vm1: { region: lan, devices: [{ port: 'null:a' }] }
 `);
-    const vm = await boot(h, 'vm1');
-    await vm.agent('send --count 100000 --payload full');
-    expect(h.port('null:a').sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
-    const got = await vm.agent('receive --count 100000 --payload full');
-    expect(got.received).toMatchObject({ packets: 100_000, lost: 0, late: 0, corrupt: 0 });
-  } finally {
-    hugepages.giveBack();
-  }
+  const vm = await boot(h, 'vm1');
+  await vm.agent('send --count 100000 --payload full');
+  expect(h.port('null:a').sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
+  const got = await vm.agent('receive --count 100000 --payload full');
+  expect(got.received).toMatchObject({ packets: 100_000, lost: 0, late: 0, corrupt: 0 });
 });
 
 vmTest('a blocked event loop does not slow a VM down', async () => {
