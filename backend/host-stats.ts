@@ -14,6 +14,8 @@ export interface RingStats {
   readonly syncs: number;
   /** Times that head or cur was outside what the guest owns. */
   readonly badIndex: number;
+  /** Interrupts not raised because their eventfd was full, which only the hypervisor can bring about. */
+  readonly irqFull: number;
 }
 
 export interface PortStats {
@@ -39,10 +41,12 @@ export function portStats(
 ): PortStats {
   const { txRings } = port.info;
   const all = Array.from({ length: port.rings }, (_, i) => port.counters(i));
-  const rings = all.map(({ packets, bytes, drops, kicks, interrupts, syncs, badIndex }, i): RingStats => {
-    const place = i < txRings ? { dir: 'tx' as const, ring: i } : { dir: 'rx' as const, ring: i - txRings };
-    return { ...place, packets, bytes, drops, kicks, interrupts, syncs, badIndex };
-  });
+  const rings = all.map(
+    ({ packets, bytes, drops, kicks, interrupts, syncs, badIndex, irqFull }, i): RingStats => {
+      const place = i < txRings ? { dir: 'tx' as const, ring: i } : { dir: 'rx' as const, ring: i - txRings };
+      return { ...place, packets, bytes, drops, kicks, interrupts, syncs, badIndex, irqFull };
+    },
+  );
   const sum = (key: 'lost' | 'late' | 'corrupt') => all.slice(0, txRings).reduce((n, c) => n + c[key], 0);
   const sink = { lost: sum('lost'), late: sum('late'), corrupt: sum('corrupt') };
   return { name, ...user, rings, ...(port instanceof NullPort ? { sink } : {}) };
