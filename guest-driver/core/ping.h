@@ -224,15 +224,19 @@ class PingLoop {
   }
 
   void Sleep(int64_t ns) {
+    const bool for_room = tx_ != nullptr && !ending_ && tx_->starved;
     rx_.AskForInterrupt(true);
+    if (for_room) tx_->AskForInterrupt(true);
     // Our appl_need_kick before the host's indices, as in Loop::Sleep().
     FullBarrier();
-    if (!rx_.Refresh()) {
+    const bool received = rx_.Refresh();
+    if (!received && !(for_room && tx_->Refresh())) {
       slept_ = NowNs();
       waiter_.Sleep(ns);
       woke_ = NowNs();
     }
     rx_.AskForInterrupt(false);
+    if (for_room) tx_->AskForInterrupt(false);
   }
 
   void Fail(const std::string& text) {

@@ -160,6 +160,31 @@ void SourceSendsWhatItWasTold() {
   CHECK_EQ(f.port->CheckSource(bad).err, EINVAL);
 }
 
+void EveryBufferIsWrittenOnce() {
+  Fixture f;
+  f.guest.Detach();
+  SourceConfig config;
+  config.packets = 126;
+  config.payload = Payload::kNone;
+  f.port->source(0).Configure(config);
+  NetmapSlot& slot = f.port->rx(0).slots[5];
+  const uint32_t good = slot.buf_idx;
+  slot.buf_idx = 0;
+  f.guest.Attach(f.engine, *f.port);
+  uint32_t got = 0;
+  for (int i = 0; i < 20; i++) {
+    for (auto packet = f.guest.rx().Take(); !packet.empty(); packet = f.guest.rx().Take(), got++) {
+      probe::Header header;
+      memcpy(&header, packet.data(), sizeof header);
+      CHECK_EQ(header.ethertype, probe::kEtherTypeLe);
+    }
+    f.guest.rx().Publish();
+    slot.buf_idx = good;  // mended after the first time
+    f.guest.Sync(f.guest.rx());
+  }
+  CHECK_EQ(got, 126u);
+}
+
 void PaceBeginsWithTheAttachment() {
   constexpr uint64_t kRate = 1000;
   Fixture f;
@@ -200,6 +225,7 @@ int main() {
   BadIndicesParkTheRingUntilTheNextKick();
   RingHeadersAreNeverReadBack();
   SourceSendsWhatItWasTold();
+  EveryBufferIsWrittenOnce();
   PaceBeginsWithTheAttachment();
   SourceStopsAtABadBuffer();
 }

@@ -133,6 +133,67 @@ void AWaitEndsWhenThereIsRoomToSpeakOf() {
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 0u);
 }
 
+void ASlowReceiverIsNotWaitedForTwice() {
+  Net net(1);  // over at the next look
+  net.Add({"", 1, 1, 512, 64, 0}), net.Add(), net.Add();
+  Introduce(net);
+  Flow& flow = *net[0].port->flow(0);
+  GuestRing& tx = net[0].guest.tx();
+  GuestRing& slow = net[1].guest.rx();
+  for (uint32_t i = 0; i < 400; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  CHECK(tx.Put(Frame(2, 0, 60, 7).data(), 60));
+  tx.Publish();
+  uint32_t waits = 0;
+  for (uint32_t polls = 0; !tx.Drained(); polls++) {
+    CHECK(polls < 1000);
+    if (!flow.Poll()) waits++;
+    // One slot now and then: never room to speak of.
+    if (polls % 3 != 2) continue;
+    slow.head = slow.k->Next(slow.head);
+    slow.Publish();
+  }
+  CHECK_EQ(waits, 1u);
+  CHECK(net[1].rx_drops(Drop::kFull) > 300);
+  CHECK(net[2].Got(Frame(2, 0, 60, 7)));
+}
+
+void AGuestThatTookEverythingIsWaitedForAgain() {
+  Net net;
+  net.Add(), net.Add({"", 1, 1, 64, 8, 0});
+  Introduce(net);
+  GuestRing& tx = net[0].guest.tx();
+  auto send = [&](uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  };
+  send(8);
+  net[0].Serve();
+  CHECK_EQ(net[1].rx_drops(Drop::kFull), 1u);
+  for (int lap = 0; lap < 8; lap++) {
+    for (uint32_t i = 0; i < 7; i++) CHECK(!net[1].Take().empty());
+    if (lap == 7) break;
+    send(7);
+    net[0].Serve();
+  }
+  send(8);
+  tx.Publish();
+  CHECK(net[0].port->flow(0)->Poll());
+  CHECK(!net[0].port->flow(0)->Poll());
+  CHECK_EQ(net[1].rx_drops(Drop::kFull), 1u);
+}
+
+void DetachWaitsForNobody() {
+  Net net;
+  net.Add(), net.Add({"", 1, 1, 64, 8, 0}), net.Add();
+  Introduce(net);
+  GuestRing& tx = net[0].guest.tx();
+  for (uint32_t i = 0; i < 30; i++) CHECK(tx.Put(Frame(i < 10 ? 1 : 2, 0, 60, i).data(), 60));
+  tx.Publish();
+  net[0].guest.Detach();
+  CHECK_EQ(net[0].tx().packets, 31u);
+  CHECK_EQ(net[1].rx_drops(Drop::kFull), 3u);
+  for (uint32_t i = 10; i < 30; i++) CHECK(net[2].Got(Frame(2, 0, 60, i)));
+}
+
 void ABadReceiverHarmsItselfAlone() {
   Net net;
   for (int i = 0; i < 3; i++) net.Add();
@@ -159,5 +220,8 @@ int main() {
   PatienceEnds();
   ASwitchMayHaveNoPatience();
   AWaitEndsWhenThereIsRoomToSpeakOf();
+  ASlowReceiverIsNotWaitedForTwice();
+  AGuestThatTookEverythingIsWaitedForAgain();
+  DetachWaitsForNobody();
   ABadReceiverHarmsItselfAlone();
 }

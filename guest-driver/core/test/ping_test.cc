@@ -97,6 +97,25 @@ TEST(spread, "a sender addresses several destinations in turn, in one buffer or 
   }
 }
 
+TEST(ping_starved, "a ping that finds no room sleeps until there is room, though nobody answers") {
+  FakeHost host({.tx_slots = 8});
+  host.fate = [](uint64_t packet) {
+    if (packet % 50 == 49) usleep(5000);  // the host is away for a moment
+    return Fate::kDrop;
+  };
+  LoopConfig config = ConfigFor(host, Op::kPing, Payload::kStamp, 500);
+  config.sleep = true;
+  config.spin_ns = 0;
+  CHECK_EQ(Check(config), "");
+  host.Start();
+  HostKicker kicker{host};
+  HostWaiter waiter(host, config);
+  LoopControl control;
+  const LoopResult result = PingLoop(config, control, kicker, waiter).Run();
+  host.Stop();
+  CHECK_EQ(result.sent.packets, 500);
+}
+
 TEST(ping_size, "a ping has room for its times") {
   FakeHost host({});
   LoopConfig config = ConfigFor(host, Op::kPing, Payload::kStamp, 1);

@@ -75,7 +75,7 @@ Napi::Value SwitchCreate(const Napi::CallbackInfo& info) {
   auto engine = UnwrapHandle<Engine>(info[0]);
   if (!engine || !GetString(info[1], "name", &name)) return info.Env().Undefined();
   int64_t patience_us = 0;
-  if (!GetInteger(info[2], "patienceUs", 0, 1'000'000, &patience_us)) return info.Env().Undefined();
+  if (!GetInteger(info[2], "patienceUs", 0, 100'000, &patience_us)) return info.Env().Undefined();
   return WrapHandle(info.Env(), std::make_shared<ValeSwitch>(name, engine, static_cast<uint64_t>(patience_us) * 1000));
 }
 

@@ -76,7 +76,9 @@ void Attachment::Unbind(uint32_t ring) {
   Flow* flow = port_->flow(ring);
   auto unbind = [&] {
     // What the guest published before it asked to stop still goes out.
+    if (flow != nullptr) flow->Hurry(true);
     for (int i = 0; flow != nullptr && k.dir == Dir::kTx && i < kDrainRounds && flow->Poll(); i++) continue;
+    if (flow != nullptr) flow->Hurry(false);
     // What it gave back is not shown to the next attachment.
     if (flow != nullptr && k.dir == Dir::kRx) flow->TakeBack();
     SpinGuard guard(k.lock);
@@ -146,7 +148,9 @@ Status Attachment::SetInterrupts(uint32_t first, const std::vector<int>& fds) {
   }
   engine_->Synchronize();
   for (int fd : old) close(fd);
-  for (size_t i = 0; i < fds.size(); i++) interrupts_[first + i].RaiseMissed();
+  engine_->worker(0).Call([&] {
+    for (size_t i = 0; i < fds.size(); i++) interrupts_[first + i].RaiseMissed();
+  });
   return Status::Ok();
 }
 

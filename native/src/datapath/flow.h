@@ -40,6 +40,8 @@ class Flow {
   virtual void Disarm() noexcept = 0;
   /// A kick came: a ring that was stopped for a bad index may try again.
   virtual void Unblock() noexcept {}
+  /// The tx ring's attachment is about to end: from now on nothing is waited for.
+  virtual void Hurry(bool) noexcept {}
   /// The rx ring's attachment is about to end: takes what its guest has given back, so that the next one does not see
   /// it again.
   virtual void TakeBack() noexcept {}

@@ -166,10 +166,10 @@ void Worker::UnwatchDoorbell(const EventDoorbell& bell) {
 
 void Worker::Activate(Flow* flow) {
   flow->idle_since_ns_ = 0;
+  flow->Disarm();
   if (flow->active_) return;
   flow->active_ = true;
   std::erase(paced_, flow);
-  flow->Disarm();
   active_.push_back(flow);
 }
 

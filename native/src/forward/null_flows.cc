@@ -194,7 +194,7 @@ bool SourceFlow::Produce(uint32_t space) noexcept {
     uint64_t whole = config_.payload == Payload::kFull ? allowed : k_.num_slots - std::min<uint64_t>(prefilled_, k_.num_slots);
     whole = std::min(whole, allowed);
     fine = MakeRun<Payload::kFull>(whole);
-    prefilled_ += whole;
+    prefilled_ += sent_ - before;
     if (config_.payload == Payload::kStamp) fine = fine && MakeRun<Payload::kStamp>(allowed - whole);
     else fine = fine && MakeRun<Payload::kNone>(allowed - whole);
   }

@@ -46,6 +46,7 @@ void SourceFlow::Configure(const SourceConfig& config) {
   prefilled_ = 0;
   slots_per_packet_ = (config.size + k_.buf_size - 1) / k_.buf_size;
   started_ns_ = 0;
+  paced_from_ = 0;
   packets_per_ns_ = static_cast<double>(config.rate) / 1e9;
   memcpy(header_.dst, config.dst, 6);
   memcpy(header_.src, config.src, 6);

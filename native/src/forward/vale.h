@@ -62,6 +62,7 @@ class ValeFlow final : public Flow {
   bool Arm() noexcept override;
   void Disarm() noexcept override;
   void Unblock() noexcept override { k_.Unblock(); }
+  void Hurry(bool on) noexcept override { hurry_ = on; }
 
   static constexpr uint32_t kBatchSlots = 256;
 
@@ -94,6 +95,7 @@ class ValeFlow final : public Flow {
   Kring& k_;
   uint32_t polls_batched_ = 0;  // before a run is tried again
   bool waits_ = false;           // the last poll left its packets where they are: their destination is full
+  bool hurry_ = false;           // nobody is waited for
   uint64_t waits_since_ns_ = 0;  // 0 when it does not
   uint32_t items_ = 0;
   std::array<Item, kBatchSlots> batch_;

@@ -158,6 +158,7 @@ void ValeFlow::DropChain(const Chain& chain) noexcept {
 
 bool ValeFlow::Arm() noexcept {
   if (!k_.attached()) return false;
+  if (waits_since_ns_ != 0 && HasWork()) return true;
   StoreRelaxed(k_.ktoa->kern_need_kick, 1);
   // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
   std::atomic_thread_fence(std::memory_order_seq_cst);

@@ -35,6 +35,7 @@ static inline bool IsShort(const Kring& k, SlotWord w, uint32_t most) {
 /// Forwards the packets from hwcur on as long as they are of one slot, to the same known port as the first and from the
 /// same address; the new hwcur, which is the old one when the first packet is not like that, or is to wait (waits_).
 uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
+  const uint64_t since = std::exchange(waits_since_ns_, 0);
   if (polls_batched_ > 0) {
     polls_batched_--;
     return k_.hwcur;
@@ -51,8 +52,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
   ValePort* port = sw.port(to);
   if (port == nullptr) return k_.hwcur;
   if (!ForwardingTable::IsMulticast(src)) sw.table().Learn(src, port_.number());
-  const uint64_t since = std::exchange(waits_since_ns_, 0);
-  run.may_wait = sw.patience_ns() > 0 && (since == 0 || NowNs() - since < sw.patience_ns());
+  run.may_wait = !hurry_ && sw.patience_ns() > 0 && (since == 0 || NowNs() - since < sw.patience_ns());
   run.room_wanted = since == 0 ? 1 : kRoomWanted;
   if (!ValeDelivery(*this, *port, k_.index).DeliverRun(&run)) return k_.hwcur;
   waits_ = run.waits;
@@ -70,9 +70,13 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
 bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
   SpinGuard guard(k_.lock);
   if (!k_.attached() || !Open()) return false;
-  // A guest that has taken nothing since packets were dropped for it is not waited for.
-  run->waits = run->may_wait && space_ < std::min(run->room_wanted, std::max(k_.num_slots / 4, 1u)) && k_.hwcur != k_.full_at;
+  // A guest that was waited for in vain is not waited for again until it has made room to speak of.
+  const uint32_t room = std::min(kRoomWanted, std::max(k_.num_slots / 4, 1u));
+  if (space_ >= room) k_.waited_in_vain = false;
+  const bool short_of_room = space_ < std::min(run->room_wanted, room);
+  run->waits = run->may_wait && short_of_room && !k_.waited_in_vain;
   if (run->waits) return true;
+  if (short_of_room) k_.waited_in_vain = true;
   const Kring& from = run->from;
   const uint32_t most = std::min(from.buf_size, k_.buf_size);
   uint32_t i = from.hwcur, o = tail_, lost = 0, bad_buf = 0, packets = 0;
@@ -94,7 +98,6 @@ bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
       if (!Room(1)) {
         if (packets > 0) break;  // what there was room for goes out first
         lost++, lost_bytes += w.len;
-        k_.full_at = k_.hwcur;
         continue;
       }
     }

@@ -39,7 +39,7 @@ struct Kring {
   // Written by the one who serves the ring: its worker, or for a VALE rx ring whoever holds the lock.
   alignas(kCacheLine) uint32_t hwcur = 0;
   uint32_t hwtail = 0;
-  uint32_t full_at = UINT32_MAX;  // hwcur when a packet found no room here the last time
+  bool waited_in_vain = false;  // VALE: patience ended before there was room to speak of; until there is, nobody waits
   bool blocked = false;  // a bad index or slot was met and reported: quiet until a kick or an attach
   SpinLock lock;
 
@@ -61,13 +61,24 @@ struct Kring {
   /// Copies the guest's head into `*head`. False, counted and the ring blocked, when head or cur lies outside what
   /// the guest owns.
   bool LoadHead(uint32_t* head) {
+    if (TryHead(head)) return true;
+    if (blocked) return false;
+    Block(&counters->bad_index);
+    // Full barrier: the wish for a kick before one more look; pairs with the guest that mends its indices.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (!TryHead(head)) return false;
+    blocked = false;  // kicks stay on until the flow is next disarmed: it may be about to park
+    return true;
+  }
+  /// One look at the guest's head; false when head or cur lies outside what it owns.
+  bool TryHead(uint32_t* head) {
     // Acquire: the slots up to head, and cur, are read after it; pairs with the guest's store of cur, then head.
     uint32_t h = LoadAcquire(atok->head);
     if (h == *head) return true;
     uint32_t c = LoadRelaxed(atok->cur);
     uint32_t owned = Distance(hwcur, hwtail);
     if (h >= num_slots || c >= num_slots || Distance(hwcur, h) > owned || Distance(hwcur, c) > owned) [[unlikely]]
-      return Block(&counters->bad_index);
+      return false;
     *head = h;
     return true;
   }
