@@ -299,8 +299,7 @@ class Loop {
   }
 
   void Fail(const Ring& ring) {
-    Fail("ring " + std::to_string(ring.index) + ": the host published an index that is not below num_slots " +
-         std::to_string(ring.num_slots));
+    Fail(ring.BadIndexText());
   }
 
   static void Add(Traffic& total, const Traffic& more) {

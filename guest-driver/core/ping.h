@@ -246,8 +246,7 @@ class PingLoop {
   }
 
   void Fail(const Ring& ring) {
-    Fail("ring " + std::to_string(ring.index) + ": the host published an index that is not below num_slots " +
-         std::to_string(ring.num_slots));
+    Fail(ring.BadIndexText());
   }
 
   static constexpr int64_t kMarginNs = 100'000;   // a timer may be so late

@@ -33,6 +33,11 @@ struct Ring {
   bool starved = false;    // the last pass found too little here to go on
   bool bad_index = false;  // the host published an index outside the ring
 
+  std::string BadIndexText() const {
+    return "ring " + std::to_string(index) + ": the host published an index that is not below num_slots " +
+           std::to_string(num_slots);
+  }
+
   /// Copies the state the host left in the CSB at CREATE, or that an earlier loop left there.
   void CopyState() {
     head = Load(gh->head, std::memory_order_relaxed);

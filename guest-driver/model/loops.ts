@@ -16,23 +16,30 @@ export interface PortLoop {
   progress(): { sent: bigint; received: bigint };
 }
 
+/** Where a native loop finds the rings of a port. */
+export function ringsOf({ ptnet, memdev }: GuestPort) {
+  return {
+    region: { address: memdev.address, size: BigInt(memdev.buffer.byteLength) },
+    nifpOfs: ptnet.nifpOfs,
+    csb: {
+      guestToHost: ptnet.csbPages.guestToHost.pointer,
+      hostToGuest: ptnet.csbPages.hostToGuest.pointer,
+    },
+    numTxRings: ptnet.numTxRings,
+    numRxRings: ptnet.numRxRings,
+  };
+}
+
 /** Use GuestPort.startLoop(), which keeps a port from running two. */
 export async function startPortLoop(port: GuestPort, options: PortLoopOptions): Promise<PortLoop> {
-  const { ptnet, memdev } = port;
+  const { ptnet } = port;
   const { client } = ptnet.pci.device;
   await client.pause();
   try {
     const loop = startLoop({
       src: ptnet.mac,
       ...options,
-      region: { address: memdev.address, size: BigInt(memdev.buffer.byteLength) },
-      nifpOfs: ptnet.nifpOfs,
-      csb: {
-        guestToHost: ptnet.csbPages.guestToHost.pointer,
-        hostToGuest: ptnet.csbPages.hostToGuest.pointer,
-      },
-      numTxRings: ptnet.numTxRings,
-      numRxRings: ptnet.numRxRings,
+      ...ringsOf(port),
       doorbell: { fd: client.fd, region: PTNET.IO_BAR, base: PTNET.KICK_BASE, wait: ptnet.doorbellWaits },
       interrupts: port.rings.map(({ interrupt }) => interrupt?.fd ?? -1),
     });

@@ -19,6 +19,16 @@ void Introduce(Net& net) {
   }
 }
 
+/// `count` packets from station 0 to station 1, told apart by their numbers; not published.
+void PutFrames(GuestRing& tx, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+}
+
+/// Those of them with the numbers [from, to) are what station 1 takes next.
+void CheckFrames(Station& station, uint32_t from, uint32_t to) {
+  for (uint32_t i = from; i < to; i++) CHECK(station.Got(Frame(1, 0, 60, i)));
+}
+
 void MixedTrafficArrivesInOrder() {
   Random random("vale_run");
   Net net;
@@ -65,16 +75,16 @@ void ATakingDestinationIsWaitedFor() {
   Introduce(net);
   Flow& flow = *net[0].port->flow(0);
   GuestRing& tx = net[0].guest.tx();
-  for (uint32_t i = 0; i < 10; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  PutFrames(tx, 10);
   tx.Publish();
   CHECK(flow.Poll());
   CHECK_EQ(net[1].rx().packets, 1u + 7u);
   CHECK(!flow.Poll());  // no room: the other three wait
   CHECK(!tx.Drained());
-  for (uint32_t i = 0; i < 3; i++) CHECK(net[1].Got(Frame(1, 0, 60, i)));
+  CheckFrames(net[1], 0, 3);
   CHECK(flow.Poll());
   CHECK(tx.Drained());
-  for (uint32_t i = 3; i < 10; i++) CHECK(net[1].Got(Frame(1, 0, 60, i)));
+  CheckFrames(net[1], 3, 10);
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 0u);
 }
 
@@ -84,7 +94,7 @@ void PatienceEnds() {
   Introduce(net);
   Flow& flow = *net[0].port->flow(0);
   GuestRing& tx = net[0].guest.tx();
-  for (uint32_t i = 0; i < 10; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  PutFrames(tx, 10);
   net[0].Serve();  // returns when the ring is empty
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 3u);
   // It has taken nothing since: no further packet waits for it.
@@ -94,10 +104,10 @@ void PatienceEnds() {
   CHECK(tx.Drained());
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 8u);
   // And now it has.
-  for (uint32_t i = 0; i < 7; i++) CHECK(net[1].Got(Frame(1, 0, 60, i)));
-  for (uint32_t i = 0; i < 7; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  CheckFrames(net[1], 0, 7);
+  PutFrames(tx, 7);
   net[0].Serve();
-  for (uint32_t i = 0; i < 7; i++) CHECK(net[1].Got(Frame(1, 0, 60, i)));
+  CheckFrames(net[1], 0, 7);
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 8u);
 }
 
@@ -107,7 +117,7 @@ void ASwitchMayHaveNoPatience() {
   Introduce(net);
   Flow& flow = *net[0].port->flow(0);
   GuestRing& tx = net[0].guest.tx();
-  for (uint32_t i = 0; i < 10; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  PutFrames(tx, 10);
   tx.Publish();
   CHECK(flow.Poll());
   CHECK(flow.Poll());
@@ -121,11 +131,11 @@ void AWaitEndsWhenThereIsRoomToSpeakOf() {
   Introduce(net);
   Flow& flow = *net[0].port->flow(0);
   GuestRing& tx = net[0].guest.tx();
-  for (uint32_t i = 0; i < 100; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  PutFrames(tx, 100);
   tx.Publish();
   CHECK(flow.Poll());
   CHECK(!flow.Poll());
-  for (uint32_t i = 0; i < 15; i++) CHECK(net[1].Got(Frame(1, 0, 60, i)));
+  CheckFrames(net[1], 0, 15);
   CHECK(!flow.Poll());  // a quarter of the ring is wanted
   CHECK(net[1].Got(Frame(1, 0, 60, 15)));
   CHECK(flow.Poll());
@@ -140,7 +150,7 @@ void ASlowReceiverIsNotWaitedForTwice() {
   Flow& flow = *net[0].port->flow(0);
   GuestRing& tx = net[0].guest.tx();
   GuestRing& slow = net[1].guest.rx();
-  for (uint32_t i = 0; i < 400; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
+  PutFrames(tx, 400);
   CHECK(tx.Put(Frame(2, 0, 60, 7).data(), 60));
   tx.Publish();
   uint32_t waits = 0;
@@ -162,19 +172,16 @@ void AGuestThatTookEverythingIsWaitedForAgain() {
   net.Add(), net.Add({"", 1, 1, 64, 8, 0});
   Introduce(net);
   GuestRing& tx = net[0].guest.tx();
-  auto send = [&](uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) CHECK(tx.Put(Frame(1, 0, 60, i).data(), 60));
-  };
-  send(8);
+  PutFrames(tx, 8);
   net[0].Serve();
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 1u);
   for (int lap = 0; lap < 8; lap++) {
     for (uint32_t i = 0; i < 7; i++) CHECK(!net[1].Take().empty());
     if (lap == 7) break;
-    send(7);
+    PutFrames(tx, 7);
     net[0].Serve();
   }
-  send(8);
+  PutFrames(tx, 8);
   tx.Publish();
   CHECK(net[0].port->flow(0)->Poll());
   CHECK(!net[0].port->flow(0)->Poll());

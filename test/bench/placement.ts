@@ -10,7 +10,7 @@ const PLACED = COUNT > 1;
 export const PLACED_WORKER = PLACED ? { cpus: [0] } : {};
 
 /** Goes in front of a host's configuration that has no `engine`. */
-export const PLACED_ENGINE = PLACED ? 'engine: { cpus: [0] }\n' : '';
+export const PLACED_ENGINE = PLACED ? `engine: ${JSON.stringify(PLACED_WORKER)}\n` : '';
 
 /** For a guest that shares the worker's CPU, so that another one has the second CPU to itself. */
 export const besideWorker = (): { cpu?: number } => (PLACED ? { cpu: 0 } : {});

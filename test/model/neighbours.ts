@@ -1,7 +1,13 @@
 // Two VMs on one host and one worker, for tests in which one misbehaves and the other must not notice.
 import { afterEach, expect } from 'vitest';
 import { type RunningLoop, startLoop } from '../../guest-driver/addon/index.ts';
-import { type Guest, type GuestOptions, type GuestPort, openGuest } from '../../guest-driver/model/index.ts';
+import {
+  type Guest,
+  type GuestOptions,
+  type GuestPort,
+  openGuest,
+  ringsOf,
+} from '../../guest-driver/model/index.ts';
 import { closeFd, socketPair } from '../../native/os.ts';
 import { PTNET } from '../../pci/index.ts';
 import { TestHost } from '../harness/host.ts';
@@ -94,17 +100,9 @@ export function source(packets: number | 'unlimited') {
  */
 export function flood(port: GuestPort, op: 'send' | 'receive'): RunningLoop {
   const [socket, nowhere] = socketPair();
-  const { ptnet, memdev } = port;
   const loop = startLoop({
     op,
-    region: { address: memdev.address, size: BigInt(memdev.buffer.byteLength) },
-    nifpOfs: ptnet.nifpOfs,
-    csb: {
-      guestToHost: ptnet.csbPages.guestToHost.pointer,
-      hostToGuest: ptnet.csbPages.hostToGuest.pointer,
-    },
-    numTxRings: ptnet.numTxRings,
-    numRxRings: ptnet.numRxRings,
+    ...ringsOf(port),
     doorbell: { fd: socket, region: PTNET.IO_BAR, base: PTNET.KICK_BASE, wait: false },
     yieldAfter: 32,
   });
