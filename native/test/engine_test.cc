@@ -204,7 +204,8 @@ void ABadIndexIsMendedWithAKickUnderEveryPolicy() {
     StoreRelease(tx.atok->head, 99u);
     tx.Kick();
     std::atomic_ref<uint64_t> bad_index(rig.tx().bad_index);
-    Eventually("a bad index", [&] { return bad_index.load() == 1; });
+    // Twice when the worker saw it before the kick came.
+    Eventually("a bad index", [&] { return bad_index.load() > 0; });
     Eventually("a ring that wants a kick", [&] { return LoadRelaxed(tx.ktoa->kern_need_kick) == 1; });
     StoreRelease(tx.atok->head, good);
     CHECK(tx.Put(Probe(0).data(), 60));

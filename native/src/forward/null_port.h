@@ -67,6 +67,7 @@ class SourceFlow final : public Flow {
   bool HasRoom() noexcept;
   uint64_t Allowance() noexcept;
   bool Produce(uint32_t space) noexcept;
+  uint32_t CountReady(uint32_t i, uint64_t most) const noexcept;
   template <Payload level>
   bool MakeRun(uint64_t count) noexcept;
   bool MakeFragmented() noexcept;

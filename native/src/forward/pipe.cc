@@ -5,6 +5,7 @@
 
 #include "datapath/notify.h"
 #include "ring/packet.h"
+#include "ring/quad.h"
 
 namespace ptnet {
 
@@ -37,22 +38,32 @@ Status PipePair::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsAre
   return Status::Ok();
 }
 
+/// The first slot of [from, to), which does not wrap, whose buffer the receiver has replaced; `to` when there is none.
+uint32_t PumpFlow::NextReplaced(uint32_t from, uint32_t to) const noexcept {
+  uint32_t i = from;
+  while (to - i >= kQuad && !AnyHas(ReadQuad(rx_.slots + i), NS_BUF_CHANGED)) i += kQuad;
+  while (i < to && !(ReadSlot(rx_.slots[i]).flags & NS_BUF_CHANGED)) i++;
+  return i;
+}
+
+/// Hands the buffer that the receiver has put into slot `i` on to the sender.
+void PumpFlow::Replace(uint32_t i) noexcept {
+  const SlotWord back = ReadSlot(rx_.slots[i]);
+  if (!rx_.ValidBuf(back.buf_idx)) return rx_.counters->CountDrop(Drop::kBadBuf);
+  const SlotWord mine = ReadSlot(tx_.slots[i]);
+  WriteSlot(tx_.slots[i], {back.buf_idx, mine.len, static_cast<uint16_t>(mine.flags | NS_BUF_CHANGED)});
+  WriteSlot(rx_.slots[i], {back.buf_idx, back.len, static_cast<uint16_t>(back.flags & ~NS_BUF_CHANGED)});
+}
+
 /// What the receiver has given back becomes the sender's again.
 bool PumpFlow::TakeReleased() noexcept {
   if (!rx_.attached() || rx_.blocked) return false;
   uint32_t head = rx_.hwcur;
   if (!rx_.LoadHead(&head) || head == rx_.hwcur) return false;
-  for (uint32_t i = rx_.hwcur; i != head; i = rx_.Next(i)) {
-    SlotWord back = ReadSlot(rx_.slots[i]);
-    if (!(back.flags & NS_BUF_CHANGED)) [[likely]]
-      continue;
-    if (!rx_.ValidBuf(back.buf_idx)) {
-      rx_.counters->CountDrop(Drop::kBadBuf);
-      continue;
-    }
-    SlotWord mine = ReadSlot(tx_.slots[i]);
-    WriteSlot(tx_.slots[i], {back.buf_idx, mine.len, static_cast<uint16_t>(mine.flags | NS_BUF_CHANGED)});
-    WriteSlot(rx_.slots[i], {back.buf_idx, back.len, static_cast<uint16_t>(back.flags & ~NS_BUF_CHANGED)});
+  for (uint32_t i = rx_.hwcur; i != head;) {
+    const uint32_t to = head > i ? head : rx_.num_slots;
+    for (i = NextReplaced(i, to); i < to; i = NextReplaced(i + 1, to)) Replace(i);
+    if (i == rx_.num_slots) i = 0;
   }
   rx_.hwcur = head;
   tx_.hwtail = tx_.Prev(head);
@@ -64,19 +75,34 @@ bool PumpFlow::TakeReleased() noexcept {
 uint32_t PumpFlow::PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept {
   NetmapSlot* const sent = tx_.slots;
   NetmapSlot* const shown = rx_.slots;
+  const PlainSlots plain(tx_);
   const uint32_t most = std::min(tx_.buf_size, 65535u), bufs = tx_.num_bufs - kReservedBufs;
-  uint64_t sum = 0;
+  LengthSum sum;
+  uint64_t rest = 0;  // bytes of the slots that went one by one
   uint32_t i = from;
-  for (; i < to; i++) {
-    const SlotWord w = ReadSlot(sent[i]);
-    // Flags are above the length, so one comparison looks at both.
-    const uint32_t len_and_flags = w.len | uint32_t{w.flags} << 16;
-    if (len_and_flags > most || w.buf_idx - kReservedBufs >= bufs) [[unlikely]]
-      break;
-    sum += len_and_flags;
-    UpdateSlot(shown[i], ReadSlot(shown[i]), w);
+  while (i < to) {
+    if (to - i >= kQuad) {
+      const Quad q = ReadQuad(sent + i);
+      if (plain.All(q) && Same(q, ReadQuad(shown + i))) [[likely]] {
+        sum.Add(q);
+        i += kQuad;
+        continue;
+      }
+    }
+    const uint32_t stop = std::min(to, i + kQuad);
+    for (; i < stop; i++) {
+      const SlotWord w = ReadSlot(sent[i]);
+      // Flags are above the length, so one comparison looks at both.
+      const uint32_t len_and_flags = w.len | uint32_t{w.flags} << 16;
+      if (len_and_flags > most || w.buf_idx - kReservedBufs >= bufs) [[unlikely]] {
+        to = i;
+        break;
+      }
+      rest += len_and_flags;
+      UpdateSlot(shown[i], ReadSlot(shown[i]), w);
+    }
   }
-  *bytes += sum;
+  *bytes += sum.Total() + rest;
   return i;
 }
 

@@ -25,6 +25,8 @@ class PumpFlow final : public Flow {
   void TakeBack() noexcept override;
 
  private:
+  uint32_t NextReplaced(uint32_t from, uint32_t to) const noexcept;
+  void Replace(uint32_t i) noexcept;
   bool TakeReleased() noexcept;
   uint32_t PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept;
   bool PassPublished() noexcept;

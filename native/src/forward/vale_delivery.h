@@ -12,11 +12,12 @@ struct ValeRun {
   const Kring& from;
   __m128i stations;  // the first 12 bytes are the two addresses
   uint32_t head;     // the run ends here at the latest
+  uint32_t end;      // behind the last packet taken
   bool may_wait = false;
   uint32_t room_wanted = 1;  // with less the destination is waited for, if it may be
   bool waits = false;  // nothing was taken: the destination is full and may soon have room
-  uint32_t end = 0;  // behind the last packet taken
-  bool mixed = false;  // it ended because the next packet is not of its kind
+  bool mixed = false;    // it ended because the next packet is not of its kind
+  bool bad_buf = false;  // its next packet would go to a slot without a buffer of its region
   uint32_t packets = 0;
   uint64_t bytes = 0;
 
@@ -36,6 +37,9 @@ class ValeDelivery {
 
  private:
   bool Open() noexcept;
+  bool MustWait(const ValeRun& run) noexcept;
+  uint32_t CopyRun(ValeRun* run, uint32_t most, uint64_t* bytes) noexcept;
+  void DropNext(ValeRun* run, Drop cause) noexcept;
   bool MustCut(uint16_t first) const noexcept;
   bool Room(uint32_t slots) noexcept;
   bool CopySlot(const Frag& frag) noexcept;

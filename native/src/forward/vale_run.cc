@@ -1,5 +1,6 @@
 // VALE's short way: a run of one-slot packets between the same two stations goes from ring to ring in one pass.
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "datapath/clock.h"
@@ -15,9 +16,39 @@ constexpr uint32_t kRunMax = 512;       // slots between two publications
 constexpr uint32_t kShortRun = 8;       // runs that end sooner because the stations differ are not worth it,
 constexpr uint32_t kPollsBatched = 16;  // so for so many polls packets are sorted by destination first
 constexpr uint32_t kRoomWanted = 64;    // slots that end a wait: with one at a time the two cores would only fight for the indices
-constexpr uint32_t kAhead = 10;         // slots between asking for a buffer and using it
+constexpr uint32_t kBlock = 16;         // packets whose buffers are asked for before those of the block before are copied
 
 constexpr uint16_t kNotAlone = NS_MOREFRAG | NS_INDIRECT | NS_NO_LEARN;
+
+/// A one-slot packet that fits `most` and has an Ethernet header.
+inline bool IsShort(const Kring& k, SlotWord w, uint32_t most) {
+  return k.ValidBuf(w.buf_idx) && !(w.flags & kNotAlone) && w.len - kEthernetHeader <= most - kEthernetHeader;
+}
+
+/// Packets of a run that have been looked at and wait to be copied: all that lies in shared memory was read once, here.
+class ValeBlock {
+ public:
+  enum class End : uint8_t {
+    kGoesOn,  // the next packet may be one of the run as well
+    kMixed,   // it is not
+    kBadBuf,  // the slot that it would go to shows no buffer of its region
+  };
+
+  void Look(const Kring& from, const Kring& to, uint32_t i, uint32_t o, uint32_t most) noexcept;
+  uint32_t Copy(const ValeRun& run, uint64_t* bytes) noexcept;
+  uint32_t packets() const { return packets_; }
+  End end() const { return end_; }
+
+ private:
+  void LookAtPackets(const Kring& k, NetmapSlot* slots, uint32_t longest) noexcept;
+  void LookAtPlaces(const Kring& k, NetmapSlot* slots) noexcept;
+
+  uint32_t packets_ = 0;
+  End end_ = End::kGoesOn;
+  const uint8_t* from_[kBlock];
+  uint8_t* to_[kBlock];
+  uint32_t len_[kBlock];
+};
 
 }  // namespace
 
@@ -25,11 +56,6 @@ constexpr uint16_t kNotAlone = NS_MOREFRAG | NS_INDIRECT | NS_NO_LEARN;
 inline bool ValeRun::Matches(const uint8_t* packet) const {
   const __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(packet)), stations);
   return (_mm_movemask_epi8(same) & 0xfff) == 0xfff;
-}
-
-/// A one-slot packet that fits `buf_size` and has an Ethernet header.
-static inline bool IsShort(const Kring& k, SlotWord w, uint32_t most) {
-  return k.ValidBuf(w.buf_idx) && !(w.flags & kNotAlone) && w.len - kEthernetHeader <= most - kEthernetHeader;
 }
 
 /// Forwards the packets from hwcur on as long as they are of one slot, to the same known port as the first and from the
@@ -42,7 +68,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
   }
   const SlotWord w = ReadSlot(k_.slots[k_.hwcur]);
   if (!IsShort(k_, w, k_.buf_size)) return k_.hwcur;
-  ValeRun run{k_, _mm_loadu_si128(reinterpret_cast<const __m128i*>(k_.Buf(w.buf_idx))), head};
+  ValeRun run{k_, _mm_loadu_si128(reinterpret_cast<const __m128i*>(k_.Buf(w.buf_idx))), head, k_.hwcur};
   alignas(16) uint8_t stations[16];
   _mm_store_si128(reinterpret_cast<__m128i*>(stations), run.stations);
   const uint64_t dst = ForwardingTable::MacAt(stations), src = ForwardingTable::MacAt(stations + 6);
@@ -66,64 +92,145 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
   return run.end;
 }
 
+/// Looks at up to `most` packets from slot `i` on and at the slots from `o` on that they go to, as many as fit a block and
+/// lie in both rings without a wrap; asks for their buffers, and shows their lengths, which nobody sees before hwtail.
+void ValeBlock::Look(const Kring& from, const Kring& to, uint32_t i, uint32_t o, uint32_t most) noexcept {
+  end_ = End::kGoesOn;
+  packets_ = std::min({most, kBlock, from.num_slots - i, to.num_slots - o});
+  LookAtPackets(from, from.slots + i, std::min(from.buf_size, to.buf_size));
+  LookAtPlaces(to, to.slots + o);
+}
+
+void ValeBlock::LookAtPackets(const Kring& k, NetmapSlot* slots, uint32_t longest) noexcept {
+  uint8_t* const base = k.buf_base;
+  const uint64_t size = k.buf_size;
+  const uint32_t bufs = k.num_bufs - kReservedBufs, most = longest - kEthernetHeader, packets = packets_;
+  for (uint32_t n = 0; n < packets; n++) {
+    const uint64_t word = std::bit_cast<uint64_t>(ReadSlot(slots[n]));
+    const auto buf_idx = static_cast<uint32_t>(word);
+    // IsShort, with what must be zero above the length: one comparison looks at both.
+    const auto len = static_cast<uint32_t>(word >> 32) & (UINT16_MAX | uint32_t{kNotAlone} << 16);
+    if (buf_idx - kReservedBufs >= bufs || len - kEthernetHeader > most) {
+      end_ = End::kMixed;
+      packets_ = n;
+      return;
+    }
+    from_[n] = base + buf_idx * size;
+    len_[n] = len;
+    __builtin_prefetch(from_[n]);
+  }
+}
+
+void ValeBlock::LookAtPlaces(const Kring& k, NetmapSlot* slots) noexcept {
+  uint8_t* const base = k.buf_base;
+  const uint64_t size = k.buf_size;
+  const uint32_t bufs = k.num_bufs - kReservedBufs, packets = packets_;
+  for (uint32_t n = 0; n < packets; n++) {
+    const uint64_t old = std::bit_cast<uint64_t>(ReadSlot(slots[n]));
+    const auto buf_idx = static_cast<uint32_t>(old);
+    if (buf_idx - kReservedBufs >= bufs) [[unlikely]] {
+      end_ = End::kBadBuf;
+      packets_ = n;
+      return;
+    }
+    to_[n] = base + buf_idx * size;
+    PrefetchForWrite(to_[n]);
+    // As UpdateSlot.
+    if (old >> 32 != len_[n]) WriteSlot(slots[n], {buf_idx, static_cast<uint16_t>(len_[n]), 0});
+  }
+}
+
+/// Copies the packets up to the first that is not between the run's two stations; how many, and their bytes.
+uint32_t ValeBlock::Copy(const ValeRun& run, uint64_t* bytes) noexcept {
+  uint64_t sum = 0;
+  uint32_t n = 0;
+  for (; n < packets_; n++) {
+    if (!run.Matches(from_[n])) {
+      end_ = End::kMixed;
+      break;
+    }
+    CopyPacket(to_[n], from_[n], len_[n]);
+    sum += len_[n];
+  }
+  *bytes += sum;
+  return n;
+}
+
+/// Copies the run's next packets, up to `most`, for which there must be room; how many. While one block is copied, the
+/// next one's buffers are on their way.
+uint32_t ValeDelivery::CopyRun(ValeRun* run, uint32_t most, uint64_t* bytes) noexcept {
+  ValeBlock blocks[2];
+  ValeBlock *now = &blocks[0], *next = &blocks[1];
+  uint32_t i = run->end, o = tail_, left = most;  // what has not been looked at
+  uint32_t copied = 0;
+  for (now->Look(run->from, k_, i, o, left);; std::swap(now, next)) {
+    const uint32_t n = now->packets();
+    i = run->from.Advance(i, n), o = k_.Advance(o, n), left -= n;
+    if (now->end() == ValeBlock::End::kGoesOn && left > 0) next->Look(run->from, k_, i, o, left);
+    copied += now->Copy(*run, bytes);
+    if (now->end() != ValeBlock::End::kGoesOn || left == 0) break;
+  }
+  run->mixed = now->end() == ValeBlock::End::kMixed;
+  run->bad_buf = now->end() == ValeBlock::End::kBadBuf;
+  run->end = run->from.Advance(run->end, copied);
+  run->packets += copied;
+  tail_ = k_.Advance(tail_, copied);
+  space_ -= copied;
+  return copied;
+}
+
+/// Drops the run's next packet, if it is of its kind.
+void ValeDelivery::DropNext(ValeRun* run, Drop cause) noexcept {
+  const Kring& from = run->from;
+  const SlotWord w = ReadSlot(from.slots[run->end]);
+  run->mixed = !IsShort(from, w, std::min(from.buf_size, k_.buf_size)) || !run->Matches(from.Buf(w.buf_idx));
+  if (run->mixed) return;
+  k_.counters->CountDrop(cause);
+  run->end = from.Next(run->end);
+  run->packets++;
+  run->bytes += w.len;
+}
+
+/// Whether the destination has too little room, and is to be waited for.
+bool ValeDelivery::MustWait(const ValeRun& run) noexcept {
+  // A guest that was waited for in vain is not waited for again until it has made room to speak of.
+  const uint32_t room = std::min(kRoomWanted, std::max(k_.num_slots / 4, 1u));
+  if (space_ >= room) k_.waited_in_vain = false;
+  const bool short_of_room = space_ < std::min(run.room_wanted, room);
+  if (run.may_wait && short_of_room && !k_.waited_in_vain) return true;
+  if (short_of_room) k_.waited_in_vain = true;
+  return false;
+}
+
 /// False when the port is not served; then nothing was done.
 bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
   SpinGuard guard(k_.lock);
   if (!k_.attached() || !Open()) return false;
-  // A guest that was waited for in vain is not waited for again until it has made room to speak of.
-  const uint32_t room = std::min(kRoomWanted, std::max(k_.num_slots / 4, 1u));
-  if (space_ >= room) k_.waited_in_vain = false;
-  const bool short_of_room = space_ < std::min(run->room_wanted, room);
-  run->waits = run->may_wait && short_of_room && !k_.waited_in_vain;
+  run->waits = MustWait(*run);
   if (run->waits) return true;
-  if (short_of_room) k_.waited_in_vain = true;
-  const Kring& from = run->from;
-  const uint32_t most = std::min(from.buf_size, k_.buf_size);
-  uint32_t i = from.hwcur, o = tail_, lost = 0, bad_buf = 0, packets = 0;
-  uint64_t bytes = 0, lost_bytes = 0;
-  uint32_t left = std::min(from.Distance(i, run->head), kRunMax);
-  uint32_t ahead = from.Advance(i, std::min(left, kAhead)), ahead_to = k_.Advance(o, std::min(space_, kAhead));
-  for (; left > 0; left--, i = from.Next(i)) {
-    if (left > kAhead) {
-      __builtin_prefetch(from.BufAhead(ahead));
-      PrefetchForWrite(k_.BufAhead(ahead_to));
-      ahead = from.Next(ahead), ahead_to = k_.Next(ahead_to);
-    }
-    const SlotWord w = ReadSlot(from.slots[i]);
-    const uint8_t* data = from.Buf(w.buf_idx);
-    run->mixed = !IsShort(from, w, most) || !run->Matches(data);
-    if (run->mixed) break;
-    if (space_ == 0) [[unlikely]] {
-      tail_ = o;
-      if (!Room(1)) {
-        if (packets > 0) break;  // what there was room for goes out first
-        lost++, lost_bytes += w.len;
-        continue;
-      }
-    }
-    const SlotWord old = ReadSlot(k_.slots[o]);
-    if (!k_.ValidBuf(old.buf_idx)) [[unlikely]] {
-      bad_buf++, lost_bytes += w.len;
+  uint32_t left = std::min(run->from.Distance(run->end, run->head), kRunMax), packets = 0;
+  uint64_t bytes = 0;
+  while (left > 0 && !run->mixed) {
+    if (space_ == 0 && !Room(1)) {
+      if (packets > 0) break;  // what there was room for goes out first
+      DropNext(run, Drop::kFull);
+      left--;
       continue;
     }
-    CopyPacket(k_.Buf(old.buf_idx), data, w.len);
-    UpdateSlot(k_.slots[o], old, {old.buf_idx, w.len, 0});
-    o = k_.Next(o);
-    space_--;
-    packets++;
-    bytes += w.len;
+    const uint32_t copied = CopyRun(run, std::min(left, space_), &bytes);
+    packets += copied;
+    left -= copied;
+    if (!run->bad_buf) continue;
+    DropNext(run, Drop::kBadBuf);
+    left--;
   }
-  run->end = i;
-  run->packets = packets + lost + bad_buf;
-  run->bytes = bytes + lost_bytes;
-  RingCounters& c = *k_.counters;
-  if (lost > 0) c.CountDrop(Drop::kFull, lost);
-  if (bad_buf > 0) c.CountDrop(Drop::kBadBuf, bad_buf);
+  run->bytes += bytes;
   if (packets == 0) return true;
+  RingCounters& c = *k_.counters;
   Add(c.packets, packets);
   Add(c.bytes, bytes);
   Add(c.syncs, 1);
-  k_.hwtail = tail_ = o;
+  k_.hwtail = tail_;
   k_.Publish();
   Notify(k_);
   return true;

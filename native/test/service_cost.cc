@@ -1,0 +1,136 @@
+// What one packet costs the thread that serves it: every path with its rings in one thread, so that no other core's cache
+// and no scheduler is in the figure. Under callgrind (--toggle-collect='*Attachment::Sync*') the instructions are exact.
+//   service_cost PATH SIZE BURST PACKETS     prints {"packets":N,"nsPerPacket":X}
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include "datapath/clock.h"
+#include "forward/pipe.h"
+#include "vale_net.h"
+
+using namespace ptnet;
+using namespace ptnet::test;
+
+namespace {
+
+constexpr PortShape kShape{"", 1, 1, 512, 512, 0};
+
+/// One tx ring whose packets go round and round, and the rings they arrive in.
+struct Path {
+  virtual ~Path() = default;
+  /// Null when the host is the sender, or the receiver.
+  GuestRing *tx = nullptr, *rx = nullptr;
+};
+
+struct NullPath final : Path {
+  std::shared_ptr<Engine> engine = MakeEngine();
+  std::shared_ptr<NullPort> port;
+  Guest guest;
+
+  NullPath(bool sends, uint32_t size) {
+    PortShape shape = kShape;
+    shape.name = "null:a";
+    CHECK_OK(NullPort::Create(MakeRegion(), MakeStats(), shape, &port));
+    if (!sends) port->source(0).Configure({.packets = SourceConfig::kUnlimited, .size = size});
+    guest.Attach(engine, *port);
+    (sends ? tx : rx) = sends ? &guest.tx() : &guest.rx();
+  }
+};
+
+struct PipePath final : Path {
+  std::shared_ptr<Engine> engine = MakeEngine();
+  std::shared_ptr<PipePair> pair;
+  Guest a, b;
+
+  PipePath() {
+    PortShape shape = kShape;
+    shape.name = "p{1";
+    CHECK_OK(PipePair::Create(MakeRegion(), MakeStats(), shape, "p}1", &pair));
+    a.Attach(engine, pair->master());
+    b.Attach(engine, pair->slave());
+    tx = &a.tx(), rx = &b.rx();
+  }
+};
+
+struct ValePath final : Path {
+  Net net{0};
+
+  ValePath() {
+    net.Add(kShape);
+    net.Add(kShape);
+    net[1].Send(Frame(0xff, 1));
+    net[0].guest.rx().Take();
+    net[0].guest.rx().Publish();
+    tx = &net[0].guest.tx(), rx = &net[1].guest.rx();
+  }
+};
+
+/// Every slot of a tx ring shows a packet from station 0 to station 1; the guest then only moves its head.
+void Prepare(GuestRing& tx, uint32_t size) {
+  const auto frame = Frame(1, 0, size);
+  for (uint32_t i = 0; i < tx.k->num_slots; i++) {
+    memcpy(tx.data(i), frame.data(), size);
+    tx.slot(i).len = static_cast<uint16_t>(size);
+  }
+}
+
+struct Cost {
+  uint64_t packets = 0, ns = 0;
+};
+
+/// One burst: published, served, given back.
+void Lap(Path& path, uint32_t burst, Cost* cost) {
+  GuestRing& served = path.tx != nullptr ? *path.tx : *path.rx;
+  if (path.tx != nullptr) path.tx->head = path.tx->k->Advance(path.tx->head, burst);
+  const uint32_t before = path.rx != nullptr ? path.rx->Mine() : 0;
+  StoreRelaxed(served.atok->cur, served.head);
+  StoreRelease(served.atok->head, served.head);
+  const uint64_t start = NowNs();
+  served.attachment->Sync(served.number);
+  cost->ns += NowNs() - start;
+  if (path.rx == nullptr) {
+    CHECK(path.tx->Drained());
+    cost->packets += burst;
+    return;
+  }
+  cost->packets += path.rx->Mine() - before;
+  // A source fills the ring whatever it had, so what is given back is the burst.
+  path.rx->head = path.rx->k->Advance(path.rx->head, std::min(burst, path.rx->Mine()));
+  StoreRelaxed(path.rx->atok->cur, path.rx->head);
+  StoreRelease(path.rx->atok->head, path.rx->head);
+}
+
+std::unique_ptr<Path> Make(const std::string& name, uint32_t size) {
+  if (name == "guest-to-host") return std::make_unique<NullPath>(true, size);
+  if (name == "host-to-guest") return std::make_unique<NullPath>(false, size);
+  if (name == "guest-to-guest-pipe") return std::make_unique<PipePath>();
+  if (name == "guest-to-guest-vale") return std::make_unique<ValePath>();
+  Fail(__FILE__, __LINE__, name + ": guest-to-host, host-to-guest, guest-to-guest-pipe or guest-to-guest-vale would be right");
+}
+
+/// The number in `text`, which names itself in what is wrong with it.
+uint32_t Number(const char* what, const char* text, uint32_t least, uint32_t most) {
+  char* end;
+  const unsigned long value = std::strtoul(text, &end, 10);
+  if (*text == '\0' || *end != '\0' || value < least || value > most)
+    Fail(__FILE__, __LINE__, std::string(what) + " '" + text + "': " + std::to_string(least) + " to " + std::to_string(most) + " would be right");
+  return static_cast<uint32_t>(value);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 5) Fail(__FILE__, __LINE__, "usage: service_cost PATH SIZE BURST PACKETS");
+  const uint32_t size = Number("SIZE", argv[2], 60, 2048);
+  const uint32_t burst = Number("BURST", argv[3], 1, kShape.tx_slots / 2);
+  const uint32_t packets = Number("PACKETS", argv[4], 1, 2'000'000'000);
+  const std::unique_ptr<Path> path = Make(argv[1], size);
+  if (path->tx != nullptr) Prepare(*path->tx, size);
+  Cost cost;
+  while (cost.packets < packets) Lap(*path, burst, &cost);
+  std::printf("{\"packets\":%llu,\"nsPerPacket\":%.3f}\n", static_cast<unsigned long long>(cost.packets),
+              static_cast<double>(cost.ns) / static_cast<double>(cost.packets));
+}
