@@ -10,6 +10,9 @@ class DoorbellTarget {
  public:
   virtual void Ring(uint32_t ring) noexcept = 0;
   virtual uint32_t rings() const noexcept = 0;
+  /** The control plane's: the doorbells come on this socket, -1 for none any more. Whoever serves the rings may be woken
+      by it as well; it stays the caller's, and only the kick thread reads it. */
+  virtual void WatchSocket(int) noexcept {}
 
  protected:
   ~DoorbellTarget() = default;

@@ -23,6 +23,7 @@ namespace {
 constexpr uint64_t kPacedSleepNs = 50'000;     // a source due sooner than this is polled, not slept for
 constexpr uint64_t kDoorbellCheckRounds = 64;  // rounds between two looks at the ioeventfds while busy
 constexpr std::chrono::milliseconds kStall{100};  // a call that waits longer looks for the reason
+constexpr uint64_t kSocketTag = 1;  // in an event's data, whose pointers are aligned
 
 /// The signal that ends a system call with EINTR: its handler does nothing, and is installed without SA_RESTART.
 int NudgeSignal() {
@@ -55,7 +56,7 @@ Status Worker::Start(uint32_t index, int cpu, std::function<void()> on_stall) {
   if (epoll_fd_ < 0) return fail("epoll_create1", errno);
   wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake_fd_ < 0) return fail("eventfd", errno);
-  epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = 0}};
   if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &event) != 0) return fail("epoll_ctl", errno);
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), ("ptnet-w" + std::to_string(index)).c_str());
@@ -162,6 +163,30 @@ void Worker::WatchDoorbell(EventDoorbell* bell) {
 
 void Worker::UnwatchDoorbell(const EventDoorbell& bell) {
   if (epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell.fd, nullptr) == 0) doorbells_--;
+}
+
+void Worker::WatchSocket(DoorbellSocket* socket) {
+  // Edge-triggered: each message is an event, and somebody else reads it.
+  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = reinterpret_cast<uint64_t>(socket) | kSocketTag}};
+  // When it cannot be watched, kicks take the longer way.
+  epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, socket->fd, &event);
+}
+
+void Worker::UnwatchSocket(const DoorbellSocket& socket) { epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket.fd, nullptr); }
+
+void Worker::OnDoorbell(const EventDoorbell& bell) {
+  std::atomic_ref<uint64_t>(*bell.kicks).fetch_add(1, std::memory_order_relaxed);
+  bell.flow->Unblock();
+  Activate(bell.flow);
+  counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
+}
+
+/// A message for the device has come, perhaps a doorbell: whatever has work is served, and nothing is said of the others.
+void Worker::OnSocket(const DoorbellSocket& socket) {
+  for (Flow* flow : socket.flows) {
+    const bool parked = !flow->active_ && flow->worker_.load(std::memory_order_relaxed) == this;
+    if (parked && flow->Poll()) Activate(flow);
+  }
 }
 
 void Worker::Activate(Flow* flow) {
@@ -275,23 +300,23 @@ void Worker::Sleep() {
     timeout_ns = due > now + kPacedSleepNs ? static_cast<int64_t>(due - now - kPacedSleepNs / 2) : 0;
   }
   TakeEvents(timeout_ns);
-  sleeping_.store(false, std::memory_order_relaxed);
 }
 
 void Worker::TakeEvents(int64_t timeout_ns) {
   epoll_event events[32];
   timespec timeout{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
   int n = epoll_pwait2(epoll_fd_, events, 32, timeout_ns < 0 ? nullptr : &timeout, nullptr);
+  sleeping_.store(false, std::memory_order_relaxed);  // who kicks from now on need not wake us
   for (int i = 0; i < n; i++) {
-    if (auto* bell = static_cast<EventDoorbell*>(events[i].data.ptr)) {
-      std::atomic_ref<uint64_t>(*bell->kicks).fetch_add(1, std::memory_order_relaxed);
-      bell->flow->Unblock();
-      Activate(bell->flow);
-      counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
-      continue;
+    const uint64_t data = events[i].data.u64;
+    if (data == 0) {
+      uint64_t count;
+      [[maybe_unused]] ssize_t got = read(wake_fd_, &count, sizeof count);
+    } else if ((data & kSocketTag) != 0) {
+      OnSocket(*reinterpret_cast<DoorbellSocket*>(data & ~kSocketTag));
+    } else {
+      OnDoorbell(*reinterpret_cast<EventDoorbell*>(data));
     }
-    uint64_t count;
-    [[maybe_unused]] ssize_t got = read(wake_fd_, &count, sizeof count);
   }
 }
 

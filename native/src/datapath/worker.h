@@ -48,6 +48,8 @@ class Worker {
   void Configure(Flow* flow, Policy policy, uint64_t spin_ns);
   void WatchDoorbell(EventDoorbell* bell);
   void UnwatchDoorbell(const EventDoorbell& bell);
+  void WatchSocket(DoorbellSocket* socket);
+  void UnwatchSocket(const DoorbellSocket& socket);
 
   const WorkerCounters& counters() const { return counters_; }
 
@@ -57,6 +59,8 @@ class Worker {
   void TakeKicked();
   bool PollActive();
   bool MayPark(Flow* flow);
+  void OnDoorbell(const EventDoorbell& bell);
+  void OnSocket(const DoorbellSocket& socket);
   void Activate(Flow* flow);
   void Deactivate(size_t i);
   void ActivateDue();
