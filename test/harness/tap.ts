@@ -48,7 +48,8 @@ export class Tap {
     const keeper = execa('unshare', ['--net', '--', 'sh', '-c', KEEPER], OPTIONS);
     const ended = await Promise.race([keeper, once(keeper.stdout, 'data').then(() => undefined)]);
     if (ended === undefined) return new Tap(keeper);
-    throw new Error(`no tap in a network namespace: ${ended.stderr.trim() || ended.shortMessage}`);
+    const said = ended.stderr.trim() || ended.shortMessage;
+    throw new Error(`no tap in a network namespace: ${said}: root and /dev/net/tun would be right`);
   }
 
   /** The tap goes when those who run within its namespace have ended too. */

@@ -14,7 +14,7 @@ async function whyNot(): Promise<string | undefined> {
     await (await Tap.open()).close();
     return undefined;
   } catch (error) {
-    return `a tap needs root: ${(error as Error).message}`;
+    return (error as Error).message;
   }
 }
 
