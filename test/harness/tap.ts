@@ -49,7 +49,7 @@ export class Tap {
     const ended = await Promise.race([keeper, once(keeper.stdout, 'data').then(() => undefined)]);
     if (ended === undefined) return new Tap(keeper);
     const said = ended.stderr.trim() || ended.shortMessage;
-    throw new Error(`no tap in a network namespace: ${said}: root and /dev/net/tun would be right`);
+    throw new Error(`no tap in a network namespace (it takes root and /dev/net/tun): ${said}`);
   }
 
   /** The tap goes when those who run within its namespace have ended too. */

@@ -48,7 +48,7 @@ test.each([
   [
     'no right to a namespace',
     { unshare: 'echo unshare: not permitted >&2; exit 1', ip: '' },
-    'no tap in a network namespace: unshare: not permitted: root and /dev/net/tun would be right',
+    'no tap in a network namespace (it takes root and /dev/net/tun): unshare: not permitted',
   ],
   ['all that a tap takes', { unshare: 'echo up; read end', ip: '' }, undefined],
 ] as const)('with %s it is told whether a tap can be had', async (_, programs, why) => {
