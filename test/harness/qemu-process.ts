@@ -47,9 +47,11 @@ export class QemuProcess {
   /**
    * setpriv has the kernel kill QEMU when this process dies in a way that runs no handler (SIGKILL);
    * execa's `cleanup` covers all others. setpriv becomes QEMU: the pid is QEMU's own.
+   * @param within a command that becomes QEMU in the same way.
    */
-  static spawn(qemu: Qemu, args: readonly string[], logs: Logs): QemuProcess {
-    const command = ['setpriv', '--pdeathsig', 'KILL', '--', qemu.binary, ...qemu.argsPrefix, ...args];
+  static spawn(qemu: Qemu, args: readonly string[], logs: Logs, within: readonly string[] = []): QemuProcess {
+    const program = [qemu.binary, ...qemu.argsPrefix, ...args];
+    const command = ['setpriv', '--pdeathsig', 'KILL', '--', ...within, ...program];
     logs.writeCommand(command.slice(4));
     const child = execa(command[0]!, command.slice(1), OPTIONS);
     if (child.pid === undefined) throw new VmError('setpriv: cannot be started: install util-linux');

@@ -39,6 +39,8 @@ export interface VmOptions {
   readonly qemuArguments?: readonly string[];
   /** Added to the kernel's command line. */
   readonly append?: string;
+  /** A command that QEMU is run with and that becomes QEMU, such as one that enters a namespace. */
+  readonly within?: readonly string[];
 }
 
 /** Sockets and initramfs of VMs that were not stopped, removed when this process ends. */
@@ -85,6 +87,7 @@ async function launch(options: VmOptions, folder: string, logs: Logs): Promise<P
       qmpSocket,
     }),
     logs,
+    options.within,
   );
   const record = (line: string) => logs.append('qmp.log', `${line}\n`);
   try {

@@ -1,13 +1,20 @@
 // The peers that the benchmark knows: a new one is a file beside this one and a line here.
 import type { Peer } from './peer.ts';
+import { TAP_JOINT } from './tap-joint.ts';
 import { MEMIF, TestpmdPeer, VHOST_USER } from './testpmd.ts';
 import { TestpmdVm, TestpmdVmPeer } from './testpmd-vm.ts';
+import { VHOST_USER_JOINT } from './vhost-user-joint.ts';
+import type { VmJoint } from './vm-joint.ts';
 
-const vm = new TestpmdVm();
+/** Both directions, in one VM. */
+function inVm(joint: VmJoint): Peer[] {
+  const vm = new TestpmdVm(joint);
+  return [new TestpmdVmPeer('vm-to-host', vm), new TestpmdVmPeer('host-to-vm', vm)];
+}
 
 export const PEERS: readonly Peer[] = [
   new TestpmdPeer(VHOST_USER),
   new TestpmdPeer(MEMIF),
-  new TestpmdVmPeer('vm-to-host', vm),
-  new TestpmdVmPeer('host-to-vm', vm),
+  ...inVm(VHOST_USER_JOINT),
+  ...inVm(TAP_JOINT),
 ];

@@ -42,24 +42,25 @@ echo ${ADDRESS} > /sys/bus/pci/drivers_probe
 /bin/testpmd ${EAL} -- ${APP}
 `;
 
-/** What QEMU is told about the device whose other end is a vhost-user server at `socket`. */
-export function virtioArguments(socket: string): string[] {
+/** The id of the netdev that is the other end of the virtio device. */
+export const NETDEV = 'net';
+
+/**
+ * What QEMU is told about the virtio device; the netdev comes beside it.
+ * @param txQueue slots of the queue that the guest sends from.
+ */
+export function virtioArguments(txQueue: number): string[] {
   const device = {
     driver: 'virtio-net-pci',
-    netdev: 'net',
+    netdev: NETDEV,
     bus: 'pci.0',
     addr: `${SLOT}`,
     rx_queue_size: 1024,
-    tx_queue_size: 1024,
+    tx_queue_size: txQueue,
     romfile: '',
   };
   // DPDK is built for processors with SSE4.2, which QEMU's default one lacks.
-  return [
-    ...['-cpu', 'Nehalem'],
-    ...['-chardev', `socket,id=vhost,path=${socket}`],
-    ...['-netdev', 'vhost-user,id=net,chardev=vhost'],
-    ...['-device', JSON.stringify(device)],
-  ];
+  return [...['-cpu', 'Nehalem'], ...['-device', JSON.stringify(device)]];
 }
 
 /** @param text what ldd printed. @return the paths of the libraries, the loader included. */

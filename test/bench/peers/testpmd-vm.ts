@@ -1,7 +1,4 @@
-// DPDK's testpmd in a real VM as a peer: on virtio-net over vhost-user, whose other end is a testpmd on the host.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// DPDK's testpmd in a real VM as a peer: on virtio-net, whose other end is a testpmd on the host.
 import { execa } from 'execa';
 import { vmPrerequisites } from '../../../vm-images/fetch.ts';
 import { hugepages } from '../../harness/hugepages.ts';
@@ -9,10 +6,11 @@ import { Vm } from '../../harness/vm.ts';
 import type { MeasureOptions } from '../measure.ts';
 import type { PairPath, Scenario } from '../scenarios.ts';
 import type { Peer } from './peer.ts';
-import { SIZE_MAX, VHOST_USER } from './testpmd.ts';
+import { SIZE_MAX } from './testpmd.ts';
 import { guestFiles, virtioArguments } from './testpmd-guest.ts';
 import { TestpmdProcess, testpmdMissing } from './testpmd-process.ts';
 import { measureBetween, Testpmd } from './testpmd-prompt.ts';
+import type { OpenJoint, VmJoint } from './vm-joint.ts';
 
 /** Of the host's testpmd: 128 MiB, and some for what it maps beside it. The guest has its own. */
 const HUGEPAGES = 80;
@@ -27,7 +25,7 @@ interface Pair {
   readonly host: TestpmdProcess;
   readonly guest: Testpmd;
   readonly vm: Vm;
-  readonly folder: string;
+  readonly joint: OpenJoint;
 }
 
 async function startGuest(vm: Vm): Promise<Testpmd> {
@@ -37,45 +35,50 @@ async function startGuest(vm: Vm): Promise<Testpmd> {
   return guest;
 }
 
-/** The host's testpmd comes first: QEMU connects to it. */
-async function startPair(): Promise<Pair> {
-  const folder = mkdtempSync(join(tmpdir(), 'ptnetmap-testpmd-'));
-  const socket = join(folder, 'socket');
+/** The host's testpmd comes first: over vhost-user, QEMU connects to it. */
+async function startPair({ name, txQueue, open }: VmJoint): Promise<Pair> {
+  const joint = await open();
+  const within = joint.within ?? [];
   let host: TestpmdProcess | undefined;
   let vm: Vm | undefined;
   try {
-    const vdev = VHOST_USER.vdevs(socket)[0];
-    host = await TestpmdProcess.start({ cpu: HOST_CPU, vdev, forwardMode: 'io' });
+    host = await TestpmdProcess.start({ cpu: HOST_CPU, vdev: joint.vdev, forwardMode: 'io', within });
     vm = await Vm.start({
-      name: 'testpmd',
+      name,
       memory: '512M',
       initramfs: await guestFiles(),
-      qemuArguments: virtioArguments(socket),
+      qemuArguments: [...joint.netdev, ...virtioArguments(txQueue)],
+      within,
     });
-    return { host, vm, guest: await startGuest(vm), folder };
+    return { host, vm, guest: await startGuest(vm), joint };
   } catch (error) {
     vm?.keepLogs();
     await vm?.stop();
     await host?.quit();
-    rmSync(folder, { recursive: true, force: true });
+    await joint.close();
     throw error;
   }
 }
 
 /** One VM for both directions: started when it is first wanted. */
 export class TestpmdVm {
+  readonly joint: VmJoint;
   #available: Promise<string | undefined> | undefined;
   #pair: Promise<Pair> | undefined;
 
+  constructor(joint: VmJoint) {
+    this.joint = joint;
+  }
+
   /** Fetches what is missing, so that nothing is while others are measured. @return why it cannot run here. */
   available(): Promise<string | undefined> {
-    this.#available ??= whyNot();
+    this.#available ??= whyNot(this.joint);
     return this.#available;
   }
 
   /** A start that failed is not tried again: booting takes long. */
   start(): Promise<Pair> {
-    this.#pair ??= startPair();
+    this.#pair ??= startPair(this.joint);
     return this.#pair;
   }
 
@@ -85,15 +88,14 @@ export class TestpmdVm {
     if (pair) {
       await pair.vm.stop();
       await pair.host.quit();
-      rmSync(pair.folder, { recursive: true, force: true });
+      await pair.joint.close();
     }
     hugepages.giveBack();
   }
 }
 
-async function whyNot(): Promise<string | undefined> {
-  if (process.getuid?.() !== 0) return 'a testpmd that is a vhost-user backend must be run by root';
-  const missing = await testpmdMissing();
+async function whyNot(joint: VmJoint): Promise<string | undefined> {
+  const missing = (await testpmdMissing()) ?? (await joint.whyNot());
   if (missing !== undefined) return missing;
   const vms = await vmPrerequisites();
   if (!vms.ok) return vms.why;
@@ -118,7 +120,7 @@ export class TestpmdVmPeer implements Peer {
   readonly #vm: TestpmdVm;
 
   constructor(direction: Direction, vm: TestpmdVm) {
-    this.name = `testpmd-${direction}`;
+    this.name = `${vm.joint.name}-${direction}`;
     this.#direction = direction;
     this.#vm = vm;
   }

@@ -7,9 +7,9 @@ const rows = [false, true].flatMap((vm) => PAIR_PATHS.map((path) => ({ path, vm 
 const comparedWith = (name: string) =>
   rows.filter((row) => PEERS.find((peer) => peer.name === name)!.comparesWith(row)).map(nameOf);
 
-test('a testpmd in a VM is compared with our VM that sends the same way', () => {
-  expect(comparedWith('testpmd-vm-to-host')).toEqual(['vm guest-to-host']);
-  expect(comparedWith('testpmd-host-to-vm')).toEqual(['vm host-to-guest']);
+test.each(['testpmd', 'tap'])('%s in a VM is compared with our VM that sends the same way', (name) => {
+  expect(comparedWith(`${name}-vm-to-host`)).toEqual(['vm guest-to-host']);
+  expect(comparedWith(`${name}-host-to-vm`)).toEqual(['vm host-to-guest']);
 });
 
 test.each(['testpmd-vhost-user', 'testpmd-memif'])('%s is compared with driver models only', (name) => {

@@ -1,0 +1,40 @@
+/** A program that uses the harness, to be ended in ways that a test would not survive: the harness as JavaScript, because Node 20 runs no TypeScript. */
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { projectRoot } from '../../harness/paths.ts';
+
+export interface Parent {
+  /** What Node runs. */
+  readonly program: string;
+  remove(): Promise<void>;
+}
+
+/** @param modules of the harness, without `.ts`: `source` imports them from `./harness/NAME.js`. */
+export async function makeParent(source: string, modules: readonly string[]): Promise<Parent> {
+  const folder = await mkdtemp(join(tmpdir(), 'ptnet-parent-'));
+  await mkdir(join(folder, 'harness'));
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+  await symlink(join(projectRoot(), 'node_modules'), join(folder, 'node_modules'));
+  for (const name of modules) {
+    const text = await readFile(join(projectRoot(), 'test', 'harness', `${name}.ts`), 'utf8');
+    const compilerOptions = {
+      target: ts.ScriptTarget.ES2023,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+      rewriteRelativeImportExtensions: true,
+    };
+    const { outputText } = ts.transpileModule(text, { compilerOptions });
+    await writeFile(join(folder, 'harness', `${name}.js`), outputText);
+  }
+  const program = join(folder, 'parent.js');
+  await writeFile(program, source);
+  return { program, remove: () => rm(folder, { recursive: true }) };
+}
+
+/** A process that has ended may stay as a zombie until its new parent looks at it. */
+export async function runs(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  return stat !== undefined && !/\) [ZX] /.test(stat);
+}
