@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "datapath/spin_time.h"
+
 namespace ptnet {
 
 class Flow;
@@ -27,7 +29,7 @@ struct DoorbellSocket {
 
 enum class Policy : uint8_t {
   kPoll,      // never parked
-  kAdaptive,  // parked after spin_ns without work
+  kAdaptive,  // parked after some time without work, spin_ns at most
   kNotify,    // parked as soon as there is nothing to do
   kInline,    // no worker: the control plane calls Poll itself
 };
@@ -68,8 +70,8 @@ class Flow {
   // The worker's own.
   Policy policy_ = Policy::kAdaptive;
   bool active_ = false;
-  uint64_t spin_ns_ = 0;
-  uint64_t idle_since_ns_ = 0;
+  SpinTime spin_;
+  uint64_t idle_since_ns_ = 0;  // parked or not; 0 when it is busy
   // The control plane's.
   uint32_t users_ = 0;          // attachments that drive this flow
   std::vector<std::unique_ptr<EventDoorbell>> doorbells_;  // of all its attachments, watched by its worker

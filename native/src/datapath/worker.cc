@@ -144,7 +144,8 @@ void Worker::Add(Flow* flow, Policy policy, uint64_t spin_ns) {
 
 void Worker::Configure(Flow* flow, Policy policy, uint64_t spin_ns) {
   flow->policy_ = policy;
-  flow->spin_ns_ = spin_ns;
+  flow->spin_.Configure(spin_ns);
+  flow->idle_since_ns_ = 0;
   if (flow->worker_.load(std::memory_order_relaxed) == this) Activate(flow);
 }
 
@@ -185,12 +186,13 @@ void Worker::OnDoorbell(const EventDoorbell& bell) {
 void Worker::OnSocket(const DoorbellSocket& socket) {
   for (Flow* flow : socket.flows) {
     const bool parked = !flow->active_ && flow->worker_.load(std::memory_order_relaxed) == this;
-    if (parked && flow->Poll()) Activate(flow);
+    if (!parked || !flow->Poll()) continue;
+    EndIdle(flow);
+    Activate(flow);
   }
 }
 
 void Worker::Activate(Flow* flow) {
-  flow->idle_since_ns_ = 0;
   flow->Disarm();
   if (flow->active_) return;
   flow->active_ = true;
@@ -225,14 +227,27 @@ void Worker::TakeKicked() {
   }
 }
 
+/// CLOCK_MONOTONIC, read once in a round that asks for it.
+uint64_t Worker::Now() {
+  if (now_ns_ == 0) now_ns_ = NowNs();
+  return now_ns_;
+}
+
+/// The flow, which may have been idle, has found work.
+void Worker::EndIdle(Flow* flow) {
+  if (flow->idle_since_ns_ == 0) return;
+  flow->spin_.Saw(Now() - flow->idle_since_ns_);
+  flow->idle_since_ns_ = 0;
+}
+
 /// True when a flow that had nothing to do is parked now.
 bool Worker::MayPark(Flow* flow) {
   if (flow->policy_ == Policy::kPoll) return false;
-  if (now_ns_ == 0) now_ns_ = NowNs();
+  const uint64_t now = Now();
   uint64_t due = flow->Due();
-  if (due != 0 && due < now_ns_ + kPacedSleepNs) return false;
-  if (flow->idle_since_ns_ == 0) flow->idle_since_ns_ = now_ns_;
-  if (flow->policy_ == Policy::kAdaptive && now_ns_ - flow->idle_since_ns_ < flow->spin_ns_) return false;
+  if (due != 0 && due < now + kPacedSleepNs) return false;
+  if (flow->idle_since_ns_ == 0) flow->idle_since_ns_ = now;
+  if (flow->policy_ == Policy::kAdaptive && now - flow->idle_since_ns_ < flow->spin_.ns()) return false;
   return !flow->Arm();
 }
 
@@ -242,7 +257,7 @@ bool Worker::PollActive() {
   for (size_t i = 0; i < active_.size();) {
     Flow* flow = active_[i];
     if (flow->Poll()) {
-      flow->idle_since_ns_ = 0;
+      EndIdle(flow);
       moved = true;
       i++;
     } else if (MayPark(flow)) {
@@ -307,6 +322,7 @@ void Worker::TakeEvents(int64_t timeout_ns) {
   timespec timeout{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
   int n = epoll_pwait2(epoll_fd_, events, 32, timeout_ns < 0 ? nullptr : &timeout, nullptr);
   sleeping_.store(false, std::memory_order_relaxed);  // who kicks from now on need not wake us
+  now_ns_ = 0;
   for (int i = 0; i < n; i++) {
     const uint64_t data = events[i].data.u64;
     if (data == 0) {

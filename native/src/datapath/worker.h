@@ -58,6 +58,8 @@ class Worker {
   bool RunCalls();
   void TakeKicked();
   bool PollActive();
+  uint64_t Now();
+  void EndIdle(Flow* flow);
   bool MayPark(Flow* flow);
   void OnDoorbell(const EventDoorbell& bell);
   void OnSocket(const DoorbellSocket& socket);
@@ -89,7 +91,7 @@ class Worker {
   alignas(64) std::vector<Flow*> active_;
   std::vector<Flow*> paced_;  // parked sources that wait for the time of their next packet
   uint32_t doorbells_ = 0;    // ioeventfds in the epoll set
-  uint64_t now_ns_ = 0;
+  uint64_t now_ns_ = 0;  // 0: not read in this round
   Yielder yielder_;
   WorkerCounters counters_;
 };
