@@ -3,19 +3,18 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <thread>
 
 #include "datapath/clock.h"
 #include "forward/copy.h"
 #include "limits/limits.h"
+#include "limits/threads.h"
 #include "memory/layout.h"
 
 namespace ptnet::limits {
 namespace {
 
-constexpr double kWarmUpShare = 0.2;          // of the time measured
 constexpr uint32_t kSpinsBeforeYield = 512;   // as the driver model: the other thread may need this very core
 constexpr uint64_t kMark = 0x70746e65746d6170;
 
@@ -83,8 +82,6 @@ void Receive(Shared& ring, const Buffers& from, const Buffers& to, uint64_t* wro
   }
   *wrong = bad;
 }
-
-void SleepFor(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
 
 }  // namespace
 
