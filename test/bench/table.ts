@@ -24,10 +24,10 @@ const stat = ({ median, min, max }: Stat, digits: number): string[] =>
 function limitTable({ limits }: Report): Table {
   return {
     head: ['limit of this machine', 'median', 'min', 'max', 'unit'],
-    rows: limits.map(({ name, unit, mps }) => [
-      LIMITS.find((limit) => limit.name === name)!.meaning,
-      ...stat(mps, 1),
-      `M${unit}/s`,
+    rows: limits.map((row) => [
+      LIMITS.find(({ name }) => name === row.name)!.meaning,
+      ...stat(row.unit === 'ns' ? row.ns : row.mps, 1),
+      row.unit === 'ns' ? 'ns' : `M${row.unit}/s`,
     ]),
   };
 }

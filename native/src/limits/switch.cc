@@ -50,8 +50,8 @@ Measured MeasureSwitch(double seconds) {
   second.join();
   measured.count = after - before;
   measured.seconds = static_cast<double>(end - start) / 1e9;
+  if (measured.count == 0) measured.error = "no change of the CPU in the time that was given";
   if (!stays[0] || !stays[1]) measured.error = "its threads do not stay on one CPU";
-  else if (measured.count == 0) measured.error = "no change of the CPU in the time that was given";
   return measured;
 }
 

@@ -26,9 +26,7 @@ test('the event loop goes on meanwhile', async () => {
 
 test('wrong arguments', async () => {
   await expect(measureLimit('copper' as LimitName, 1)).rejects.toThrow(
-    new RangeError(
-      "limit 'copper': must be 'slots', 'slots+copy', 'memory', 'core-to-core' or 'switch'",
-    ),
+    new RangeError("limit 'copper': must be 'slots', 'slots+copy', 'memory', 'core-to-core' or 'switch'"),
   );
   for (const seconds of [0, -1, 61, Number.NaN])
     await expect(measureLimit('slots', seconds)).rejects.toThrow('seconds: must be a number above 0');
