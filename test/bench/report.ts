@@ -17,6 +17,7 @@ import type { Outcome } from './rounds.ts';
 import type { Sample, SamplesOf } from './sample.ts';
 import type { Scenario } from './scenarios.ts';
 import { type Stat, statOf } from './statistics.ts';
+import { type TargetRow, targetRows } from './targets.ts';
 
 export type LimitRow =
   /** Millions per second. */
@@ -39,6 +40,7 @@ export interface Report {
   readonly peers: readonly PeerRow[];
   readonly latency: readonly LatencyRow[];
   readonly cost: readonly CostRow[];
+  readonly targets: readonly TargetRow[];
   /** By label: why it has no row. */
   readonly failures: Readonly<Record<string, string>>;
 }
@@ -58,17 +60,21 @@ export function makeReport({ samples, failures }: Outcome<Sample>, run: Run): Re
     kernel: release(),
     node: process.version,
   };
-  return {
-    time: new Date().toISOString(),
-    machine,
-    seconds: run.seconds,
-    rounds: run.rounds,
+  const measured = {
     limits: limitRows(of),
     results: resultRows(run.scenarios, { of, limits: limitsByRound(of), peers: run.peers }),
     peers: peerRows(run.peers, of),
     latency: latencyRows(of),
     cost: costRows(of),
     failures: Object.fromEntries(failures),
+  };
+  return {
+    time: new Date().toISOString(),
+    machine,
+    seconds: run.seconds,
+    rounds: run.rounds,
+    ...measured,
+    targets: targetRows(measured),
   };
 }
 
