@@ -6,7 +6,6 @@
 #include <memory>
 #include <thread>
 
-#include "datapath/clock.h"
 #include "forward/copy.h"
 #include "limits/limits.h"
 #include "limits/threads.h"
@@ -88,20 +87,16 @@ void Receive(Shared& ring, const Buffers& from, const Buffers& to, uint64_t* wro
 Measured MeasureRing(bool copy, double seconds) {
   auto ring = std::make_unique<Shared>();
   const Buffers from = NewBuffers(), to = NewBuffers();
-  Measured measured{};
+  uint64_t wrong = 0;
   std::thread receiver([&] {
-    copy ? Receive<true>(*ring, from, to, &measured.wrong) : Receive<false>(*ring, from, to, &measured.wrong);
+    copy ? Receive<true>(*ring, from, to, &wrong) : Receive<false>(*ring, from, to, &wrong);
   });
   std::thread sender([&] { Send(*ring); });
-  SleepFor(seconds * kWarmUpShare);
-  const uint64_t first = ring->tail.load(std::memory_order_relaxed), start = NowNs();
-  SleepFor(seconds);
-  const uint64_t last = ring->tail.load(std::memory_order_relaxed), end = NowNs();
+  Measured measured = CountFor(seconds, ring->tail);
   ring->stop.store(true, std::memory_order_relaxed);
   sender.join();
   receiver.join();
-  measured.count = last - first;
-  measured.seconds = static_cast<double>(end - start) / 1e9;
+  measured.wrong = wrong;
   return measured;
 }
 

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <thread>
 
-#include "datapath/clock.h"
 #include "limits/limits.h"
 #include "limits/threads.h"
 
@@ -30,7 +29,6 @@ void TakeTurns(Shared& shared, int self) {
 }  // namespace
 
 Measured MeasureSwitch(double seconds) {
-  Measured measured;
   const std::vector<int> cpus = AllowedCpus();
   // The second one when there is one: the benchmark's guests share it.
   const int cpu = cpus.empty() ? 0 : cpus[cpus.size() > 1 ? 1 : 0];
@@ -41,16 +39,10 @@ Measured MeasureSwitch(double seconds) {
     TakeTurns(shared, self);
   };
   std::thread first(run, 0), second(run, 1);
-  SleepFor(seconds * kWarmUpShare);
-  const uint64_t before = shared.changes.load(std::memory_order_relaxed), start = NowNs();
-  SleepFor(seconds);
-  const uint64_t after = shared.changes.load(std::memory_order_relaxed), end = NowNs();
+  Measured measured = CountFor(seconds, shared.changes);
   shared.stop.store(true, std::memory_order_relaxed);
   first.join();
   second.join();
-  measured.count = after - before;
-  measured.seconds = static_cast<double>(end - start) / 1e9;
-  if (measured.count == 0) measured.error = "no change of the CPU in the time that was given";
   if (!stays[0] || !stays[1]) measured.error = "its threads do not stay on one CPU";
   return measured;
 }
