@@ -122,6 +122,15 @@ std::string EnableInterrupts(Driver& driver, const guest::LoopConfig& config, Ms
   return msix.Enable(driver.function(), vectors, driver.csb().mailbox(), driver.csb().mailbox_address());
 }
 
+Json Describe(const guest::Percentiles& times) {
+  return Json()
+      .Set("count", times.count)
+      .Set("p50", times.p50)
+      .Set("p99", times.p99)
+      .Set("p999", times.p999)
+      .Set("max", times.max);
+}
+
 Json Describe(const std::string& op, const guest::LoopResult& result) {
   const auto traffic = [](const guest::Traffic& from) {
     return Json().Set("packets", from.packets).Set("bytes", from.bytes);
@@ -144,15 +153,10 @@ Json Describe(const std::string& op, const guest::LoopResult& result) {
       .Set("full", result.full)
       .Set("pending", result.pending)
       .Set("stopped", guest::NameOf(result.stopped));
-  if (op == "ping") {
-    const guest::Percentiles& from = result.latency.round_trip;
-    json.Set("roundTrip", Json()
-                              .Set("count", from.count)
-                              .Set("p50", from.p50)
-                              .Set("p99", from.p99)
-                              .Set("p999", from.p999)
-                              .Set("max", from.max));
-  }
+  if (op == "ping")
+    json.Set("roundTrip", Describe(result.latency.round_trip))
+        .Set("service", Describe(result.latency.service))
+        .Set("kicked", Describe(result.latency.kicked));
   return json;
 }
 

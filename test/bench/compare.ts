@@ -1,6 +1,7 @@
 // Compares two reports: what differs by more than the rounds of either differ among themselves.
 import { costLabel, costStat } from './cost-rows.ts';
 import { latencyRowLabel } from './latency-rows.ts';
+import { limitLabel } from './limits.ts';
 import type { Report } from './report.ts';
 import { rowLabel } from './scenarios.ts';
 import type { Stat } from './statistics.ts';
@@ -25,7 +26,11 @@ type Comparable = Pick<Report, 'limits' | 'results' | 'latency' | 'cost'>;
 
 function figures(report: Comparable): Map<string, Figure> {
   const map = new Map<string, Figure>();
-  for (const { name, mps } of report.limits) map.set(`limit ${name}`, { stat: mps, more: 'better' });
+  for (const row of report.limits)
+    map.set(
+      limitLabel(row.name),
+      row.unit === 'ns' ? { stat: row.ns, more: 'worse' } : { stat: row.mps, more: 'better' },
+    );
   for (const row of report.results) map.set(rowLabel(row), { stat: row.mpps, more: 'better' });
   for (const row of report.latency)
     for (const figure of ['p50', 'p99', 'p999'] as const)

@@ -2,7 +2,7 @@
 import { plotsOf } from './plots.ts';
 import type { Report } from './report.ts';
 import { escapeHtml, svgOf } from './svg.ts';
-import { reasonsOf, type Table, tablesOf } from './table.ts';
+import { reasonsOf, type Table, tablesOf, targetTable } from './table.ts';
 
 const STYLE = `
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #222; }
@@ -29,6 +29,7 @@ export function formatHtml(report: Report): string {
   const reasons = reasonsOf(report).map(
     ({ why, labels }) => `<li>${escapeHtml(why)}<br><small>${escapeHtml(labels.join('; '))}</small></li>`,
   );
+  const targets = targetTable(report);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -46,6 +47,7 @@ ${plotsOf(report).map(svgOf).join('\n')}
 </div>
 <h2>Figures</h2>
 ${tablesOf(report).map(tableHtml).join('\n<br>\n')}
+${targets.rows.length === 0 ? '' : `<h2>Targets</h2>\n${tableHtml(targets)}`}
 ${reasons.length === 0 ? '' : `<h2>Not measured</h2>\n<ul>\n${reasons.join('\n')}\n</ul>`}
 </body>
 </html>

@@ -5,7 +5,7 @@ import { cyclesPerPacket, whyNoCycles } from './cycles.ts';
 import { busyPairPlan } from './idle-plans.ts';
 import { LATENCIES, type Latency, latencyLabel } from './latencies.ts';
 import { LatencyMeter } from './latency.ts';
-import { LIMITS, limitLabel, sampleLimit } from './limits.ts';
+import { LIMITS, type LimitName, limitLabel, sampleLimit, whyNoCoreToCore } from './limits.ts';
 import { type MeasureOptions, measure, type Rates } from './measure.ts';
 import { measureMemoryPerPort } from './memory.ts';
 import { PEERS } from './peers/list.ts';
@@ -25,7 +25,6 @@ import {
   SIZES,
   SWITCH_PORTS,
 } from './scenarios.ts';
-
 import { VmFleet } from './vm-fleet.ts';
 
 export interface Program {
@@ -35,8 +34,8 @@ export interface Program {
   close(): Promise<void>;
 }
 
-function limitItems({ seconds }: MeasureOptions): Item<Sample>[] {
-  return LIMITS.map(({ name }) => ({
+function limitItems(names: readonly LimitName[], { seconds }: MeasureOptions): Item<Sample>[] {
+  return names.map((name) => ({
     label: limitLabel(name),
     run: async () => ({ value: await sampleLimit(name, seconds) }),
   }));
@@ -114,6 +113,7 @@ export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEER
   const byPeer = peers.map((peer) => ({ peer, items: peerItems(peer, options) }));
   // Each with what only tells at run time whether it can be had.
   const optional = [
+    { items: limitItems(['core-to-core'], options), whyNot: async () => whyNoCoreToCore() },
     {
       items: [
         ...vmItems(fleet, options),
@@ -129,7 +129,10 @@ export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEER
   ];
   return {
     items: [
-      ...limitItems(options),
+      ...limitItems(
+        LIMITS.map(({ name }) => name).filter((name) => name !== 'core-to-core'),
+        options,
+      ),
       ...pathItems(options),
       ...latencyItems(
         meter,

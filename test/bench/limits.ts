@@ -1,30 +1,51 @@
 // The machine's limits, and which of them bounds a scenario.
+import { availableParallelism } from 'node:os';
 import { type LimitName, measureLimit } from '../../native/limits.ts';
 import { slotsOf } from './plans.ts';
 import type { Scenario } from './scenarios.ts';
 
 export type { LimitName } from '../../native/limits.ts';
 
-export interface LimitInfo {
-  readonly name: LimitName;
-  readonly unit: 'slots' | 'bytes';
+/** Rates bound what a path can do. */
+export type RateLimitName = 'slots' | 'slots+copy' | 'memory';
+/** Times do not: they tell what kind of machine the rates are from. */
+export type TimeLimitName = Exclude<LimitName, RateLimitName>;
+
+interface LimitInfo<Name, Unit> {
+  readonly name: Name;
+  readonly unit: Unit;
   readonly meaning: string;
 }
 
-export const LIMITS: readonly LimitInfo[] = [
+export const RATE_LIMITS: readonly LimitInfo<RateLimitName, 'slots' | 'bytes'>[] = [
   { name: 'slots', unit: 'slots', meaning: 'two threads passing slots through a ring' },
   { name: 'slots+copy', unit: 'slots', meaning: 'the same with a 60-byte copy' },
   { name: 'memory', unit: 'bytes', meaning: 'memory bandwidth, one thread copying' },
 ];
 
+/** Of one round trip or one change. */
+export const TIME_LIMITS: readonly LimitInfo<TimeLimitName, 'ns'>[] = [
+  { name: 'core-to-core', unit: 'ns', meaning: 'a cache line from the first CPU to the second and back' },
+  { name: 'switch', unit: 'ns', meaning: 'a change of one CPU from one thread to another' },
+];
+
+export const LIMITS = [...RATE_LIMITS, ...TIME_LIMITS];
+
 export const limitLabel = (name: LimitName): string => `limit ${name}`;
 
+/** What is done per second, or how many ns it takes. */
 export async function sampleLimit(name: LimitName, seconds: number): Promise<number> {
-  return (await measureLimit(name, seconds)).perSecond;
+  const { perSecond } = await measureLimit(name, seconds);
+  return TIME_LIMITS.some((limit) => limit.name === name) ? 1e9 / perSecond : perSecond;
+}
+
+/** @return why a round trip between two CPUs cannot be had here; undefined when it can. */
+export function whyNoCoreToCore(cpus = availableParallelism()): string | undefined {
+  return cpus < 2 ? 'there is one CPU: a cache line has nowhere to go' : undefined;
 }
 
 /** What the machine did per second in one round. */
-export type LimitRates = Readonly<Record<LimitName, number>>;
+export type LimitRates = Readonly<Record<RateLimitName, number>>;
 
 /** Packets per second that one pair of threads could pass at best, as far as the limits tell. */
 export function bound(scenario: Scenario, rates: LimitRates): number {

@@ -1,6 +1,6 @@
 // Which plots a report is shown as.
 import type { LatencyRow } from './latency-rows.ts';
-import { bound, type LimitRates } from './limits.ts';
+import { bound, type LimitRates, RATE_LIMITS } from './limits.ts';
 import type { Report } from './report.ts';
 import type { ResultRow } from './result-rows.ts';
 import { type PathName, SIZES } from './scenarios.ts';
@@ -38,8 +38,9 @@ function variation(rows: readonly ResultRow[], varied: 'size' | 'rings' | 'burst
 
 /** What the machine's limits allow one pair of threads, with and without a copy. */
 function limitSeries({ limits }: Report): Series[] {
-  if (limits.length < 3) return [];
-  const rates = Object.fromEntries(limits.map(({ name, mps }) => [name, mps.median])) as LimitRates;
+  const found = limits.flatMap((row) => (row.unit === 'ns' ? [] : [[row.name, row.mps.median] as const]));
+  if (found.length < RATE_LIMITS.length) return [];
+  const rates = Object.fromEntries(found) as LimitRates;
   const line = (name: string, path: PathName): Series => ({
     name,
     dashed: true,

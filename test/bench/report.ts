@@ -2,7 +2,14 @@
 import { cpus, release } from 'node:os';
 import { type CostRow, costRows } from './cost-rows.ts';
 import { type LatencyRow, latencyRows } from './latency-rows.ts';
-import { LIMITS, type LimitName, type LimitRates, limitLabel } from './limits.ts';
+import {
+  type LimitRates,
+  limitLabel,
+  RATE_LIMITS,
+  type RateLimitName,
+  TIME_LIMITS,
+  type TimeLimitName,
+} from './limits.ts';
 import { type PeerRow, peerRows } from './peer-rows.ts';
 import type { Peer } from './peers/peer.ts';
 import { type ResultRow, resultRows } from './result-rows.ts';
@@ -10,13 +17,13 @@ import type { Outcome } from './rounds.ts';
 import type { Sample, SamplesOf } from './sample.ts';
 import type { Scenario } from './scenarios.ts';
 import { type Stat, statOf } from './statistics.ts';
+import { type TargetRow, targetRows } from './targets.ts';
 
-export interface LimitRow {
-  readonly name: LimitName;
-  readonly unit: 'slots' | 'bytes';
+export type LimitRow =
   /** Millions per second. */
-  readonly mps: Stat;
-}
+  | { readonly name: RateLimitName; readonly unit: 'slots' | 'bytes'; readonly mps: Stat }
+  /** Of one round trip or one change. */
+  | { readonly name: TimeLimitName; readonly unit: 'ns'; readonly ns: Stat };
 
 export interface Report {
   readonly time: string;
@@ -33,6 +40,7 @@ export interface Report {
   readonly peers: readonly PeerRow[];
   readonly latency: readonly LatencyRow[];
   readonly cost: readonly CostRow[];
+  readonly targets: readonly TargetRow[];
   /** By label: why it has no row. */
   readonly failures: Readonly<Record<string, string>>;
 }
@@ -46,33 +54,47 @@ export interface Run {
 
 export function makeReport({ samples, failures }: Outcome<Sample>, run: Run): Report {
   const of: SamplesOf = (label) => samples.get(label) ?? [];
-  const limits = LIMITS.flatMap(({ name, unit }): LimitRow[] => {
-    const mps = statOf(of(limitLabel(name)), ({ value }) => value, 1e-6, 3);
-    return mps === undefined ? [] : [{ name, unit, mps }];
-  });
   const machine = {
     cpu: cpus()[0]?.model ?? 'unknown',
     cpus: cpus().length,
     kernel: release(),
     node: process.version,
   };
-  return {
-    time: new Date().toISOString(),
-    machine,
-    seconds: run.seconds,
-    rounds: run.rounds,
-    limits,
+  const measured = {
+    limits: limitRows(of),
     results: resultRows(run.scenarios, { of, limits: limitsByRound(of), peers: run.peers }),
     peers: peerRows(run.peers, of),
     latency: latencyRows(of),
     cost: costRows(of),
     failures: Object.fromEntries(failures),
   };
+  return {
+    time: new Date().toISOString(),
+    machine,
+    seconds: run.seconds,
+    rounds: run.rounds,
+    ...measured,
+    targets: targetRows(measured),
+  };
 }
 
-/** The limits as they were in each round that has measured all of them. */
+function limitRows(of: SamplesOf): LimitRow[] {
+  const stat = (name: LimitRow['name'], factor: number) =>
+    statOf(of(limitLabel(name)), ({ value }) => value, factor, 3);
+  const rates = RATE_LIMITS.flatMap(({ name, unit }): LimitRow[] => {
+    const mps = stat(name, 1e-6);
+    return mps === undefined ? [] : [{ name, unit, mps }];
+  });
+  const times = TIME_LIMITS.flatMap(({ name, unit }): LimitRow[] => {
+    const ns = stat(name, 1);
+    return ns === undefined ? [] : [{ name, unit, ns }];
+  });
+  return [...rates, ...times];
+}
+
+/** The rates as they were in each round that has measured all of them. */
 function limitsByRound(of: SamplesOf): LimitRates[] {
-  const each = LIMITS.map(({ name }) => ({ name, samples: of(limitLabel(name)) }));
+  const each = RATE_LIMITS.map(({ name }) => ({ name, samples: of(limitLabel(name)) }));
   const rounds = Math.min(...each.map(({ samples }) => samples.length));
   return Array.from(
     { length: rounds },

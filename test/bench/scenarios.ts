@@ -63,7 +63,7 @@ function modelScenarios(path: PairPath): Scenario[] {
   const base: Scenario = { path, ...BASE };
   return [
     ...withSizes(base, SIZES, 'none'),
-    ...withSizes(base, STAMPED_SIZES, 'stamp'),
+    ...withSizes(base, SIZES, 'stamp'),
     ...withSizes(base, SIZES, 'full'),
     ...withRingsAndBursts(base),
   ];
@@ -71,7 +71,12 @@ function modelScenarios(path: PairPath): Scenario[] {
 
 function valeScenarios(path: PathName): Scenario[] {
   const base: Scenario = { path, ...BASE };
-  return [...withSizes(base, SIZES, 'none'), ...withSizes(base, STAMPED_SIZES, 'full')];
+  return [
+    ...withSizes(base, SIZES, 'none'),
+    ...withSizes(base, STAMPED_SIZES, 'stamp'),
+    ...withSizes(base, STAMPED_SIZES, 'full'),
+    ...withRingsAndBursts(base),
+  ];
 }
 
 function vmScenarios(path: PairPath): Scenario[] {

@@ -3,6 +3,7 @@ import type { CostRow } from './cost-rows.ts';
 import { LIMITS } from './limits.ts';
 import type { Report } from './report.ts';
 import type { Stat } from './statistics.ts';
+import type { TargetRow } from './targets.ts';
 
 /** Columns as wide as their widest cell; the first one to the left, the others to the right. */
 export function align(rows: readonly (readonly string[])[]): string {
@@ -24,10 +25,10 @@ const stat = ({ median, min, max }: Stat, digits: number): string[] =>
 function limitTable({ limits }: Report): Table {
   return {
     head: ['limit of this machine', 'median', 'min', 'max', 'unit'],
-    rows: limits.map(({ name, unit, mps }) => [
-      LIMITS.find((limit) => limit.name === name)!.meaning,
-      ...stat(mps, 1),
-      `M${unit}/s`,
+    rows: limits.map((row) => [
+      LIMITS.find(({ name }) => name === row.name)!.meaning,
+      ...stat(row.unit === 'ns' ? row.ns : row.mps, 1),
+      row.unit === 'ns' ? 'ns' : `M${row.unit}/s`,
     ]),
   };
 }
@@ -102,7 +103,21 @@ function costTable({ cost }: Report): Table {
   return { head: ['cost', 'median', 'min', 'max', 'unit'], rows: cost.map(costCells) };
 }
 
-/** Those that have rows. */
+function targetCells({ name, wanted, measured, unit, of, met, why }: TargetRow): string[] {
+  if (measured === null) return [name, wanted ?? '', 'not measured', '', why!.split('\n')[0]!];
+  const verdict = met === null ? '' : met ? 'yes' : 'no';
+  return [name, wanted ?? '', `${measured.toFixed(2)} ${unit}`, verdict, of ?? ''];
+}
+
+/** Of what was selected: --only for one thing does not ask for all the others. */
+export function targetTable({ targets }: Report): Table {
+  return {
+    head: ['target', 'wanted', 'measured', 'met', 'by, or why not'],
+    rows: targets.filter(({ selected }) => selected).map(targetCells),
+  };
+}
+
+/** Those that have rows; the targets come by themselves. */
 export function tablesOf(report: Report): Table[] {
   const tables = [limitTable, resultTable, peerTable, latencyTable, costTable];
   return tables.map((table) => table(report)).filter(({ rows }) => rows.length > 0);
@@ -122,5 +137,7 @@ export function formatReport(report: Report): string {
     const more = labels.length > 1 ? ` and ${labels.length - 1} more` : '';
     parts.push(`not measured: ${labels[0]}${more}: ${why}\n`);
   }
+  const targets = targetTable(report);
+  if (targets.rows.length > 0) parts.push(align([targets.head, ...targets.rows]));
   return parts.join('\n');
 }

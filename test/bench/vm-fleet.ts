@@ -5,7 +5,7 @@ import { TestHost } from '../harness/host.ts';
 import { Vm } from '../harness/vm.ts';
 import { cpusBetween, readCpu } from './cpu.ts';
 import { checkTraffic } from './guests.ts';
-import type { Latency } from './latencies.ts';
+import type { Latency, Timed } from './latencies.ts';
 import type { Pinged } from './latency.ts';
 import { count, type MeasureOptions, type Rates, ratesBetween, readAt } from './measure.ts';
 import type { Percentiles } from './sample.ts';
@@ -47,23 +47,23 @@ export class VmFleet {
     }
   }
 
-  /** Round trips between the two. */
+  /** Round trips between the two, or the host's part as one of them sees it. */
   async ping(latency: Latency, rate: number | undefined, seconds: number): Promise<Pinged> {
     await this.start();
     const { vms } = await this.#running!;
     const { echo, ping } = vmPingOf(latency, rate, seconds);
-    const echoing = new RunningOrder(vms.get(echo.vm)!, echo);
+    const echoing = echo && new RunningOrder(vms.get(echo.vm)!, echo);
     // A ping that finds nobody is lost.
-    await sleep(ECHO_START_MS);
-    const result = await vms.get(ping.vm)!.agent(ping.command);
-    const { corrupt } = (await echoing.done).received as { corrupt: number };
-    const [sent, received] = [result.sent, result.received] as { packets: number; corrupt?: number }[];
-    if (corrupt > 0 || received!.corrupt! > 0) throw new Error(`${echoing.name}: packets came altered`);
-    const took = Number(result.seconds);
+    if (echoing) await sleep(ECHO_START_MS);
+    const result = (await vms.get(ping.vm)!.agent(ping.command)) as AgentResult & PingResult;
+    const echoed = (await echoing?.done) as (AgentResult & Pick<PingResult, 'received'>) | undefined;
+    const { sent, received, seconds: took } = result;
+    if (received.corrupt > 0 || (echoed && echoed.received.corrupt > 0))
+      throw new Error(`${ping.vm}: ${ping.command}: packets came altered`);
     return {
-      sent: sent!.packets / took,
-      received: received!.packets / took,
-      percentiles: result.roundTrip as Percentiles,
+      sent: sent.packets / took,
+      received: received.packets / took,
+      percentiles: timesOf(latency.timed, result),
     };
   }
 
@@ -72,6 +72,29 @@ export class VmFleet {
     if (!running) return;
     await Promise.all([...running.vms.values()].map((vm) => vm.stop()));
     await running.host.close();
+  }
+}
+
+/** What an agent says of a ping. */
+interface PingResult {
+  readonly sent: { readonly packets: number };
+  readonly received: { readonly packets: number; readonly corrupt: number };
+  readonly seconds: number;
+  readonly roundTrip: Percentiles;
+  readonly service: Percentiles;
+  readonly kicked: Percentiles;
+}
+
+function timesOf(timed: Timed, { roundTrip, service, kicked }: PingResult): Percentiles {
+  switch (timed) {
+    case 'round-trip':
+      return roundTrip;
+    case 'publish-to-service':
+      return service;
+    case 'kick-to-service':
+      return kicked;
+    case 'packet-to-interrupt':
+      throw new RangeError(`${timed}: two VMs have no common clock`);
   }
 }
 

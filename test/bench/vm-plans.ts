@@ -1,6 +1,6 @@
 // The two real VMs that all measurements share: their devices, and what each agent is told for a scenario.
 import { stringify } from 'yaml';
-import { type Latency, POLICIES } from './latencies.ts';
+import { LATENCIES, type Latency, POLICIES } from './latencies.ts';
 import { type Counted, macOf, PATIENCE_US, slotsOf } from './plans.ts';
 import {
   ONE_BUFFER_SIZES,
@@ -36,6 +36,15 @@ const SOURCES = [
 
 const wide = () => ({ 'tx-rings': RINGS_MAX, 'rx-rings': RINGS_MAX });
 
+/** A sink for each way of being served on its own: polled, or parked behind a doorbell of either kind. */
+const servedSink = ({ policy, bar0 }: Pick<Latency, 'policy' | 'bar0'>): string =>
+  `null:${policy}_${bar0 ?? 'io'}`;
+const SERVED = new Map(
+  LATENCIES.filter(({ vm, path }) => vm && path === 'null').map((latency) => [servedSink(latency), latency]),
+);
+/** One packet at a time is in them, and the region's buffers are few. */
+const SHORT = { 'tx-slots': 64, 'rx-slots': 64 };
+
 const PORTS: Readonly<Record<string, object>> = {
   [sinkName('none')]: { 'tx-rings': RINGS_MAX },
   [sinkName('stamp')]: { sink: { verify: true, payload: 'stamp' } },
@@ -50,6 +59,7 @@ const PORTS: Readonly<Record<string, object>> = {
   'p}1': wide(),
   'vale0:1': wide(),
   'vale0:2': wide(),
+  ...Object.fromEntries([...SERVED.keys()].map((port) => [port, SHORT])),
 };
 
 /** A pipe for each policy: what is served in one way is timed in that way. */
@@ -77,7 +87,8 @@ const vmConfig = (name: VmName) => ({
   devices: VM_PORTS[name].map((port, i) => ({
     port,
     mac: macOf(i + (name === 'vm1' ? 0 : 128)),
-    policy: POLICY_OF.get(port) ?? 'adaptive',
+    policy: POLICY_OF.get(port) ?? SERVED.get(port)?.policy ?? 'adaptive',
+    bar0: SERVED.get(port)?.bar0 ?? 'io',
   })),
 });
 
@@ -169,17 +180,28 @@ const AGENT_WAITS: Readonly<Record<Latency['policy'], string>> = {
 
 /** @param rate packets per second; undefined: as many as go */
 export function vmPingOf(
-  { policy }: Latency,
+  latency: Latency,
   rate: number | undefined,
   seconds: number,
-): { echo: Order; ping: Order } {
+): { echo?: Order; ping: Order } {
+  const { policy } = latency;
+  if (latency.path === 'null') return { ping: serviceOrder(latency, rate, seconds) };
   const [near, far] = [timedPipe(policy, '{'), timedPipe(policy, '}')];
   const waits = AGENT_WAITS[policy];
   const limits = `--seconds ${seconds + RECEIVER_EXTRA_SECONDS} --idle-ms ${RECEIVER_IDLE_MS}`;
-  const pace = rate === undefined ? '' : ` --rate ${Math.round(rate)}`;
   const ping = `ping --device ${deviceOf('vm1', near)} --seconds ${seconds} --dst ${macOfPort('vm2', far)}`;
   return {
     echo: { vm: 'vm2', command: `echo --device ${deviceOf('vm2', far)} --payload stamp ${limits} ${waits}` },
-    ping: { vm: 'vm1', command: `${ping}${pace} ${waits}` },
+    ping: { vm: 'vm1', command: `${ping}${paceOf(rate)} ${waits}` },
   };
+}
+
+const paceOf = (rate: number | undefined): string =>
+  rate === undefined ? '' : ` --rate ${Math.round(rate)}`;
+
+/** Nobody answers: the guest sleeps until the next packet is due, so that each finds the host at rest. */
+function serviceOrder(latency: Latency, rate: number | undefined, seconds: number): Order {
+  const device = deviceOf('vm1', servedSink(latency));
+  const ping = `ping --device ${device} --seconds ${seconds} --dst ${NOBODY}${paceOf(rate)}`;
+  return { vm: 'vm1', command: `${ping} ${AGENT_WAITS.notify}` };
 }

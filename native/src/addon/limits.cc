@@ -26,6 +26,10 @@ class Measurement final : public Napi::AsyncWorker {
   void Execute() override { measured_ = limits::Measure(limit_, seconds_); }
 
   void OnOK() override {
+    if (!measured_.error.empty()) {
+      deferred_.Reject(Napi::Error::New(Env(), "measureLimit: " + measured_.error).Value());
+      return;
+    }
     if (measured_.wrong != 0) {
       deferred_.Reject(Napi::Error::New(Env(), "measureLimit: what arrived is not what was sent").Value());
       return;
@@ -46,6 +50,8 @@ std::optional<Limit> LimitOf(const std::string& name) {
   if (name == "slots") return Limit::kSlots;
   if (name == "slots+copy") return Limit::kSlotsWithCopy;
   if (name == "memory") return Limit::kMemory;
+  if (name == "core-to-core") return Limit::kCoreToCore;
+  if (name == "switch") return Limit::kSwitch;
   return {};
 }
 
@@ -55,7 +61,8 @@ Napi::Value MeasureLimit(const Napi::CallbackInfo& info) {
   if (!GetString(info[0], "limit", &name)) return {};
   const std::optional<Limit> limit = LimitOf(name);
   if (!limit) {
-    Napi::RangeError::New(env, "limit '" + name + "': must be 'slots', 'slots+copy' or 'memory'")
+    Napi::RangeError::New(
+        env, "limit '" + name + "': must be 'slots', 'slots+copy', 'memory', 'core-to-core' or 'switch'")
         .ThrowAsJavaScriptException();
     return {};
   }

@@ -34,8 +34,4 @@ Measured MeasureMemory(double seconds) {
   return measured;
 }
 
-Measured Measure(Limit limit, double seconds) {
-  return limit == Limit::kMemory ? MeasureMemory(seconds) : MeasureRing(limit == Limit::kSlotsWithCopy, seconds);
-}
-
 }  // namespace ptnet::limits

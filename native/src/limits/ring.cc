@@ -3,19 +3,17 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <thread>
 
-#include "datapath/clock.h"
 #include "forward/copy.h"
 #include "limits/limits.h"
+#include "limits/threads.h"
 #include "memory/layout.h"
 
 namespace ptnet::limits {
 namespace {
 
-constexpr double kWarmUpShare = 0.2;          // of the time measured
 constexpr uint32_t kSpinsBeforeYield = 512;   // as the driver model: the other thread may need this very core
 constexpr uint64_t kMark = 0x70746e65746d6170;
 
@@ -84,27 +82,21 @@ void Receive(Shared& ring, const Buffers& from, const Buffers& to, uint64_t* wro
   *wrong = bad;
 }
 
-void SleepFor(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
-
 }  // namespace
 
 Measured MeasureRing(bool copy, double seconds) {
   auto ring = std::make_unique<Shared>();
   const Buffers from = NewBuffers(), to = NewBuffers();
-  Measured measured{};
+  uint64_t wrong = 0;
   std::thread receiver([&] {
-    copy ? Receive<true>(*ring, from, to, &measured.wrong) : Receive<false>(*ring, from, to, &measured.wrong);
+    copy ? Receive<true>(*ring, from, to, &wrong) : Receive<false>(*ring, from, to, &wrong);
   });
   std::thread sender([&] { Send(*ring); });
-  SleepFor(seconds * kWarmUpShare);
-  const uint64_t first = ring->tail.load(std::memory_order_relaxed), start = NowNs();
-  SleepFor(seconds);
-  const uint64_t last = ring->tail.load(std::memory_order_relaxed), end = NowNs();
+  Measured measured = CountFor(seconds, ring->tail);
   ring->stop.store(true, std::memory_order_relaxed);
   sender.join();
   receiver.join();
-  measured.count = last - first;
-  measured.seconds = static_cast<double>(end - start) / 1e9;
+  measured.wrong = wrong;
   return measured;
 }
 

@@ -25,8 +25,19 @@ test('fewer packets, longer latencies and more cost are regressions; the machine
   expect(verdict('idle rings=50')).toBe('regression');
   expect(verdict('vale-ports ports=254')).toBe('regression');
   expect(verdict('limit slots')).toBe('same');
+  expect(verdict('limit switch')).toBe('regression');
   expect(hasRegression(changes)).toBe(true);
   expect(formatChanges(changes)).toContain('regression');
+});
+
+test('a slower machine is shown, and fails nothing', () => {
+  const changes = compare(
+    { ...before, results: [], latency: [], cost: [] },
+    { ...sampleReport(0.1), results: [], latency: [], cost: [] },
+  );
+  const worse = changes.filter(({ verdict }) => verdict === 'regression');
+  expect(worse.map(({ label }) => label)).toEqual(['limit switch']);
+  expect(hasRegression(changes)).toBe(false);
 });
 
 test('the other way round they are improvements', () => {

@@ -10,12 +10,17 @@ test('the page has the plots and the figures, and needs nothing else', () => {
     expect(page).toContain(title);
   for (const unit of ['Mpps', 'µs', '% of a CPU', 'bytes of a packet']) expect(page).toContain(unit);
   expect(page).toContain('<td>guest-to-guest-vale</td>');
+  expect(page).toContain('<td>a change of one CPU from one thread to another</td><td>55.0</td>');
+  expect(page).toContain('<h2>Targets</h2>');
+  expect(page).toContain(
+    '<td>VALE both ways, 60 bytes, of one way</td><td>&gt;= 80 %</td><td>150.00 %</td><td>yes</td>',
+  );
   expect(page).toContain('no &lt;QEMU&gt; &amp; &quot;so on&quot;');
   expect(page).not.toMatch(/https?:|<script|<link|NaN|Infinity|undefined/);
 });
 
 test('a report without anything is a page too', () => {
-  const empty = { ...sampleReport(), limits: [], results: [], peers: [], latency: [], cost: [] };
+  const empty = { ...sampleReport(), limits: [], results: [], peers: [], latency: [], cost: [], targets: [] };
   expect(formatHtml(empty)).not.toMatch(/<svg|<table|NaN/);
 });
 

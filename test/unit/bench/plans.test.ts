@@ -7,7 +7,7 @@ import { latencyPlanOf } from '../../bench/latency-plans.ts';
 import { residentBytes } from '../../bench/memory.ts';
 import { planOf } from '../../bench/plans.ts';
 import { labelOf, SCENARIOS } from '../../bench/scenarios.ts';
-import { fleetConfig, vmPlanOf } from '../../bench/vm-plans.ts';
+import { fleetConfig, vmPingOf, vmPlanOf } from '../../bench/vm-plans.ts';
 
 const parse = (yaml: string) => parseConfig(yaml, 'plan.yaml');
 
@@ -30,6 +30,23 @@ test('the fleet has the ports of every scenario in VMs', () => {
     for (const { port } of [...plan.sent, ...plan.received]) expect(ports).toHaveProperty([port]);
     for (const order of [plan.receiver, plan.sender])
       expect(order?.command ?? '').not.toContain('--device -1');
+  }
+});
+
+test('a VM that times the host pings a port that is served as the label says', () => {
+  const { vms } = parse(fleetConfig());
+  const timed = LATENCIES.filter(({ vm, path }) => vm && path === 'null');
+  expect(timed.map(latencyLabel)).toEqual([
+    'latency vm publish-to-service null policy=poll load=idle',
+    'latency vm kick-to-service null bar0=io policy=notify load=idle',
+    'latency vm kick-to-service null bar0=mem policy=notify load=idle',
+  ]);
+  for (const latency of timed) {
+    const { echo, ping } = vmPingOf(latency, 4000, 1);
+    expect(echo).toBeUndefined();
+    expect(ping.vm).toBe('vm1');
+    const device = vms.vm1!.devices[Number(/--device (\d+)/.exec(ping.command)![1])];
+    expect(device).toMatchObject({ policy: latency.policy, bar0: latency.bar0 ?? 'io' });
   }
 });
 

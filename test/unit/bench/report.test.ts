@@ -55,6 +55,20 @@ test('costs have the unit of their kind', () => {
   });
 });
 
+test('limits: rates are in millions, times in ns, and a time is no rate that bounds a path', () => {
+  const limit = (name: string) => report.limits.find((candidate) => candidate.name === name);
+  expect(limit('slots')).toEqual({
+    name: 'slots',
+    unit: 'slots',
+    mps: { median: 200, min: 100, max: 400 },
+  });
+  expect(limit('switch')).toEqual({ name: 'switch', unit: 'ns', ns: { median: 55, min: 50, max: 60 } });
+  // One that cannot be measured takes no share away.
+  expect(limit('core-to-core')).toBeUndefined();
+  expect(row('guest-to-guest-vale', 60).ofLimit).toBeCloseTo(6);
+  expect(formatReport(report)).toMatch(/a change of one CPU .* 55\.0 +50\.0 +60\.0 +ns\n/);
+});
+
 test('a reason that many share is printed once', () => {
   const text = formatReport(
     sampleReport(1, [

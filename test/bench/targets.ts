@@ -1,0 +1,273 @@
+// What the benchmark is to show on a machine with two CPUs, as data, and how much of it a report shows.
+import { costLabel, costStat } from './cost-rows.ts';
+import { LATENCIES, type Latency, latencyLabel } from './latencies.ts';
+import { type LatencyRow, latencyRowLabel } from './latency-rows.ts';
+import { limitLabel } from './limits.ts';
+import { peerLabel } from './peers/peer.ts';
+import type { Report } from './report.ts';
+import type { ResultRow } from './result-rows.ts';
+import {
+  idleLabel,
+  labelOf,
+  type PathName,
+  portsLabel,
+  rowLabel,
+  SCENARIOS,
+  type Scenario,
+} from './scenarios.ts';
+
+export interface TargetRow {
+  readonly name: string;
+  /** Null: a figure that belongs to a target and is not one. */
+  readonly wanted: string | null;
+  /** Null: not measured. */
+  readonly measured: number | null;
+  readonly unit: Unit;
+  /** The label that was measured; where several will do, that of the best. */
+  readonly of: string | null;
+  /** Null when nothing was measured or nothing is wanted. */
+  readonly met: boolean | null;
+  /** Why it was not measured. */
+  readonly why: string | null;
+  /** Whether anything of it was part of the run, beside the limits, which always are. */
+  readonly selected: boolean;
+}
+
+/** `points`: of a percentage. */
+type Unit = '%' | 'x' | 'µs' | 'points';
+type Wanted = { readonly is: '>=' | '<=' | '<'; readonly bound: number };
+
+interface Target {
+  readonly name: string;
+  readonly wanted: Wanted | null;
+  readonly unit: Unit;
+  /** Labels of what is measured: the best one counts. */
+  readonly anyOf: readonly string[];
+  /** Labels of what it is compared with. */
+  readonly against: readonly string[];
+  /** From the row with that label. */
+  figure(figures: Figures, label: string): number | undefined;
+}
+
+/** Medians, by label. */
+interface Figures {
+  readonly results: ReadonlyMap<string, ResultRow>;
+  readonly latency: ReadonlyMap<string, LatencyRow>;
+  readonly cost: ReadonlyMap<string, number>;
+}
+
+const atLeast = (bound: number): Wanted => ({ is: '>=', bound });
+const atMost = (bound: number): Wanted => ({ is: '<=', bound });
+const below = (bound: number): Wanted => ({ is: '<', bound });
+
+const BASE = { vm: false, size: 60, rings: 1, burst: 256, payload: 'none' } as const;
+const path = (name: PathName, more: Partial<Scenario> = {}): string =>
+  labelOf({ ...BASE, path: name, ...more });
+
+/** With each number of rings. */
+const PIPES = SCENARIOS.filter(
+  (scenario) => labelOf(scenario) === path('guest-to-guest-pipe', { rings: scenario.rings }),
+).map(labelOf);
+
+/** A share of a limit, of the same rounds. Without the limit there is none, and the row says 0. */
+function ofLimit(name: string, limit: 'slots' | 'slots+copy', anyOf: readonly string[]): Target {
+  return {
+    name,
+    wanted: atLeast(70),
+    unit: '%',
+    anyOf,
+    against: [limitLabel(limit)],
+    figure: ({ results }, label) => percent(results.get(label)?.ofLimit || undefined),
+  };
+}
+
+const percent = (share: number | undefined): number | undefined =>
+  share === undefined ? undefined : share * 100;
+
+/** How many times as fast as a peer was in the same rounds. */
+function vsPeer(name: string, peer: string, wanted: Wanted | null, anyOf: readonly string[]): Target {
+  return {
+    name: `${name}, times ${peer}`,
+    wanted,
+    unit: 'x',
+    anyOf,
+    against: [peerLabel(peer, BASE.size)],
+    figure: ({ results }, label) => results.get(label)?.vsPeer[peer],
+  };
+}
+
+function bothWays(size: number): Target {
+  return {
+    name: `VALE both ways, ${size} bytes, of one way`,
+    wanted: atLeast(80),
+    unit: '%',
+    anyOf: [path('vale-duplex', { size })],
+    against: [path('guest-to-guest-vale', { size })],
+    figure: ({ results }, label) => percent(results.get(label)?.vsOneWay),
+  };
+}
+
+/** testpmd's sender writes headers and its receiver looks at none: stamps are told too, though none are asked for. */
+const inVm = (name: PathName, peer: string): Target[] => [
+  vsPeer(`VM ${name}, 60 bytes`, peer, atLeast(8), [path(name, { vm: true })]),
+  vsPeer(`VM ${name}, 60 bytes, stamped`, peer, null, [path(name, { vm: true, payload: 'stamp' })]),
+];
+
+const MANY_PORTS = 254;
+const manyPorts: Target = {
+  name: `VALE with ${MANY_PORTS} ports, of one with 2`,
+  wanted: atLeast(95),
+  unit: '%',
+  anyOf: [portsLabel(MANY_PORTS)],
+  against: [portsLabel(2)],
+  figure: ({ cost }, label) => {
+    const [many, two] = [cost.get(label), cost.get(portsLabel(2))];
+    return many === undefined || !two ? undefined : (many / two) * 100;
+  },
+};
+
+type Timed = Pick<Latency, 'timed' | 'path' | 'policy' | 'bar0'>;
+
+/** With driver models, at rest. */
+function latency(name: string, wanted: Wanted, figure: 'p50' | 'p99', timed: Timed): Target {
+  const matches = (each: Latency) =>
+    !each.vm &&
+    each.load === 'idle' &&
+    (['timed', 'path', 'policy', 'bar0'] as const).every((key) => each[key] === timed[key]);
+  return {
+    name: `${name}, ${figure}`,
+    wanted,
+    unit: 'µs',
+    anyOf: LATENCIES.filter(matches).map(latencyLabel),
+    against: [],
+    figure: (figures, label) => figures.latency.get(label)?.[figure].median,
+  };
+}
+
+const kickToService = (bar0: 'io' | 'mem'): Target => {
+  const timed = { timed: 'kick-to-service', path: 'null', policy: 'notify', bar0 } as const;
+  return latency(`kick to service when parked, bar0=${bar0}`, below(50), 'p99', timed);
+};
+
+const MANY_RINGS = 1000;
+const idle: readonly Target[] = [
+  {
+    name: `idle host, ${MANY_RINGS} rings, of a CPU`,
+    wanted: below(1),
+    unit: '%',
+    anyOf: [idleLabel(MANY_RINGS)],
+    against: [],
+    figure: ({ cost }, label) => cost.get(label),
+  },
+  {
+    name: `idle host, ${MANY_RINGS} rings, above 2 rings`,
+    wanted: atMost(0.5),
+    unit: 'points',
+    anyOf: [idleLabel(MANY_RINGS)],
+    against: [idleLabel(2)],
+    figure: ({ cost }, label) => {
+      const [many, few] = [cost.get(label), cost.get(idleLabel(2))];
+      return many === undefined || few === undefined ? undefined : many - few;
+    },
+  },
+];
+
+const VALE = [path('guest-to-guest-vale')];
+const VHOST_USER = 'testpmd-vhost-user';
+
+export const TARGETS: readonly Target[] = [
+  ofLimit('pipe, 60 bytes, best of the rings, of the slot-passing limit', 'slots', PIPES),
+  vsPeer('pipe, 60 bytes, best of the rings', VHOST_USER, atLeast(6), PIPES),
+  ofLimit('VALE 1 to 1, 60 bytes, of the copying limit', 'slots+copy', VALE),
+  vsPeer('VALE 1 to 1, 60 bytes', VHOST_USER, atLeast(2.5), VALE),
+  bothWays(60),
+  bothWays(1514),
+  ...inVm('guest-to-host', 'testpmd-vm-to-host'),
+  ...inVm('host-to-guest', 'testpmd-host-to-vm'),
+  manyPorts,
+  latency('publish to service while polling', below(2), 'p50', {
+    timed: 'publish-to-service',
+    path: 'null',
+    policy: 'poll',
+  }),
+  kickToService('io'),
+  kickToService('mem'),
+  latency('round trip between two polling models, the best', below(3), 'p50', {
+    timed: 'round-trip',
+    path: 'pipe',
+    policy: 'poll',
+  }),
+  ...idle,
+];
+
+/** What targets are computed from: a report that has none yet. */
+export type Measured = Pick<Report, 'limits' | 'results' | 'peers' | 'latency' | 'cost' | 'failures'>;
+
+export function targetRows(report: Measured, targets: readonly Target[] = TARGETS): TargetRow[] {
+  const figures: Figures = {
+    results: new Map(report.results.map((row) => [rowLabel(row), row])),
+    latency: new Map(report.latency.map((row) => [latencyRowLabel(row), row])),
+    cost: new Map(report.cost.map((row) => [costLabel(row), costStat(row).stat.median])),
+  };
+  const present = new Set([
+    ...report.limits.map(({ name }) => limitLabel(name)),
+    ...report.peers.map(({ name, size }) => peerLabel(name, size)),
+    ...Object.values(figures).flatMap((rows) => [...rows.keys()]),
+  ]);
+  return targets.map((target) => targetRow(target, figures, present, report.failures));
+}
+
+function targetRow(
+  target: Target,
+  figures: Figures,
+  present: ReadonlySet<string>,
+  failures: Measured['failures'],
+): TargetRow {
+  const { name, wanted, unit, anyOf, against } = target;
+  const best = bestOf(target, figures);
+  const row = { name, wanted: wanted && `${wanted.is} ${wanted.bound} ${unit}`, unit };
+  if (best) {
+    const measured = Number(best.value.toFixed(3));
+    const met = wanted && meets(best.value, wanted);
+    return { ...row, measured, of: best.label, met, why: null, selected: true };
+  }
+  const selected = [...anyOf, ...against].some(
+    (label) => !label.startsWith('limit ') && (present.has(label) || label in failures),
+  );
+  const why = whyNot(target, present, failures);
+  return { ...row, measured: null, of: null, met: null, why, selected };
+}
+
+function bestOf({ wanted, anyOf, figure }: Target, figures: Figures) {
+  const more = wanted === null || wanted.is === '>=' ? 1 : -1;
+  return anyOf
+    .flatMap((label) => {
+      const value = figure(figures, label);
+      return value === undefined ? [] : [{ label, value }];
+    })
+    .sort((a, b) => more * (b.value - a.value))[0];
+}
+
+function meets(value: number, { is, bound }: Wanted): boolean {
+  switch (is) {
+    case '>=':
+      return value >= bound;
+    case '<=':
+      return value <= bound;
+    case '<':
+      return value < bound;
+  }
+}
+
+function whyNot(
+  { anyOf, against }: Target,
+  present: ReadonlySet<string>,
+  failures: Measured['failures'],
+): string {
+  const candidates = anyOf.some((label) => present.has(label)) ? [] : anyOf;
+  const missing = [...candidates, ...against].filter((label) => !present.has(label));
+  const failed = missing.find((label) => label in failures);
+  if (failed !== undefined) return `${failed}: ${failures[failed]}`;
+  if (missing.length > 0) return `${missing[0]} was not part of the run`;
+  return `no round has both ${anyOf[0]} and ${against[0]}`;
+}
