@@ -1,23 +1,38 @@
-// The rows of the report about what things cost: idle rings, idle ports beside a busy pair, memory, cycles.
+// The rows of the report about what things cost: idle rings, a trickle of packets, idle ports beside a busy pair,
+// memory, instructions and cycles.
 import type { SamplesOf } from './sample.ts';
 import {
   CYCLE_PATHS,
   cyclesLabel,
   IDLE_RINGS,
+  INSTRUCTION_BURSTS,
   idleLabel,
+  instructionsLabel,
   MEMORY_LABEL,
+  PAIR_PATHS,
   portsLabel,
   SWITCH_PORTS,
+  TRICKLE_POLICIES,
+  trickleLabel,
 } from './scenarios.ts';
 import { type Stat, statOf } from './statistics.ts';
 
 export type CostRow =
   /** Attached rings without traffic: percent of one CPU. */
   | { readonly name: 'idle'; readonly rings: number; readonly cpuPercent: Stat }
+  /** A guest that sends 4000 packets per second, of the host: percent of one CPU. */
+  | { readonly name: 'trickle'; readonly policy: string; readonly cpuPercent: Stat }
   /** A busy pair on a switch with so many ports, all attached: millions of packets per second. */
   | { readonly name: 'vale-ports'; readonly ports: number; readonly mpps: Stat }
   /** What one more attached port with small rings adds to the host, in KiB. */
   | { readonly name: 'memory-per-port'; readonly kib: Stat }
+  /** Of the thread that serves a path, per packet of 60 bytes: counted exactly, the same on every machine. */
+  | {
+      readonly name: 'instructions';
+      readonly path: string;
+      readonly burst: number;
+      readonly instructions: Stat;
+    }
   /** Of host and guests together, per packet that arrived. */
   | { readonly name: 'cycles'; readonly path: string; readonly cycles: Stat };
 
@@ -29,12 +44,21 @@ export function costRows(of: SamplesOf): CostRow[] {
     const cpuPercent = stat(idleLabel(rings), 100, 3);
     if (cpuPercent) rows.push({ name: 'idle', rings, cpuPercent });
   }
+  for (const policy of TRICKLE_POLICIES) {
+    const cpuPercent = stat(trickleLabel(policy), 100, 3);
+    if (cpuPercent) rows.push({ name: 'trickle', policy, cpuPercent });
+  }
   for (const ports of SWITCH_PORTS) {
     const mpps = stat(portsLabel(ports), 1e-6, 3);
     if (mpps) rows.push({ name: 'vale-ports', ports, mpps });
   }
   const kib = stat(MEMORY_LABEL, 1 / 1024, 1);
   if (kib) rows.push({ name: 'memory-per-port', kib });
+  for (const path of PAIR_PATHS)
+    for (const burst of INSTRUCTION_BURSTS) {
+      const instructions = stat(instructionsLabel(path, burst), 1, 1);
+      if (instructions) rows.push({ name: 'instructions', path, burst, instructions });
+    }
   for (const path of CYCLE_PATHS) {
     const cycles = stat(cyclesLabel(path), 1, 1);
     if (cycles) rows.push({ name: 'cycles', path, cycles });
@@ -47,10 +71,14 @@ export function costLabel(row: CostRow): string {
   switch (row.name) {
     case 'idle':
       return idleLabel(row.rings);
+    case 'trickle':
+      return trickleLabel(row.policy);
     case 'vale-ports':
       return portsLabel(row.ports);
     case 'memory-per-port':
       return MEMORY_LABEL;
+    case 'instructions':
+      return instructionsLabel(row.path, row.burst);
     case 'cycles':
       return cyclesLabel(row.path);
   }
@@ -59,11 +87,14 @@ export function costLabel(row: CostRow): string {
 export function costStat(row: CostRow): { stat: Stat; more: 'better' | 'worse' } {
   switch (row.name) {
     case 'idle':
+    case 'trickle':
       return { stat: row.cpuPercent, more: 'worse' };
     case 'vale-ports':
       return { stat: row.mpps, more: 'better' };
     case 'memory-per-port':
       return { stat: row.kib, more: 'worse' };
+    case 'instructions':
+      return { stat: row.instructions, more: 'worse' };
     case 'cycles':
       return { stat: row.cycles, more: 'worse' };
   }

@@ -1,20 +1,27 @@
-// What attached rings cost the host while nothing moves: its CPU time, as a share of one CPU.
+// What attached rings cost the host while nothing moves, or little: its CPU time, as a share of one CPU.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PolicyName } from '../../native/engine.ts';
 import { TestHost } from '../harness/host.ts';
 import { killAll, startGuests } from './guests.ts';
-import { idlePlan } from './idle-plans.ts';
+import { type IdlePlan, idlePlan, tricklePlan } from './idle-plans.ts';
 import type { MeasureOptions } from './measure.ts';
 
 /** An adaptive worker has long stopped spinning, and the guests have come to rest. */
 const SETTLE_MS = 300;
 
+export const measureIdle = (rings: number, options: MeasureOptions): Promise<number> =>
+  measureHost(idlePlan(rings), options);
+
+export const measureTrickle = (policy: PolicyName, options: MeasureOptions): Promise<number> =>
+  measureHost(tricklePlan(policy), options);
+
 /** The host runs in this process, and nothing else does meanwhile. */
-export async function measureIdle(rings: number, { seconds, signal }: MeasureOptions): Promise<number> {
-  const plan = idlePlan(rings);
+async function measureHost(plan: IdlePlan, { seconds, signal }: MeasureOptions): Promise<number> {
   const host = await TestHost.start(plan.config);
   try {
     const guests = await startGuests(host, plan.guests);
     try {
+      for (const guest of guests) guest.go();
       await sleep(SETTLE_MS, undefined, { signal });
       const cpu = process.cpuUsage();
       const start = performance.now();

@@ -1,7 +1,8 @@
-// Plans with much that is attached and does nothing.
+// Plans with much that is attached and does nothing, or hardly anything.
 import { parse, stringify } from 'yaml';
+import type { PolicyName } from '../../native/engine.ts';
 import { type GuestPlan, type Plan, planOf } from './plans.ts';
-import type { Scenario } from './scenarios.ts';
+import { type Scenario, TRICKLE_RATE } from './scenarios.ts';
 
 /** A VM has at most 28 devices. */
 const DEVICES_PER_VM = 25;
@@ -38,6 +39,16 @@ export function idlePlan(rings: number): IdlePlan {
   const vms = vmsFor(names);
   const config = stringify({ ports: Object.fromEntries(names.map((name) => [name, shape])), vms });
   return { config, guests: rings === 0 ? [] : attached(vms) };
+}
+
+/** A guest that sends a packet now and then, from where its CPU is free meanwhile. */
+export function tricklePlan(policy: PolicyName): IdlePlan {
+  const config = stringify({
+    engine: { workers: 1, policy },
+    ports: { 'null:a': SMALL },
+    vms: { vm1: { devices: [{ port: 'null:a' }] } },
+  });
+  return { config, guests: [{ vm: 'vm1', loops: [{ op: 'send', rate: TRICKLE_RATE, payload: 'none' }] }] };
 }
 
 const portNames = (ports: number): string[] => Array.from({ length: ports }, (_, i) => `vale0:i${i}`);

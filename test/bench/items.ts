@@ -1,8 +1,9 @@
 // Everything that can be measured here, and what cannot and why.
 import { vmPrerequisites } from '../../vm-images/fetch.ts';
-import { measureIdle } from './cost.ts';
+import { measureIdle, measureTrickle } from './cost.ts';
 import { cyclesPerPacket, whyNoCycles } from './cycles.ts';
 import { busyPairPlan } from './idle-plans.ts';
+import { instructionsPerPacket, whyNoInstructions } from './instructions.ts';
 import { LATENCIES, type Latency, latencyLabel } from './latencies.ts';
 import { LatencyMeter } from './latency.ts';
 import { LIMITS, type LimitName, limitLabel, sampleLimit, whyNoCoreToCore } from './limits.ts';
@@ -17,13 +18,18 @@ import {
   CYCLE_PATHS,
   cyclesLabel,
   IDLE_RINGS,
+  INSTRUCTION_BURSTS,
   idleLabel,
+  instructionsLabel,
   labelOf,
   MEMORY_LABEL,
+  PAIR_PATHS,
   portsLabel,
   SCENARIOS,
   SIZES,
   SWITCH_PORTS,
+  TRICKLE_POLICIES,
+  trickleLabel,
 } from './scenarios.ts';
 import { VmFleet } from './vm-fleet.ts';
 
@@ -85,6 +91,10 @@ function costItems(options: MeasureOptions): Item<Sample>[] {
       label: idleLabel(rings),
       run: async () => ({ value: await measureIdle(rings, options) }),
     })),
+    ...TRICKLE_POLICIES.map((policy) => ({
+      label: trickleLabel(policy),
+      run: async () => ({ value: await measureTrickle(policy, options) }),
+    })),
     ...SWITCH_PORTS.map((ports) => ({
       label: portsLabel(ports),
       run: async () => ({ value: (await measure(busyPairPlan(ports), options)).received }),
@@ -107,6 +117,15 @@ function cycleItems(options: MeasureOptions): Item<Sample>[] {
   }));
 }
 
+function instructionItems(): Item<Sample>[] {
+  return PAIR_PATHS.flatMap((path) =>
+    INSTRUCTION_BURSTS.map((burst) => ({
+      label: instructionsLabel(path, burst),
+      run: async () => ({ value: await instructionsPerPacket(path, burst) }),
+    })),
+  );
+}
+
 export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEERS): Program {
   const fleet = new VmFleet();
   const meter = new LatencyMeter(options, (...ping) => fleet.ping(...ping));
@@ -125,6 +144,7 @@ export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEER
       whyNot: () => whyNoVms(fleet),
     },
     ...byPeer.map(({ peer, items }) => ({ items, whyNot: () => peer.available() })),
+    { items: instructionItems(), whyNot: whyNoInstructions },
     { items: cycleItems(options), whyNot: whyNoCycles },
   ];
   return {

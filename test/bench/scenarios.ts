@@ -128,3 +128,15 @@ export const MEMORY_LABEL = 'memory-per-port';
 export const CYCLE_PATHS = PAIR_PATHS;
 
 export const cyclesLabel = (path: string): string => `cycles ${path}`;
+
+/** Packets that a guest publishes at once where the host's instructions are counted. */
+export const INSTRUCTION_BURSTS = [1, 256] as const;
+
+export const instructionsLabel = (path: string, burst: number): string =>
+  `instructions ${path} burst=${burst}`;
+
+/** Packets per second of a guest that has little to send: gaps far longer than it is worth to poll for. */
+export const TRICKLE_RATE = 4000;
+export const TRICKLE_POLICIES = ['poll', 'adaptive', 'notify'] as const;
+
+export const trickleLabel = (policy: string): string => `trickle policy=${policy}`;

@@ -90,10 +90,22 @@ function costCells(row: CostRow): string[] {
   switch (row.name) {
     case 'idle':
       return [`host, ${row.rings} rings attached and idle`, ...stat(row.cpuPercent, 2), '% of a CPU'];
+    case 'trickle':
+      return [
+        `host, 4000 packets per second, policy ${row.policy}`,
+        ...stat(row.cpuPercent, 2),
+        '% of a CPU',
+      ];
     case 'vale-ports':
       return [`busy pair, ${row.ports} ports on the switch`, ...stat(row.mpps, 3), 'Mpps'];
     case 'memory-per-port':
       return ['host memory of one more port', ...stat(row.kib, 0), 'KiB'];
+    case 'instructions':
+      return [
+        `instructions per packet, ${row.path}, bursts of ${row.burst}`,
+        ...stat(row.instructions, 1),
+        'instructions',
+      ];
     case 'cycles':
       return [`cycles per packet, ${row.path}`, ...stat(row.cycles, 0), 'cycles'];
   }

@@ -1,12 +1,12 @@
 // Every plan is a configuration that a host takes, and every label names one thing.
 import { expect, test } from 'vitest';
 import { parseConfig } from '../../../backend/config/load.ts';
-import { busyPairPlan, idlePlan, idlePortsPlan } from '../../bench/idle-plans.ts';
+import { busyPairPlan, idlePlan, idlePortsPlan, tricklePlan } from '../../bench/idle-plans.ts';
 import { LATENCIES, latencyLabel } from '../../bench/latencies.ts';
 import { latencyPlanOf } from '../../bench/latency-plans.ts';
 import { residentBytes } from '../../bench/memory.ts';
 import { planOf } from '../../bench/plans.ts';
-import { labelOf, SCENARIOS } from '../../bench/scenarios.ts';
+import { labelOf, SCENARIOS, TRICKLE_POLICIES } from '../../bench/scenarios.ts';
 import { fleetConfig, vmPingOf, vmPlanOf } from '../../bench/vm-plans.ts';
 
 const parse = (yaml: string) => parseConfig(yaml, 'plan.yaml');
@@ -53,6 +53,7 @@ test('a VM that times the host pings a port that is served as the label says', (
 test('latencies and idle rings and ports', () => {
   for (const latency of LATENCIES) expect(() => parse(latencyPlanOf(latency, 1000, 1).config)).not.toThrow();
   for (const rings of [0, 2, 50, 1000]) expect(() => parse(idlePlan(rings).config)).not.toThrow();
+  for (const policy of TRICKLE_POLICIES) expect(() => parse(tricklePlan(policy).config)).not.toThrow();
   expect(Object.keys(parse(idlePortsPlan(254).config).ports)).toHaveLength(254);
   expect(Object.keys(parse(busyPairPlan(254).config).ports)).toHaveLength(254);
 });

@@ -49,6 +49,17 @@ test('costs have the unit of their kind', () => {
     cpuPercent: { median: 0.15, min: 0.1, max: 0.2 },
   });
   expect(report.cost).toContainEqual({
+    name: 'trickle',
+    policy: 'adaptive',
+    cpuPercent: { median: 6, min: 6, max: 6 },
+  });
+  expect(report.cost).toContainEqual({
+    name: 'instructions',
+    path: 'guest-to-guest-vale',
+    burst: 256,
+    instructions: { median: 77, min: 77, max: 77 },
+  });
+  expect(report.cost).toContainEqual({
     name: 'vale-ports',
     ports: 254,
     mpps: { median: 8, min: 8, max: 8 },

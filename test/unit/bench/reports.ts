@@ -4,7 +4,14 @@ import { limitLabel, RATE_LIMITS } from '../../bench/limits.ts';
 import type { Peer } from '../../bench/peers/peer.ts';
 import { makeReport, type Report } from '../../bench/report.ts';
 import type { Sample } from '../../bench/sample.ts';
-import { idleLabel, labelOf, portsLabel, type Scenario } from '../../bench/scenarios.ts';
+import {
+  idleLabel,
+  instructionsLabel,
+  labelOf,
+  portsLabel,
+  type Scenario,
+  trickleLabel,
+} from '../../bench/scenarios.ts';
 
 export const SIZES = [60, 1514] as const;
 
@@ -53,6 +60,8 @@ export function sampleReport(factor = 1, failures: [string, string][] = []): Rep
   for (const latency of LATENCIES) samples.set(latencyLabel(latency), [{ value: 4000, percentiles }]);
   samples.set(idleLabel(50), values(0.001 / factor, 0.002 / factor));
   samples.set(idleLabel(1000), values(0.001 / factor, 0.002 / factor));
+  samples.set(trickleLabel('adaptive'), values(0.06 / factor));
+  samples.set(instructionsLabel('guest-to-guest-vale', 256), values(77 / factor));
   samples.set(portsLabel(2), values(10e6 * factor));
   samples.set(portsLabel(254), values(8e6 * factor));
   return makeReport(
