@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace ptnet::guest {
 
@@ -15,6 +16,13 @@ struct netmap_slot {
 static_assert(sizeof(netmap_slot) == 16);
 static_assert(offsetof(netmap_slot, len) == 4 && offsetof(netmap_slot, flags) == 6);
 static_assert(offsetof(netmap_slot, ptr) == 8);
+
+/// A slot's buf_idx, len and flags in one word, from the lowest bits on.
+inline uint64_t SlotWord(const netmap_slot& slot) {
+  uint64_t word;
+  std::memcpy(&word, &slot, sizeof word);
+  return word;
+}
 
 inline constexpr uint16_t NS_BUF_CHANGED = 0x1;
 inline constexpr uint16_t NS_INDIRECT = 0x10;

@@ -96,7 +96,21 @@ inline uint32_t WholePackets(const Ring& ring, uint32_t burst) {
 inline Traffic CountRun(const netmap_slot* slots, uint32_t n) {
   uint32_t packets = 0;
   uint64_t bytes = 0;
-  for (uint32_t i = 0; i < n; ++i) {
+  uint32_t i = 0;
+  // In fours, as long as each is a packet of its own.
+  for (; n - i >= 4; i += 4) {
+    uint64_t any = 0;
+    uint64_t sum = 0;
+    for (uint32_t k = i; k < i + 4; ++k) {
+      const uint64_t word = SlotWord(slots[k]);
+      any |= word;
+      sum += static_cast<uint16_t>(word >> 32);
+    }
+    if ((any >> 48 & NS_MOREFRAG) != 0) break;
+    bytes += sum;
+    packets += 4;
+  }
+  for (; i < n; ++i) {
     bytes += slots[i].len;
     packets += (slots[i].flags & NS_MOREFRAG) == 0 ? 1 : 0;
   }

@@ -54,17 +54,27 @@ class Sender {
  private:
   static constexpr uint64_t kNotFilled = 0;  // buffer 0 is never handed out
 
-  /// A slot's buf_idx, len and flags in one word.
-  static uint64_t SlotWord(const netmap_slot& slot) { return Get<uint64_t>(reinterpret_cast<const uint8_t*>(&slot)); }
+  /// How many of the first slots are as we left them: at least that many, in fours.
+  static uint32_t CountUnchanged(const netmap_slot* slots, const uint64_t* filled, uint32_t n) {
+    uint32_t i = 0;
+    for (; n - i >= 4; i += 4) {
+      uint64_t difference = 0;
+      for (uint32_t k = i; k < i + 4; ++k) difference |= SlotWord(slots[k]) ^ filled[k];
+      if (difference != 0) break;
+    }
+    return i;
+  }
 
   /// Slots [from, from + n), which do not wrap. @return how many were filled: fewer only after an error.
   template <Payload P>
   uint32_t FillRun(uint32_t from, uint32_t n) {
     netmap_slot* slots = ring_.slots + from;
     uint64_t* filled = filled_.data() + from;
-    uint64_t seq = seq_;
     for (uint32_t i = 0; i < n; ++i) {
-      if constexpr (P != Payload::kNone) {
+      if constexpr (P == Payload::kNone) {
+        i += CountUnchanged(slots + i, filled + i, n - i);
+        if (i == n) break;
+      } else {
         const uint32_t ahead = i + kPrefetch < n ? i + kPrefetch : i;
         __builtin_prefetch(ring_.Buffer(slots[ahead].buf_idx), 1);
       }
@@ -78,12 +88,11 @@ class Sender {
       }
       if constexpr (P != Payload::kNone) {
         uint8_t* packet = ring_.Buffer(static_cast<uint32_t>(word));
-        WriteStamp(packet, seq, stream_, size_);
-        if constexpr (P == Payload::kFull) WritePayload(packet, seq, stream_, size_);
+        WriteStamp(packet, seq_ + i, stream_, size_);
+        if constexpr (P == Payload::kFull) WritePayload(packet, seq_ + i, stream_, size_);
       }
-      ++seq;
     }
-    seq_ = seq;
+    seq_ += n;
     return n;
   }
 
