@@ -65,8 +65,10 @@ uint32_t SinkFlow::Consume(uint32_t head) noexcept {
       __builtin_prefetch(k_.BufAhead(ahead));
   }
   // A packet of several slots may end beyond `stop`.
-  for (uint32_t left = k_.Distance(i, stop); left > 0;) {
-    if (const uint32_t n = level == Payload::kNone ? CountPlain(k_, i, left, &bytes) : 0; n > 0) {
+  for (uint32_t left = k_.Distance(i, stop), one_by_one = 0; left > 0;) {
+    if (level == Payload::kNone && one_by_one-- == 0) {
+      const uint32_t n = CountPlain(k_, i, left, &bytes);
+      one_by_one = kQuad;
       packets += n;
       left -= n;
       i = k_.Advance(i, n);
@@ -246,12 +248,15 @@ bool SourceFlow::MakeRun(uint64_t count) noexcept {
   NetmapSlot* const slots = k_.slots;
   uint32_t i = k_.hwtail;
   uint64_t done = 0;
-  for (; done < count; done++) {
+  for (uint32_t one_by_one = 0; done < count; done++) {
     if constexpr (level == Payload::kNone) {
-      const uint32_t ready = CountReady(i, count - done);
-      i = k_.Advance(i, ready);
-      done += ready;
-      if (done == count) break;
+      if (one_by_one-- == 0) {
+        const uint32_t ready = CountReady(i, count - done);
+        i = k_.Advance(i, ready);
+        done += ready;
+        one_by_one = kQuad - 1;
+        if (done == count) break;
+      }
     } else {
       PrefetchForWrite(k_.BufAhead(k_.Advance(i, ahead)));
     }
