@@ -9,6 +9,8 @@ export interface JobLoop extends Omit<PortLoopOptions, 'count' | 'firstSeq' | 'd
   port?: number;
   count?: number;
   firstSeq?: number;
+  /** Only of a ping: so many seconds without a rate come before it. Nobody's first touch of a buffer is in its times then. */
+  warmUp?: number;
   /** MAC addresses. */
   dst?: string;
   src?: string;
@@ -71,7 +73,14 @@ export function parseJob(text: string): GuestJob | DuoJob {
     throw new TypeError('job: has nothing to do: want loops, or ping and echo');
   if (duo && (ping === undefined || echo === undefined))
     throw new TypeError(`job: ${ping ? 'ping without echo' : 'echo without ping'}: a duo takes both`);
+  for (const loop of loops ?? [ping!.loop, echo!.loop]) checkWarmUp(loop);
   return job as GuestJob | DuoJob;
+}
+
+function checkWarmUp({ op, warmUp }: JobLoop): void {
+  if (warmUp === undefined) return;
+  if (op !== 'ping') throw new TypeError(`job: warmUp of '${op}': only a ping has one`);
+  if (!(warmUp > 0)) throw new RangeError(`job: warmUp ${warmUp}: want a number of seconds above 0`);
 }
 
 /** JSON with BigInt as numbers; what is too large for a number stays exact as text. */

@@ -45,7 +45,7 @@ class Orders {
   }
 }
 
-function toLoopOptions({ port: _, count, firstSeq, dst, src, ...rest }: JobLoop) {
+function toLoopOptions({ port: _, warmUp: __, count, firstSeq, dst, src, ...rest }: JobLoop) {
   return {
     ...rest,
     ...(count === undefined ? {} : { count: BigInt(count) }),
@@ -63,17 +63,35 @@ function portOf(guest: Guest, { port = 0 }: JobLoop): GuestPort {
 
 async function startLoops({ loops }: GuestJob, guest: Guest): Promise<PortLoop[]> {
   const started: PortLoop[] = [];
-  for (const loop of loops) started.push(await portOf(guest, loop).startLoop(toLoopOptions(loop)));
+  for (const loop of loops) {
+    const port = portOf(guest, loop);
+    started.push(...(await afterWarmUp(loop, async (now) => [await port.startLoop(toLoopOptions(now))])));
+  }
   return started;
 }
 
 /** That the loops are those of a duo is for the addon to check. */
 async function startDuo({ ping, echo }: DuoJob, pinger: Guest, echoer: Guest): Promise<PortLoop[]> {
-  return await portOf(pinger, ping.loop).startDuo(
-    toLoopOptions(ping.loop) as PortPingOptions,
-    portOf(echoer, echo.loop),
-    toLoopOptions(echo.loop) as PortEchoOptions,
+  const [from, to] = [portOf(pinger, ping.loop), portOf(echoer, echo.loop)];
+  const answer = toLoopOptions(echo.loop) as PortEchoOptions;
+  return await afterWarmUp(
+    ping.loop,
+    async (now) => await from.startDuo(toLoopOptions(now) as PortPingOptions, to, answer),
   );
+}
+
+/** Starts what is wanted, twice when it has a warm-up: first as fast as it goes. `start` gives the ping's loop first. */
+async function afterWarmUp(
+  loop: JobLoop,
+  start: (loop: JobLoop) => Promise<PortLoop[]>,
+): Promise<PortLoop[]> {
+  const { warmUp, ...timed } = loop;
+  if (warmUp === undefined) return await start(timed);
+  const { rate: _, count: __, ...unpaced } = timed;
+  const rehearsal = await start({ ...unpaced, seconds: warmUp });
+  const [first] = await Promise.all(rehearsal.map(async ({ done }) => await done));
+  // Where the first one stopped, so that an echo that has gone on sees one stream.
+  return await start({ ...timed, firstSeq: (timed.firstSeq ?? 0) + Number(first!.sent.packets) });
 }
 
 async function run(job: GuestJob | DuoJob, orders: Orders): Promise<void> {
