@@ -52,6 +52,13 @@ test('two models in one thread never wait, and the echo ends with the ping', () 
   }
 });
 
+test('round trips are warmed up; what times a sleeper or the host alone is not', () => {
+  for (const latency of LATENCIES) {
+    const [ping] = latencyPlanOf(latency, 1000, 1).pings.loops;
+    expect(ping!.warmUp !== undefined).toBe(latency.timed === 'round-trip');
+  }
+});
+
 test('memory of a process: its own and shared', () => {
   expect(residentBytes('VmRSS:\t 9 kB\nRssAnon:\t 2 kB\nRssFile:\t 4 kB\nRssShmem:\t 3 kB\n')).toBe(5 * 1024);
 });
