@@ -49,6 +49,13 @@ export interface LoopOptions {
   rate?: number;
 }
 
+/** Of a loop that pings, or of one that echoes, in a thread where they take turns: neither waits, and the echo ends with the ping. */
+export type DuoPing = Omit<LoopOptions, 'op' | 'sleep' | 'spinUs' | 'yieldAfter'> & { op: 'ping' };
+export type DuoEcho = Omit<
+  LoopOptions,
+  'op' | 'sleep' | 'spinUs' | 'yieldAfter' | 'count' | 'seconds' | 'idleMs'
+> & { op: 'echo' };
+
 export interface Traffic {
   packets: bigint;
   bytes: bigint;
@@ -104,6 +111,7 @@ export interface RunningLoop {
 
 interface Addon {
   startLoop(options: LoopOptions): RunningLoop;
+  startDuo(ping: DuoPing, echo: DuoEcho): [RunningLoop, RunningLoop];
 }
 
 const addon = loadAddon('guest-driver/addon', 'ptnetguest') as Addon;
@@ -116,4 +124,13 @@ const addon = loadAddon('guest-driver/addon', 'ptnetguest') as Addon;
  */
 export function startLoop(options: LoopOptions): RunningLoop {
   return addon.startLoop(options);
+}
+
+/**
+ * Runs a ping on one port's rings and an echo on another's in one thread: a turn of the one, a turn of the other, both
+ * polling, until the ping ends. Stopping either stops both, and so does a failure of either.
+ * @throws as startLoop()
+ */
+export function startDuo(ping: DuoPing, echo: DuoEcho): [RunningLoop, RunningLoop] {
+  return addon.startDuo(ping, echo);
 }

@@ -45,20 +45,31 @@ class Loop {
   }
 
   LoopResult Run() {
+    Start();
+    AtLevel([this]<Payload P> {
+      while (StepAs<P>()) {
+      }
+      return false;
+    });
+    return Finish();
+  }
+
+  // Run() in parts, for who has more to do in this thread than one loop.
+
+  /// To be called once, before the first Step().
+  void Start() {
     start_ = last_ = NowNs();
     for (Ring& ring : config_.tx) ring.AskForInterrupt(false);
     for (Ring& ring : config_.rx) ring.AskForInterrupt(false);
-    switch (config_.payload) {
-      case Payload::kNone:
-        Until<Payload::kNone>();
-        break;
-      case Payload::kStamp:
-        Until<Payload::kStamp>();
-        break;
-      case Payload::kFull:
-        Until<Payload::kFull>();
-        break;
-    }
+  }
+
+  /// Serves every ring once, and waits as the waiter does when nothing moved. @return whether the loop goes on.
+  bool Step() {
+    return AtLevel([this]<Payload P> { return StepAs<P>(); });
+  }
+
+  /// To be called once, after the last Step().
+  LoopResult Finish() {
     if (result_.stopped == Stopped::kCount) last_ = NowNs();
     if (config_.op != Op::kReceive) Drain();
     // As a driver that went idle: the next packet is announced.
@@ -81,29 +92,39 @@ class Loop {
     return size;
   }
 
-  template <Payload P>
-  void Until() {
-    uint64_t busy = 0;
-    while (!control_.stop.load(std::memory_order_relaxed)) {
-      if (!Pass<P>()) {
-        if (!result_.error.empty()) return;
-        if (!Idle()) return;
-        continue;
-      }
-      fruitless_ = 0;
-      if (!started_) {
-        started_ = true;
-        first_ = last_ = NowNs();
-      }
-      Report();
-      if (Finished()) {
-        result_.stopped = Stopped::kCount;
-        return;
-      }
-      if (++busy % kPassesPerClock == 0 && OutOfTime(NowNs())) return;
+  /// Calls `f` with the payload level as its template argument, so that nothing is decided per packet.
+  template <typename F>
+  bool AtLevel(F f) {
+    switch (config_.payload) {
+      case Payload::kNone:
+        return f.template operator()<Payload::kNone>();
+      case Payload::kStamp:
+        return f.template operator()<Payload::kStamp>();
+      case Payload::kFull:
+        break;
     }
-    result_.stopped = Stopped::kStop;
-    last_ = NowNs();
+    return f.template operator()<Payload::kFull>();
+  }
+
+  template <Payload P>
+  bool StepAs() {
+    if (control_.stop.load(std::memory_order_relaxed)) [[unlikely]] {
+      result_.stopped = Stopped::kStop;
+      last_ = NowNs();
+      return false;
+    }
+    if (!Pass<P>()) return result_.error.empty() && Idle();
+    fruitless_ = 0;
+    if (!started_) {
+      started_ = true;
+      first_ = last_ = NowNs();
+    }
+    Report();
+    if (Finished()) {
+      result_.stopped = Stopped::kCount;
+      return false;
+    }
+    return ++busy_ % kPassesPerClock != 0 || !OutOfTime(NowNs());
   }
 
   /// Serves every ring once. @return whether a packet moved.
@@ -322,6 +343,7 @@ class Loop {
   std::vector<Echoer> echoers_;
   LoopResult result_;
   bool started_ = false;    // a packet has moved
+  uint64_t busy_ = 0;       // passes in which something moved
   uint64_t fruitless_ = 0;  // passes in a row in which nothing moved
   int64_t start_ = 0;
   int64_t first_ = 0;  // when the first packet moved

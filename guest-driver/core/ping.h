@@ -29,10 +29,27 @@ class PingLoop {
         times_(std::make_unique<Times>()) {}
 
   LoopResult Run() {
+    Start();
+    while (Step()) {
+    }
+    return Finish();
+  }
+
+  // Run() in parts, as those of Loop.
+
+  void Start() {
     if (tx_ != nullptr) tx_->AskForInterrupt(false);
     rx_.AskForInterrupt(false);
     start_ = now_ = last_ = NowNs();
-    while (!Ended()) Turn();
+  }
+
+  bool Step() {
+    if (Ended()) return false;
+    Turn();
+    return true;
+  }
+
+  LoopResult Finish() {
     if (tx_ != nullptr) result_.pending = (tx_->Refresh(), tx_->Pending());
     rx_.AskForInterrupt(true);
     result_.interrupts = waiter_.interrupts();

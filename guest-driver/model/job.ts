@@ -9,17 +9,32 @@ export interface JobLoop extends Omit<PortLoopOptions, 'count' | 'firstSeq' | 'd
   port?: number;
   count?: number;
   firstSeq?: number;
+  /** Only of a ping: so many seconds without a rate come before it. Nobody's first touch of a buffer is in its times then. */
+  warmUp?: number;
   /** MAC addresses. */
   dst?: string;
   src?: string;
 }
 
-export interface GuestJob extends GuestOptions {
-  /** Run side by side, each on a port of its own. */
-  loops: readonly JobLoop[];
+interface JobTimes {
   /** Wait for go() before the loops start. */
   hold?: boolean;
   progressMs?: number;
+}
+
+export interface GuestJob extends GuestOptions, JobTimes {
+  /** Run side by side, each on a port of its own. */
+  loops: readonly JobLoop[];
+}
+
+export interface DuoGuest extends GuestOptions {
+  loop: JobLoop;
+}
+
+/** Two VMs in one process: a loop that pings and one that echoes take turns in one thread. Its results are theirs, in this order. */
+export interface DuoJob extends JobTimes {
+  ping: DuoGuest;
+  echo: DuoGuest;
 }
 
 export interface JobTraffic {
@@ -39,8 +54,7 @@ export interface JobResult extends Pick<LoopResult, 'seconds' | 'stopped' | 'err
 }
 
 export interface JobReady {
-  memid: number;
-  ports: { name: string; mac: number[] }[];
+  ports: { name: string; mac: number[]; memid: number }[];
 }
 
 export type JobLine =
@@ -48,6 +62,26 @@ export type JobLine =
   | { progress: { sent: number; received: number }[] }
   | { results: JobResult[] }
   | { error: string };
+
+/** A job from JSON. What is wrong with its devices and loops shows when they are opened. */
+export function parseJob(text: string): GuestJob | DuoJob {
+  const job = JSON.parse(text) as Partial<GuestJob & DuoJob>;
+  const { loops, ping, echo } = job;
+  const duo = ping !== undefined || echo !== undefined;
+  if (loops !== undefined && duo) throw new TypeError('job: has both loops and a duo: want one of them');
+  if (loops === undefined && !duo)
+    throw new TypeError('job: has nothing to do: want loops, or ping and echo');
+  if (duo && (ping === undefined || echo === undefined))
+    throw new TypeError(`job: ${ping ? 'ping without echo' : 'echo without ping'}: a duo takes both`);
+  for (const loop of loops ?? [ping!.loop, echo!.loop]) checkWarmUp(loop);
+  return job as GuestJob | DuoJob;
+}
+
+function checkWarmUp({ op, warmUp }: JobLoop): void {
+  if (warmUp === undefined) return;
+  if (op !== 'ping') throw new TypeError(`job: warmUp of '${op}': only a ping has one`);
+  if (!(warmUp > 0)) throw new RangeError(`job: warmUp ${warmUp}: want a number of seconds above 0`);
+}
 
 /** JSON with BigInt as numbers; what is too large for a number stays exact as text. */
 export function toJson(value: object): string {

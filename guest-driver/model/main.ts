@@ -1,12 +1,13 @@
-// A guest in a process of its own: one JSON argument says what to do; answers are JSON lines on stdout.
+// A guest in a process of its own, or two that take turns: one JSON argument says what to do; answers are JSON lines on stdout.
 //
 // Lines out: {"ready":{...}} once the ports are created, {"progress":[...]} while loops run, then {"results":[...]} or
 // {"error":"..."}. Lines in: "go" (when the job says `hold`), "stop". The end of stdin means stop, so that a guest
 // never outlives its parent.
 import { createInterface } from 'node:readline';
-import { openGuest } from './guest.ts';
-import { type GuestJob, type JobLoop, parseMac, toJson } from './job.ts';
-import type { PortLoop } from './loops.ts';
+import { type Guest, openGuest } from './guest.ts';
+import { type DuoJob, type GuestJob, type JobLoop, parseJob, parseMac, toJson } from './job.ts';
+import type { PortEchoOptions, PortLoop, PortPingOptions } from './loops.ts';
+import type { GuestPort } from './port.ts';
 
 function say(line: object): void {
   process.stdout.write(`${toJson(line)}\n`);
@@ -44,7 +45,7 @@ class Orders {
   }
 }
 
-function toLoopOptions({ port: _, count, firstSeq, dst, src, ...rest }: JobLoop) {
+function toLoopOptions({ port: _, warmUp: __, count, firstSeq, dst, src, ...rest }: JobLoop) {
   return {
     ...rest,
     ...(count === undefined ? {} : { count: BigInt(count) }),
@@ -54,23 +55,64 @@ function toLoopOptions({ port: _, count, firstSeq, dst, src, ...rest }: JobLoop)
   };
 }
 
-async function run(job: GuestJob, orders: Orders): Promise<void> {
-  const guest = await openGuest(job);
+function portOf(guest: Guest, { port = 0 }: JobLoop): GuestPort {
+  const found = guest.ports[port];
+  if (!found) throw new RangeError(`guest: port ${port}: want 0 to ${guest.ports.length - 1}`);
+  return found;
+}
+
+async function startLoops({ loops }: GuestJob, guest: Guest): Promise<PortLoop[]> {
+  const started: PortLoop[] = [];
+  for (const loop of loops) {
+    const port = portOf(guest, loop);
+    started.push(...(await afterWarmUp(loop, async (now) => [await port.startLoop(toLoopOptions(now))])));
+  }
+  return started;
+}
+
+/** That the loops are those of a duo is for the addon to check. */
+async function startDuo({ ping, echo }: DuoJob, pinger: Guest, echoer: Guest): Promise<PortLoop[]> {
+  const [from, to] = [portOf(pinger, ping.loop), portOf(echoer, echo.loop)];
+  const answer = toLoopOptions(echo.loop) as PortEchoOptions;
+  return await afterWarmUp(
+    ping.loop,
+    async (now) => await from.startDuo(toLoopOptions(now) as PortPingOptions, to, answer),
+  );
+}
+
+/** Starts what is wanted, twice when it has a warm-up: first as fast as it goes. `start` gives the ping's loop first. */
+async function afterWarmUp(
+  loop: JobLoop,
+  start: (loop: JobLoop) => Promise<PortLoop[]>,
+): Promise<PortLoop[]> {
+  const { warmUp, ...timed } = loop;
+  if (warmUp === undefined) return await start(timed);
+  const { rate: _, count: __, ...unpaced } = timed;
+  const rehearsal = await start({ ...unpaced, seconds: warmUp });
+  const [first] = await Promise.all(rehearsal.map(async ({ done }) => await done));
+  // Where the first one stopped, so that an echo that has gone on sees one stream.
+  return await start({ ...timed, firstSeq: (timed.firstSeq ?? 0) + Number(first!.sent.packets) });
+}
+
+async function run(job: GuestJob | DuoJob, orders: Orders): Promise<void> {
+  const guests: Guest[] = [];
   try {
-    await guest.create();
+    for (const options of 'loops' in job ? [job] : [job.ping, job.echo]) {
+      const guest = await openGuest(options);
+      guests.push(guest);
+      await guest.create();
+    }
+    const ports = guests.flatMap((guest) => guest.ports);
     say({
       ready: {
-        memid: guest.memdev.memid,
-        ports: guest.ports.map(({ name, mac }) => ({ name, mac: [...mac] })),
+        ports: ports.map(({ name, mac, memdev }) => ({ name, mac: [...mac], memid: memdev.memid })),
       },
     });
     if (job.hold) await orders.go;
-    const loops: PortLoop[] = [];
-    for (const loop of orders.stopped ? [] : job.loops) {
-      const port = guest.ports[loop.port ?? 0];
-      if (!port) throw new RangeError(`guest: port ${loop.port}: want 0 to ${guest.ports.length - 1}`);
-      loops.push(await port.startLoop(toLoopOptions(loop)));
-    }
+    let loops: PortLoop[] = [];
+    if (!orders.stopped)
+      loops =
+        'loops' in job ? await startLoops(job, guests[0]!) : await startDuo(job, guests[0]!, guests[1]!);
     orders.onStop = () => {
       for (const loop of loops) loop.stop();
     };
@@ -83,13 +125,13 @@ async function run(job: GuestJob, orders: Orders): Promise<void> {
     clearInterval(ticks);
     say({ results });
   } finally {
-    await guest.close();
+    for (const guest of guests) await guest.close();
   }
 }
 
 const orders = new Orders();
 try {
-  await run(JSON.parse(process.argv[2] ?? '') as GuestJob, orders);
+  await run(parseJob(process.argv[2] ?? ''), orders);
 } catch (error) {
   say({ error: error instanceof Error ? error.message : String(error) });
   process.exitCode = 1;

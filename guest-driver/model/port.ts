@@ -1,7 +1,14 @@
 // One network port of the guest: a ptnet device with its rings, from CREATE to DELETE, and packets in and out.
 import { GuestError } from './errors.ts';
 import { type Interrupt, waitForAny } from './interrupt.ts';
-import { type PortLoop, type PortLoopOptions, startPortLoop } from './loops.ts';
+import {
+  type PortEchoOptions,
+  type PortLoop,
+  type PortLoopOptions,
+  type PortPingOptions,
+  startPortDuo,
+  startPortLoop,
+} from './loops.ts';
 import type { Memdev } from './memdev.ts';
 import type { Ptnet } from './ptnet.ts';
 import { type PutOptions, type Ring, type RingParts, RxRing, TxRing } from './ring.ts';
@@ -123,20 +130,49 @@ export class GuestPort {
 
   /** Starts a native loop over this port's rings; nothing else may use the port until it is done. */
   async startLoop(options: PortLoopOptions): Promise<PortLoop> {
-    if (this.#loop) throw new GuestError(`${this.name}: a loop is running already: wait for its end`);
+    this.#expectNoLoop();
     const loop = await startPortLoop(this, options);
-    this.#loop = loop;
-    const forget = () => {
-      this.#loop = undefined;
-    };
-    loop.done.then(forget, forget);
+    this.#keep(loop);
     return loop;
+  }
+
+  /**
+   * Starts a ping on this port and an echo on another one, of this or another guest, that take turns in one thread.
+   * The echo ends with the ping.
+   */
+  async startDuo(
+    ping: PortPingOptions,
+    other: GuestPort,
+    echo: PortEchoOptions,
+  ): Promise<[ping: PortLoop, echo: PortLoop]> {
+    if (other === this) throw new GuestError(`${this.name}: pings and echoes: a duo takes two ports`);
+    this.#expectNoLoop();
+    other.#expectNoLoop();
+    const loops = await startPortDuo({
+      ping: { port: this, options: ping },
+      echo: { port: other, options: echo },
+    });
+    this.#keep(loops[0]);
+    other.#keep(loops[1]);
+    return loops;
   }
 
   /** Ends a loop that is running. */
   async stopLoop(): Promise<void> {
     this.#loop?.stop();
     await this.#loop?.done;
+  }
+
+  #expectNoLoop(): void {
+    if (this.#loop) throw new GuestError(`${this.name}: a loop is running already: wait for its end`);
+  }
+
+  #keep(loop: PortLoop): void {
+    this.#loop = loop;
+    const forget = () => {
+      this.#loop = undefined;
+    };
+    loop.done.then(forget, forget);
   }
 
   #takeNext(rings: readonly RxRing[]): Uint8Array | undefined {

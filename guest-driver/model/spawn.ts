@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { packageRoot } from '../../native/load.ts';
 import { GuestError } from './errors.ts';
-import type { GuestJob, JobLine, JobReady, JobResult } from './job.ts';
+import type { DuoJob, GuestJob, JobLine, JobReady, JobResult } from './job.ts';
 
 export interface SpawnedGuest {
   readonly pid: number;
@@ -45,7 +45,7 @@ export interface SpawnOptions {
 }
 
 /** Starts a guest process; it ends with its loops, with us, or with stop() or kill(). */
-export function spawnGuest(job: GuestJob, { cpu }: SpawnOptions = {}): SpawnedGuest {
+export function spawnGuest(job: GuestJob | DuoJob, { cpu }: SpawnOptions = {}): SpawnedGuest {
   const main = join(packageRoot(), 'dist', 'guest-driver', 'model', 'main.js');
   if (!existsSync(main)) throw new GuestError(`${main}: not built: run 'npm run build'`);
   const command = [process.execPath, main, JSON.stringify(job)];

@@ -1,6 +1,6 @@
 // Compares two reports: what differs by more than the rounds of either differ among themselves.
 import { costLabel, costStat } from './cost-rows.ts';
-import { latencyRowLabel } from './latency-rows.ts';
+import { latencyKeyLabel } from './latencies.ts';
 import { limitLabel } from './limits.ts';
 import type { Report } from './report.ts';
 import { rowLabel } from './scenarios.ts';
@@ -34,7 +34,7 @@ function figures(report: Comparable): Map<string, Figure> {
   for (const row of report.results) map.set(rowLabel(row), { stat: row.mpps, more: 'better' });
   for (const row of report.latency)
     for (const figure of ['p50', 'p99', 'p999'] as const)
-      map.set(`${latencyRowLabel(row)} ${figure}`, { stat: row[figure], more: 'worse' });
+      map.set(`${latencyKeyLabel(row)} ${figure}`, { stat: row[figure], more: 'worse' });
   for (const row of report.cost) map.set(costLabel(row), costStat(row));
   return map;
 }

@@ -13,16 +13,34 @@ export interface Sockets {
   sockets(vm: string): string[];
 }
 
+function devicesOf(host: Sockets, { vm }: GuestPlan) {
+  const [memdev, ...ptnet] = host.sockets(vm);
+  return { memdev: memdev!, ptnet };
+}
+
 /** Starts one process per VM; resolves when each has attached its ports. The loops wait for go(). */
 export async function startGuests(
   host: Sockets,
   plans: readonly GuestPlan[],
   place: (i: number) => SpawnOptions = cpuOfGuest,
 ): Promise<SpawnedGuest[]> {
-  const guests = plans.map(({ vm, loops }, i) => {
-    const [memdev, ...ptnet] = host.sockets(vm);
-    return spawnGuest({ memdev: memdev!, ptnet, loops, hold: true }, place(i));
-  });
+  return await allReady(
+    plans.map((plan, i) => {
+      const { loops } = plan;
+      return spawnGuest({ ...devicesOf(host, plan), loops, hold: true }, place(i));
+    }),
+  );
+}
+
+/** Starts one process for two VMs, whose loops take turns in one thread. */
+export async function startDuo(host: Sockets, ping: GuestPlan, echo: GuestPlan): Promise<SpawnedGuest> {
+  const side = (plan: GuestPlan) => ({ ...devicesOf(host, plan), loop: plan.loops[0]! });
+  const duo = spawnGuest({ ping: side(ping), echo: side(echo), hold: true }, cpuOfGuest(0));
+  await allReady([duo]);
+  return duo;
+}
+
+async function allReady(guests: SpawnedGuest[]): Promise<SpawnedGuest[]> {
   try {
     await Promise.all(guests.map(async ({ ready }) => await ready));
   } catch (error) {

@@ -16,6 +16,8 @@ export interface Latency {
   readonly vm?: true;
   readonly policy: 'poll' | 'adaptive' | 'notify';
   readonly load: string;
+  /** Both models by turns in one thread; otherwise each has a process of its own. */
+  readonly guests?: 'one-thread';
   /** Of the highest rate; undefined: so few packets that each finds everything at rest. */
   readonly share?: number;
   /** Only `kick-to-service`: an I/O BAR's doorbell keeps the guest waiting, a memory BAR's does not. */
@@ -24,6 +26,8 @@ export interface Latency {
 
 export const POLICIES = ['poll', 'adaptive', 'notify'] as const;
 const SHARES = [0.1, 0.5, 0.99];
+/** At nearly all of the highest rate a packet waits for those before it, whoever shares a thread with whom. */
+const ONE_THREAD_SHARES = [0.1, 0.5];
 /** Packets per second that leave time for an adaptive worker to park and for guests to fall asleep. */
 export const IDLE_RATE = 4000;
 
@@ -55,9 +59,20 @@ const roundTrips = (path: LatencyPath): Latency[] =>
     }),
   ]);
 
+/** Without the changes of a CPU that two models need to share it: what is left is the way of the data. */
+const oneThread = (path: LatencyPath): Latency[] => {
+  const base = { timed: 'round-trip', path, policy: 'poll', guests: 'one-thread' } as const;
+  return [
+    { ...base, load: 'idle' },
+    ...ONE_THREAD_SHARES.map((share): Latency => ({ ...base, load: percent(share), share })),
+  ];
+};
+
 export const LATENCIES: readonly Latency[] = [
   ...roundTrips('pipe'),
   ...roundTrips('vale'),
+  ...oneThread('pipe'),
+  ...oneThread('vale'),
   ...services({}),
   { timed: 'packet-to-interrupt', path: 'pipe', policy: 'poll', load: 'idle' },
   { timed: 'packet-to-interrupt', path: 'pipe', policy: 'notify', load: 'idle' },
@@ -68,5 +83,14 @@ export const LATENCIES: readonly Latency[] = [
 export const latencyName = ({ timed, path, bar0, vm }: Latency): string =>
   `${vm ? 'vm ' : ''}${timed} ${path}${bar0 === undefined ? '' : ` bar0=${bar0}`}`;
 
+/** What tells one latency from another. */
+export interface LatencyKey extends Pick<Latency, 'policy' | 'load' | 'guests'> {
+  readonly name: string;
+}
+
+/** As `--only` and comparisons name it. */
+export const latencyKeyLabel = ({ name, policy, load, guests }: LatencyKey): string =>
+  `latency ${name} policy=${policy} load=${load}${guests === undefined ? '' : ` ${guests}`}`;
+
 export const latencyLabel = (latency: Latency): string =>
-  `latency ${latencyName(latency)} policy=${latency.policy} load=${latency.load}`;
+  latencyKeyLabel({ ...latency, name: latencyName(latency) });

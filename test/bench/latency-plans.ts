@@ -22,6 +22,8 @@ const WAITS: Readonly<Record<Latency['policy'], Pick<JobLoop, 'sleep' | 'spinUs'
 const SLEEPS = WAITS.notify;
 
 const BUFFERS = 8192;
+/** At the idle rate a whole measurement would be laps in which every buffer costs each side a page fault. */
+const WARM_UP_SECONDS = 0.05;
 
 function setup(path: LatencyPath, bar0: Latency['bar0'] = 'io'): object {
   const port = (name: string, i = 0) => ({ devices: [{ ...device(name, i), bar0 }] });
@@ -51,7 +53,7 @@ export function latencyPlanOf(
     dst: macOf(1),
     seconds,
     ...(rate !== undefined && { rate }),
-    ...(echoes ? WAITS[policy] : SLEEPS),
+    ...(echoes ? { ...WAITS[policy], warmUp: WARM_UP_SECONDS } : SLEEPS),
   };
   const answer: JobLoop = echoes
     ? { op: 'echo', payload: 'stamp', ...WAITS[policy] }

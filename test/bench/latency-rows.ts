@@ -1,14 +1,10 @@
 // The rows of the report about latency.
-import { LATENCIES, type Latency, latencyLabel, latencyName } from './latencies.ts';
+import { LATENCIES, type LatencyKey, latencyLabel, latencyName } from './latencies.ts';
 import type { SamplesOf } from './sample.ts';
 import { type Stat, statOf } from './statistics.ts';
 
-export interface LatencyRow {
-  /** What is timed, and between which ends. */
-  readonly name: string;
-  readonly policy: Latency['policy'];
-  /** `idle`, or a share of the highest rate. */
-  readonly load: string;
+/** Named by what is timed and between which ends; `load` is `idle` or a share of the highest rate. */
+export interface LatencyRow extends LatencyKey {
   /** Packets sent per second, millions. */
   readonly mpps: Stat;
   /** How many were timed in a round. */
@@ -30,6 +26,7 @@ export function latencyRows(of: SamplesOf): LatencyRow[] {
         name: latencyName(latency),
         policy: latency.policy,
         load: latency.load,
+        ...(latency.guests && { guests: latency.guests }),
         mpps: statOf(samples, ({ value }) => value, 1e-6, 4)!,
         samples: statOf(samples, ({ percentiles }) => percentiles?.count, 1, 0)!,
         p50: stat('p50'),
@@ -39,7 +36,3 @@ export function latencyRows(of: SamplesOf): LatencyRow[] {
     ];
   });
 }
-
-/** As `--only` and comparisons name it. */
-export const latencyRowLabel = ({ name, policy, load }: LatencyRow): string =>
-  `latency ${name} policy=${policy} load=${load}`;

@@ -1,9 +1,9 @@
 // Measures latencies: one guest sends packets with their times in them, another one sends them back or is woken up.
 import type { JobResult, SpawnedGuest } from '../../guest-driver/model/index.ts';
 import { TestHost } from '../harness/host.ts';
-import { killAll, startGuests, stopGuests } from './guests.ts';
+import { killAll, startDuo, startGuests, stopGuests } from './guests.ts';
 import type { Latency, Timed } from './latencies.ts';
-import { latencyPlanOf, rateOf } from './latency-plans.ts';
+import { type LatencyPlan, latencyPlanOf, rateOf } from './latency-plans.ts';
 import type { MeasureOptions } from './measure.ts';
 import { besideWorker, cpuOfGuest } from './placement.ts';
 import type { Percentiles, Sample } from './sample.ts';
@@ -24,7 +24,7 @@ export type Ping = (latency: Latency, rate: number | undefined, seconds: number)
 export class LatencyMeter {
   readonly #options: MeasureOptions;
   readonly #pingVm: Ping;
-  /** By path and policy: the highest rate, as it was in the round that is being measured. */
+  /** By path, policy and guests: the highest rate, as it was in the round that is being measured. */
   readonly #highest = new Map<string, { round: number; rate: number }>();
 
   constructor(options: MeasureOptions, pingVm: Ping) {
@@ -42,7 +42,7 @@ export class LatencyMeter {
 
   /** Of packets that come back. */
   async #highestRate(latency: Latency, round: number): Promise<number> {
-    const key = `${latency.vm ?? false} ${latency.path} ${latency.policy}`;
+    const key = `${latency.vm ?? false} ${latency.path} ${latency.policy} ${latency.guests}`;
     const known = this.#highest.get(key);
     if (known?.round === round) return known.rate;
     const { received: rate } = await this.#ping(latency, undefined, MAX_RATE_SECONDS);
@@ -72,26 +72,46 @@ async function pingModel(latency: Latency, rate: number | undefined, seconds: nu
   const plan = latencyPlanOf(latency, rate, seconds);
   const host = await TestHost.start(plan.config);
   try {
-    // A receiver that is to be woken up must not find its sender on its CPU.
-    const sleeps = latency.timed === 'packet-to-interrupt';
-    const answers = await startGuests(host, plan.answers, sleeps ? besideWorker : cpuOfGuest);
-    let pings: SpawnedGuest[] = [];
-    try {
-      pings = await startGuests(host, [plan.pings]);
-      for (const guest of [...answers, ...pings]) guest.go();
-      const ping = (await pings[0]!.done)[0]!;
-      const [answer] = await stopGuests(answers);
-      for (const result of [ping, answer]) if (result?.stopped === 'error') throw new Error(result.error);
-      if (ping.received.corrupt > 0) throw new Error(`${ping.received.corrupt} packets came back altered`);
-      return {
-        sent: ping.sent.packets / ping.seconds,
-        received: ping.received.packets / ping.seconds,
-        percentiles: choose(latency.timed, ping, answer),
-      };
-    } finally {
-      killAll([...answers, ...pings]);
-    }
+    const run = latency.guests === 'one-thread' ? inOneThread : inProcesses;
+    const [ping, answer] = await run(host, plan, latency.timed);
+    for (const result of [ping, answer]) if (result?.stopped === 'error') throw new Error(result.error);
+    if (ping.received.corrupt > 0) throw new Error(`${ping.received.corrupt} packets came back altered`);
+    return {
+      sent: ping.sent.packets / ping.seconds,
+      received: ping.received.packets / ping.seconds,
+      percentiles: choose(latency.timed, ping, answer),
+    };
   } finally {
     await host.close();
+  }
+}
+
+type Results = [ping: JobResult, answer: JobResult | undefined];
+
+/** One process for each VM. */
+async function inProcesses(host: TestHost, plan: LatencyPlan, timed: Timed): Promise<Results> {
+  // A receiver that is to be woken up must not find its sender on its CPU.
+  const sleeps = timed === 'packet-to-interrupt';
+  const answers = await startGuests(host, plan.answers, sleeps ? besideWorker : cpuOfGuest);
+  let pings: SpawnedGuest[] = [];
+  try {
+    pings = await startGuests(host, [plan.pings]);
+    for (const guest of [...answers, ...pings]) guest.go();
+    const ping = (await pings[0]!.done)[0]!;
+    const [answer] = await stopGuests(answers);
+    return [ping, answer];
+  } finally {
+    killAll([...answers, ...pings]);
+  }
+}
+
+async function inOneThread(host: TestHost, plan: LatencyPlan): Promise<Results> {
+  const duo = await startDuo(host, plan.pings, plan.answers[0]!);
+  try {
+    duo.go();
+    const [ping, echo] = await duo.done;
+    return [ping!, echo];
+  } finally {
+    duo.kill();
   }
 }

@@ -84,7 +84,7 @@ function ratePlots(report: Report): Plot[] {
 function latencyPlots({ latency }: Report): Plot[] {
   const trips = groupBy(
     latency.filter(({ name }) => name.includes('round-trip')),
-    ({ name }) => name,
+    ({ name, guests }) => (guests === undefined ? name : `${name}, ${guests}`),
   );
   const lines = (rows: readonly LatencyRow[], names: readonly string[]): Series[] =>
     groupBy(rows, ({ policy }) => policy).flatMap(([policy, of]) =>

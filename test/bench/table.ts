@@ -73,11 +73,24 @@ function latencyTable({ latency }: Report): Table {
   const range = ({ min, max }: Stat) => `${min.toFixed(1)}-${max.toFixed(1)}`;
   const figures = (of: Stat) => [of.median.toFixed(2), range(of)];
   return {
-    head: ['latency, µs', 'policy', 'load', 'Mpps', 'p50', 'range', 'p99', 'range', 'p99.9', 'range'],
-    rows: latency.map(({ name, policy, load, mpps, p50, p99, p999 }) => [
+    head: [
+      'latency, µs',
+      'policy',
+      'load',
+      'guests',
+      'Mpps',
+      'p50',
+      'range',
+      'p99',
+      'range',
+      'p99.9',
+      'range',
+    ],
+    rows: latency.map(({ name, policy, load, guests, mpps, p50, p99, p999 }) => [
       name,
       policy,
       load,
+      guests ?? '',
       mpps.median.toFixed(3),
       ...figures(p50),
       ...figures(p99),

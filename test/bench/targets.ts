@@ -1,7 +1,7 @@
 // What the benchmark is to show on a machine with two CPUs, as data, and how much of it a report shows.
 import { costLabel, costStat } from './cost-rows.ts';
-import { LATENCIES, type Latency, latencyLabel } from './latencies.ts';
-import { type LatencyRow, latencyRowLabel } from './latency-rows.ts';
+import { LATENCIES, type Latency, latencyKeyLabel, latencyLabel } from './latencies.ts';
+import type { LatencyRow } from './latency-rows.ts';
 import { limitLabel } from './limits.ts';
 import { peerLabel } from './peers/peer.ts';
 import type { Report } from './report.ts';
@@ -206,7 +206,7 @@ export type Measured = Pick<Report, 'limits' | 'results' | 'peers' | 'latency' |
 export function targetRows(report: Measured, targets: readonly Target[] = TARGETS): TargetRow[] {
   const figures: Figures = {
     results: new Map(report.results.map((row) => [rowLabel(row), row])),
-    latency: new Map(report.latency.map((row) => [latencyRowLabel(row), row])),
+    latency: new Map(report.latency.map((row) => [latencyKeyLabel(row), row])),
     cost: new Map(report.cost.map((row) => [costLabel(row), costStat(row).stat.median])),
   };
   const present = new Set([

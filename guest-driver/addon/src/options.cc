@@ -1,4 +1,4 @@
-// Turns the options of startLoop() into a configuration: required fields, limits, addresses that are mapped, open descriptors.
+// Turns the options of startLoop() and startDuo() into configurations: required fields, limits, addresses that are mapped, open descriptors.
 #include "options.h"
 
 #include <fcntl.h>
@@ -150,10 +150,7 @@ void ReadTraffic(Reader& reader, LoopConfig& config) {
   if (reader.Has("src")) reader.Mac("src", config.src);
 }
 
-}  // namespace
-
-bool ReadOptions(Napi::Env env, const Napi::Value& value, StartOptions& options) {
-  Reader reader(env, value, "");
+bool ReadAll(Napi::Env env, Reader& reader, StartOptions& options) {
   ReadTraffic(reader, options.config);
   ReadMemory(reader, options.layout);
   if (env.IsExceptionPending()) return false;
@@ -165,6 +162,33 @@ bool ReadOptions(Napi::Env env, const Napi::Value& value, StartOptions& options)
   if (env.IsExceptionPending()) return false;
   CheckSleep(reader, options);
   return reader.ok();
+}
+
+/// One of two loops that take turns: what it must be, and what it cannot be told.
+bool ReadSide(Napi::Env env, const Napi::Value& value, const std::string& op, StartOptions& options) {
+  Reader reader(env, value, "startDuo", op + ".");
+  size_t only = 0;
+  reader.OneOf("op", {op}, only);
+  for (const char* name : {"sleep", "spinUs", "yieldAfter"})
+    if (reader.Has(name)) reader.TypeError(std::string(name) + ": neither loop of a duo waits: leave it out");
+  if (op == "echo")
+    for (const char* name : {"count", "seconds", "idleMs"})
+      if (reader.Has(name)) reader.TypeError(std::string(name) + ": the echo ends with the ping: leave it out");
+  options.name = "startDuo: " + op;
+  return ReadAll(env, reader, options);
+}
+
+}  // namespace
+
+bool ReadOptions(Napi::Env env, const Napi::Value& value, StartOptions& options) {
+  Reader reader(env, value, "startLoop", "");
+  options.name = "startLoop";
+  return ReadAll(env, reader, options);
+}
+
+bool ReadDuo(Napi::Env env, const Napi::Value& ping, const Napi::Value& echo, std::vector<StartOptions>& options) {
+  options.resize(2);
+  return ReadSide(env, ping, "ping", options[0]) && ReadSide(env, echo, "echo", options[1]);
 }
 
 }  // namespace ptnet::guest

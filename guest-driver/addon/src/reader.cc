@@ -19,7 +19,8 @@ std::string Show(const Napi::Value& value) {
 
 }  // namespace
 
-Reader::Reader(Napi::Env env, const Napi::Value& value, const std::string& path) : env_(env), path_(path) {
+Reader::Reader(Napi::Env env, const Napi::Value& value, const std::string& function, const std::string& path)
+    : env_(env), function_(function), path_(path) {
   ok_ = !env.IsExceptionPending();
   if (value.IsObject() && !value.IsFunction() && !value.IsArray()) {
     object_ = value.As<Napi::Object>();
@@ -31,12 +32,12 @@ Reader::Reader(Napi::Env env, const Napi::Value& value, const std::string& path)
 }
 
 void Reader::TypeError(const std::string& text) {
-  if (ok_) Napi::TypeError::New(env_, "startLoop: " + path_ + text).ThrowAsJavaScriptException();
+  if (ok_) Napi::TypeError::New(env_, function_ + ": " + path_ + text).ThrowAsJavaScriptException();
   ok_ = false;
 }
 
 void Reader::RangeError(const std::string& text) {
-  if (ok_) Napi::RangeError::New(env_, "startLoop: " + path_ + text).ThrowAsJavaScriptException();
+  if (ok_) Napi::RangeError::New(env_, function_ + ": " + path_ + text).ThrowAsJavaScriptException();
   ok_ = false;
 }
 
@@ -55,7 +56,7 @@ bool Reader::Has(const char* name) { return !Field(name).IsUndefined(); }
 
 Reader Reader::Child(const char* name) {
   const Napi::Value value = Field(name);
-  Reader child(env_, ok_ ? value : Napi::Value(Napi::Object::New(env_)), path_ + name + ".");
+  Reader child(env_, ok_ ? value : Napi::Value(Napi::Object::New(env_)), function_, path_ + name + ".");
   if (!ok_) child.ok_ = false;
   return child;
 }

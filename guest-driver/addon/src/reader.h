@@ -12,8 +12,9 @@ namespace ptnet::guest {
 /// After a failure every further read is a no-op: callers check ok() once, at the end.
 class Reader {
  public:
-  /// `path` is how messages name the object: "" for the options themselves, "csb." for what lies in them.
-  Reader(Napi::Env env, const Napi::Value& value, const std::string& path);
+  /// `function` is whose argument it is. `path` is how messages name the object: "" for the options themselves, "csb."
+  /// for what lies in them.
+  Reader(Napi::Env env, const Napi::Value& value, const std::string& function, const std::string& path);
 
   bool ok() const { return ok_; }
   bool Has(const char* name);
@@ -46,6 +47,7 @@ class Reader {
 
   Napi::Env env_;
   Napi::Object object_;
+  std::string function_;
   std::string path_;
   bool ok_ = true;
 };

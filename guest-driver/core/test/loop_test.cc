@@ -123,6 +123,29 @@ TEST(count_is_exact, "a receiver takes not one packet more than its count") {
   CHECK_EQ(host.gh(1).cur, 17);
 }
 
+TEST(steps, "a loop that is stepped by hand serves its rings once a step, and says when it is over") {
+  for (const Payload payload : {Payload::kNone, Payload::kStamp, Payload::kFull}) {
+    FakeHost host({});
+    Store(host.hg(1).hwtail, 5, std::memory_order_release);
+    LoopConfig config = ConfigFor(host, Op::kReceive, payload, 5);
+    config.burst = 2;
+    LoopControl control;
+    HostKicker kicker{host};
+    HostWaiter waiter(host, config);
+    Loop<HostKicker, HostWaiter> loop(config, control, kicker, waiter);
+    loop.Start();
+    CHECK(loop.Step());
+    CHECK_EQ(control.received.load(), 2);
+    CHECK(loop.Step());
+    CHECK_EQ(host.gh(1).head, 4);
+    CHECK(!loop.Step());
+    const LoopResult result = loop.Finish();
+    CHECK_EQ(result.received.packets, 5);
+    CHECK_EQ(result.corrupt, payload == Payload::kNone ? 0 : 5);  // nobody wrote them
+    CHECK(result.stopped == Stopped::kCount);
+  }
+}
+
 TEST(idle, "a receiver that saw packets stops when no more come") {
   FakeHost host({});
   Store(host.hg(1).hwtail, 3, std::memory_order_release);

@@ -12,6 +12,20 @@ test('a run does not differ from itself', () => {
   expect(hasRegression(changes)).toBe(false);
 });
 
+test('no two figures have one label, and those of one thread are their own', () => {
+  const labels = compare(before, before).map(({ label }) => label);
+  expect(new Set(labels).size).toBe(labels.length);
+  for (const guests of ['', ' one-thread'])
+    expect(labels).toContain(`latency round-trip vale policy=poll load=50%${guests} p99`);
+});
+
+test('a report from before there were guests in one thread still compares', () => {
+  const old = { ...before, latency: before.latency.filter(({ guests }) => guests === undefined) };
+  const labels = compare(old, before).map(({ label }) => label);
+  expect(labels).toContain('latency round-trip pipe policy=poll load=idle p50');
+  expect(labels.filter((label) => label.includes('one-thread'))).toEqual([]);
+});
+
 test('what the rounds differ by is noise', () => {
   const rates = compare(before, sampleReport(0.5)).filter(({ label }) => label.startsWith('guest-'));
   expect(rates.map(({ verdict }) => verdict)).toEqual(['same', 'same']);

@@ -6,7 +6,13 @@ import { sampleReport } from './reports.ts';
 
 test('the page has the plots and the figures, and needs nothing else', () => {
   const page = formatHtml(sampleReport(1, [['vm x', 'no <QEMU> & "so on"']]));
-  for (const title of ['Rate by size', 'Latency, round-trip pipe', 'Idle host', 'One busy pair on a switch'])
+  for (const title of [
+    'Rate by size',
+    'Latency, round-trip pipe<',
+    'Latency, round-trip pipe, one-thread<',
+    'Idle host',
+    'One busy pair on a switch',
+  ])
     expect(page).toContain(title);
   for (const unit of ['Mpps', 'µs', '% of a CPU', 'bytes of a packet']) expect(page).toContain(unit);
   expect(page).toContain('<td>guest-to-guest-vale</td>');

@@ -58,6 +58,25 @@ test('latencies and idle rings and ports', () => {
   expect(Object.keys(parse(busyPairPlan(254).config).ports)).toHaveLength(254);
 });
 
+test('two models in one thread never wait, and the echo ends with the ping', () => {
+  const duos = LATENCIES.filter(({ guests }) => guests === 'one-thread');
+  expect(duos.map(latencyLabel)).toContain('latency round-trip pipe policy=poll load=idle one-thread');
+  expect(duos.map(latencyLabel)).toContain('latency round-trip vale policy=poll load=50% one-thread');
+  for (const duo of duos) {
+    const { pings, answers } = latencyPlanOf(duo, 1000, 1);
+    expect(pings.loops).toEqual([expect.objectContaining({ op: 'ping', rate: 1000, seconds: 1 })]);
+    expect(answers.map(({ loops }) => loops)).toEqual([[{ op: 'echo', payload: 'stamp' }]]);
+    for (const option of ['sleep', 'spinUs', 'yieldAfter']) expect(pings.loops[0]).not.toHaveProperty(option);
+  }
+});
+
+test('round trips are warmed up; what times a sleeper or the host alone is not', () => {
+  for (const latency of LATENCIES) {
+    const [ping] = latencyPlanOf(latency, 1000, 1).pings.loops;
+    expect(ping!.warmUp !== undefined).toBe(latency.timed === 'round-trip');
+  }
+});
+
 test('memory of a process: its own and shared', () => {
   expect(residentBytes('VmRSS:\t 9 kB\nRssAnon:\t 2 kB\nRssFile:\t 4 kB\nRssShmem:\t 3 kB\n')).toBe(5 * 1024);
 });

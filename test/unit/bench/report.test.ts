@@ -42,6 +42,15 @@ test('latencies are in microseconds', () => {
   expect(idle).toMatchObject({ name: 'round-trip pipe', p50: { median: 5 }, p99: { median: 9 } });
 });
 
+test('round trips in one thread are rows of their own', () => {
+  const idle = report.latency.filter(
+    ({ name, policy, load }) => name === 'round-trip pipe' && policy === 'poll' && load === 'idle',
+  );
+  expect(idle.map(({ guests }) => guests)).toEqual([undefined, 'one-thread']);
+  expect(JSON.stringify(idle[0])).not.toContain('guests');
+  expect(formatReport(report)).toMatch(/^round-trip pipe +poll +idle +one-thread +0\.004 +5\.00 /m);
+});
+
 test('costs have the unit of their kind', () => {
   expect(report.cost).toContainEqual({
     name: 'idle',

@@ -1,6 +1,6 @@
 // The guest's loops against the engine itself, without a device between them: two readings of one protocol must agree.
 import { afterEach, expect, test } from 'vitest';
-import { type LoopOptions, startLoop } from '../../../../guest-driver/addon/index.ts';
+import { type LoopOptions, startDuo, startLoop } from '../../../../guest-driver/addon/index.ts';
 import { type Attachment, Engine } from '../../../../native/engine.ts';
 import { Region } from '../../../../native/memory.ts';
 import { closeFd, type Mapping, mapFd, memfdCreate, socketPair } from '../../../../native/os.ts';
@@ -47,18 +47,20 @@ class Guest {
   }
 
   start(op: LoopOptions['op'], more: Partial<LoopOptions> = {}) {
+    return startLoop({ op, ...this.rings(), seconds: 20, ...more });
+  }
+
+  /** What a loop is told of the port. */
+  rings() {
     const { txRings, rxRings, nifpOfs } = this.port.info;
-    return startLoop({
-      op,
+    return {
       region: { address: this.#region.address, size: BigInt(this.port.region.info.memsize) },
       nifpOfs,
       csb: { guestToHost: this.#csb.address, hostToGuest: this.#csb.address + BigInt(PAGE) },
       numTxRings: txRings,
       numRxRings: rxRings,
       doorbell: { fd: this.#socket, region: 0, base: 128, wait: false },
-      seconds: 20,
-      ...more,
-    });
+    };
   }
 }
 
@@ -116,4 +118,20 @@ test('a pipe carries every packet once and in order, there and, through an echo,
     stopped: 'count',
     received: { packets: COUNT, bytes: COUNT * 75n, lost: 0n, late: 0n, corrupt: 0n },
   });
+});
+
+test('a ping and an echo at the ends of a pipe take turns in one thread: each packet comes back and is timed', async () => {
+  const engine = new Engine();
+  const shape = { name: 'p', txRings: 1, rxRings: 1, txSlots: 128, rxSlots: 128 };
+  const { master, slave } = createPipe(new Region(REGION), new StatsArea(64), shape, 'q');
+  const [pinger, echoer] = [new Guest(engine, master), new Guest(engine, slave)];
+  const [ping, echo] = startDuo(
+    { op: 'ping', ...pinger.rings(), count: 5000n },
+    { op: 'echo', ...echoer.rings() },
+  );
+  const clean = { packets: 5000n, lost: 0n, late: 0n, corrupt: 0n };
+  const pinged = await ping.done;
+  expect(pinged).toMatchObject({ stopped: 'count', sent: { packets: 5000n }, received: clean, pending: 0n });
+  expect(await echo.done).toMatchObject({ stopped: 'stop', sent: { packets: 5000n }, received: clean });
+  expect(pinged.latency!.roundTrip.count).toBe(5000);
 });

@@ -11,7 +11,8 @@ const ADDON = join(packageRoot(), 'guest-driver/addon/build/Release/ptnetguest.n
 /** Starts a loop without a limit, says so, and then waits for ever or ends. */
 const SCRIPT = `
   const { parentPort, workerData } = require('node:worker_threads');
-  const loop = require(workerData.addon).startLoop(workerData.options);
+  const addon = require(workerData.addon);
+  const loop = workerData.echo ? addon.startDuo(workerData.options, workerData.echo) : addon.startLoop(workerData.options);
   parentPort.postMessage('running');
   if (workerData.exit) process.exit(0);
 `;
@@ -37,4 +38,19 @@ test('a worker thread that exits with a loop running ends the loop', async () =>
   const [code] = await once(worker, 'exit');
   expect(code).toBe(0);
   port.close();
+});
+
+test('a worker thread that is terminated ends both loops of a duo', async () => {
+  const [ping, echo] = [new FakePort(), new FakePort()];
+  const workerData = {
+    addon: ADDON,
+    options: ping.options('ping'),
+    echo: echo.options('echo'),
+    exit: false,
+  };
+  const worker = new Worker(SCRIPT, { eval: true, workerData });
+  await once(worker, 'message');
+  await worker.terminate();
+  for (const port of [ping, echo]) port.close();
+  expect(echo.region.buffer.byteLength).toBe(0);
 });
