@@ -33,7 +33,7 @@ class Kicker {
         std::lock_guard lock(mutex_);
         target = target_;
       }
-      for (int i = 0; target != nullptr && i < 20; i++) target->Ring(random.Below(target->rings()));
+      for (int i = 0; target != nullptr && i < 20; i++) target->Ring(random.Below(target->rings()), Service::kHere);
     }
   }
   std::mutex mutex_;
@@ -158,7 +158,7 @@ void ALateKickFindsNoDeadFlow() {
       });
     });
     while (!busy) sched_yield();
-    engine->worker(0).Kick(rig->port->flow(0));
+    if (engine->worker(0).Mark(rig->port->flow(0))) engine->worker(0).Wake();
     std::thread owner([&] {
       rig.reset();
       gone = true;

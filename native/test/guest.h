@@ -84,7 +84,7 @@ struct GuestRing {
   }
   void Kick() {
     const uint64_t one = 1;
-    if (doorbell < 0) return attachment->Ring(number);
+    if (doorbell < 0) return attachment->Ring(number, Service::kHere);
     CHECK(write(doorbell, &one, sizeof one) == sizeof one);
   }
   /// True when the host has taken everything that was published.

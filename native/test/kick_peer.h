@@ -17,7 +17,7 @@ namespace ptnet {
 
 class CountingTarget : public DoorbellTarget {
  public:
-  void Ring(uint32_t ring) noexcept override { counts[ring].fetch_add(1); }
+  void Ring(uint32_t ring, Service) noexcept override { counts[ring].fetch_add(1); }
   uint32_t rings() const noexcept override { return 4; }
   void WatchSocket(int fd) noexcept override { watched = fd; }
   std::atomic<uint64_t> counts[4] = {};

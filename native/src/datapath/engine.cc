@@ -89,7 +89,12 @@ void Engine::UnwatchSocket(const DoorbellSocket& socket, uint32_t worker) {
 }
 
 void Engine::Kick(Flow* flow) noexcept {
-  if (Worker* worker = flow->worker_.load(std::memory_order_acquire)) worker->Kick(flow);
+  if (Worker* worker = Mark(flow)) worker->Wake();
+}
+
+Worker* Engine::Mark(Flow* flow) noexcept {
+  Worker* worker = flow->worker_.load(std::memory_order_acquire);
+  return worker != nullptr && worker->Mark(flow) ? worker : nullptr;
 }
 
 }  // namespace ptnet

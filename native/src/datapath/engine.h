@@ -44,6 +44,8 @@ class Engine {
   static bool IsInline(const Flow& flow) { return flow.policy_ == Policy::kInline; }
   /// Any thread. Nothing happens for a flow without a worker.
   static void Kick(Flow* flow) noexcept;
+  /// The first half of a kick: the flow has something to do. @return its worker, which has to be told; null: nobody.
+  static Worker* Mark(Flow* flow) noexcept;
 
  private:
   Engine() = default;

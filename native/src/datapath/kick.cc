@@ -36,10 +36,11 @@ os::Error Register(int epoll, int operation, int fd, uint32_t events, uint64_t t
 os::Error Kick::Start(KickSink* sink, std::unique_ptr<Kick>* out) {
   std::unique_ptr<Kick> kick(new Kick(sink));
   if (const os::Error error = kick->Open()) return error;
-  // Signals are for the thread that handles them.
+  // Signals are for the thread that handles them, but a fault in guest memory is the thread's own.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   kick->thread_ = std::thread([k = kick.get()] { k->Run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);

@@ -131,7 +131,7 @@ bool KickSession::AnswerDoorbell(uint32_t size) {
     access.header.error = 0;
     (void)Send({reinterpret_cast<const uint8_t*>(&access), sizeof access}, {});
   }
-  target_->Ring(static_cast<uint32_t>(ring));
+  target_->Ring(static_cast<uint32_t>(ring), Service::kHere);
   counters_->doorbells.fetch_add(1, std::memory_order_relaxed);
   return true;
 }

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "ring/kring.h"
 
@@ -59,12 +60,19 @@ class Interrupt {
   std::atomic<bool> missed_{false};
 };
 
+/// Where a thread that must not wait, as raising an interrupt may, leaves those that are due; null on all others.
+inline thread_local std::vector<Kring*>* deferred_interrupts = nullptr;
+
 /// After hwtail moved: wakes the guest if it sleeps.
 inline void Notify(Kring& k) {
   // Full barrier: our store of hwtail before our load of appl_need_kick; pairs with the guest, which stores
   // appl_need_kick before it loads hwtail once more.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (LoadRelaxed(k.atok->appl_need_kick) != 0 && k.interrupt != nullptr) k.interrupt->Raise(*k.counters);
+  if (LoadRelaxed(k.atok->appl_need_kick) == 0 || k.interrupt == nullptr) return;
+  if (deferred_interrupts != nullptr) [[unlikely]]
+    deferred_interrupts->push_back(&k);
+  else
+    k.interrupt->Raise(*k.counters);
 }
 
 }  // namespace ptnet

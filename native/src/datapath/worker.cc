@@ -24,6 +24,7 @@ constexpr uint64_t kPacedSleepNs = 50'000;     // a source due sooner than this 
 constexpr uint64_t kDoorbellCheckRounds = 64;  // rounds between two looks at the ioeventfds while busy
 constexpr std::chrono::milliseconds kStall{100};  // a call that waits longer looks for the reason
 constexpr uint64_t kSocketTag = 1;  // in an event's data, whose pointers are aligned
+constexpr int kEventsMax = 32;      // taken at once
 
 /// The signal that ends a system call with EINTR: its handler does nothing, and is installed without SA_RESTART.
 int NudgeSignal() {
@@ -48,6 +49,7 @@ struct Worker::PendingCall {
 
 Status Worker::Start(uint32_t index, int cpu, std::function<void()> on_stall) {
   on_stall_ = std::move(on_stall);
+  deferred_.reserve(kEventsMax);
   NudgeSignal();
   auto fail = [&](const char* call, int err) {
     return Status::Fail(err, "worker " + std::to_string(index) + ": " + call + ": " + strerror(err));
@@ -81,20 +83,22 @@ Worker::~Worker() {
 }
 
 void Worker::Wake() noexcept {
-  // Full barrier: what the caller has just stored before sleeping_; pairs with Sleep(), which stores sleeping_ before
-  // it looks at all of that once more.
+  // Full barrier: what the caller has just stored before turn_; pairs with EndTurn(), which stores turn_ before all of
+  // that is looked at once more.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (!sleeping_.exchange(false, std::memory_order_relaxed)) return;
+  Turn nobody = Turn::kNobody;
+  if (turn_.load(std::memory_order_relaxed) != nobody) return;  // who has the turn looks before it ends
+  if (!turn_.compare_exchange_strong(nobody, Turn::kWorker, std::memory_order_acq_rel)) return;
   const uint64_t one = 1;
   [[maybe_unused]] ssize_t n = write(wake_fd_, &one, sizeof one);
 }
 
-void Worker::Kick(Flow* flow) noexcept {
-  if (flow->kicked_.exchange(true, std::memory_order_acq_rel)) return;
+bool Worker::Mark(Flow* flow) noexcept {
+  if (flow->kicked_.exchange(true, std::memory_order_acq_rel)) return false;
   Flow* head = kicked_.load(std::memory_order_relaxed);
   do flow->next_kicked_ = head;
   while (!kicked_.compare_exchange_weak(head, flow, std::memory_order_release, std::memory_order_relaxed));
-  Wake();
+  return true;
 }
 
 void Worker::Call(const std::function<void()>& fn) {
@@ -220,8 +224,8 @@ void Worker::TakeKicked() {
       flow->Unblock();
       Activate(flow);
       counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
-    } else if (home != nullptr) {
-      home->Kick(flow);  // it has moved since
+    } else if (home != nullptr && home->Mark(flow)) {
+      home->Wake();  // it has moved since
     }
     flow = next;
   }
@@ -286,6 +290,8 @@ void Worker::ActivateDue() {
 void Worker::Run() {
   raising_.store(&raising, std::memory_order_release);
   for (uint64_t round = 0; !stop_.load(std::memory_order_relaxed); round++) {
+    // Before the calls: one of them may be the last that keeps a ring.
+    if (!deferred_.empty()) RaiseDeferred();
     RunCalls();
     TakeKicked();
     if (!paced_.empty()) ActivateDue();
@@ -294,40 +300,41 @@ void Worker::Run() {
       continue;
     }
     counters_.rounds.store(round, std::memory_order_relaxed);
-    if (doorbells_ > 0 && round % kDoorbellCheckRounds == 0) TakeEvents(0);
+    if (doorbells_ > 0 && round % kDoorbellCheckRounds == 0) PollEvents();
     if (!PollActive()) yielder_.Idle();
   }
 }
 
+void Worker::PollEvents() {
+  epoll_event events[kEventsMax];
+  OnEvents(events, epoll_wait(epoll_fd_, events, kEventsMax, 0));
+}
+
 void Worker::Sleep() {
-  sleeping_.store(true, std::memory_order_relaxed);
-  // Full barrier: sleeping_ before what others may have left for us; pairs with Wake().
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (kicked_.load(std::memory_order_relaxed) != nullptr || calls_pending_.load(std::memory_order_relaxed) ||
-      stop_.load(std::memory_order_relaxed)) {
-    sleeping_.store(false, std::memory_order_relaxed);
-    return;
-  }
-  counters_.sleeps.fetch_add(1, std::memory_order_relaxed);
   int64_t timeout_ns = -1;
   if (!paced_.empty()) {
     uint64_t due = NextDue(), now = NowNs();
     timeout_ns = due > now + kPacedSleepNs ? static_cast<int64_t>(due - now - kPacedSleepNs / 2) : 0;
   }
-  TakeEvents(timeout_ns);
+  const timespec timeout{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
+  epoll_event events[kEventsMax];
+  int count = 0;
+  EndTurn();
+  if (!MustWork()) {
+    counters_.sleeps.fetch_add(1, std::memory_order_relaxed);
+    count = epoll_pwait2(epoll_fd_, events, kEventsMax, timeout_ns < 0 ? nullptr : &timeout, nullptr);
+  }
+  TakeTurn();
+  now_ns_ = 0;
+  OnEvents(events, count);
 }
 
-void Worker::TakeEvents(int64_t timeout_ns) {
-  epoll_event events[32];
-  timespec timeout{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
-  int n = epoll_pwait2(epoll_fd_, events, 32, timeout_ns < 0 ? nullptr : &timeout, nullptr);
-  sleeping_.store(false, std::memory_order_relaxed);  // who kicks from now on need not wake us
-  now_ns_ = 0;
-  for (int i = 0; i < n; i++) {
+void Worker::OnEvents(const epoll_event* events, int count) {
+  for (int i = 0; i < count; i++) {
     const uint64_t data = events[i].data.u64;
     if (data == 0) {
-      uint64_t count;
-      [[maybe_unused]] ssize_t got = read(wake_fd_, &count, sizeof count);
+      uint64_t kicks;
+      [[maybe_unused]] ssize_t got = read(wake_fd_, &kicks, sizeof kicks);
     } else if ((data & kSocketTag) != 0) {
       OnSocket(*reinterpret_cast<DoorbellSocket*>(data & ~kSocketTag));
     } else {

@@ -1,6 +1,8 @@
 // A worker: one native thread that polls the flows that are busy and sleeps when none is.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -14,12 +16,15 @@
 
 namespace ptnet {
 
+struct Kring;
+
 /// What a worker counts about itself.
 struct WorkerCounters {
   std::atomic<uint64_t> rounds{0};   // passes over the busy flows
   std::atomic<uint64_t> parks{0};    // flows that went idle
   std::atomic<uint64_t> wakeups{0};  // flows that a kick brought back
   std::atomic<uint64_t> sleeps{0};   // times the thread waited in epoll
+  std::atomic<uint64_t> lent{0};     // times that another thread served in its place
 };
 
 class Worker {
@@ -33,8 +38,14 @@ class Worker {
   /// Call() has to wait for long.
   Status Start(uint32_t index, int cpu, std::function<void()> on_stall = {});
 
-  /// Any thread: the flow has something to do.
-  void Kick(Flow* flow) noexcept;
+  /// Any thread: the flow has something to do. False when that was known; otherwise Wake() or ServeHere() must follow.
+  bool Mark(Flow* flow) noexcept;
+  /// Any thread: looks at what was marked soon, from its sleep if need be.
+  void Wake() noexcept;
+  /// Any thread that may do the worker's work for a moment: if the worker sleeps, and little was marked, serves it. What is
+  /// left after that is the worker's, and so are the interrupts that are due: raising one may take long. False when
+  /// nothing was done and the worker is still to be woken.
+  bool ServeHere() noexcept;
   /// The control plane: runs `fn` on the worker's thread, between two rounds, and waits until it is done.
   void Call(const std::function<void()>& fn);
 
@@ -54,6 +65,13 @@ class Worker {
   const WorkerCounters& counters() const { return counters_; }
 
  private:
+  /// Who may touch what belongs to the worker: its flows, its lists.
+  enum class Turn : uint32_t {
+    kWorker,  // its thread, which is awake or has been woken
+    kNobody,  // the thread sleeps
+    kLent,    // somebody in ServeHere()
+  };
+
   void Run();
   bool RunCalls();
   void TakeKicked();
@@ -67,9 +85,15 @@ class Worker {
   void Deactivate(size_t i);
   void ActivateDue();
   uint64_t NextDue() const;
+  bool LittleToDo();
+  void RaiseDeferred();
+  bool MustWork() const noexcept;
+  void TakeTurn() noexcept;
+  void EndTurn() noexcept;
+  void HandBack(bool work_left) noexcept;
   void Sleep();
-  void TakeEvents(int64_t timeout_ns);
-  void Wake() noexcept;
+  void PollEvents();
+  void OnEvents(const epoll_event* events, int count);
 
   std::thread thread_;
   std::function<void()> on_stall_;
@@ -81,14 +105,15 @@ class Worker {
   // Other threads write these.
   alignas(64) std::atomic<Flow*> kicked_{nullptr};
   std::atomic<bool> calls_pending_{false};
-  std::atomic<bool> sleeping_{false};
+  std::atomic<Turn> turn_{Turn::kWorker};
   std::atomic<bool> stop_{false};
   std::mutex calls_mutex_;
   struct PendingCall;
   std::vector<PendingCall*> calls_;
 
-  // The thread's own.
+  // Of who has the turn: the thread, or another while it sleeps.
   alignas(64) std::vector<Flow*> active_;
+  std::vector<Kring*> deferred_;  // interrupts that are due
   std::vector<Flow*> paced_;  // parked sources that wait for the time of their next packet
   uint32_t doorbells_ = 0;    // ioeventfds in the epoll set
   uint64_t now_ns_ = 0;  // 0: not read in this round

@@ -32,6 +32,7 @@ class SinkFlow final : public Flow {
   bool Arm() noexcept override;
   void Disarm() noexcept override;
   void Unblock() noexcept override { k_.Unblock(); }
+  uint32_t Backlog() noexcept override { return k_.attached() ? k_.Published() : 0; }
   /// kNone counts, kStamp checks sequence numbers, kFull all bytes. Starts every stream at 0 again.
   void set_verify(Payload level);
 

@@ -164,6 +164,10 @@ bool PumpFlow::Poll() noexcept {
   return true;
 }
 
+uint32_t PumpFlow::Backlog() noexcept {
+  return std::max(tx_.attached() ? tx_.Published() : 0, rx_.attached() ? rx_.Published() : 0);
+}
+
 void PumpFlow::TakeBack() noexcept {
   if (!TakeReleased() || !tx_.attached()) return;
   tx_.Publish();

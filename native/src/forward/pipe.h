@@ -23,6 +23,7 @@ class PumpFlow final : public Flow {
     rx_.Unblock();
   }
   void TakeBack() noexcept override;
+  uint32_t Backlog() noexcept override;
 
  private:
   uint32_t NextReplaced(uint32_t from, uint32_t to) const noexcept;

@@ -63,6 +63,7 @@ class ValeFlow final : public Flow {
   void Disarm() noexcept override;
   void Unblock() noexcept override { k_.Unblock(); }
   void Hurry(bool on) noexcept override { hurry_ = on; }
+  uint32_t Backlog() noexcept override { return k_.attached() ? k_.Published() : 0; }
 
   static constexpr uint32_t kBatchSlots = 256;
 

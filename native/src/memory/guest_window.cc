@@ -80,6 +80,9 @@ Status GuestWindow::Map(int fd, uint64_t offset, uint64_t length, std::unique_pt
   };
   struct statfs fs;
   if (fstatfs(fd, &fs) != 0) return fail("fstatfs");
+  // Pages that come from a disk, or from another process, would keep a worker and all its VMs waiting.
+  if (fs.f_type != TMPFS_MAGIC && fs.f_type != HUGETLBFS_MAGIC && fs.f_type != RAMFS_MAGIC)
+    return Status::Fail(EINVAL, "guest memory: its file is not in memory: a memfd, or a file on tmpfs or hugetlbfs, would be right");
   uint64_t page = fs.f_type == HUGETLBFS_MAGIC ? static_cast<uint64_t>(fs.f_bsize)
                                                : static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   std::unique_ptr<GuestWindow> w(new GuestWindow());

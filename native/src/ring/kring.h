@@ -70,6 +70,11 @@ struct Kring {
     blocked = false;  // kicks stay on until the flow is next disarmed: it may be about to park
     return true;
   }
+  /// Slots that the guest has published since hwcur; UINT32_MAX when its head is no index of the ring.
+  uint32_t Published() const {
+    const uint32_t head = LoadRelaxed(atok->head);
+    return head < num_slots ? Distance(hwcur, head) : UINT32_MAX;
+  }
   /// One look at the guest's head; false when head or cur lies outside what it owns.
   bool TryHead(uint32_t* head) {
     // Acquire: the slots up to head, and cur, are read after it; pairs with the guest's store of cur, then head.

@@ -1,0 +1,160 @@
+// A doorbell that finds the worker asleep is served by the thread that rings it, and what that thread must not or should
+// not do is left to the worker: interrupts, much work, and whatever comes while it serves.
+#include "kick_peer.h"
+#include "traffic.h"
+
+using namespace ptnet;
+using namespace ptnet::test;
+
+namespace {
+
+constexpr AttachOptions kNotify{.policy = Policy::kNotify, .spin_ns = 0, .worker = 0};
+
+WorkerCounters const& CountersOf(NullRig& rig) { return rig.engine->worker(0).counters(); }
+
+/// Waits until the flow is parked and the worker's turn has ended: nothing wakes it then but what is rung.
+void AwaitSleep(GuestRing& ring, const WorkerCounters& counters) {
+  Eventually("a parked flow", [&] { return ring.Drained() && LoadRelaxed(ring.ktoa->kern_need_kick) == 1; });
+  Eventually("a worker at rest", [&] {
+    const uint64_t rounds = counters.rounds, sleeps = counters.sleeps;
+    usleep(2000);
+    return rounds == counters.rounds && sleeps == counters.sleeps && sleeps > 0;
+  });
+}
+
+void Show(GuestRing& ring, uint64_t first, uint64_t end) {
+  for (uint64_t seq = first; seq < end; seq++) CHECK(ring.Put(Probe(seq).data(), 60));
+  StoreRelaxed(ring.atok->cur, ring.head);
+  StoreRelease(ring.atok->head, ring.head);
+}
+
+void ASleepingWorkerIsNotWoken() {
+  NullRig rig(MakeEngine(), 16, kNotify);
+  GuestRing& tx = rig.guest.tx();
+  for (uint64_t seq = 0; seq < 50; seq++) {
+    AwaitSleep(tx, CountersOf(rig));
+    const uint64_t lent = CountersOf(rig).lent, sleeps = CountersOf(rig).sleeps;
+    Show(tx, seq, seq + 1);
+    rig.guest.attachment->Ring(0, Service::kHere);
+    // Done when the doorbell is: taken, and parked again.
+    CHECK(tx.Drained());
+    CHECK_EQ(LoadRelaxed(tx.ktoa->kern_need_kick), 1u);
+    CHECK_EQ(CountersOf(rig).lent.load(), lent + 1);
+    CHECK_EQ(CountersOf(rig).sleeps.load(), sleeps);
+  }
+  rig.CheckSink(50);
+}
+
+void OthersAskTheWorker() {
+  NullRig rig(MakeEngine(), 16, kNotify);
+  GuestRing& tx = rig.guest.tx();
+  AwaitSleep(tx, CountersOf(rig));
+  Show(tx, 0, 1);
+  rig.guest.attachment->Ring(0, Service::kWorker);
+  Eventually("a packet taken", [&] { return tx.Drained(); });
+  CHECK_EQ(CountersOf(rig).lent.load(), 0u);
+  rig.CheckSink(1);
+}
+
+void MuchWorkIsTheWorkers() {
+  NullRig rig(MakeEngine(), 256, kNotify);
+  GuestRing& tx = rig.guest.tx();
+  AwaitSleep(tx, CountersOf(rig));
+  const uint64_t sleeps = CountersOf(rig).sleeps;
+  Show(tx, 0, 65);
+  rig.guest.attachment->Ring(0, Service::kHere);
+  Eventually("packets taken", [&] { return tx.Drained(); });
+  AwaitSleep(tx, CountersOf(rig));
+  CHECK(CountersOf(rig).sleeps > sleeps);  // it has been awake
+  rig.CheckSink(65);
+}
+
+/// A polled flow is not left to itself after it was served here.
+void WhatIsPolledIsTheWorkers() {
+  NullRig rig(MakeEngine(), 16, {Policy::kAdaptive, 20'000'000, 0});
+  GuestRing& tx = rig.guest.tx();
+  AwaitSleep(tx, CountersOf(rig));
+  const uint64_t rounds = CountersOf(rig).rounds;
+  Show(tx, 0, 1);
+  rig.guest.attachment->Ring(0, Service::kHere);
+  CHECK(tx.Drained());
+  Eventually("a worker that polls", [&] { return CountersOf(rig).rounds > rounds + 1; });
+  rig.CheckSink(1);
+}
+
+void TheWorkerRaisesWhatIsDue() {
+  auto engine = MakeEngine();
+  PipeRig rig(engine, 16, kNotify, kNotify);
+  GuestRing &tx = rig.a.tx(), &rx = rig.b.rx();
+  for (uint64_t seq = 0; seq < 50; seq++) {
+    AwaitSleep(tx, engine->worker(0).counters());
+    StoreRelaxed(rx.atok->appl_need_kick, 1);
+    Show(tx, seq, seq + 1);
+    rig.a.attachment->Ring(0, Service::kHere);
+    CHECK(tx.Drained());
+    pollfd wakeup = {rx.irq, POLLIN, 0};
+    CHECK_EQ(poll(&wakeup, 1, 60'000), 1);
+    uint64_t count;
+    CHECK(read(rx.irq, &count, sizeof count) == sizeof count);
+    CHECK(rx.Take() == Probe(seq));
+    rx.Publish();
+  }
+}
+
+/// Interrupts are due when the ring that asked for them goes: none is raised for what is gone.
+void NothingIsRaisedForWhatIsGone(Random& random) {
+  auto engine = MakeEngine(2);
+  auto sw = std::make_shared<ValeSwitch>("vale0", engine);
+  for (int round = 0; round < 100; round++) {
+    ValeRig a(engine, sw, 16, kNotify);
+    auto b = std::make_unique<ValeRig>(engine, sw, 16, AttachOptions{Policy::kNotify, 0, 1});
+    StoreRelaxed(b->guest.rx().atok->appl_need_kick, 1);
+    std::thread leaves([&, pause = random.Below(100)] {
+      usleep(pause);
+      b.reset();
+    });
+    usleep(random.Below(100));
+    Show(a.guest.tx(), 0, 8);
+    a.guest.attachment->Ring(0, Service::kHere);
+    Eventually("packets taken", [&] { return a.guest.tx().Drained(); });
+    leaves.join();
+  }
+}
+
+/// The kick thread itself meets the hole where a guest has cut off its CSB.
+void AKickThreadSurvivesATruncatedCsb() {
+  Fixture f;
+  NullRig rig(MakeEngine(), 16, kNotify);
+  uint32_t session;
+  auto client = f.Connect(&session, false);
+  CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, rig.guest.attachment));
+  rig.guest.attachment->WatchSocket(-1);  // so that the worker does not get there first
+  AwaitSleep(rig.guest.tx(), CountersOf(rig));
+  CHECK(ftruncate(rig.guest.fd(), 0) == 0);
+  Write(client, Doorbell(0x80));
+  CHECK_EQ(ReadReply(client).offset, 0x80);
+  Eventually("a lost CSB", [&] { return rig.guest.attachment->csb_lost(); });
+  CHECK(CountersOf(rig).lent > 0);
+  // And serves others after that.
+  NullRig other(rig.engine, 16, kNotify);
+  CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, other.guest.attachment));
+  AwaitSleep(other.guest.tx(), CountersOf(rig));
+  Show(other.guest.tx(), 0, 1);
+  Write(client, Doorbell(0x80));
+  CHECK_EQ(ReadReply(client).offset, 0x80);
+  Eventually("a packet taken", [&] { return other.guest.tx().Drained(); });
+  CHECK(!f.kick->ClearDoorbells(session));
+}
+
+}  // namespace
+
+int main() {
+  Random random("worker_turn");
+  ASleepingWorkerIsNotWoken();
+  OthersAskTheWorker();
+  MuchWorkIsTheWorkers();
+  WhatIsPolledIsTheWorkers();
+  TheWorkerRaisesWhatIsDue();
+  NothingIsRaisedForWhatIsGone(random);
+  AKickThreadSurvivesATruncatedCsb();
+}
