@@ -59,7 +59,7 @@ export class Host {
 
   private constructor(config: HostConfig, log: Logger) {
     this.#log = log;
-    this.#pool = new WorkerPool(config.engine.workers, config.engine.cpus);
+    this.#pool = new WorkerPool(config.engine.workers, config.engine.workerCpus);
     this.#ports = new PortTable(this.#pool.engine, new StatsArea(COUNTER_BLOCKS));
     this.#ports.build(config);
     this.#kick = VfioUserServer.createKick();

@@ -20,6 +20,8 @@ export interface RegionShape {
   bufNum: number;
   bufSize: number;
   hugepages?: boolean;
+  /** Its pages come from this NUMA node while it has free ones; not given: from that of who touches a page first. */
+  numaNode?: number;
 }
 
 export interface PoolInfo {
@@ -125,7 +127,7 @@ interface Addon {
   portLeave(port: Handle<'port'>): void;
   portInfo(port: Handle<'port'>): PortInfo;
   portNeeds(shape: PortShape, ownsRxBufs: boolean): PortNeeds;
-  engineCreate(cpus: readonly number[]): Handle<'engine'>;
+  engineCreate(cpus: readonly (readonly number[])[]): Handle<'engine'>;
   engineStats(engine: Handle<'engine'>): WorkerStats[];
   engineNudge(engine: Handle<'engine'>): void;
   attach(

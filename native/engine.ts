@@ -7,8 +7,8 @@ export type { AttachOptions, CsbPlace, PolicyName, WorkerStats } from './addon.t
 export class Engine {
   readonly handle: Handle<'engine'>;
 
-  /** One worker (a native thread) for each entry; an entry names the CPU that it is pinned to, -1 none. */
-  constructor(cpus: readonly number[] = [-1]) {
+  /** One worker (a native thread) for each entry, which lists the CPUs that it may run on; an empty one allows all. */
+  constructor(cpus: readonly (readonly number[])[] = [[]]) {
     this.handle = addon.engineCreate(cpus);
   }
 

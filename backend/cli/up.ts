@@ -62,21 +62,25 @@ export async function up(file: string, options: UpOptions, io: Io, startHost: St
 }
 
 function attachPlans(config: HostConfig, host: RunningHost): AttachPlan[] {
-  return host.vms.map(({ name, memory, devices }) => ({
-    name,
-    program: QEMU,
-    args: qemuArguments({
+  return host.vms.map(({ name, memory, devices }) => {
+    const vm = config.vms[name];
+    return {
       name,
-      memory,
-      machine: config.vms[name]?.machine ?? 'pc',
-      socketPaths: devices.map((device) => device.socketPath),
-    }),
-    devices: devices.map((device) => ({
-      name: device.name,
-      ...(device.port !== undefined && { port: device.port }),
-      socketPath: device.socketPath,
-    })),
-  }));
+      program: QEMU,
+      args: qemuArguments({
+        name,
+        memory,
+        machine: vm?.machine ?? 'pc',
+        ...(vm?.numaNode !== undefined && { numaNode: vm.numaNode }),
+        socketPaths: devices.map((device) => device.socketPath),
+      }),
+      devices: devices.map((device) => ({
+        name: device.name,
+        ...(device.port !== undefined && { port: device.port }),
+        socketPath: device.socketPath,
+      })),
+    };
+  });
 }
 
 function describe(plans: readonly AttachPlan[]): string {

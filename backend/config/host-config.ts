@@ -27,6 +27,8 @@ export interface RegionConfig {
   readonly bufSize: number;
   /** Of 2 MiB, from the kernel's pool. */
   readonly hugepages: boolean;
+  /** Where its memory comes from; undefined: the node of who touches a page first. */
+  readonly numaNode?: number;
 }
 
 export interface RingsConfig {
@@ -38,8 +40,8 @@ export interface RingsConfig {
 
 export interface EngineConfig {
   readonly workers: number;
-  /** The CPU that each worker is pinned to; undefined: the scheduler places them. */
-  readonly cpus?: readonly number[];
+  /** The CPUs that each worker may run on; undefined: any. */
+  readonly workerCpus?: readonly (readonly number[])[];
   readonly policy: Policy;
   readonly spinUs: number;
 }
@@ -72,6 +74,8 @@ export interface VmConfig {
   readonly machine: 'pc' | 'q35';
   /** The named region that it sees; undefined: a private one. */
   readonly region?: string;
+  /** Where its memory and its private region come from; undefined: the nodes of who touches a page first. */
+  readonly numaNode?: number;
   readonly devices: readonly DeviceConfig[];
 }
 

@@ -51,6 +51,8 @@ export const RATE: Range = { min: 0, max: 1_000_000_000 };
 export const PACKETS: Range = { min: 1, max: Number.MAX_SAFE_INTEGER };
 export const WORKERS: Range = { min: 1, max: 64 };
 export const CPU: Range = { min: 0, max: 4095 };
+/** The kernel can be built for no more nodes than these. */
+export const NUMA_NODE: Range = { min: 0, max: 1023 };
 export const SPIN_US: Range = { min: 0, max: 1_000_000 };
 export const PATIENCE_US: Range = { min: 0, max: 100_000 };
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { ConfigurationError } from '../errors.ts';
 import type { HostConfig } from './host-config.ts';
+import { type NumaNodes, readNumaNodes } from './numa-nodes.ts';
 import { resolveConfig } from './resolve.ts';
 import { fileSchema, firstProblem } from './schema.ts';
 import { checkConfig } from './semantics.ts';
@@ -23,13 +24,18 @@ export function loadConfig(file: string, overrides: Overrides = {}): HostConfig 
   return parseConfig(text, file, overrides);
 }
 
-/** The same from a text; `file` is its name in messages. */
-export function parseConfig(text: string, file: string, overrides: Overrides = {}): HostConfig {
+/** The same from a text; `file` is its name in messages, `nodes` what it may place workers and memory on. */
+export function parseConfig(
+  text: string,
+  file: string,
+  overrides: Overrides = {},
+  nodes: NumaNodes = readNumaNodes(),
+): HostConfig {
   const parsed = fileSchema.safeParse(parseYaml(text, file));
   if (!parsed.success) throw new ConfigurationError(`${file}: ${firstProblem(parsed.error)}`);
-  const config = resolveConfig({ ...parsed.data, ...overrides });
+  const config = resolveConfig({ ...parsed.data, ...overrides }, nodes);
   try {
-    checkConfig(parsed.data, config);
+    checkConfig(parsed.data, config, nodes);
   } catch (cause) {
     if (cause instanceof ConfigurationError)
       throw new ConfigurationError(`${file}: ${cause.message}`, { cause });

@@ -10,6 +10,7 @@ import type {
   VmConfig,
 } from './host-config.ts';
 import { defaultMac } from './mac.ts';
+import type { NumaNodes } from './numa-nodes.ts';
 import { parsePortName } from './port-name.ts';
 import type { FileConfig } from './schema.ts';
 
@@ -17,7 +18,7 @@ const DEFAULT_RINGS: RingsConfig = { txRings: 1, rxRings: 1, txSlots: 1024, rxSl
 /** Region 1 is netmap's global region by custom, so an id that we choose starts after it. */
 const FIRST_REGION_ID = 2;
 
-function resolveRegions(file: FileConfig): Record<string, RegionConfig> {
+function resolveRegions(file: FileConfig, ownNode: number | undefined): Record<string, RegionConfig> {
   const used = new Set(Object.values(file.regions).map((region) => region.id));
   const nextId = (): number => {
     let id = FIRST_REGION_ID;
@@ -25,10 +26,19 @@ function resolveRegions(file: FileConfig): Record<string, RegionConfig> {
     used.add(id);
     return id;
   };
-  return mapValues(file.regions, (region) => ({ ...region, id: region.id ?? nextId() }));
+  return mapValues(file.regions, ({ numaNode = ownNode, ...region }) => ({
+    ...region,
+    id: region.id ?? nextId(),
+    ...(numaNode !== undefined && { numaNode }),
+  }));
 }
 
-function resolveVm(vm: FileConfig['vms'][string], number: number, file: FileConfig): VmConfig {
+function resolveVm(
+  vm: FileConfig['vms'][string],
+  number: number,
+  file: FileConfig,
+  ownNode: number | undefined,
+): VmConfig {
   const devices = vm.devices.map(
     (device, i): DeviceConfig => ({
       name: device.name ?? `net${i}`,
@@ -38,8 +48,14 @@ function resolveVm(vm: FileConfig['vms'][string], number: number, file: FileConf
       bar0: device.bar0,
     }),
   );
-  const { memory, machine, region } = vm;
-  return region === undefined ? { memory, machine, devices } : { memory, machine, region, devices };
+  const { memory, machine, region, numaNode = ownNode } = vm;
+  return {
+    memory,
+    machine,
+    ...(region !== undefined && { region }),
+    ...(numaNode !== undefined && { numaNode }),
+    devices,
+  };
 }
 
 /** The rings of a port: what the port says, then what its switch says, then ours. */
@@ -77,14 +93,25 @@ function resolvePort(
   return { ...base, source: { ...port.source, dst, src: port.source.src ?? defaultMac(0, index) } };
 }
 
-function resolveEngine({ workers, cpus, ...rest }: FileConfig['engine']): EngineConfig {
+function resolveEngine(
+  { workers, cpus, numaNode, ...rest }: FileConfig['engine'],
+  nodes: NumaNodes,
+): EngineConfig {
   const engine = { ...rest, workers: workers ?? cpus?.length ?? 1 };
-  return cpus === undefined ? engine : { ...engine, cpus };
+  if (cpus) return { ...engine, workerCpus: cpus.map((cpu) => [cpu]) };
+  const node = numaNode === undefined ? undefined : nodes.get(numaNode);
+  return node ? { ...engine, workerCpus: Array.from({ length: engine.workers }, () => node.cpus) } : engine;
 }
 
-export function resolveConfig(file: FileConfig): HostConfig {
+/** The node that memory comes from when the file says it of the workers only; not every node with CPUs has memory. */
+function ownMemoryNode({ numaNode }: FileConfig['engine'], nodes: NumaNodes): number | undefined {
+  return numaNode !== undefined && nodes.get(numaNode)?.memory ? numaNode : undefined;
+}
+
+export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
+  const ownNode = ownMemoryNode(file.engine, nodes);
   let number = 0;
-  const vms = mapValues(file.vms, (vm) => resolveVm(vm, ++number, file));
+  const vms = mapValues(file.vms, (vm) => resolveVm(vm, ++number, file, ownNode));
   const devices = Object.values(vms).flatMap((vm) => vm.devices);
   const names = [...new Set([...Object.keys(file.ports), ...devices.map((device) => device.port)])];
   const ports = names.map((name, index) => {
@@ -93,8 +120,8 @@ export function resolveConfig(file: FileConfig): HostConfig {
   });
   return {
     runDir: resolvePath(file.runDir),
-    engine: resolveEngine(file.engine),
-    regions: resolveRegions(file),
+    engine: resolveEngine(file.engine, nodes),
+    regions: resolveRegions(file, ownNode),
     switches: mapValues(file.switches, ({ patienceUs }) => ({ patienceUs })),
     ports: Object.fromEntries(ports),
     vms,

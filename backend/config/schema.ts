@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { field, keyed, oneOf, quote, section, whole, yesOrNo } from './fields.ts';
 import {
   CPU,
+  NUMA_NODE,
   PACKET_SIZE,
   PACKETS,
   PATIENCE_US,
@@ -105,6 +106,7 @@ const regionSchema = section({
   'buf-num': whole(REGION_LIMITS.bufNum).default(163_840),
   'buf-size': whole(REGION_LIMITS.bufSize).default(2048),
   hugepages: yesOrNo().default(false),
+  'numa-node': whole(NUMA_NODE).optional(),
 });
 
 const deviceSchema = section({
@@ -121,6 +123,7 @@ const vmSchema = section({
     .transform((value) => value.toUpperCase()),
   machine: oneOf('pc', 'q35').default('pc'),
   region: field<string>(nameProblem).optional(),
+  'numa-node': whole(NUMA_NODE).optional(),
   devices: z
     .array(deviceSchema, {
       error: (issue) => `${quote(issue.input)} is not a list: '- port: vale0:1' would be right`,
@@ -136,6 +139,7 @@ export const fileSchema = section({
       .array(whole(CPU), { error: (issue) => `${quote(issue.input)} is not a list: '[0]' would be right` })
       .min(1, { error: "the list is empty: '[0]' would be right" })
       .optional(),
+    'numa-node': whole(NUMA_NODE).optional(),
     policy: policy().default('adaptive'),
     'spin-us': whole(SPIN_US).default(50),
   }),

@@ -5,16 +5,19 @@ import { ConfigurationError } from '../errors.ts';
 import type { HostConfig, PortConfig, VmConfig } from './host-config.ts';
 import { DEVICE_RINGS_MAX, SOCKET_PATH_BYTES_MAX, SWITCH_PORTS_MAX, VM_DEVICES_MAX } from './limits.ts';
 import { alternatives, nearest } from './nearest.ts';
+import type { NumaNodes } from './numa-nodes.ts';
+import { checkNumaPlacement } from './numa-placement.ts';
 import { fail, type Placed, placeDevices } from './placed.ts';
 import { formatPortName, parsePortName, peerOf } from './port-name.ts';
 import { checkRegionRoom } from './region-room.ts';
 import { type FileConfig, formatPath } from './schema.ts';
 
 /** Throws a ConfigurationError for the first thing that cannot work. */
-export function checkConfig(file: FileConfig, config: HostConfig): void {
+export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNodes): void {
   if (Object.keys(config.vms).length === 0)
     throw new ConfigurationError("vms: there is none: a name such as 'vm1' with its devices would be right");
-  checkEngine(config);
+  checkEngine(config.engine.workers, file.engine.cpus);
+  checkNumaPlacement(file, nodes);
   const placed = placeDevices(config);
   checkRegionIds(config);
   for (const [name, vm] of Object.entries(config.vms)) checkVm(name, vm, config);
@@ -26,7 +29,7 @@ export function checkConfig(file: FileConfig, config: HostConfig): void {
   checkRegionRoom(config, placed);
 }
 
-function checkEngine({ engine: { workers, cpus = [] } }: HostConfig): void {
+function checkEngine(workers: number, cpus: readonly number[] = []): void {
   if (cpus.length > 0 && cpus.length !== workers)
     fail('engine.cpus', `${cpus.length} CPUs for ${workers} workers: one for each would be right`);
   const there = systemCpus().length;

@@ -1,8 +1,15 @@
-// Says aloud what works, and what somebody may not have meant: shared memory, things that nobody uses.
+// Says aloud what works, and what somebody may not have meant: shared memory, memory far from the workers, things that nobody uses.
 import type { HostConfig } from './host-config.ts';
+import { type NumaNodes, readNumaNodes } from './numa-nodes.ts';
+import { apartFromWorkers } from './numa-placement.ts';
 
-export function configWarnings(config: HostConfig): string[] {
-  return [...sharedRegions(config), ...unusedPorts(config), ...q35(config)];
+export function configWarnings(config: HostConfig, nodes: NumaNodes = readNumaNodes()): string[] {
+  return [
+    ...sharedRegions(config),
+    ...apartFromWorkers(config, nodes),
+    ...unusedPorts(config),
+    ...q35(config),
+  ];
 }
 
 function sharedRegions(config: HostConfig): string[] {

@@ -6,10 +6,10 @@ export class WorkerPool {
   readonly count: number;
   readonly #load: number[];
 
-  /** @param cpus the CPU of each worker, when they are to be pinned. */
-  constructor(workers: number, cpus?: readonly number[]) {
+  /** @param cpus those that each worker may run on; any when not given. */
+  constructor(workers: number, cpus?: readonly (readonly number[])[]) {
     this.count = workers;
-    this.engine = new Engine(cpus ?? Array.from({ length: workers }, () => -1));
+    this.engine = new Engine(cpus ?? Array.from({ length: workers }, () => []));
     this.#load = new Array<number>(workers).fill(0);
   }
 

@@ -8,12 +8,15 @@ export interface QemuVm {
   /** As QEMU writes it, e.g. `512M`. */
   readonly memory: string;
   readonly machine: 'pc' | 'q35';
+  /** The NUMA node of its memory; undefined: the kernel's choice. */
+  readonly numaNode?: number;
   /** In the order of the devices: the memory device first, or a driver finds no memory for its rings. */
   readonly socketPaths: readonly string[];
 }
 
 /** Everything after the program's name. Each option stands before its value. */
 export function qemuArguments(vm: QemuVm): string[] {
+  const node = vm.numaNode === undefined ? '' : `,host-nodes=${vm.numaNode},policy=bind`;
   return [
     '-name',
     vm.name,
@@ -22,7 +25,7 @@ export function qemuArguments(vm: QemuVm): string[] {
     `${vm.machine},accel=kvm:tcg,memory-backend=mem`,
     // Without share=on the guest's memory comes without a descriptor, and the CSB in it cannot be reached.
     '-object',
-    `memory-backend-memfd,id=mem,size=${vm.memory},share=on`,
+    `memory-backend-memfd,id=mem,size=${vm.memory},share=on${node}`,
     '-m',
     vm.memory,
     '-nic',

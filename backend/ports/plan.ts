@@ -38,11 +38,12 @@ export function planRegions(config: HostConfig): Map<string, RegionShape> {
 }
 
 function privateShape(id: number, config: HostConfig, vmName: string): RegionShape {
-  const shape: RegionShape = { id, ...PRIVATE };
+  const { devices, numaNode } = config.vms[vmName]!;
+  const shape: RegionShape = { id, ...PRIVATE, ...(numaNode !== undefined && { numaNode }) };
   const total = { ifs: 0, rings: 0, bufs: RESERVED_BUFFERS };
   // A pipe is made with both its ends, whether or not both are used.
   const seen = new Set<string>();
-  for (const { port } of config.vms[vmName]!.devices) {
+  for (const { port } of devices) {
     const name = parsePortName(port);
     const key = name.kind === 'pipe' ? `${name.parent}|${name.id}` : port;
     if (seen.has(key)) continue;

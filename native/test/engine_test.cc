@@ -1,6 +1,7 @@
 // The engine with its threads: under every policy packets pass whole and in order and no wakeup is lost, idle flows
-// park, paced sources sleep, and what cannot be is refused.
+// park, paced sources sleep, workers run on the CPUs that they are given, and what cannot be is refused.
 #include <errno.h>
+#include <sched.h>
 
 #include "traffic.h"
 
@@ -214,9 +215,38 @@ void ABadIndexIsMendedWithAKickUnderEveryPolicy() {
   }
 }
 
+CpuList Affinity() {
+  cpu_set_t set;
+  CHECK_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+  CpuList cpus;
+  for (uint32_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  return cpus;
+}
+
+void WorkersRunWhereTheyMay() {
+  cpu_set_t before;
+  CHECK_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  const CpuList all = Affinity();
+  const CpuList first{all.front()}, last{all.back()};
+  // The scheduler's choice is told from all CPUs by a caller that may not run on all of them.
+  cpu_set_t narrow;
+  CPU_ZERO(&narrow);
+  CPU_SET(first[0], &narrow);
+  CHECK_EQ(sched_setaffinity(0, sizeof narrow, &narrow), 0);
+  std::shared_ptr<Engine> engine;
+  CHECK_OK(Engine::Create({CpuList{}, last, all}, &engine));
+  CHECK_EQ(sched_setaffinity(0, sizeof before, &before), 0);
+  for (uint32_t i = 0; const CpuList& want : {first, last, all}) {
+    CpuList have;
+    engine->worker(i++).Call([&] { have = Affinity(); });
+    CHECK(have == want);
+  }
+}
+
 void WhatCannotBeIsRefused() {
   std::shared_ptr<Engine> none;
-  CHECK_EQ(Engine::Create({-1, 1023}, &none).err, EINVAL);
+  CHECK_EQ(Engine::Create({{}, {kCpusMax - 1}}, &none).err, EINVAL);
   auto engine = MakeEngine(2);
   PipeRig rig(engine, 8, Served(Policy::kPoll), Served(Policy::kNotify));
   Guest other;
@@ -252,5 +282,6 @@ int main() {
   APacedSourceWithoutRoomParks(random);
   APacedSourceWithABadIndexParks();
   ABadIndexIsMendedWithAKickUnderEveryPolicy();
+  WorkersRunWhereTheyMay();
   WhatCannotBeIsRefused();
 }

@@ -18,7 +18,7 @@ namespace ptnet::test {
 
 inline std::shared_ptr<Region> MakeRegion(uint16_t id = 1, uint32_t bufs = 8192, uint32_t buf_size = 2048) {
   std::shared_ptr<Region> region;
-  CHECK_OK(Region::Create(id, {{20, 1024}, {64, 36864}, {bufs, buf_size}}, false, &region));
+  CHECK_OK(Region::Create(id, {{20, 1024}, {64, 36864}, {bufs, buf_size}}, {}, &region));
   return region;
 }
 
@@ -30,7 +30,7 @@ inline std::shared_ptr<StatsArea> MakeStats() {
 
 inline std::shared_ptr<Engine> MakeEngine(uint32_t workers = 1) {
   std::shared_ptr<Engine> engine;
-  CHECK_OK(Engine::Create(std::vector<int>(workers, -1), &engine));
+  CHECK_OK(Engine::Create(std::vector<CpuList>(workers), &engine));
   return engine;
 }
 

@@ -1,5 +1,9 @@
-// Regions and ports: limits, layout, what a region too small says, and that nothing given out is lost or given twice.
+// Regions and ports: limits, layout, NUMA nodes, what a region too small says, and that nothing given out is lost or
+// given twice.
 #include <errno.h>
+
+#include <fstream>
+#include <sstream>
 
 #include "forward/pipe.h"
 #include "guest.h"
@@ -9,7 +13,7 @@ using namespace ptnet::test;
 
 static void LimitsAreChecked() {
   std::shared_ptr<Region> r;
-  auto err = [&](uint16_t id, RegionShape shape) { return Region::Create(id, shape, false, &r).err; };
+  auto err = [&](uint16_t id, RegionShape shape) { return Region::Create(id, shape, {}, &r).err; };
   const RegionShape fine{{2, 1024}, {4, 20480}, {64, 2048}};
   CHECK_EQ(err(1, fine), 0);
   CHECK_EQ(err(0, fine), EINVAL);
@@ -50,6 +54,54 @@ static void LayoutIsNetmaps() {
   uint32_t extra = 0;
   for (uint32_t b = nifp->bufs_head; b != 0; b = *reinterpret_cast<uint32_t*>(region->Buf(b))) extra++;
   CHECK_EQ(extra, 5u);
+}
+
+/// What the kernel says of the mapping at `base`: the policy, then KEY=VALUE.
+static std::string NumaMap(const void* base) {
+  std::ostringstream start;
+  start << std::hex << reinterpret_cast<uintptr_t>(base) << ' ';
+  std::ifstream maps("/proc/self/numa_maps");
+  for (std::string line; std::getline(maps, line);)
+    if (line.starts_with(start.str())) return line.substr(start.str().size()) + " ";
+  return "";
+}
+
+static bool Contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+static void MemoryComesFromItsNode() {
+  const RegionShape shape{{2, 1024}, {4, 20480}, {64, 2048}};
+  std::shared_ptr<Region> region;
+  Status s = Region::Create(7, shape, {.numa_node = 0}, &region);
+  if (s.err == ENOSYS || s.err == EPERM) {
+    std::printf("region: memory on a NUMA node is not tested: %s\n", s.message.c_str());
+    return;
+  }
+  CHECK_OK(s);
+  // Nothing is touched before the policy holds.
+  CHECK(NumaMap(region->base()).starts_with("prefer:0 "));
+  CHECK(!Contains(NumaMap(region->base()), " N0="));
+  // A guest touches the file through a mapping of its own, for which it sets no policy.
+  auto* guest = static_cast<uint8_t*>(
+      mmap(nullptr, region->bar_size(), PROT_READ | PROT_WRITE, MAP_SHARED, region->fd(), 0));
+  CHECK(NumaMap(guest).starts_with("prefer:0 "));
+  memset(guest, 1, region->memsize() / 2);
+  munmap(guest, region->bar_size());
+  memset(region->base(), 1, region->memsize());
+  CHECK(Contains(NumaMap(region->base()), " N0=" + std::to_string(region->memsize() / 4096) + " "));
+
+  CHECK_OK(Region::Create(7, shape, {}, &region));
+  CHECK(NumaMap(region->base()).starts_with("default "));
+}
+
+static void ANodeThatIsNotThereIsRefused() {
+  std::shared_ptr<Region> region;
+  for (uint32_t node : {1023u, 1024u, UINT32_MAX}) {
+    Status s = Region::Create(7, {{2, 1024}, {4, 20480}, {64, 2048}}, {.numa_node = node}, &region);
+    // The others: a kernel without NUMA, a container that forbids the call.
+    CHECK(s.err == EINVAL || s.err == ENOSYS || s.err == EPERM);
+    CHECK(s.message == "region 7: NUMA node " + std::to_string(node) + ": mbind: " + strerror(s.err));
+    CHECK(region == nullptr);
+  }
 }
 
 static void TooSmallSaysWhatIsNeeded() {
@@ -100,6 +152,8 @@ static void SwappedBuffersSurviveTheirFirstOwner() {
 int main() {
   LimitsAreChecked();
   LayoutIsNetmaps();
+  MemoryComesFromItsNode();
+  ANodeThatIsNotThereIsRefused();
   TooSmallSaysWhatIsNeeded();
   EverythingComesBack();
   SwappedBuffersSurviveTheirFirstOwner();

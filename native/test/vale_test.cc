@@ -223,7 +223,7 @@ void TheSwitchHoldsWhatItSays() {
   auto engine = MakeEngine();
   std::shared_ptr<StatsArea> stats = MakeStats();
   std::shared_ptr<Region> region;
-  CHECK_OK(Region::Create(1, {{260, 1024}, {1024, 512}, {4096, 128}}, false, &region));
+  CHECK_OK(Region::Create(1, {{260, 1024}, {1024, 512}, {4096, 128}}, {}, &region));
   auto sw = std::make_shared<ValeSwitch>("vale0", engine);
   std::vector<std::shared_ptr<ValePort>> ports(254);
   for (auto& port : ports) CHECK_OK(ValePort::Create(region, stats, {"vale0:p", 1, 1, 8, 8, 0}, sw, &port));

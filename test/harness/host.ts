@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig } from '../../backend/config/load.ts';
+import type { NumaNodes } from '../../backend/config/numa-nodes.ts';
 import { Host } from '../../backend/host.ts';
 import type { PortStats, RingStats } from '../../backend/host-stats.ts';
 import type { Logger } from '../../backend/log.ts';
@@ -23,12 +24,12 @@ export class TestHost {
     this.log = log;
   }
 
-  /** `yaml` without run-dir. */
-  static async start(yaml: string): Promise<TestHost> {
+  /** `yaml` without run-dir; `nodes` are those that it may name, the machine's when not given. */
+  static async start(yaml: string, nodes?: NumaNodes): Promise<TestHost> {
     const runDir = mkdtempSync(join(tmpdir(), 'ptnet-host-'));
     const log: LogLine[] = [];
     try {
-      const config = parseConfig(`run-dir: ${runDir}\n${yaml}`, 'test.yaml');
+      const config = parseConfig(`run-dir: ${runDir}\n${yaml}`, 'test.yaml', {}, nodes);
       return new TestHost(await Host.start(config, { log: recorder(log) }), runDir, log);
     } catch (error) {
       rmSync(runDir, { recursive: true, force: true });

@@ -7,19 +7,31 @@
 namespace ptnet::addon {
 namespace {
 
+bool GetCpuList(Napi::Value value, CpuList* cpus) {
+  if (!value.IsArray()) {
+    Napi::TypeError::New(value.Env(), "cpus: an array of CPUs is expected for each worker").ThrowAsJavaScriptException();
+    return false;
+  }
+  Napi::Array list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    int64_t cpu;
+    if (!GetInteger(list.Get(i), "cpu", 0, kCpusMax - 1, &cpu)) return false;
+    cpus->push_back(static_cast<uint32_t>(cpu));
+  }
+  return true;
+}
+
 Napi::Value EngineCreate(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  std::vector<int> cpus;
+  std::vector<CpuList> cpus;
   if (!info[0].IsArray() || info[0].As<Napi::Array>().Length() == 0 || info[0].As<Napi::Array>().Length() > 256) {
-    Napi::TypeError::New(env, "cpus: one entry for each worker (1 to 256), -1 for no pinning")
+    Napi::TypeError::New(env, "cpus: a list of CPUs for each worker (1 to 256) is expected, empty for any")
         .ThrowAsJavaScriptException();
     return env.Undefined();
   }
   Napi::Array list = info[0].As<Napi::Array>();
   for (uint32_t i = 0; i < list.Length(); i++) {
-    int64_t cpu;
-    if (!GetInteger(list.Get(i), "cpu", -1, 1023, &cpu)) return env.Undefined();
-    cpus.push_back(static_cast<int>(cpu));
+    if (!GetCpuList(list.Get(i), &cpus.emplace_back())) return env.Undefined();
   }
   std::shared_ptr<Engine> engine;
   if (!ThrowUnlessOk(env, Engine::Create(cpus, &engine))) return env.Undefined();

@@ -34,9 +34,12 @@ Napi::Value RegionCreate(const Napi::CallbackInfo& info) {
       !GetCount(info[0], "ringSize", &shape.rings.size) || !GetCount(info[0], "bufNum", &shape.bufs.num) ||
       !GetCount(info[0], "bufSize", &shape.bufs.size))
     return env.Undefined();
-  bool hugepages = GetOption(info[0], "hugepages").ToBoolean();
+  RegionPages pages{.hugepages = GetOption(info[0], "hugepages").ToBoolean()};
+  if (Napi::Value node = GetOption(info[0], "numaNode"); !node.IsUndefined()) {
+    if (!GetCount(info[0], "numaNode", &pages.numa_node.emplace())) return env.Undefined();
+  }
   std::shared_ptr<Region> region;
-  if (!ThrowUnlessOk(env, Region::Create(static_cast<uint16_t>(id), shape, hugepages, &region))) return env.Undefined();
+  if (!ThrowUnlessOk(env, Region::Create(static_cast<uint16_t>(id), shape, pages, &region))) return env.Undefined();
   return WrapHandle(env, std::move(region));
 }
 

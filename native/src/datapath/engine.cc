@@ -7,7 +7,7 @@
 
 namespace ptnet {
 
-Status Engine::Create(const std::vector<int>& cpus, std::shared_ptr<Engine>* out) {
+Status Engine::Create(const std::vector<CpuList>& cpus, std::shared_ptr<Engine>* out) {
   std::shared_ptr<Engine> engine(new Engine());
   for (uint32_t i = 0; i < cpus.size(); i++) {
     engine->workers_.push_back(std::make_unique<Worker>());

@@ -14,8 +14,8 @@ namespace ptnet {
 
 class Engine {
  public:
-  /// One worker for each entry of `cpus`; an entry of -1 leaves the worker to the scheduler.
-  static Status Create(const std::vector<int>& cpus, std::shared_ptr<Engine>* out);
+  /// One worker for each entry of `cpus`, which lists the CPUs that it may run on; none: the scheduler's choice.
+  static Status Create(const std::vector<CpuList>& cpus, std::shared_ptr<Engine>* out);
 
   uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
   Worker& worker(uint32_t i) { return *workers_[i]; }

@@ -37,6 +37,13 @@ int NudgeSignal() {
   return signal;
 }
 
+/// 0 or an errno: EINVAL when this process may run on none of them.
+int SetAffinity(pthread_t thread, const CpuList& cpus) {
+  cpu_set_t sets[kCpusMax / CPU_SETSIZE] = {};
+  for (uint32_t cpu : cpus) CPU_SET_S(cpu, sizeof sets, sets);
+  return pthread_setaffinity_np(thread, sizeof sets, sets);
+}
+
 }  // namespace
 
 struct Worker::PendingCall {
@@ -47,7 +54,7 @@ struct Worker::PendingCall {
   bool done = false;
 };
 
-Status Worker::Start(uint32_t index, int cpu, std::function<void()> on_stall) {
+Status Worker::Start(uint32_t index, const CpuList& cpus, std::function<void()> on_stall) {
   on_stall_ = std::move(on_stall);
   deferred_.reserve(kEventsMax);
   NudgeSignal();
@@ -62,13 +69,8 @@ Status Worker::Start(uint32_t index, int cpu, std::function<void()> on_stall) {
   if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &event) != 0) return fail("epoll_ctl", errno);
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), ("ptnet-w" + std::to_string(index)).c_str());
-  if (cpu >= 0) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(static_cast<size_t>(cpu), &set);
-    if (int err = pthread_setaffinity_np(thread_.native_handle(), sizeof set, &set); err != 0)
-      return fail("pthread_setaffinity_np", err);
-  }
+  if (int err = cpus.empty() ? 0 : SetAffinity(thread_.native_handle(), cpus); err != 0)
+    return fail("pthread_setaffinity_np", err);
   return Status::Ok();
 }
 

@@ -18,6 +18,10 @@ namespace ptnet {
 
 struct Kring;
 
+/// Numbers of CPUs as the kernel counts them, below kCpusMax.
+using CpuList = std::vector<uint32_t>;
+constexpr uint32_t kCpusMax = 4096;
+
 /// What a worker counts about itself.
 struct WorkerCounters {
   std::atomic<uint64_t> rounds{0};   // passes over the busy flows
@@ -34,9 +38,9 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  /// Starts the thread; `cpu` pins it, -1 leaves it to the scheduler. `on_stall` is called, again and again, while a
-  /// Call() has to wait for long.
-  Status Start(uint32_t index, int cpu, std::function<void()> on_stall = {});
+  /// Starts the thread, on any of `cpus`; none leaves it to the scheduler. `on_stall` is called, again and again, while
+  /// a Call() has to wait for long.
+  Status Start(uint32_t index, const CpuList& cpus, std::function<void()> on_stall = {});
 
   /// Any thread: the flow has something to do. False when that was known; otherwise Wake() or ServeHere() must follow.
   bool Mark(Flow* flow) noexcept;

@@ -9,6 +9,8 @@
 
 #include <bit>
 
+#include "os/memory.h"
+
 namespace ptnet {
 namespace {
 
@@ -45,7 +47,7 @@ Status SystemFailure(uint16_t id, const char* call) {
 
 }  // namespace
 
-Status Region::Create(uint16_t id, const RegionShape& shape, bool hugepages, std::shared_ptr<Region>* out) {
+Status Region::Create(uint16_t id, const RegionShape& shape, const RegionPages& pages, std::shared_ptr<Region>* out) {
   if (id == 0) return Status::Fail(EINVAL, "region 0: 0 is not an id: use 1 to 65535");
   for (const auto& [limits, pool] :
        {std::pair{kIfLimits, shape.ifs}, {kRingLimits, shape.rings}, {kBufLimits, shape.bufs}}) {
@@ -53,7 +55,7 @@ Status Region::Create(uint16_t id, const RegionShape& shape, bool hugepages, std
   }
   std::shared_ptr<Region> r(new Region());
   r->id_ = id;
-  r->hugepages_ = hugepages;
+  r->hugepages_ = pages.hugepages;
   uint64_t at = 0;
   auto place = [&](const PoolShape& pool, uint32_t reserved) {
     uint32_t size = static_cast<uint32_t>(RoundUp(pool.size, kCacheLine));
@@ -65,25 +67,35 @@ Status Region::Create(uint16_t id, const RegionShape& shape, bool hugepages, std
   r->rings_ = place(shape.rings, 0);
   r->bufs_ = place(shape.bufs, kReservedBufs);
   r->memsize_ = at;
-  r->bar_size_ = std::bit_ceil(hugepages ? RoundUp(at, kHugePage) : at);
-
-  std::string name = "ptnetmap-region-" + std::to_string(id);
-  unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | (hugepages ? MFD_HUGETLB : 0u);
-  r->fd_ = memfd_create(name.c_str(), flags);
-  if (r->fd_ < 0) return SystemFailure(id, "memfd_create");
-  if (ftruncate(r->fd_, static_cast<off_t>(r->bar_size_)) != 0) return SystemFailure(id, "ftruncate");
-  // A peer that got the descriptor must not be able to take pages away under the workers.
-  if (fcntl(r->fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-    return SystemFailure(id, "fcntl(F_ADD_SEALS)");
-  void* p = mmap(nullptr, r->bar_size_, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd_, 0);
-  if (p == MAP_FAILED && hugepages && errno == ENOMEM)
-    return Status::Fail(ENOMEM, "region " + std::to_string(id) + ": too few hugepages are free: it takes " +
-                                    std::to_string(r->bar_size_ / kHugePage) +
-                                    " of 2 MiB: raise /proc/sys/vm/nr_hugepages");
-  if (p == MAP_FAILED) return SystemFailure(id, "mmap");
-  r->base_ = static_cast<uint8_t*>(p);
-  madvise(p, r->bar_size_, MADV_DONTDUMP);
+  r->bar_size_ = std::bit_ceil(pages.hugepages ? RoundUp(at, kHugePage) : at);
+  if (Status s = r->Map(pages); !s.ok()) return s;
   *out = std::move(r);
+  return Status::Ok();
+}
+
+Status Region::Map(const RegionPages& pages) {
+  std::string name = "ptnetmap-region-" + std::to_string(id_);
+  unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | (pages.hugepages ? MFD_HUGETLB : 0u);
+  fd_ = memfd_create(name.c_str(), flags);
+  if (fd_ < 0) return SystemFailure(id_, "memfd_create");
+  if (ftruncate(fd_, static_cast<off_t>(bar_size_)) != 0) return SystemFailure(id_, "ftruncate");
+  // A peer that got the descriptor must not be able to take pages away under the workers.
+  if (fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    return SystemFailure(id_, "fcntl(F_ADD_SEALS)");
+  void* p = mmap(nullptr, bar_size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+  if (p == MAP_FAILED && pages.hugepages && errno == ENOMEM)
+    return Status::Fail(ENOMEM, "region " + std::to_string(id_) + ": too few hugepages are free: it takes " +
+                                    std::to_string(bar_size_ / kHugePage) +
+                                    " of 2 MiB: raise /proc/sys/vm/nr_hugepages");
+  if (p == MAP_FAILED) return SystemFailure(id_, "mmap");
+  base_ = static_cast<uint8_t*>(p);
+  madvise(p, bar_size_, MADV_DONTDUMP);
+  if (!pages.numa_node) return Status::Ok();
+  // A page stays where it was when it was touched first, so this comes before any of the pools is used.
+  if (os::Error error = os::PreferNode(p, bar_size_, *pages.numa_node))
+    return Status::Fail(error.number, "region " + std::to_string(id_) + ": NUMA node " +
+                                          std::to_string(*pages.numa_node) + ": " + error.syscall + ": " +
+                                          strerror(error.number));
   return Status::Ok();
 }
 

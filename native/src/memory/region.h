@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,13 @@ struct RegionShape {
   PoolShape bufs;
 };
 
+/// Where the pages of a region come from.
+struct RegionPages {
+  bool hugepages = false;  // of 2 MiB
+  /// The NUMA node that they come from while it has free ones; none: that of the thread that touches a page first.
+  std::optional<uint32_t> numa_node = std::nullopt;
+};
+
 /// How many objects of each pool are free, or wanted.
 struct PoolNeeds {
   uint32_t ifs = 0;
@@ -35,7 +43,7 @@ class Region {
  public:
   /// Maps a new region. Fails with EINVAL naming the limit that `shape` breaks (spec/netmap-abi.md, "A memory
   /// region"), or with the errno of the call that failed.
-  static Status Create(uint16_t id, const RegionShape& shape, bool hugepages, std::shared_ptr<Region>* out);
+  static Status Create(uint16_t id, const RegionShape& shape, const RegionPages& pages, std::shared_ptr<Region>* out);
   ~Region();
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
@@ -70,6 +78,7 @@ class Region {
 
  private:
   Region() = default;
+  Status Map(const RegionPages& pages);
 
   struct TrackedRing {
     Holder holder;

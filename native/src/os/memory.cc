@@ -2,7 +2,12 @@
 #include "os/memory.h"
 
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
 
 namespace ptnet::os {
 
@@ -26,5 +31,17 @@ Error Map(int fd, uint64_t offset, size_t length, bool writable, void** out) {
 }
 
 void Unmap(void* address, size_t length) { munmap(address, length); }
+
+Error PreferNode(void* address, size_t length, uint32_t node) {
+  // As many nodes as the kernel can be built for. It takes the number of bits that it is given minus one.
+  constexpr uint32_t kNodes = 1024;
+  constexpr uint32_t kWordBits = CHAR_BIT * sizeof(unsigned long);
+  if (node >= kNodes) return Error{EINVAL, "mbind"};
+  unsigned long mask[kNodes / kWordBits] = {};
+  mask[node / kWordBits] = 1UL << node % kWordBits;
+  // The C library has no wrapper; libnuma would be a dependency for this one call.
+  if (syscall(SYS_mbind, address, length, MPOL_PREFERRED, mask, kNodes + 1, 0) != 0) return Error::Last("mbind");
+  return {};
+}
 
 }  // namespace ptnet::os

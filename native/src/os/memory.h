@@ -21,4 +21,10 @@ Error CreateMemfd(const char* name, uint64_t size, const MemfdOptions& options, 
 Error Map(int fd, uint64_t offset, size_t length, bool writable, void** out);
 void Unmap(void* address, size_t length);
 
+/**
+ * Pages of a shared mapping's file that nobody has touched yet come from NUMA node `node` as long as it has free ones,
+ * whoever touches them first and through whatever mapping.
+ */
+Error PreferNode(void* address, size_t length, uint32_t node);
+
 }  // namespace ptnet::os

@@ -27,6 +27,23 @@ test('a region outside the limits is refused with the limit', () => {
   expect(() => new Region({} as RegionShape)).toThrow(/id/);
 });
 
+test('memory of a NUMA node that is not there is refused with what the call says', () => {
+  // EPERM or ENOSYS: a container that forbids the call, a kernel without NUMA.
+  expect(() => new Region({ ...SHAPE, numaNode: 1023 })).toThrow(
+    /^region 2: NUMA node 1023: mbind: (Invalid argument|Operation not permitted|Function not implemented)$/,
+  );
+  expect(() => new Region({ ...SHAPE, numaNode: -1 })).toThrow(/numaNode/);
+});
+
+test('workers are given lists of CPUs that there are', () => {
+  expect(() => new Engine([])).toThrow('cpus: a list of CPUs for each worker (1 to 256) is expected');
+  expect(() => new Engine([0 as unknown as number[]])).toThrow('cpus: an array of CPUs');
+  expect(() => new Engine([[-1]])).toThrow(/cpu/);
+  expect(() => new Engine([[4096]])).toThrow(/cpu/);
+  expect(() => new Engine([[0], [4095]])).toThrow('worker 1: pthread_setaffinity_np: Invalid argument');
+  expect(new Engine([[0], []]).workers).toHaveLength(2);
+});
+
 test('a region says how large it is and what is free', () => {
   const region = new Region(SHAPE);
   const { memsize, barSize, pools } = region.info;

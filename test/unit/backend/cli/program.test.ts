@@ -7,6 +7,7 @@ import type { Io } from '../../../../backend/cli/io.ts';
 import { run } from '../../../../backend/cli/program.ts';
 import type { StartHost } from '../../../../backend/cli/up.ts';
 import type { HostConfig } from '../../../../backend/config/host-config.ts';
+import { readNumaNodes } from '../../../../backend/config/numa-nodes.ts';
 
 const CONFIG = `
 regions: { lan: }
@@ -138,6 +139,14 @@ describe('up', () => {
     );
     expect(io.stdout).toContain('-object memory-backend-memfd,id=mem,size=1G,share=on');
     expect(io.stdout).toContain('"path":"/tmp/x/vm2/net0.sock"');
+  });
+
+  test.skipIf(readNumaNodes().size === 0)("the memory of a VM goes to the VM's NUMA node", async () => {
+    io.onOut = io.stop;
+    const onNode = CONFIG.replace('memory: 1G', 'memory: 1G, numa-node: 0');
+    expect(await ptnet('up', file(onNode))).toBe(0);
+    expect(io.stdout).toContain('memory-backend-memfd,id=mem,size=512M,share=on \\\n');
+    expect(io.stdout).toContain('memory-backend-memfd,id=mem,size=1G,share=on,host-nodes=0,policy=bind');
   });
 
   test('says warnings on stderr', async () => {

@@ -39,6 +39,12 @@ test('the machine is the caller’s', () => {
   expect(qemuArguments({ ...VM, machine: 'q35' })).toContain('q35,accel=kvm:tcg,memory-backend=mem');
 });
 
+test('a VM on a NUMA node has all its memory there, the CSB with it', () => {
+  expect(qemuArguments({ ...VM, numaNode: 1 })).toContain(
+    'memory-backend-memfd,id=mem,size=512M,share=on,host-nodes=1,policy=bind',
+  );
+});
+
 test('a command is printed with an option and its value on a line', () => {
   expect(formatCommand('qemu-system-x86_64', ['-m', '512M', '-snapshot', '-device', '{"a":1}'])).toBe(
     `qemu-system-x86_64 \\\n  -m 512M \\\n  -snapshot \\\n  -device '{"a":1}'`,
