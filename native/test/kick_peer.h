@@ -19,9 +19,7 @@ class CountingTarget : public DoorbellTarget {
  public:
   void Ring(uint32_t ring, Service) noexcept override { counts[ring].fetch_add(1); }
   uint32_t rings() const noexcept override { return 4; }
-  void WatchSocket(int fd) noexcept override { watched = fd; }
   std::atomic<uint64_t> counts[4] = {};
-  int watched = -1;
 };
 
 /** Keeps what the thread says until the test asks for it. */

@@ -31,30 +31,6 @@ void AnswersDoorbells() {
   CHECK_EQ(f.kick->counters().doorbells.load(), 6);
 }
 
-void TheTargetKnowsTheSocket() {
-  Fixture f;
-  uint32_t session;
-  auto client = f.Connect(&session);
-  CHECK(f.target->watched >= 0);
-  auto other = std::make_shared<CountingTarget>();
-  CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, other));
-  CHECK_EQ(f.target->watched, -1);
-  CHECK(other->watched >= 0);
-  CHECK(!f.kick->ClearDoorbells(session));
-  CHECK_EQ(other->watched, -1);
-  CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, other));
-  client.Reset();
-  (void)f.sink.Next('d');
-  // The session has ended, but nobody has let go of it.
-  CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, f.target));
-  CHECK_EQ(f.target->watched, -1);
-  CHECK_EQ(other->watched, -1);
-  CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, other));
-  other->watched = 0;
-  CHECK(!f.kick->Release(session));
-  CHECK_EQ(other->watched, -1);
-}
-
 void HandsOnWhatIsNoDoorbell() {
   Fixture f;
   uint32_t session;
@@ -342,7 +318,6 @@ void ManySessions() {
 void Main() {
   const size_t before = OpenFds();
   AnswersDoorbells();
-  TheTargetKnowsTheSocket();
   HandsOnWhatIsNoDoorbell();
   OvertakesMessagesThatWait();
   FramesAnySegmentation();

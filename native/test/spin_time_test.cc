@@ -20,8 +20,10 @@ int main() {
   CHECK_EQ(spin.ns(), 25'000u);
   spin.Saw(UINT64_MAX);
   CHECK_EQ(spin.ns(), 12'500u);
+  CHECK(!spin.least());
   for (int i = 0; i < 100; i++) spin.Saw(1'000'000);
   CHECK_EQ(spin.ns(), 6250u);
+  CHECK(spin.least());
   // A short gap counts even when the flow was parked in it; one long one among many short ones changes little.
   spin.Saw(20'000);
   CHECK_EQ(spin.ns(), 12'500u);

@@ -28,11 +28,17 @@ void Show(GuestRing& ring, uint64_t first, uint64_t end) {
   StoreRelease(ring.atok->head, ring.head);
 }
 
-void ASleepingWorkerIsNotWoken() {
-  NullRig rig(MakeEngine(), 16, kNotify);
+/// Gaps between packets are of some milliseconds here: for policy adaptive far more than it is worth to poll for.
+void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before) {
+  NullRig rig(MakeEngine(), 16, options);
   GuestRing& tx = rig.guest.tx();
   for (uint64_t seq = 0; seq < 50; seq++) {
     AwaitSleep(tx, CountersOf(rig));
+    if (seq < packets_before) {
+      Show(tx, seq, seq + 1);
+      rig.guest.attachment->Ring(0, Service::kHere);
+      continue;
+    }
     const uint64_t lent = CountersOf(rig).lent, sleeps = CountersOf(rig).sleeps;
     Show(tx, seq, seq + 1);
     rig.guest.attachment->Ring(0, Service::kHere);
@@ -128,7 +134,6 @@ void AKickThreadSurvivesATruncatedCsb() {
   uint32_t session;
   auto client = f.Connect(&session, false);
   CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, rig.guest.attachment));
-  rig.guest.attachment->WatchSocket(-1);  // so that the worker does not get there first
   AwaitSleep(rig.guest.tx(), CountersOf(rig));
   CHECK(ftruncate(rig.guest.fd(), 0) == 0);
   Write(client, Doorbell(0x80));
@@ -150,7 +155,8 @@ void AKickThreadSurvivesATruncatedCsb() {
 
 int main() {
   Random random("worker_turn");
-  ASleepingWorkerIsNotWoken();
+  ASleepingWorkerIsNotWoken(kNotify, 0);
+  ASleepingWorkerIsNotWoken({Policy::kAdaptive, 100'000, 0}, 5);
   OthersAskTheWorker();
   MuchWorkIsTheWorkers();
   WhatIsPolledIsTheWorkers();

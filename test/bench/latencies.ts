@@ -22,8 +22,6 @@ export interface Latency {
   readonly share?: number;
   /** Only `kick-to-service`: an I/O BAR's doorbell keeps the guest waiting, a memory BAR's does not. */
   readonly bar0?: 'io' | 'mem';
-  /** The scheduler's choice, as by default; otherwise the worker has a CPU to itself, which has to be woken from another. */
-  readonly worker?: 'unpinned';
 }
 
 export const POLICIES = ['poll', 'adaptive', 'notify'] as const;
@@ -53,15 +51,6 @@ const services = (vm: Pick<Latency, 'vm'>): readonly Latency[] => [
   { ...vm, timed: 'kick-to-service', path: 'null', policy: 'notify', load: 'idle', bar0: 'mem' },
 ];
 
-const unpinned = (bar0: 'io' | 'mem'): Latency => ({
-  timed: 'kick-to-service',
-  path: 'null',
-  policy: 'notify',
-  load: 'idle',
-  bar0,
-  worker: 'unpinned',
-});
-
 const roundTrips = (path: LatencyPath): Latency[] =>
   POLICIES.flatMap((policy): Latency[] => [
     { timed: 'round-trip', path, policy, load: 'idle' },
@@ -85,18 +74,14 @@ export const LATENCIES: readonly Latency[] = [
   ...oneThread('pipe'),
   ...oneThread('vale'),
   ...services({}),
-  unpinned('io'),
-  unpinned('mem'),
   { timed: 'packet-to-interrupt', path: 'pipe', policy: 'poll', load: 'idle' },
   { timed: 'packet-to-interrupt', path: 'pipe', policy: 'notify', load: 'idle' },
   ...vmRoundTrips,
   ...services({ vm: true }),
 ];
 
-export const latencyName = ({ timed, path, bar0, vm, worker }: Latency): string =>
-  [...(vm ? ['vm'] : []), timed, path, ...(bar0 ? [`bar0=${bar0}`] : []), ...(worker ? [worker] : [])].join(
-    ' ',
-  );
+export const latencyName = ({ timed, path, bar0, vm }: Latency): string =>
+  `${vm ? 'vm ' : ''}${timed} ${path}${bar0 === undefined ? '' : ` bar0=${bar0}`}`;
 
 /** What tells one latency from another. */
 export interface LatencyKey extends Pick<Latency, 'policy' | 'load' | 'guests'> {

@@ -42,11 +42,10 @@ function setup(path: LatencyPath, bar0: Latency['bar0'] = 'io'): object {
 
 /** @param rate packets per second; undefined: as many as go */
 export function latencyPlanOf(
-  { timed, path, policy, bar0, worker }: Latency,
+  { timed, path, policy, bar0 }: Latency,
   rate: number | undefined,
   seconds: number,
 ): LatencyPlan {
-  const placement = worker === 'unpinned' ? {} : PLACED_WORKER;
   const echoes = timed === 'round-trip';
   // Nobody answers the others: who sends them sleeps until the next one is due.
   const ping: JobLoop = {
@@ -60,7 +59,7 @@ export function latencyPlanOf(
     ? { op: 'echo', payload: 'stamp', ...WAITS[policy] }
     : { op: 'listen', ...SLEEPS };
   return {
-    config: stringify({ engine: { policy, ...placement }, ...setup(path, bar0) }),
+    config: stringify({ engine: { policy, ...PLACED_WORKER }, ...setup(path, bar0) }),
     answers: path === 'null' ? [] : [{ vm: 'vm2', loops: [answer] }],
     pings: { vm: 'vm1', loops: [ping] },
   };

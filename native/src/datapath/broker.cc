@@ -25,7 +25,7 @@ Status Attachment::CheckOptions(const AttachOptions& options) const {
 Status Attachment::Create(std::shared_ptr<Engine> engine, Port* port, const CsbPlace& guest_to_host,
                           const CsbPlace& host_to_guest, const AttachOptions& options,
                           std::shared_ptr<Attachment>* out) {
-  std::shared_ptr<Attachment> a(new Attachment(std::move(engine), port, options));
+  std::shared_ptr<Attachment> a(new Attachment(std::move(engine), port));
   if (port->attached) return Status::Fail(EBUSY, port->name() + ": in use: detach the other client first");
   if (Status s = a->CheckOptions(options); !s.ok()) return s;
   for (uint32_t i = 0; i < port->rings(); i++) {
@@ -105,7 +105,6 @@ void Attachment::Detach() {
     if (detached_) return;
     detached_ = true;
   }
-  CloseSocket();
   CloseDoorbells();
   for (uint32_t i = 0; i < rings(); i++) Unbind(i);
   // A kick may be on its way from a worker that a flow has left to the one that it went to. After one pass over the
@@ -169,28 +168,7 @@ Status Attachment::SetPolicy(const AttachOptions& options) {
       return Status::Fail(EINVAL, port_->name() + ": inline is chosen when a client attaches, not while it runs");
     engine_->Move(flow, options.policy, options.spin_ns, options.worker);
   }
-  if (socket_.fd >= 0) engine_->UnwatchSocket(socket_, options_.worker);
-  if (socket_.fd >= 0) engine_->WatchSocket(&socket_, options.worker);
-  options_ = options;
   return Status::Ok();
-}
-
-void Attachment::CloseSocket() {
-  if (socket_.fd < 0) return;
-  engine_->UnwatchSocket(socket_, options_.worker);
-  close(socket_.fd);
-  socket_ = {-1, {}};
-}
-
-void Attachment::WatchSocket(int fd) noexcept {
-  CloseSocket();
-  if (fd < 0 || detached_ || options_.policy == Policy::kInline) return;
-  // A descriptor of our own: the caller's may be closed, and its number taken by another, before we are told.
-  socket_.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (socket_.fd < 0) return;  // kicks take the longer way
-  for (uint32_t i = 0; i < rings(); i++)
-    if (Flow* flow = port_->flow(i)) socket_.flows.push_back(flow);
-  engine_->WatchSocket(&socket_, options_.worker);
 }
 
 void Attachment::CloseDoorbells() {

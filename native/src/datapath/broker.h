@@ -42,7 +42,6 @@ class Attachment final : public DoorbellTarget {
   uint32_t rings() const noexcept override { return port_->rings(); }
   /// A doorbell; any thread. The ring's number has been checked.
   void Ring(uint32_t ring, Service service) noexcept override;
-  void WatchSocket(int fd) noexcept override;
   /// kInline: serves the ring here and now, until there is nothing left to do. True when something moved.
   bool Sync(uint32_t ring);
 
@@ -58,13 +57,11 @@ class Attachment final : public DoorbellTarget {
   bool csb_lost() const { return guest_to_host_->lost() || host_to_guest_->lost(); }
 
  private:
-  Attachment(std::shared_ptr<Engine> engine, Port* port, const AttachOptions& options)
-      : engine_(std::move(engine)), port_(port), options_(options) {}
+  Attachment(std::shared_ptr<Engine> engine, Port* port) : engine_(std::move(engine)), port_(port) {}
   Status CheckOptions(const AttachOptions& options) const;
   void Bind(uint32_t ring, const AttachOptions& options);
   void Unbind(uint32_t ring);
   void CloseDoorbells();
-  void CloseSocket();
 
   std::shared_ptr<Engine> engine_;
   Port* port_;
@@ -72,8 +69,6 @@ class Attachment final : public DoorbellTarget {
   std::unique_ptr<GuestWindow> guest_to_host_, host_to_guest_;
   std::vector<Interrupt> interrupts_;
   std::vector<int> doorbell_fds_;
-  AttachOptions options_;
-  DoorbellSocket socket_{-1, {}};
   SpinLock ring_lock_;  // doorbells against Detach
   bool detached_ = true;
 };

@@ -78,16 +78,6 @@ void Engine::UnwatchDoorbell(Flow* flow, int fd) {
   flow->doorbells_.erase(bell);
 }
 
-void Engine::WatchSocket(DoorbellSocket* socket, uint32_t worker) {
-  Worker& w = *workers_[worker];
-  w.Call([&] { w.WatchSocket(socket); });
-}
-
-void Engine::UnwatchSocket(const DoorbellSocket& socket, uint32_t worker) {
-  Worker& w = *workers_[worker];
-  w.Call([&] { w.UnwatchSocket(socket); });
-}
-
 void Engine::Kick(Flow* flow) noexcept {
   if (Worker* worker = Mark(flow)) worker->Wake();
 }

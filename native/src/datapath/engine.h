@@ -37,9 +37,6 @@ class Engine {
   /// An eventfd that a client signals instead of writing to the doorbell; watched by the flow's worker.
   void WatchDoorbell(Flow* flow, int fd, uint64_t* kicks);
   void UnwatchDoorbell(Flow* flow, int fd);
-  /// The socket that a client's doorbells come on; watched by one worker, which serves those of its flows that it has.
-  void WatchSocket(DoorbellSocket* socket, uint32_t worker);
-  void UnwatchSocket(const DoorbellSocket& socket, uint32_t worker);
   static bool InUse(const Flow& flow) { return flow.users_ > 0; }
   static bool IsInline(const Flow& flow) { return flow.policy_ == Policy::kInline; }
   /// Any thread. Nothing happens for a flow without a worker.

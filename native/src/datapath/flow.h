@@ -20,13 +20,6 @@ struct EventDoorbell {
   uint64_t* kicks;
 };
 
-/// The socket that a client's doorbells come on. It wakes the worker at the same time as the thread that reads it, which
-/// saves one of two wake-ups in a row; what came is still that thread's to say.
-struct DoorbellSocket {
-  int fd;
-  std::vector<Flow*> flows;
-};
-
 enum class Policy : uint8_t {
   kPoll,      // never parked
   kAdaptive,  // parked after some time without work, spin_ns at most

@@ -254,17 +254,10 @@ os::Error Kick::SetDoorbells(uint32_t id, const DoorbellWindow& window, std::sha
   if (window.stride == 0) return {EINVAL, "setDoorbells"};
   const std::shared_ptr<KickSession> session = Find(id);
   if (!session) return {EBADF, "setDoorbells"};
-  std::shared_ptr<DoorbellTarget> before;
-  int socket;
-  {
-    const auto lock = session->LockFromOutside();
-    before = session->ClearDoorbells();
-    session->SetDoorbells(window, target);
-    socket = session->ended() ? -1 : session->socket();
-  }
-  // Without the lock: a worker is waited for, and nobody else closes the socket meanwhile.
-  if (before && before != target) before->WatchSocket(-1);
-  target->WatchSocket(socket);
+  std::shared_ptr<DoorbellTarget> before;  // declared first: destroyed without the lock
+  const auto lock = session->LockFromOutside();
+  before = session->ClearDoorbells();
+  session->SetDoorbells(window, std::move(target));
   return {};
 }
 
@@ -272,11 +265,8 @@ os::Error Kick::ClearDoorbells(uint32_t id) {
   const std::shared_ptr<KickSession> session = Find(id);
   if (!session) return {EBADF, "clearDoorbells"};
   std::shared_ptr<DoorbellTarget> before;
-  {
-    const auto lock = session->LockFromOutside();
-    before = session->ClearDoorbells();
-  }
-  if (before) before->WatchSocket(-1);
+  const auto lock = session->LockFromOutside();
+  before = session->ClearDoorbells();
   return {};
 }
 
@@ -291,15 +281,14 @@ void Kick::Delivered(uint32_t id, size_t bytes, size_t fds) {
 os::Error Kick::Release(uint32_t id) {
   const std::shared_ptr<KickSession> session = Find(id);
   if (!session) return {EBADF, "release"};
-  std::shared_ptr<DoorbellTarget> target;
   {
+    std::shared_ptr<DoorbellTarget> target;
     const auto lock = session->LockFromOutside();
     target = session->ClearDoorbells();
     session->End();
     UpdateInterest(session.get());
     session->CloseSocket();
   }
-  if (target) target->WatchSocket(-1);
   const std::lock_guard<std::mutex> lock(mutex_);
   sessions_.erase(id);
   const auto listener = listeners_.find(session->listener());

@@ -17,6 +17,8 @@ class SpinTime {
     ns_ = gap_ns <= most_ns_ ? std::min(2 * ns_, most_ns_) : std::max(ns_ / 2, most_ns_ / kLeastShare);
   }
   uint64_t ns() const { return ns_; }
+  /// Whether gaps have been so long that it does not get any less.
+  bool least() const { return ns_ <= most_ns_ / kLeastShare; }
 
  private:
   static constexpr uint64_t kLeastShare = 8;

@@ -23,7 +23,6 @@ namespace {
 constexpr uint64_t kPacedSleepNs = 50'000;     // a source due sooner than this is polled, not slept for
 constexpr uint64_t kDoorbellCheckRounds = 64;  // rounds between two looks at the ioeventfds while busy
 constexpr std::chrono::milliseconds kStall{100};  // a call that waits longer looks for the reason
-constexpr uint64_t kSocketTag = 1;  // in an event's data, whose pointers are aligned
 constexpr int kEventsMax = 32;      // taken at once
 
 /// The signal that ends a system call with EINTR: its handler does nothing, and is installed without SA_RESTART.
@@ -65,7 +64,7 @@ Status Worker::Start(uint32_t index, const CpuList& cpus, std::function<void()> 
   if (epoll_fd_ < 0) return fail("epoll_create1", errno);
   wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake_fd_ < 0) return fail("eventfd", errno);
-  epoll_event event{.events = EPOLLIN, .data = {.u64 = 0}};
+  epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
   if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &event) != 0) return fail("epoll_ctl", errno);
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), ("ptnet-w" + std::to_string(index)).c_str());
@@ -172,30 +171,11 @@ void Worker::UnwatchDoorbell(const EventDoorbell& bell) {
   if (epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell.fd, nullptr) == 0) doorbells_--;
 }
 
-void Worker::WatchSocket(DoorbellSocket* socket) {
-  // Edge-triggered: each message is an event, and somebody else reads it.
-  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = reinterpret_cast<uint64_t>(socket) | kSocketTag}};
-  // When it cannot be watched, kicks take the longer way.
-  epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, socket->fd, &event);
-}
-
-void Worker::UnwatchSocket(const DoorbellSocket& socket) { epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket.fd, nullptr); }
-
 void Worker::OnDoorbell(const EventDoorbell& bell) {
   std::atomic_ref<uint64_t>(*bell.kicks).fetch_add(1, std::memory_order_relaxed);
   bell.flow->Unblock();
   Activate(bell.flow);
   counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
-}
-
-/// A message for the device has come, perhaps a doorbell: whatever has work is served, and nothing is said of the others.
-void Worker::OnSocket(const DoorbellSocket& socket) {
-  for (Flow* flow : socket.flows) {
-    const bool parked = !flow->active_ && flow->worker_.load(std::memory_order_relaxed) == this;
-    if (!parked || !flow->Poll()) continue;
-    EndIdle(flow);
-    Activate(flow);
-  }
 }
 
 void Worker::Activate(Flow* flow) {
@@ -253,7 +233,9 @@ bool Worker::MayPark(Flow* flow) {
   uint64_t due = flow->Due();
   if (due != 0 && due < now + kPacedSleepNs) return false;
   if (flow->idle_since_ns_ == 0) flow->idle_since_ns_ = now;
-  if (flow->policy_ == Policy::kAdaptive && now - flow->idle_since_ns_ < flow->spin_.ns()) return false;
+  // Where polling has not paid lately, it is not worth waking the worker for.
+  const bool polled = flow->policy_ == Policy::kAdaptive && !(flow->spin_.least() && lent());
+  if (polled && now - flow->idle_since_ns_ < flow->spin_.ns()) return false;
   return !flow->Arm();
 }
 
@@ -333,15 +315,12 @@ void Worker::Sleep() {
 
 void Worker::OnEvents(const epoll_event* events, int count) {
   for (int i = 0; i < count; i++) {
-    const uint64_t data = events[i].data.u64;
-    if (data == 0) {
-      uint64_t kicks;
-      [[maybe_unused]] ssize_t got = read(wake_fd_, &kicks, sizeof kicks);
-    } else if ((data & kSocketTag) != 0) {
-      OnSocket(*reinterpret_cast<DoorbellSocket*>(data & ~kSocketTag));
-    } else {
-      OnDoorbell(*reinterpret_cast<EventDoorbell*>(data));
+    if (auto* bell = static_cast<EventDoorbell*>(events[i].data.ptr)) {
+      OnDoorbell(*bell);
+      continue;
     }
+    uint64_t kicks;
+    [[maybe_unused]] ssize_t got = read(wake_fd_, &kicks, sizeof kicks);
   }
 }
 

@@ -63,8 +63,6 @@ class Worker {
   void Configure(Flow* flow, Policy policy, uint64_t spin_ns);
   void WatchDoorbell(EventDoorbell* bell);
   void UnwatchDoorbell(const EventDoorbell& bell);
-  void WatchSocket(DoorbellSocket* socket);
-  void UnwatchSocket(const DoorbellSocket& socket);
 
   const WorkerCounters& counters() const { return counters_; }
 
@@ -84,11 +82,11 @@ class Worker {
   void EndIdle(Flow* flow);
   bool MayPark(Flow* flow);
   void OnDoorbell(const EventDoorbell& bell);
-  void OnSocket(const DoorbellSocket& socket);
   void Activate(Flow* flow);
   void Deactivate(size_t i);
   void ActivateDue();
   uint64_t NextDue() const;
+  bool lent() const { return turn_.load(std::memory_order_relaxed) == Turn::kLent; }
   bool LittleToDo();
   void RaiseDeferred();
   bool MustWork() const noexcept;
