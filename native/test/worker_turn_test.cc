@@ -1,5 +1,7 @@
 // A doorbell that finds the worker asleep is served by the thread that rings it, and what that thread must not or should
-// not do is left to the worker: interrupts, much work, and whatever comes while it serves.
+// not do is left to the worker: interrupts that may have to wait, much work, and whatever comes while it serves.
+#include <fcntl.h>
+
 #include "kick_peer.h"
 #include "traffic.h"
 
@@ -88,23 +90,35 @@ void WhatIsPolledIsTheWorkers() {
   rig.CheckSink(1);
 }
 
-void TheWorkerRaisesWhatIsDue() {
+/// A signal that can be raised without waiting is raised here; another one, the worker has to raise.
+void InterruptsAreRaised(bool here) {
   auto engine = MakeEngine();
   PipeRig rig(engine, 16, kNotify, kNotify);
   GuestRing &tx = rig.a.tx(), &rx = rig.b.rx();
+  int ends[2] = {rx.irq, rx.irq};
+  if (!here) CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+  CHECK_OK(rig.b.attachment->SetInterrupts(1, {ends[1]}));
+  const WorkerCounters& counters = engine->worker(0).counters();
   for (uint64_t seq = 0; seq < 50; seq++) {
-    AwaitSleep(tx, engine->worker(0).counters());
+    AwaitSleep(tx, counters);
+    const uint64_t sleeps = counters.sleeps;
     StoreRelaxed(rx.atok->appl_need_kick, 1);
     Show(tx, seq, seq + 1);
     rig.a.attachment->Ring(0, Service::kHere);
     CHECK(tx.Drained());
-    pollfd wakeup = {rx.irq, POLLIN, 0};
-    CHECK_EQ(poll(&wakeup, 1, 60'000), 1);
+    if (here) CHECK_EQ(counters.sleeps.load(), sleeps);
+    pollfd wakeup = {ends[0], POLLIN, 0};
+    CHECK_EQ(poll(&wakeup, 1, here ? 0 : 60'000), 1);
     uint64_t count;
-    CHECK(read(rx.irq, &count, sizeof count) == sizeof count);
+    CHECK(read(ends[0], &count, sizeof count) == sizeof count);
     CHECK(rx.Take() == Probe(seq));
     rx.Publish();
   }
+  engine->Synchronize();
+  CHECK_EQ(rig.pair->slave().rx(0).counters->interrupts, 50u);
+  if (here) return;
+  close(ends[0]);
+  close(ends[1]);
 }
 
 /// Interrupts are due when the ring that asked for them goes: none is raised for what is gone.
@@ -160,7 +174,8 @@ int main() {
   OthersAskTheWorker();
   MuchWorkIsTheWorkers();
   WhatIsPolledIsTheWorkers();
-  TheWorkerRaisesWhatIsDue();
+  InterruptsAreRaised(true);
+  InterruptsAreRaised(false);
   NothingIsRaisedForWhatIsGone(random);
   AKickThreadSurvivesATruncatedCsb();
 }

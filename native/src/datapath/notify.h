@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "os/event_signaller.h"
 #include "ring/kring.h"
 
 namespace ptnet {
@@ -60,8 +61,31 @@ class Interrupt {
   std::atomic<bool> missed_{false};
 };
 
-/// Where a thread that must not wait, as raising an interrupt may, leaves those that are due; null on all others.
-inline thread_local std::vector<Kring*>* deferred_interrupts = nullptr;
+/// The interrupts of a thread that must not wait, as Interrupt::Raise may.
+class PromptInterrupts {
+ public:
+  PromptInterrupts() {
+    due_.reserve(kDueAtFirst);
+    signaller_.Open();
+  }
+
+  void Raise(Kring& k) {
+    const int fd = k.interrupt->fd();
+    if (fd >= 0 && signaller_.Signal(fd)) Add(k.counters->interrupts, 1);
+    else due_.push_back(&k);
+  }
+
+  /// Those that could not be raised, for a thread that may wait.
+  std::vector<Kring*>& due() { return due_; }
+
+ private:
+  static constexpr size_t kDueAtFirst = 64;
+  os::EventSignaller signaller_;
+  std::vector<Kring*> due_;
+};
+
+/// Those of this thread while it must not wait.
+inline thread_local PromptInterrupts* prompt_interrupts = nullptr;
 
 /// After hwtail moved: wakes the guest if it sleeps.
 inline void Notify(Kring& k) {
@@ -69,8 +93,8 @@ inline void Notify(Kring& k) {
   // appl_need_kick before it loads hwtail once more.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (LoadRelaxed(k.atok->appl_need_kick) == 0 || k.interrupt == nullptr) return;
-  if (deferred_interrupts != nullptr) [[unlikely]]
-    deferred_interrupts->push_back(&k);
+  if (prompt_interrupts != nullptr) [[unlikely]]
+    prompt_interrupts->Raise(k);
   else
     k.interrupt->Raise(*k.counters);
 }

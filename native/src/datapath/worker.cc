@@ -55,7 +55,6 @@ struct Worker::PendingCall {
 
 Status Worker::Start(uint32_t index, const CpuList& cpus, std::function<void()> on_stall) {
   on_stall_ = std::move(on_stall);
-  deferred_.reserve(kEventsMax);
   NudgeSignal();
   auto fail = [&](const char* call, int err) {
     return Status::Fail(err, "worker " + std::to_string(index) + ": " + call + ": " + strerror(err));
@@ -275,7 +274,7 @@ void Worker::Run() {
   raising_.store(&raising, std::memory_order_release);
   for (uint64_t round = 0; !stop_.load(std::memory_order_relaxed); round++) {
     // Before the calls: one of them may be the last that keeps a ring.
-    if (!deferred_.empty()) RaiseDeferred();
+    if (!interrupts_.due().empty()) RaiseDue();
     RunCalls();
     TakeKicked();
     if (!paced_.empty()) ActivateDue();

@@ -11,12 +11,11 @@
 #include <vector>
 
 #include "datapath/flow.h"
+#include "datapath/notify.h"
 #include "datapath/yielder.h"
 #include "memory/status.h"
 
 namespace ptnet {
-
-struct Kring;
 
 /// Numbers of CPUs as the kernel counts them, below kCpusMax.
 using CpuList = std::vector<uint32_t>;
@@ -46,9 +45,8 @@ class Worker {
   bool Mark(Flow* flow) noexcept;
   /// Any thread: looks at what was marked soon, from its sleep if need be.
   void Wake() noexcept;
-  /// Any thread that may do the worker's work for a moment: if the worker sleeps, and little was marked, serves it. What is
-  /// left after that is the worker's, and so are the interrupts that are due: raising one may take long. False when
-  /// nothing was done and the worker is still to be woken.
+  /// Any thread that may do the worker's work for a moment: if the worker sleeps, and little was marked, serves it, without
+  /// ever waiting. What is left after that is the worker's. False when nothing was done and the worker is still to be woken.
   bool ServeHere() noexcept;
   /// The control plane: runs `fn` on the worker's thread, between two rounds, and waits until it is done.
   void Call(const std::function<void()>& fn);
@@ -88,7 +86,7 @@ class Worker {
   uint64_t NextDue() const;
   bool lent() const { return turn_.load(std::memory_order_relaxed) == Turn::kLent; }
   bool LittleToDo();
-  void RaiseDeferred();
+  void RaiseDue();
   bool MustWork() const noexcept;
   void TakeTurn() noexcept;
   void EndTurn() noexcept;
@@ -115,7 +113,7 @@ class Worker {
 
   // Of who has the turn: the thread, or another while it sleeps.
   alignas(64) std::vector<Flow*> active_;
-  std::vector<Kring*> deferred_;  // interrupts that are due
+  PromptInterrupts interrupts_;  // of turns that were lent
   std::vector<Flow*> paced_;  // parked sources that wait for the time of their next packet
   uint32_t doorbells_ = 0;    // ioeventfds in the epoll set
   uint64_t now_ns_ = 0;  // 0: not read in this round

@@ -44,12 +44,12 @@ bool Worker::ServeHere() noexcept {
   if (!turn_.compare_exchange_strong(nobody, Turn::kLent, std::memory_order_acquire)) return false;
   counters_.lent.fetch_add(1, std::memory_order_relaxed);
   const size_t paced = paced_.size();
-  deferred_interrupts = &deferred_;
+  prompt_interrupts = &interrupts_;
   TakeKicked();
   for (int i = 0; i < kRoundsHere && !active_.empty() && LittleToDo(); i++) PollActive();
-  deferred_interrupts = nullptr;
+  prompt_interrupts = nullptr;
   // A source that has been parked has a time to be woken at, which the thread does not know.
-  HandBack(!active_.empty() || !deferred_.empty() || paced_.size() != paced);
+  HandBack(!active_.empty() || !interrupts_.due().empty() || paced_.size() != paced);
   return true;
 }
 
@@ -71,14 +71,14 @@ void Worker::HandBack(bool work_left) noexcept {
   [[maybe_unused]] ssize_t n = write(wake_fd_, &one, sizeof one);
 }
 
-/// The interrupts that became due in a turn that was lent.
-void Worker::RaiseDeferred() {
-  for (Kring* k : deferred_) {
+/// The interrupts that could not be raised in a turn that was lent.
+void Worker::RaiseDue() {
+  for (Kring* k : interrupts_.due()) {
     // A VALE rx ring is taken from its guest under its lock, without us.
     SpinGuard guard(k->lock);
     if (k->attached()) Notify(*k);
   }
-  deferred_.clear();
+  interrupts_.due().clear();
 }
 
 }  // namespace ptnet
