@@ -95,10 +95,16 @@ export interface CsbPlace {
 }
 
 export interface WorkerStats {
+  /** Passes over the busy flows. */
   readonly rounds: number;
+  /** Flows that went idle. */
   readonly parks: number;
+  /** Flows that a kick brought back. */
   readonly wakeups: number;
+  /** Times the thread waited in epoll. */
   readonly sleeps: number;
+  /** Times the reader of the sockets served in its place while it slept. */
+  readonly lent: number;
 }
 
 interface Addon {
