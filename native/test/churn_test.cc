@@ -33,7 +33,7 @@ class Kicker {
         std::lock_guard lock(mutex_);
         target = target_;
       }
-      for (int i = 0; target != nullptr && i < 20; i++) target->Ring(random.Below(target->rings()), Service::kHere);
+      for (int i = 0; target != nullptr && i < 20; i++) RingHere(*target, random.Below(target->rings()));
     }
   }
   std::mutex mutex_;

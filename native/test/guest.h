@@ -34,6 +34,12 @@ inline std::shared_ptr<Engine> MakeEngine(uint32_t workers = 1) {
   return engine;
 }
 
+/// A doorbell, as the reader of the sockets rings it.
+inline void RingHere(Attachment& attachment, uint32_t ring) {
+  Worker* worker = attachment.Ring(ring);
+  if (worker != nullptr && !worker->ServeHere()) worker->Wake();
+}
+
 /// The guest's view of one ring: [head, tail) is its own.
 struct GuestRing {
   Kring* k;
@@ -84,7 +90,7 @@ struct GuestRing {
   }
   void Kick() {
     const uint64_t one = 1;
-    if (doorbell < 0) return attachment->Ring(number, Service::kHere);
+    if (doorbell < 0) return RingHere(*attachment, number);
     CHECK(write(doorbell, &one, sizeof one) == sizeof one);
   }
   /// True when the host has taken everything that was published.

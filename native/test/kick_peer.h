@@ -17,7 +17,10 @@ namespace ptnet {
 
 class CountingTarget : public DoorbellTarget {
  public:
-  void Ring(uint32_t ring, Service) noexcept override { counts[ring].fetch_add(1); }
+  Worker* Ring(uint32_t ring) noexcept override {
+    counts[ring].fetch_add(1);
+    return nullptr;
+  }
   uint32_t rings() const noexcept override { return 4; }
   std::atomic<uint64_t> counts[4] = {};
 };

@@ -235,7 +235,7 @@ void AHostileGuestHarmsItselfAlone(Random& random) {
     Scribbler scribbler(hostile, random.Split());
     UnderTraffic(engine, random, false, 10'000, [&](Guest&) {
       auto [guest, port] = hostile[random.Below(4)];
-      for (int i = 0; i < 20; i++) guest->attachment->Ring(random.Below(port->rings()), Service::kHere);
+      for (int i = 0; i < 20; i++) RingHere(*guest->attachment, random.Below(port->rings()));
       auto probe = Probe(0, 60 + random.Below(100));
       if (peer.guest.tx().Put(probe.data(), 60)) peer.guest.tx().Publish();
       if (random.OneIn(8)) CHECK_OK(guest->attachment->SetPolicy(AnyService(random, *engine)));

@@ -38,12 +38,12 @@ void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before) {
     AwaitSleep(tx, CountersOf(rig));
     if (seq < packets_before) {
       Show(tx, seq, seq + 1);
-      rig.guest.attachment->Ring(0, Service::kHere);
+      RingHere(*rig.guest.attachment, 0);
       continue;
     }
     const uint64_t lent = CountersOf(rig).lent, sleeps = CountersOf(rig).sleeps;
     Show(tx, seq, seq + 1);
-    rig.guest.attachment->Ring(0, Service::kHere);
+    RingHere(*rig.guest.attachment, 0);
     // Done when the doorbell is: taken, and parked again.
     CHECK(tx.Drained());
     CHECK_EQ(LoadRelaxed(tx.ktoa->kern_need_kick), 1u);
@@ -58,7 +58,7 @@ void OthersAskTheWorker() {
   GuestRing& tx = rig.guest.tx();
   AwaitSleep(tx, CountersOf(rig));
   Show(tx, 0, 1);
-  rig.guest.attachment->Ring(0, Service::kWorker);
+  rig.guest.attachment->Ring(0)->Wake();
   Eventually("a packet taken", [&] { return tx.Drained(); });
   CHECK_EQ(CountersOf(rig).lent.load(), 0u);
   rig.CheckSink(1);
@@ -70,7 +70,7 @@ void MuchWorkIsTheWorkers() {
   AwaitSleep(tx, CountersOf(rig));
   const uint64_t sleeps = CountersOf(rig).sleeps;
   Show(tx, 0, 65);
-  rig.guest.attachment->Ring(0, Service::kHere);
+  RingHere(*rig.guest.attachment, 0);
   Eventually("packets taken", [&] { return tx.Drained(); });
   AwaitSleep(tx, CountersOf(rig));
   CHECK(CountersOf(rig).sleeps > sleeps);  // it has been awake
@@ -84,7 +84,7 @@ void WhatIsPolledIsTheWorkers() {
   AwaitSleep(tx, CountersOf(rig));
   const uint64_t rounds = CountersOf(rig).rounds;
   Show(tx, 0, 1);
-  rig.guest.attachment->Ring(0, Service::kHere);
+  RingHere(*rig.guest.attachment, 0);
   CHECK(tx.Drained());
   Eventually("a worker that polls", [&] { return CountersOf(rig).rounds > rounds + 1; });
   rig.CheckSink(1);
@@ -104,7 +104,7 @@ void InterruptsAreRaised(bool here) {
     const uint64_t sleeps = counters.sleeps;
     StoreRelaxed(rx.atok->appl_need_kick, 1);
     Show(tx, seq, seq + 1);
-    rig.a.attachment->Ring(0, Service::kHere);
+    RingHere(*rig.a.attachment, 0);
     CHECK(tx.Drained());
     if (here) CHECK_EQ(counters.sleeps.load(), sleeps);
     pollfd wakeup = {ends[0], POLLIN, 0};
@@ -121,6 +121,46 @@ void InterruptsAreRaised(bool here) {
   close(ends[1]);
 }
 
+/// What would take a lock that somebody has, or more work than a few copies, is left where it is.
+void OnASwitchMuchIsTheWorkers() {
+  auto engine = MakeEngine();
+  auto sw = std::make_shared<ValeSwitch>("vale0", engine);
+  ValeRig a(engine, sw, 16, kNotify), b(engine, sw, 16, kNotify);
+  GuestRing &tx = a.guest.tx(), &rx = b.guest.rx();
+  const WorkerCounters& counters = engine->worker(0).counters();
+  // For everybody, which tells the switch where b is.
+  AwaitSleep(b.guest.tx(), counters);
+  uint64_t sleeps = counters.sleeps;
+  CHECK(b.guest.tx().Put(Probe(0, 60, 0, 0xff, 2).data(), 60));
+  StoreRelaxed(b.guest.tx().atok->cur, b.guest.tx().head);
+  StoreRelease(b.guest.tx().atok->head, b.guest.tx().head);
+  RingHere(*b.guest.attachment, 0);
+  Eventually("a packet taken", [&] { return b.guest.tx().Drained(); });
+  AwaitSleep(tx, counters);
+  CHECK(counters.sleeps > sleeps);
+  // For b alone: done here.
+  auto send = [&](uint64_t seq) {
+    CHECK(tx.Put(Probe(seq, 60, 0, 2, 1).data(), 60));
+    StoreRelaxed(tx.atok->cur, tx.head);
+    StoreRelease(tx.atok->head, tx.head);
+    RingHere(*a.guest.attachment, 0);
+  };
+  sleeps = counters.sleeps;
+  send(0);
+  CHECK(tx.Drained());
+  CHECK_EQ(counters.sleeps.load(), sleeps);
+  CHECK(rx.Take() == Probe(0, 60, 0, 2, 1));
+  rx.Publish();
+  // The same while somebody delivers there: the worker waits, who rings does not.
+  Kring& place = b.port->rx(0);
+  place.lock.Lock();
+  send(1);
+  CHECK(!tx.Drained());
+  place.lock.Unlock();
+  Eventually("a packet taken", [&] { return tx.Drained(); });
+  CHECK(rx.Take() == Probe(1, 60, 0, 2, 1));
+}
+
 /// Interrupts are due when the ring that asked for them goes: none is raised for what is gone.
 void NothingIsRaisedForWhatIsGone(Random& random) {
   auto engine = MakeEngine(2);
@@ -135,7 +175,7 @@ void NothingIsRaisedForWhatIsGone(Random& random) {
     });
     usleep(random.Below(100));
     Show(a.guest.tx(), 0, 8);
-    a.guest.attachment->Ring(0, Service::kHere);
+    RingHere(*a.guest.attachment, 0);
     Eventually("packets taken", [&] { return a.guest.tx().Drained(); });
     leaves.join();
   }
@@ -177,5 +217,6 @@ int main() {
   InterruptsAreRaised(true);
   InterruptsAreRaised(false);
   NothingIsRaisedForWhatIsGone(random);
+  OnASwitchMuchIsTheWorkers();
   AKickThreadSurvivesATruncatedCsb();
 }

@@ -137,7 +137,7 @@ Napi::Value AttachmentRing(const Napi::CallbackInfo& info) {
   auto attachment = UnwrapHandle<Attachment>(info[0]);
   int64_t ring;
   if (attachment && GetInteger(info[1], "ring", 0, attachment->rings() - 1, &ring))
-    attachment->Ring(static_cast<uint32_t>(ring), Service::kWorker);
+    if (Worker* worker = attachment->Ring(static_cast<uint32_t>(ring))) worker->Wake();
   return info.Env().Undefined();
 }
 

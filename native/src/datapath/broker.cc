@@ -114,16 +114,12 @@ void Attachment::Detach() {
   port_->attached = false;
 }
 
-void Attachment::Ring(uint32_t ring, Service service) noexcept {
-  Worker* worker = nullptr;
-  {
-    SpinGuard guard(ring_lock_);
-    if (detached_) return;
-    std::atomic_ref<uint64_t>(port_->kring(ring).counters->kicks).fetch_add(1, std::memory_order_relaxed);
-    if (Flow* flow = port_->flow(ring)) worker = Engine::Mark(flow);
-  }
-  if (worker == nullptr || (service == Service::kHere && worker->ServeHere())) return;
-  worker->Wake();
+Worker* Attachment::Ring(uint32_t ring) noexcept {
+  SpinGuard guard(ring_lock_);
+  if (detached_) return nullptr;
+  std::atomic_ref<uint64_t>(port_->kring(ring).counters->kicks).fetch_add(1, std::memory_order_relaxed);
+  Flow* flow = port_->flow(ring);
+  return flow != nullptr ? Engine::Mark(flow) : nullptr;
 }
 
 bool Attachment::Sync(uint32_t ring) {

@@ -41,7 +41,7 @@ class Attachment final : public DoorbellTarget {
 
   uint32_t rings() const noexcept override { return port_->rings(); }
   /// A doorbell; any thread. The ring's number has been checked.
-  void Ring(uint32_t ring, Service service) noexcept override;
+  Worker* Ring(uint32_t ring) noexcept override;
   /// kInline: serves the ring here and now, until there is nothing left to do. True when something moved.
   bool Sync(uint32_t ring);
 

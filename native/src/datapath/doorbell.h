@@ -5,16 +5,14 @@
 
 namespace ptnet {
 
-/// Who serves a ring that a doorbell is for.
-enum class Service : uint8_t {
-  kWorker,  // its worker, which is woken if it sleeps
-  kHere,    // whoever rings, if the worker sleeps and there is little to do: that saves the wake-up
-};
+class Worker;
 
 /** Rung on the kick thread, with the session locked: must neither block nor call back into Kick. */
 class DoorbellTarget {
  public:
-  virtual void Ring(uint32_t ring, Service service) noexcept = 0;
+  /** Notes that the ring has something to do. @return the worker, kept by this target, that has to be told, by its ServeHere()
+      or Wake(); null: nobody. */
+  virtual Worker* Ring(uint32_t ring) noexcept = 0;
   virtual uint32_t rings() const noexcept = 0;
 
  protected:

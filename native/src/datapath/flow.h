@@ -42,7 +42,8 @@ class Flow {
   virtual void Disarm() noexcept = 0;
   /// A kick came: a ring that was stopped for a bad index may try again.
   virtual void Unblock() noexcept {}
-  /// Slots that Poll() would look at now, as the guest tells; UINT32_MAX when that may be many.
+  /// Slots that Poll() would look at now, as the guest tells; UINT32_MAX when that may be many. Where MustNotWait(), Poll()
+  /// itself looks at no more than a few.
   virtual uint32_t Backlog() noexcept { return UINT32_MAX; }
   /// The tx ring's attachment is about to end: from now on nothing is waited for.
   virtual void Hurry(bool) noexcept {}

@@ -9,8 +9,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "datapath/clock.h"
+#include "datapath/worker.h"
 #include "os/event.h"
 #include "os/socket.h"
 
@@ -19,6 +22,8 @@ namespace ptnet {
 namespace {
 
 constexpr int kEventsAtOnce = 64;
+constexpr uint64_t kSlowNs = 1'000'000;       // what serves a few slots takes microseconds
+constexpr uint64_t kBanNs = 10'000'000'000;   // the first time
 
 enum class Source : uint32_t { kWake, kListener, kSession };
 
@@ -103,7 +108,7 @@ void Kick::Run() {
           OnListener(id);
           break;
         case Source::kSession:
-          OnSession(id);
+          OnSession(id, count == 1);
           break;
       }
     }
@@ -157,19 +162,41 @@ void Kick::Adopt(uint32_t id, Listener* listener, os::UniqueFd socket) {
   UpdateInterest(session.get());
 }
 
-void Kick::OnSession(uint32_t id) {
+void Kick::OnSession(uint32_t id, bool alone) {
   const std::shared_ptr<KickSession> session = Find(id);
   if (!session) return;
-  const auto lock = session->LockFromThread();
-  if (!lock) {
-    sched_yield();
-    return;
+  KickSession::Rung rung;
+  {
+    const auto lock = session->LockFromThread();
+    if (!lock) {
+      sched_yield();
+      return;
+    }
+    if (session->ended()) return;
+    int end = session->Flush();
+    if (end == KickSession::kGoOn && session->wants_read()) end = session->Read();
+    rung = session->TakeRung();
+    if (end == KickSession::kGoOn) UpdateInterest(session.get());
+    else Disconnect(session.get(), end);
   }
-  if (session->ended()) return;
-  int end = session->Flush();
-  if (end == KickSession::kGoOn && session->wants_read()) end = session->Read();
-  if (end == KickSession::kGoOn) UpdateInterest(session.get());
-  else Disconnect(session.get(), end);
+  // Without the lock: whoever else wants the session does not wait for what is served.
+  if (rung.worker != nullptr) Serve(session->listener(), *rung.worker, alone);
+}
+
+/// Serves what was rung in the place of a worker that sleeps, unless others wait to be read meanwhile or this device has
+/// been slow at it; otherwise wakes the worker.
+void Kick::Serve(uint32_t listener, Worker& worker, bool alone) {
+  const uint64_t start = NowNs();
+  const auto slow = slow_.find(listener);
+  const bool trusted = slow == slow_.end() || start >= slow->second.until_ns;
+  if (!alone || !trusted || !worker.ServeHere()) return worker.Wake();
+  const uint64_t end = NowNs();
+  if (end - start <= kSlowNs) return;
+  // Its memory may have to be waited for, by the will of its peer. Each time it is trusted again later.
+  Slow& entry = slow_[listener];
+  entry.ban_ns = std::max(2 * entry.ban_ns, kBanNs);
+  entry.until_ns = end + entry.ban_ns;
+  counters_.slow_services.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Kick::Disconnect(KickSession* session, int error) {

@@ -61,13 +61,20 @@ class Kick {
     os::UniqueFd newcomer;
   };
 
+  /// A device that has once taken long to be served here, by its listener: until when its worker is woken instead.
+  struct Slow {
+    uint64_t until_ns = 0;
+    uint64_t ban_ns = 0;
+  };
+
   explicit Kick(KickSink* sink) : sink_(sink) {}
   os::Error Open();
   void Run();
   void Wake();
   void OnWake();
   void OnListener(uint32_t id);
-  void OnSession(uint32_t id);
+  void OnSession(uint32_t id, bool alone);
+  void Serve(uint32_t listener, Worker& worker, bool alone);
   void Adopt(uint32_t id, Listener* listener, os::UniqueFd socket);
   bool MayWait(const Listener& listener);
   std::shared_ptr<KickSession> Find(uint32_t session);
@@ -82,6 +89,7 @@ class Kick {
   os::UniqueFd spare_;  // given up for a moment to accept, and close, a client when there is no descriptor left
   std::thread thread_;
   std::atomic<bool> stopping_{false};
+  std::unordered_map<uint32_t, Slow> slow_;  // the thread's own
 
   // Guards the tables; taken before a session's lock, never after it.
   std::mutex mutex_;

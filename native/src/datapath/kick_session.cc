@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "datapath/kick_wire.h"
+#include "datapath/worker.h"
 #include "os/socket.h"
 
 namespace ptnet {
@@ -131,9 +132,18 @@ bool KickSession::AnswerDoorbell(uint32_t size) {
     access.header.error = 0;
     (void)Send({reinterpret_cast<const uint8_t*>(&access), sizeof access}, {});
   }
-  target_->Ring(static_cast<uint32_t>(ring), Service::kHere);
+  if (Worker* worker = target_->Ring(static_cast<uint32_t>(ring))) {
+    // The rings of a device hardly ever have two.
+    if (rung_ != nullptr && rung_ != worker) rung_->Wake();
+    rung_ = worker;
+  }
   counters_->doorbells.fetch_add(1, std::memory_order_relaxed);
   return true;
+}
+
+KickSession::Rung KickSession::TakeRung() {
+  if (rung_ == nullptr) return {};
+  return {target_, std::exchange(rung_, nullptr)};
 }
 
 int KickSession::TakeFds(std::vector<os::UniqueFd>* from) {

@@ -52,6 +52,7 @@ struct KickCounters {
   std::atomic<uint64_t> doorbells{0};
   std::atomic<uint64_t> messages{0};
   std::atomic<uint64_t> refused_connections{0};
+  std::atomic<uint64_t> slow_services{0};  // doorbells that took long to be served by the kick thread itself
 };
 
 class KickSession {
@@ -82,6 +83,12 @@ class KickSession {
   void SetDoorbells(const DoorbellWindow& window, std::shared_ptr<DoorbellTarget> target);
   /** Returns the target so that the caller destroys it without the lock. */
   std::shared_ptr<DoorbellTarget> ClearDoorbells();
+  /** Whom the doorbells read since the last call were for. */
+  struct Rung {
+    std::shared_ptr<DoorbellTarget> target;  // keeps the worker
+    Worker* worker = nullptr;                // has to be told; null: nobody
+  };
+  Rung TakeRung();
   /** The owner has dealt with a message. */
   void Delivered(size_t bytes, size_t fds);
   /** Stops everything but keeps the socket and the doorbell target; the peer sees the end at once. */
@@ -132,6 +139,7 @@ class KickSession {
 
   DoorbellWindow window_;
   std::shared_ptr<DoorbellTarget> target_;
+  Worker* rung_ = nullptr;
 };
 
 }  // namespace ptnet

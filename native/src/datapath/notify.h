@@ -29,7 +29,12 @@ class Interrupt {
       missed_.store(true, std::memory_order_relaxed);
       return;
     }
-    Add(Signal(fd) ? counters.interrupts : counters.irq_full, 1);
+    Count(Signal(fd) ? counters.interrupts : counters.irq_full);
+  }
+
+  /// By whoever raises it: for a VALE rx ring several threads may at once.
+  static void Count(uint64_t& counter) {
+    std::atomic_ref<uint64_t>(counter).fetch_add(1, std::memory_order_relaxed);
   }
 
   /// The control plane, after set_fd and once all workers have passed: an interrupt that came while the vector had no
@@ -61,7 +66,7 @@ class Interrupt {
   std::atomic<bool> missed_{false};
 };
 
-/// The interrupts of a thread that must not wait, as Interrupt::Raise may.
+/// The interrupts of a thread that serves in a worker's place and must not wait, as Interrupt::Raise may.
 class PromptInterrupts {
  public:
   PromptInterrupts() {
@@ -69,9 +74,9 @@ class PromptInterrupts {
     signaller_.Open();
   }
 
-  void Raise(Kring& k) {
-    const int fd = k.interrupt->fd();
-    if (fd >= 0 && signaller_.Signal(fd)) Add(k.counters->interrupts, 1);
+  void Raise(Kring& k, Interrupt& interrupt) {
+    const int fd = interrupt.fd();
+    if (fd >= 0 && signaller_.Signal(fd)) Interrupt::Count(k.counters->interrupts);
     else due_.push_back(&k);
   }
 
@@ -87,16 +92,30 @@ class PromptInterrupts {
 /// Those of this thread while it must not wait.
 inline thread_local PromptInterrupts* prompt_interrupts = nullptr;
 
-/// After hwtail moved: wakes the guest if it sleeps.
-inline void Notify(Kring& k) {
+/// Whether this thread must neither wait nor take long: there is a limit to what it serves, and what would take a lock or
+/// more work is left where it is, for the worker.
+inline bool MustNotWait() { return prompt_interrupts != nullptr; }
+inline constexpr uint32_t kPromptSlotsMax = 64;
+
+/// After hwtail moved: the interrupt to raise, null when the guest does not ask for one. Its attachment keeps it until
+/// every worker has ended the round that it is in.
+inline Interrupt* Wanted(Kring& k) {
   // Full barrier: our store of hwtail before our load of appl_need_kick; pairs with the guest, which stores
   // appl_need_kick before it loads hwtail once more.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (LoadRelaxed(k.atok->appl_need_kick) == 0 || k.interrupt == nullptr) return;
-  if (prompt_interrupts != nullptr) [[unlikely]]
-    prompt_interrupts->Raise(k);
-  else
-    k.interrupt->Raise(*k.counters);
+  return LoadRelaxed(k.atok->appl_need_kick) != 0 ? k.interrupt : nullptr;
 }
+
+/// Not with the ring's lock held: a hostile peer may make it wait.
+inline void Raise(Kring& k, Interrupt* interrupt) {
+  if (interrupt == nullptr) return;
+  if (prompt_interrupts != nullptr) [[unlikely]]
+    prompt_interrupts->Raise(k, *interrupt);
+  else
+    interrupt->Raise(*k.counters);
+}
+
+/// After hwtail moved, without a lock: wakes the guest if it sleeps.
+inline void Notify(Kring& k) { Raise(k, Wanted(k)); }
 
 }  // namespace ptnet

@@ -9,8 +9,7 @@
 namespace ptnet {
 namespace {
 
-constexpr uint32_t kServedHereMax = 64;  // slots of a flow; more than that are worth waking the worker for
-constexpr int kRoundsHere = 2;           // one that serves, one that parks
+constexpr int kRoundsHere = 2;  // one that serves, one that parks
 
 }  // namespace
 
@@ -55,7 +54,7 @@ bool Worker::ServeHere() noexcept {
 
 bool Worker::LittleToDo() {
   for (Flow* flow : active_)
-    if (flow->Backlog() > kServedHereMax) return false;
+    if (flow->Backlog() > kPromptSlotsMax) return false;
   return true;
 }
 
@@ -74,9 +73,13 @@ void Worker::HandBack(bool work_left) noexcept {
 /// The interrupts that could not be raised in a turn that was lent.
 void Worker::RaiseDue() {
   for (Kring* k : interrupts_.due()) {
-    // A VALE rx ring is taken from its guest under its lock, without us.
-    SpinGuard guard(k->lock);
-    if (k->attached()) Notify(*k);
+    Interrupt* wanted = nullptr;
+    {
+      // A VALE rx ring is taken from its guest under its lock, without us.
+      SpinGuard guard(k->lock);
+      if (k->attached()) wanted = Wanted(*k);
+    }
+    Raise(*k, wanted);
   }
   interrupts_.due().clear();
 }

@@ -59,7 +59,8 @@ uint32_t SinkFlow::Consume(uint32_t head) noexcept {
   uint64_t packets = 0, bytes = 0;
   probe::Tracker::Tally tally;
   uint32_t i = k_.hwcur, ahead = i;
-  uint32_t stop = k_.Distance(i, head) > kBatch ? k_.Advance(i, kBatch) : head;
+  const uint32_t batch = MustNotWait() ? kPromptSlotsMax : kBatch;
+  uint32_t stop = k_.Distance(i, head) > batch ? k_.Advance(i, batch) : head;
   if constexpr (level != Payload::kNone) {
     for (uint32_t n = 0; n < kPrefetchAhead && ahead != head; n++, ahead = k_.Next(ahead))
       __builtin_prefetch(k_.BufAhead(ahead));

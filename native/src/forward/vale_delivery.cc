@@ -114,8 +114,17 @@ uint16_t ValeDelivery::TakeNext() noexcept {
 void ValeDelivery::Deliver(uint16_t unicast, uint16_t flood) noexcept {
   unicast_ = unicast;
   flood_ = flood;
+  Interrupt* wanted;
+  {
+    SpinGuard guard(k_.lock);
+    wanted = DeliverLocked();
+  }
+  Raise(k_, wanted);
+}
+
+/// What is left of both chains. The interrupt to raise, if there is one.
+Interrupt* ValeDelivery::DeliverLocked() noexcept {
   uint64_t packets = 0, bytes = 0, full = 0, down = 0, too_long = 0, bad_buf = 0;
-  SpinGuard guard(k_.lock);
   bool up = k_.attached() && Open();
   for (uint16_t at = TakeNext(), next; at != ValeFlow::kEnd; at = next) {
     next = TakeNext();
@@ -153,13 +162,13 @@ void ValeDelivery::Deliver(uint16_t unicast, uint16_t flood) noexcept {
     c.CountDrop(Drop::kBadFrags, too_long);
     c.CountDrop(Drop::kBadBuf, bad_buf);
   }
-  if (packets == 0) return;
+  if (packets == 0) return nullptr;
   Add(c.packets, packets);
   Add(c.bytes, bytes);
   Add(c.syncs, 1);
   k_.hwtail = tail_;
   k_.Publish();
-  Notify(k_);
+  return Wanted(k_);
 }
 
 }  // namespace ptnet

@@ -16,6 +16,7 @@ struct ValeRun {
   bool may_wait = false;
   uint32_t room_wanted = 1;  // with less the destination is waited for, if it may be
   bool waits = false;  // nothing was taken: the destination is full and may soon have room
+  bool busy = false;   // nothing was taken: somebody else delivers there, and this thread must not wait
   bool mixed = false;    // it ended because the next packet is not of its kind
   bool bad_buf = false;  // its next packet would go to a slot without a buffer of its region
   uint32_t packets = 0;
@@ -37,6 +38,8 @@ class ValeDelivery {
 
  private:
   bool Open() noexcept;
+  Interrupt* DeliverLocked(ValeRun* run) noexcept;
+  Interrupt* DeliverLocked() noexcept;
   bool MustWait(const ValeRun& run) noexcept;
   uint32_t CopyRun(ValeRun* run, uint32_t most, uint64_t* bytes) noexcept;
   void DropNext(ValeRun* run, Drop cause) noexcept;

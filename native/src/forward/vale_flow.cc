@@ -20,7 +20,8 @@ bool ValeFlow::Poll() noexcept {
   ValeSwitch& sw = *port_.vale();
   uint32_t done = port_.joined() ? ForwardRun(sw, head) : k_.hwcur;
   if (std::exchange(waits_, false)) return false;
-  if (done == k_.hwcur) done = ForwardBatch(sw, head);
+  // A batch may go to all ports of the switch.
+  if (done == k_.hwcur && !MustNotWait()) done = ForwardBatch(sw, head);
   if (done == k_.hwcur) return false;  // the end of a packet is still to come
   k_.hwcur = done;
   k_.hwtail = k_.Prev(done);

@@ -81,11 +81,9 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
   run.may_wait = !hurry_ && sw.patience_ns() > 0 && (since == 0 || NowNs() - since < sw.patience_ns());
   run.room_wanted = since == 0 ? 1 : kRoomWanted;
   if (!ValeDelivery(*this, *port, k_.index).DeliverRun(&run)) return k_.hwcur;
-  waits_ = run.waits;
-  if (waits_) {
-    waits_since_ns_ = since == 0 ? NowNs() : since;
-    return k_.hwcur;
-  }
+  waits_ = run.waits || run.busy;
+  if (run.waits) waits_since_ns_ = since == 0 ? NowNs() : since;
+  if (waits_) return k_.hwcur;
   if (run.packets < kShortRun && run.mixed) polls_batched_ = kPollsBatched;
   Add(k_.counters->packets, run.packets);
   Add(k_.counters->bytes, run.bytes);
@@ -204,11 +202,26 @@ bool ValeDelivery::MustWait(const ValeRun& run) noexcept {
 
 /// False when the port is not served; then nothing was done.
 bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
-  SpinGuard guard(k_.lock);
-  if (!k_.attached() || !Open()) return false;
+  if (!MustNotWait()) {
+    k_.lock.Lock();
+  } else if (!k_.lock.TryLock()) {
+    run->busy = true;
+    return true;
+  }
+  Interrupt* wanted = nullptr;
+  const bool served = k_.attached() && Open();
+  if (served) wanted = DeliverLocked(run);
+  k_.lock.Unlock();
+  Raise(k_, wanted);
+  return served;
+}
+
+/// The interrupt to raise, if there is one.
+Interrupt* ValeDelivery::DeliverLocked(ValeRun* run) noexcept {
   run->waits = MustWait(*run);
-  if (run->waits) return true;
-  uint32_t left = std::min(run->from.Distance(run->end, run->head), kRunMax), packets = 0;
+  if (run->waits) return nullptr;
+  const uint32_t most = MustNotWait() ? kPromptSlotsMax : kRunMax;
+  uint32_t left = std::min(run->from.Distance(run->end, run->head), most), packets = 0;
   uint64_t bytes = 0;
   while (left > 0 && !run->mixed) {
     if (space_ == 0 && !Room(1)) {
@@ -220,20 +233,21 @@ bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
     const uint32_t copied = CopyRun(run, std::min(left, space_), &bytes);
     packets += copied;
     left -= copied;
-    if (!run->bad_buf) continue;
-    DropNext(run, Drop::kBadBuf);
-    left--;
+    // The slot at the tail stays what it is until its guest mends it.
+    for (; run->bad_buf && left > 0 && !run->mixed; left--) {
+      DropNext(run, Drop::kBadBuf);
+      run->bad_buf = !k_.ValidBuf(ReadSlot(k_.slots[tail_]).buf_idx);
+    }
   }
   run->bytes += bytes;
-  if (packets == 0) return true;
+  if (packets == 0) return nullptr;
   RingCounters& c = *k_.counters;
   Add(c.packets, packets);
   Add(c.bytes, bytes);
   Add(c.syncs, 1);
   k_.hwtail = tail_;
   k_.Publish();
-  Notify(k_);
-  return true;
+  return Wanted(k_);
 }
 
 }  // namespace ptnet

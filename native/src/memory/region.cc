@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <bit>
 
 #include "os/memory.h"
@@ -96,6 +97,9 @@ Status Region::Map(const RegionPages& pages) {
     return Status::Fail(error.number, "region " + std::to_string(id_) + ": NUMA node " +
                                           std::to_string(*pages.numa_node) + ": " + error.syscall + ": " +
                                           strerror(error.number));
+  // A hugepage's file does not remember the node: where it lies is up to the mapping that touches it first.
+  for (uint64_t at = 0; pages.hugepages && at < bar_size_; at += kHugePage)
+    std::atomic_ref<uint8_t>(base_[at]).store(0, std::memory_order_relaxed);
   return Status::Ok();
 }
 

@@ -23,7 +23,7 @@ void Unmap(void* address, size_t length);
 
 /**
  * Pages of a shared mapping's file that nobody has touched yet come from NUMA node `node` as long as it has free ones,
- * whoever touches them first and through whatever mapping.
+ * whoever touches them first and through whatever mapping; hugepages, only if it is through this one.
  */
 Error PreferNode(void* address, size_t length, uint32_t node);
 

@@ -17,6 +17,7 @@ class SpinLock {
       while (flag_.load(std::memory_order_relaxed)) spins++ < 64 ? CpuRelax() : void(sched_yield());
     }
   }
+  bool TryLock() { return !flag_.exchange(true, std::memory_order_acquire); }
   void Unlock() { flag_.store(false, std::memory_order_release); }
 
  private:

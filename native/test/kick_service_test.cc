@@ -1,0 +1,122 @@
+// The reader of the sockets serves in the place of a sleeping worker: without the session's lock, and not again soon for a
+// device that has kept it waiting.
+#include "kick_peer.h"
+#include "traffic.h"
+
+using namespace ptnet;
+using namespace ptnet::test;
+
+namespace {
+
+/// Does its one piece of work when it may, and says that it has begun.
+class HeldFlow final : public Flow {
+ public:
+  bool Poll() noexcept override {
+    if (!work.load()) return false;
+    begun = true;
+    while (held) usleep(100);
+    return work.exchange(false);
+  }
+  bool Arm() noexcept override { return false; }
+  void Disarm() noexcept override {}
+  uint32_t Backlog() noexcept override { return 0; }
+
+  std::atomic<bool> work{false}, held{false}, begun{false};
+};
+
+struct HeldTarget final : DoorbellTarget {
+  std::shared_ptr<Engine> engine = MakeEngine();
+  HeldFlow flow;
+
+  HeldTarget() { engine->Acquire(&flow, Policy::kNotify, 0, 0); }
+  ~HeldTarget() {
+    engine->ReleaseFlow(&flow);
+    engine->Synchronize();
+  }
+  Worker* Ring(uint32_t) noexcept override { return Engine::Mark(&flow); }
+  uint32_t rings() const noexcept override { return 1; }
+  const WorkerCounters& counters() { return engine->worker(0).counters(); }
+  void AwaitSleep() {
+    Eventually("a worker at rest", [&] {
+      const uint64_t rounds = counters().rounds, sleeps = counters().sleeps;
+      usleep(2000);
+      return rounds == counters().rounds && sleeps == counters().sleeps && sleeps > 0;
+    });
+  }
+};
+
+struct Rig {
+  Fixture f;
+  std::shared_ptr<HeldTarget> target = std::make_shared<HeldTarget>();
+  uint32_t session;
+  os::UniqueFd client = f.Connect(&session, false);
+
+  Rig() {
+    CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, target));
+    target->AwaitSleep();
+  }
+  void Ring() {
+    target->flow.begun = false;
+    target->flow.work = true;
+    Write(client, Doorbell(0x80));
+    CHECK_EQ(ReadReply(client).offset, 0x80);
+  }
+  void AwaitWork() {
+    Eventually("the work done", [&] { return !target->flow.work; });
+  }
+};
+
+void TheSessionIsFreeMeanwhile() {
+  Rig rig;
+  rig.target->flow.held = true;
+  rig.Ring();
+  Eventually("somebody at work", [&] { return rig.target->flow.begun.load(); });
+  CHECK_EQ(rig.target->counters().lent.load(), 1u);
+  // Each of these would wait for ever if the session were locked.
+  CHECK(!rig.f.kick->Send(rig.session, Message(9, 0), {}));
+  rig.f.kick->Delivered(rig.session, 0, 0);
+  CHECK(!rig.f.kick->ClearDoorbells(rig.session));
+  CHECK(!rig.f.kick->Release(rig.session));
+  rig.target->flow.held = false;
+  rig.AwaitWork();
+}
+
+void WhoIsSlowIsServedByTheWorker() {
+  Rig rig;
+  rig.target->flow.held = true;
+  rig.Ring();
+  Eventually("somebody at work", [&] { return rig.target->flow.begun.load(); });
+  usleep(5000);
+  rig.target->flow.held = false;
+  Eventually("a slow service", [&] { return rig.f.kick->counters().slow_services == 1; });
+  rig.target->AwaitSleep();
+  for (int i = 0; i < 3; i++) {
+    rig.Ring();
+    rig.AwaitWork();
+    rig.target->AwaitSleep();
+  }
+  CHECK_EQ(rig.target->counters().lent.load(), 1u);
+  // Other devices are not meant.
+  auto other = std::make_shared<HeldTarget>();
+  uint32_t listener;
+  const std::string path = rig.f.path + ".other";
+  CHECK(!rig.f.kick->Listen(path, 0600, {4096, 4}, &listener));
+  os::UniqueFd client;
+  CHECK(!os::ConnectUnix(path, &client));
+  const uint32_t session = rig.f.sink.Next('c').session;
+  CHECK(!rig.f.kick->SetDoorbells(session, {0, 0x80, 4}, other));
+  other->AwaitSleep();
+  other->flow.work = true;
+  Write(client, Doorbell(0x80));
+  CHECK_EQ(ReadReply(client).offset, 0x80);
+  Eventually("the work done", [&] { return !other->flow.work; });
+  CHECK_EQ(other->counters().lent.load(), 1u);
+  for (uint32_t each : {session, rig.session}) CHECK(!rig.f.kick->ClearDoorbells(each));
+}
+
+}  // namespace
+
+int main() {
+  TheSessionIsFreeMeanwhile();
+  WhoIsSlowIsServedByTheWorker();
+}
