@@ -141,7 +141,7 @@ export const fileSchema = section({
       .optional(),
     'numa-node': whole(NUMA_NODE).optional(),
     policy: policy().default('adaptive'),
-    'spin-us': whole(SPIN_US).default(50),
+    'spin-us': whole(SPIN_US).default(100),
   }),
   regions: keyed("a name such as 'lan' with its pools", nameProblem, regionSchema),
   switches: keyed(

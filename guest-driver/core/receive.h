@@ -99,15 +99,11 @@ inline Traffic CountRun(const netmap_slot* slots, uint32_t n) {
   uint32_t i = 0;
   // In fours, as long as each is a packet of its own.
   for (; n - i >= 4; i += 4) {
-    uint64_t any = 0;
-    uint64_t sum = 0;
-    for (uint32_t k = i; k < i + 4; ++k) {
-      const uint64_t word = SlotWord(slots[k]);
-      any |= word;
-      sum += static_cast<uint16_t>(word >> 32);
-    }
-    if ((any >> 48 & NS_MOREFRAG) != 0) break;
-    bytes += sum;
+    const uint64_t a = SlotWord(slots[i]), b = SlotWord(slots[i + 1]);
+    const uint64_t c = SlotWord(slots[i + 2]), d = SlotWord(slots[i + 3]);
+    if (((a | b | c | d) >> 48 & NS_MOREFRAG) != 0) break;
+    const auto len = [](uint64_t word) { return word >> 32 & 0xffff; };
+    bytes += len(a) + len(b) + len(c) + len(d);
     packets += 4;
   }
   for (; i < n; ++i) {

@@ -58,9 +58,8 @@ class Sender {
   static uint32_t CountUnchanged(const netmap_slot* slots, const uint64_t* filled, uint32_t n) {
     uint32_t i = 0;
     for (; n - i >= 4; i += 4) {
-      uint64_t difference = 0;
-      for (uint32_t k = i; k < i + 4; ++k) difference |= SlotWord(slots[k]) ^ filled[k];
-      if (difference != 0) break;
+      const auto difference = [&](uint32_t k) { return SlotWord(slots[k]) ^ filled[k]; };
+      if ((difference(i) | difference(i + 1) | difference(i + 2) | difference(i + 3)) != 0) break;
     }
     return i;
   }

@@ -28,7 +28,7 @@ struct HeldTarget final : DoorbellTarget {
   std::shared_ptr<Engine> engine = MakeEngine();
   HeldFlow flow;
 
-  HeldTarget() { engine->Acquire(&flow, Policy::kNotify, 0, 0); }
+  HeldTarget() { engine->Acquire(&flow, std::make_shared<DeviceActivity>(), Policy::kNotify, 0, 0); }
   ~HeldTarget() {
     engine->ReleaseFlow(&flow);
     engine->Synchronize();

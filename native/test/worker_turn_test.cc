@@ -30,10 +30,12 @@ void Show(GuestRing& ring, uint64_t first, uint64_t end) {
   StoreRelease(ring.atok->head, ring.head);
 }
 
-/// Gaps between packets are of some milliseconds here: for policy adaptive far more than it is worth to poll for.
-void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before) {
+/// Gaps between packets are of some milliseconds here: for policy adaptive far more than it is worth to poll for, which it
+/// finds out with the first packets, and tries now and then.
+void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before, uint64_t woken_most) {
   NullRig rig(MakeEngine(), 16, options);
   GuestRing& tx = rig.guest.tx();
+  uint64_t woken = 0;
   for (uint64_t seq = 0; seq < 50; seq++) {
     AwaitSleep(tx, CountersOf(rig));
     if (seq < packets_before) {
@@ -46,10 +48,12 @@ void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before) {
     RingHere(*rig.guest.attachment, 0);
     // Done when the doorbell is: taken, and parked again.
     CHECK(tx.Drained());
-    CHECK_EQ(LoadRelaxed(tx.ktoa->kern_need_kick), 1u);
     CHECK_EQ(CountersOf(rig).lent.load(), lent + 1);
-    CHECK_EQ(CountersOf(rig).sleeps.load(), sleeps);
+    const bool parked = LoadRelaxed(tx.ktoa->kern_need_kick) == 1;
+    if (!parked) woken++;
+    else CHECK_EQ(CountersOf(rig).sleeps.load(), sleeps);
   }
+  CHECK(woken <= woken_most);
   rig.CheckSink(50);
 }
 
@@ -209,8 +213,8 @@ void AKickThreadSurvivesATruncatedCsb() {
 
 int main() {
   Random random("worker_turn");
-  ASleepingWorkerIsNotWoken(kNotify, 0);
-  ASleepingWorkerIsNotWoken({Policy::kAdaptive, 100'000, 0}, 5);
+  ASleepingWorkerIsNotWoken(kNotify, 0, 0);
+  ASleepingWorkerIsNotWoken({Policy::kAdaptive, 100'000, 0}, 6, 3);
   OthersAskTheWorker();
   MuchWorkIsTheWorkers();
   WhatIsPolledIsTheWorkers();

@@ -67,7 +67,7 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
   Flow* flow = port_->flow(ring);
   if (flow == nullptr) return bind();
   engine_->WithFlow(flow, bind);
-  engine_->Acquire(flow, options.policy, options.spin_ns, options.worker);
+  engine_->Acquire(flow, activity_, options.policy, options.spin_ns, options.worker);
   Engine::Kick(flow);
 }
 

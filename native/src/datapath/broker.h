@@ -17,7 +17,7 @@ namespace ptnet {
 
 struct AttachOptions {
   Policy policy = Policy::kAdaptive;
-  uint64_t spin_ns = 50'000;
+  uint64_t spin_ns = 100'000;
   uint32_t worker = 0;
 };
 
@@ -69,6 +69,7 @@ class Attachment final : public DoorbellTarget {
   std::unique_ptr<GuestWindow> guest_to_host_, host_to_guest_;
   std::vector<Interrupt> interrupts_;
   std::vector<int> doorbell_fds_;
+  std::shared_ptr<DeviceActivity> activity_ = std::make_shared<DeviceActivity>();
   SpinLock ring_lock_;  // doorbells against Detach
   bool detached_ = true;
 };

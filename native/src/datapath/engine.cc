@@ -32,8 +32,10 @@ void Engine::WithFlow(Flow* flow, const std::function<void()>& fn) {
   worker != nullptr ? worker->Call(fn) : fn();
 }
 
-void Engine::Acquire(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t worker) {
+void Engine::Acquire(Flow* flow, std::shared_ptr<DeviceActivity> device, Policy policy, uint64_t spin_ns,
+                     uint32_t worker) {
   if (flow->users_++ > 0) return;
+  flow->device_ = std::move(device);
   if (policy == Policy::kInline) {
     flow->policy_ = policy;
     return;
@@ -46,6 +48,7 @@ void Engine::ReleaseFlow(Flow* flow) {
   if (--flow->users_ > 0) return;
   Worker* worker = flow->worker_.load(std::memory_order_acquire);
   if (worker != nullptr) worker->Call([&] { worker->Remove(flow); });
+  flow->device_.reset();
 }
 
 void Engine::Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t to) {

@@ -30,7 +30,7 @@ class Engine {
 
   /// Runs `fn` while no worker polls the flow: on its worker's thread, or here when it has none.
   void WithFlow(Flow* flow, const std::function<void()>& fn);
-  void Acquire(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t worker);
+  void Acquire(Flow* flow, std::shared_ptr<DeviceActivity> device, Policy policy, uint64_t spin_ns, uint32_t worker);
   void ReleaseFlow(Flow* flow);
   /// Changes policy, spin time and worker of a flow that is in use. Not to or from kInline.
   void Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t worker);

@@ -20,6 +20,12 @@ struct EventDoorbell {
   uint64_t* kicks;
 };
 
+/// The rings of one device are used together: none of them is parked while another one is busy, because a guest that goes
+/// round its rings would find all of them parked, and be held up by a kick for each, when it comes back.
+struct DeviceActivity {
+  std::atomic<uint64_t> idle_since_ns{0};  // 0 while one of its rings is busy
+};
+
 enum class Policy : uint8_t {
   kPoll,      // never parked
   kAdaptive,  // parked after some time without work, spin_ns at most
@@ -68,6 +74,7 @@ class Flow {
   bool active_ = false;
   SpinTime spin_;
   uint64_t idle_since_ns_ = 0;  // parked or not; 0 when it is busy
+  std::shared_ptr<DeviceActivity> device_;
   // The control plane's.
   uint32_t users_ = 0;          // attachments that drive this flow
   std::vector<std::unique_ptr<EventDoorbell>> doorbells_;  // of all its attachments, watched by its worker

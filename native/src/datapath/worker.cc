@@ -220,6 +220,8 @@ uint64_t Worker::Now() {
 
 /// The flow, which may have been idle, has found work.
 void Worker::EndIdle(Flow* flow) {
+  std::atomic<uint64_t>& device = flow->device_->idle_since_ns;
+  if (device.load(std::memory_order_relaxed) != 0) device.store(0, std::memory_order_relaxed);
   if (flow->idle_since_ns_ == 0) return;
   flow->spin_.Saw(Now() - flow->idle_since_ns_);
   flow->idle_since_ns_ = 0;
@@ -231,10 +233,16 @@ bool Worker::MayPark(Flow* flow) {
   const uint64_t now = Now();
   uint64_t due = flow->Due();
   if (due != 0 && due < now + kPacedSleepNs) return false;
-  if (flow->idle_since_ns_ == 0) flow->idle_since_ns_ = now;
+  if (flow->idle_since_ns_ == 0) {
+    flow->idle_since_ns_ = now;
+    flow->spin_.Begin();
+  }
+  std::atomic<uint64_t>& device = flow->device_->idle_since_ns;
+  uint64_t device_since = device.load(std::memory_order_relaxed);
+  if (device_since == 0) device.store(device_since = now, std::memory_order_relaxed);
   // Where polling has not paid lately, it is not worth waking the worker for.
   const bool polled = flow->policy_ == Policy::kAdaptive && !(flow->spin_.least() && lent());
-  if (polled && now - flow->idle_since_ns_ < flow->spin_.ns()) return false;
+  if (polled && now - std::max(flow->idle_since_ns_, device_since) < flow->spin_.ns()) return false;
   return !flow->Arm();
 }
 

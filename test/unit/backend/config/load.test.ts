@@ -12,7 +12,7 @@ describe('defaults', () => {
   test('the smallest configuration is one VM with one port', () => {
     expect(parse('vms: { vm1: { devices: [{ port: "vale0:1" }] } }')).toEqual({
       runDir: '/run/ptnetmap',
-      engine: { workers: 1, policy: 'adaptive', spinUs: 50 },
+      engine: { workers: 1, policy: 'adaptive', spinUs: 100 },
       regions: {},
       switches: {},
       ports: {
