@@ -116,6 +116,25 @@ void IdleFlowsPark(Random& random) {
   }
 }
 
+/// A ring that is idle for longer than it is worth to poll for stays polled while another one of its device is busy.
+void RingsOfADeviceParkTogether() {
+  constexpr uint64_t kSpinNs = 200'000'000;
+  auto engine = MakeEngine();
+  auto stats = MakeStats();
+  std::shared_ptr<NullPort> port;
+  CHECK_OK(NullPort::Create(MakeRegion(), stats, {"null:t", 2, 1, 16, 16, 0}, &port));
+  Guest guest;
+  guest.Attach(engine, *port, {Policy::kAdaptive, kSpinNs, 0});
+  GuestRing &busy = guest.tx(0), &idle = guest.tx(1);
+  for (uint64_t start = NowNs(), seq = 0; NowNs() - start < 3 * kSpinNs; seq++) {
+    CHECK(busy.Put(Probe(seq).data(), 60));
+    busy.Publish();
+    Eventually("a packet taken", [&] { return busy.Drained(); });
+    CHECK_EQ(LoadRelaxed(idle.ktoa->kern_need_kick), 0u);
+  }
+  Eventually("both parked", [&] { return Parked(busy) && Parked(idle); });
+}
+
 /// A flow parks alone: its neighbour on the worker is served on, without asking for kicks.
 void PollingFlowsDoNotPark(Random& random) {
   auto engine = MakeEngine();
@@ -277,6 +296,7 @@ int main() {
   NobodySleepsThroughAWakeup(random);
   IdleFlowsPark(random);
   APolledFlowWantsNoKicks(random);
+  RingsOfADeviceParkTogether();
   PollingFlowsDoNotPark(random);
   PacedSourcesSleep(random);
   APacedSourceWithoutRoomParks(random);
