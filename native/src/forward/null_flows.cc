@@ -221,7 +221,7 @@ bool SourceFlow::Produce(uint32_t space) noexcept {
     fine = MakeRun<Payload::kFull>(whole);
     prefilled_ += sent_ - before;
     if (config_.payload == Payload::kStamp) fine = fine && MakeRun<Payload::kStamp>(allowed - whole);
-    else fine = fine && MakeRun<Payload::kNone>(allowed - whole);
+    else fine = fine && MakeUntouched(allowed - whole);
   }
   Add(k_.counters->packets, sent_ - before);
   Add(k_.counters->bytes, (sent_ - before) * config_.size);
@@ -241,6 +241,20 @@ uint32_t SourceFlow::CountReady(uint32_t i, uint64_t most) const noexcept {
   return n;
 }
 
+/// `count` packets of one slot each whose payload stays what it is.
+bool SourceFlow::MakeUntouched(uint64_t count) noexcept {
+  while (count > 0) {
+    const uint32_t ready = CountReady(k_.hwtail, count);
+    k_.hwtail = k_.Advance(k_.hwtail, ready);
+    sent_ += ready;
+    count -= ready;
+    const uint64_t others = std::min<uint64_t>(count, kQuad);
+    if (!MakeRun<Payload::kNone>(others)) return false;
+    count -= others;
+  }
+  return true;
+}
+
 /// `count` packets of one slot each.
 template <Payload level>
 bool SourceFlow::MakeRun(uint64_t count) noexcept {
@@ -249,18 +263,8 @@ bool SourceFlow::MakeRun(uint64_t count) noexcept {
   NetmapSlot* const slots = k_.slots;
   uint32_t i = k_.hwtail;
   uint64_t done = 0;
-  for (uint32_t one_by_one = 0; done < count; done++) {
-    if constexpr (level == Payload::kNone) {
-      if (one_by_one-- == 0) {
-        const uint32_t ready = CountReady(i, count - done);
-        i = k_.Advance(i, ready);
-        done += ready;
-        one_by_one = kQuad - 1;
-        if (done == count) break;
-      }
-    } else {
-      PrefetchForWrite(k_.BufAhead(k_.Advance(i, ahead)));
-    }
+  for (; done < count; done++) {
+    if constexpr (level != Payload::kNone) PrefetchForWrite(k_.BufAhead(k_.Advance(i, ahead)));
     const SlotWord old = ReadSlot(slots[i]);
     if (!k_.ValidBuf(old.buf_idx)) [[unlikely]]
       break;

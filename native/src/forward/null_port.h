@@ -69,6 +69,7 @@ class SourceFlow final : public Flow {
   uint64_t Allowance() noexcept;
   bool Produce(uint32_t space) noexcept;
   uint32_t CountReady(uint32_t i, uint64_t most) const noexcept;
+  bool MakeUntouched(uint64_t count) noexcept;
   template <Payload level>
   bool MakeRun(uint64_t count) noexcept;
   bool MakeFragmented() noexcept;
