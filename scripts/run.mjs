@@ -67,7 +67,8 @@ function buildNative() {
     const sources = folder === 'native' ? ['native'] : ['guest-driver/addon', 'guest-driver/core'];
     unlessFresh(join(root, folder, 'build', '.built'), sources, () => {
       console.error(`ptnetmap: building ${folder}`);
-      run(bin('node-gyp'), ['rebuild', '--loglevel=warn', '--jobs=2', ...nodedir], {
+      // 'configure' finds new sources, 'build' compiles what changed: a 'rebuild' would start from nothing each time.
+      run(bin('node-gyp'), ['configure', 'build', '--loglevel=warn', '--jobs=2', ...nodedir], {
         cwd: join(root, folder),
       });
     });
