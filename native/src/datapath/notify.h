@@ -51,12 +51,6 @@ class Interrupt : public std::enable_shared_from_this<Interrupt> {
   bool ended_ = false;
 };
 
-/// Whether this thread serves in a worker's place: there is a limit to what it serves, and what would take a lock or more work
-/// is left where it is, for the worker.
-inline thread_local bool in_workers_place = false;
-inline bool MustNotWait() { return in_workers_place; }
-inline constexpr uint32_t kPromptSlotsMax = 64;
-
 /// After hwtail moved: the interrupt to raise, null when the guest does not ask for one. Its attachment keeps it until
 /// every worker has ended the round that it is in.
 inline Interrupt* Wanted(Kring& k) {

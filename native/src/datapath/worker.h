@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "datapath/flow.h"
-#include "datapath/notify.h"
 #include "datapath/yielder.h"
 #include "memory/status.h"
 
@@ -70,7 +69,7 @@ class Worker {
   void Run();
   bool RunCalls();
   void TakeKicked();
-  bool PollActive();
+  bool PollActive(Budget* budget);
   uint64_t Now();
   void EndIdle(Flow* flow);
   bool MayPark(Flow* flow);
@@ -80,7 +79,6 @@ class Worker {
   void ActivateDue();
   uint64_t NextDue() const;
   bool lent() const { return turn_.load(std::memory_order_relaxed) == Turn::kLent; }
-  bool LittleToDo();
   bool MustWork() const noexcept;
   void TakeTurn() noexcept;
   void EndTurn() noexcept;

@@ -3,8 +3,8 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "datapath/notify.h"
 #include "datapath/worker.h"
+#include "ring/spinlock.h"
 
 namespace ptnet {
 namespace {
@@ -43,18 +43,11 @@ bool Worker::ServeHere() noexcept {
   if (!turn_.compare_exchange_strong(nobody, Turn::kLent, std::memory_order_acquire)) return false;
   counters_.lent.fetch_add(1, std::memory_order_relaxed);
   const size_t paced = paced_.size();
-  in_workers_place = true;
   TakeKicked();
-  for (int i = 0; i < kRoundsHere && !active_.empty() && LittleToDo(); i++) PollActive();
-  in_workers_place = false;
+  Budget budget = kKickBudget;
+  for (int i = 0; i < kRoundsHere && !active_.empty() && !budget.spent(); i++) PollActive(&budget);
   // A source that has been parked has a time to be woken at, which the thread does not know.
   HandBack(!active_.empty() || paced_.size() != paced);
-  return true;
-}
-
-bool Worker::LittleToDo() {
-  for (Flow* flow : active_)
-    if (flow->Backlog() > kPromptSlotsMax) return false;
   return true;
 }
 
