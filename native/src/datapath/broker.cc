@@ -2,6 +2,7 @@
 #include "datapath/broker.h"
 
 #include <errno.h>
+
 #include <algorithm>
 
 namespace ptnet {
