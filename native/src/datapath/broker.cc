@@ -7,12 +7,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace ptnet {
 namespace {
 
-constexpr int kDrainRounds = 4096;  // a guest that keeps publishing cannot hold its own detach up for ever
 
 }  // namespace
 
@@ -71,16 +71,21 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
   Engine::Kick(flow);
 }
 
+/// What the guest published before it asked to stop still goes out: that much, and no more than the budget has. Between
+/// two pieces the worker serves its other flows.
+void Attachment::Drain(uint32_t ring, Flow* flow) {
+  Kring& k = port_->kring(ring);
+  Budget left = kSyncBudget;
+  engine_->WithFlow(flow, [&] { left.slots = std::min(left.slots, k.Published()); });
+  for (Used used{.moved = true}; used.moved && !left.spent(); left.Take(used))
+    engine_->WithFlow(flow, [&] { used = flow->Poll(Piece(left)); });
+}
+
 void Attachment::Unbind(uint32_t ring) {
   Kring& k = port_->kring(ring);
   Flow* flow = port_->flow(ring);
   auto unbind = [&] {
-    // What the guest published before it asked to stop still goes out.
-    if (flow != nullptr) flow->Hurry(true);
-    for (int i = 0; flow != nullptr && k.dir == Dir::kTx && i < kDrainRounds && flow->Poll(); i++) continue;
-    if (flow != nullptr) flow->Hurry(false);
-    // What it gave back is not shown to the next attachment.
-    if (flow != nullptr && k.dir == Dir::kRx) flow->TakeBack();
+    if (flow != nullptr) k.dir == Dir::kTx ? flow->EndTx() : flow->EndRx();
     SpinGuard guard(k.lock);
     if (uint32_t head = k.hwcur; flow == nullptr && k.LoadHead(&head)) k.hwcur = head;
     StoreRelaxed(k.ktoa->kern_need_kick, 0);
@@ -89,6 +94,7 @@ void Attachment::Unbind(uint32_t ring) {
     k.interrupt = nullptr;
   };
   if (flow == nullptr) return unbind();
+  if (k.dir == Dir::kTx) Drain(ring, flow);
   engine_->WithFlow(flow, unbind);
   engine_->ReleaseFlow(flow);
 }
@@ -127,9 +133,14 @@ bool Attachment::Sync(uint32_t ring) {
   if (detached_ || flow == nullptr || !Engine::IsInline(*flow)) return false;
   bool moved = false;
   flow->Unblock();
+  Budget left = kSyncBudget;
   do {
-    for (int i = 0; i < kDrainRounds && flow->Poll(); i++) moved = true;
-  } while (flow->Arm());
+    Used used{.moved = true};
+    for (; used.moved && !left.spent(); left.Take(used)) {
+      used = flow->Poll(Piece(left));
+      moved |= used.moved;
+    }
+  } while (!left.spent() && flow->Arm());
   return moved;
 }
 

@@ -60,6 +60,7 @@ class Attachment final : public DoorbellTarget {
   Attachment(std::shared_ptr<Engine> engine, Port* port) : engine_(std::move(engine)), port_(port) {}
   Status CheckOptions(const AttachOptions& options) const;
   void Bind(uint32_t ring, const AttachOptions& options);
+  void Drain(uint32_t ring, Flow* flow);
   void Unbind(uint32_t ring);
   void CloseDoorbells();
 

@@ -92,11 +92,6 @@ class PromptInterrupts {
 /// Those of this thread while it must not wait.
 inline thread_local PromptInterrupts* prompt_interrupts = nullptr;
 
-/// Whether this thread must neither wait nor take long: there is a limit to what it serves, and what would take a lock or
-/// more work is left where it is, for the worker.
-inline bool MustNotWait() { return prompt_interrupts != nullptr; }
-inline constexpr uint32_t kPromptSlotsMax = 64;
-
 /// After hwtail moved: the interrupt to raise, null when the guest does not ask for one. Its attachment keeps it until
 /// every worker has ended the round that it is in.
 inline Interrupt* Wanted(Kring& k) {

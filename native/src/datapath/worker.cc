@@ -246,13 +246,17 @@ bool Worker::MayPark(Flow* flow) {
   return !flow->Arm();
 }
 
-bool Worker::PollActive() {
+/// One poll of each busy flow: of a round's budget each, or of `shared` for all of them together. True when one moved
+/// something.
+bool Worker::PollActive(Budget* shared) {
   bool moved = false;
   now_ns_ = 0;
   for (size_t i = 0; i < active_.size();) {
+    if (shared != nullptr && shared->spent()) return moved;
     Flow* flow = active_[i];
-    if (flow->Poll()) {
+    if (const Used used = flow->Poll(shared != nullptr ? *shared : kRoundBudget); used.moved) {
       EndIdle(flow);
+      if (shared != nullptr) shared->Take(used);
       moved = true;
       i++;
     } else if (MayPark(flow)) {
@@ -292,7 +296,7 @@ void Worker::Run() {
     }
     counters_.rounds.store(round, std::memory_order_relaxed);
     if (doorbells_ > 0 && round % kDoorbellCheckRounds == 0) PollEvents();
-    if (!PollActive()) yielder_.Idle();
+    if (!PollActive(nullptr)) yielder_.Idle();
   }
 }
 

@@ -75,7 +75,7 @@ class Worker {
   void Run();
   bool RunCalls();
   void TakeKicked();
-  bool PollActive();
+  bool PollActive(Budget* budget);
   uint64_t Now();
   void EndIdle(Flow* flow);
   bool MayPark(Flow* flow);
@@ -85,7 +85,6 @@ class Worker {
   void ActivateDue();
   uint64_t NextDue() const;
   bool lent() const { return turn_.load(std::memory_order_relaxed) == Turn::kLent; }
-  bool LittleToDo();
   void RaiseDue();
   bool MustWork() const noexcept;
   void TakeTurn() noexcept;

@@ -45,16 +45,11 @@ bool Worker::ServeHere() noexcept {
   const size_t paced = paced_.size();
   prompt_interrupts = &interrupts_;
   TakeKicked();
-  for (int i = 0; i < kRoundsHere && !active_.empty() && LittleToDo(); i++) PollActive();
+  Budget budget = kKickBudget;
+  for (int i = 0; i < kRoundsHere && !active_.empty() && !budget.spent(); i++) PollActive(&budget);
   prompt_interrupts = nullptr;
   // A source that has been parked has a time to be woken at, which the thread does not know.
   HandBack(!active_.empty() || !interrupts_.due().empty() || paced_.size() != paced);
-  return true;
-}
-
-bool Worker::LittleToDo() {
-  for (Flow* flow : active_)
-    if (flow->Backlog() > kPromptSlotsMax) return false;
   return true;
 }
 
