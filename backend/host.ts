@@ -66,7 +66,7 @@ export class Host {
     this.#server = new VfioUserServer(this.#kick, log);
     this.#broker = new Broker(this.#pool, this.#kick);
     try {
-      this.vms = Object.entries(config.vms).map(([name, vm]) => this.#exportVm(config, name, vm));
+      this.vms = [...config.vms].map(([name, vm]) => this.#exportVm(config, name, vm));
     } catch (error) {
       this.#kick.close();
       throw error;

@@ -30,14 +30,14 @@ const buffers = ({ portName, port }: Placed): number =>
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
 export function checkRegionRoom(config: HostConfig, placed: readonly Placed[]): void {
-  for (const [name, region] of Object.entries(config.regions)) {
+  for (const [name, region] of config.regions) {
     const room = { ...region, path: formatPath(['regions', name]), what: `region '${name}'` };
     checkRoom(
       room,
       placed.filter((place) => place.vm.region === name),
     );
   }
-  for (const [name, vm] of Object.entries(config.vms)) {
+  for (const [name, vm] of config.vms) {
     if (vm.region !== undefined) continue;
     const room = {
       path: formatPath(['vms', name, 'devices']),

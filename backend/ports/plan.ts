@@ -23,12 +23,12 @@ export function regionKey(vmName: string, region: string | undefined): string {
 export function planRegions(config: HostConfig): Map<string, RegionShape> {
   const plan = new Map<string, RegionShape>();
   const ids = new Set<number>();
-  for (const [name, region] of Object.entries(config.regions)) {
+  for (const [name, region] of config.regions) {
     plan.set(regionKey('', name), { ...region });
     ids.add(region.id);
   }
   let id = FIRST_PRIVATE_ID;
-  for (const [name, vm] of Object.entries(config.vms)) {
+  for (const [name, vm] of config.vms) {
     if (vm.region !== undefined) continue;
     while (ids.has(id)) id++;
     ids.add(id);
@@ -38,7 +38,7 @@ export function planRegions(config: HostConfig): Map<string, RegionShape> {
 }
 
 function privateShape(id: number, config: HostConfig, vmName: string): RegionShape {
-  const { devices, numaNode } = config.vms[vmName]!;
+  const { devices, numaNode } = config.vms.get(vmName)!;
   const shape: RegionShape = { id, ...PRIVATE, ...(numaNode !== undefined && { numaNode }) };
   const total = { ifs: 0, rings: 0, bufs: RESERVED_BUFFERS };
   // A pipe is made with both its ends, whether or not both are used.
@@ -48,7 +48,7 @@ function privateShape(id: number, config: HostConfig, vmName: string): RegionSha
     const key = name.kind === 'pipe' ? `${name.parent}|${name.id}` : port;
     if (seen.has(key)) continue;
     seen.add(key);
-    const rings: PortConfig = config.ports[port]!;
+    const rings: PortConfig = config.ports.get(port)!;
     const ends = name.kind === 'pipe' ? [rings, mirror(rings)] : [rings];
     for (const end of ends) {
       const needs = portNeeds({ name: port, ...ringsOf(end) }, name.kind !== 'pipe');

@@ -47,7 +47,7 @@ export class PortTable {
   build(config: HostConfig): void {
     try {
       for (const [key, shape] of planRegions(config)) this.#regions.set(key, new Region(shape));
-      for (const [vmName, vm] of Object.entries(config.vms)) {
+      for (const [vmName, vm] of config.vms) {
         for (const device of vm.devices) this.#create(config, device.port, this.region(vmName, vm.region));
       }
     } catch (error) {
@@ -59,7 +59,7 @@ export class PortTable {
   #create(config: HostConfig, text: string, region: Region): void {
     if (this.#ports.has(text)) return;
     const name = parsePortName(text);
-    const port = config.ports[text]!;
+    const port = config.ports.get(text)!;
     const shape = { name: text, ...ringsOf(port) };
     if (name.kind === 'pipe') {
       this.#createPipe(config, name, region);
@@ -80,7 +80,7 @@ export class PortTable {
   #createPipe(config: HostConfig, name: PortName & { kind: 'pipe' }, region: Region): void {
     const peer = peerOf(name);
     const [master, slave] = (name.end === 'master' ? [name, peer] : [peer, name]).map(formatPortName);
-    const port = config.ports[master!] ?? mirror(config.ports[slave!]!);
+    const port = config.ports.get(master!) ?? mirror(config.ports.get(slave!)!);
     const ends = createPipe(region, this.#stats, { name: master!, ...ringsOf(port) }, slave!);
     this.#ports.set(master!, ends.master);
     this.#ports.set(slave!, ends.slave);
@@ -89,7 +89,7 @@ export class PortTable {
   #switch(config: HostConfig, name: string): ValeSwitch {
     let vale = this.#switches.get(name);
     if (!vale) {
-      vale = new ValeSwitch(this.#engine, name, config.switches[name]);
+      vale = new ValeSwitch(this.#engine, name, config.switches.get(name));
       this.#switches.set(name, vale);
     }
     return vale;
