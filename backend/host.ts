@@ -107,7 +107,7 @@ export class Host {
         barSize: BigInt(info.barSize),
         pools: info.pools,
       },
-      { memory: new Uint8Array(region.buffer), onReject: this.#rejects(name) },
+      { memory: region, onReject: this.#rejects(name) },
     );
     const memory = { fd: info.fd, offset: 0n, size: BigInt(info.barSize) };
     this.#export(path, device, {

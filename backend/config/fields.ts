@@ -3,11 +3,11 @@ import { z } from 'zod';
 import type { Range } from './limits.ts';
 import { alternatives, nearest } from './nearest.ts';
 import { quoted } from './quote.ts';
-import { textOf, valueOf } from './yaml-values.ts';
+import { textIn, valueIn } from './yaml-values.ts';
 
 /** A value from a YAML file as a message quotes it. */
 export function quote(input: unknown): string {
-  const value = valueOf(input);
+  const value = valueIn(input);
   if (value === undefined || value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
@@ -22,10 +22,10 @@ const custom = <T>(problem: Problem) =>
   });
 
 /** A scalar; `problem` says what is wrong with a value and what would be right, or undefined. */
-export const field = <T>(problem: Problem) => z.preprocess(valueOf, custom<T>(problem));
+export const field = <T>(problem: Problem) => z.preprocess(valueIn, custom<T>(problem));
 
 /** A word as it is written in the file: `007` and `1e3` are names like any other. */
-export const word = (problem: Problem) => z.preprocess(textOf, custom<string>(problem));
+export const word = (problem: Problem) => z.preprocess(textIn, custom<string>(problem));
 
 export function whole({ min, max }: Range) {
   return field<number>((value) => {
@@ -60,7 +60,7 @@ function entries(
   context: z.core.$RefinementCtx,
   what: string,
 ): ReadonlyMap<string, unknown> | undefined {
-  const value = valueOf(input) ?? new Map();
+  const value = valueIn(input) ?? new Map();
   if (value instanceof Map) return value;
   context.addIssue({ code: 'custom', message: `${quote(value)} is not a mapping: ${what} would be right` });
   return undefined;

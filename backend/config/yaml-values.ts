@@ -26,10 +26,10 @@ export class Plain {
 }
 
 /** The value that a scalar stands for. */
-export const valueOf = (input: unknown): unknown => (input instanceof Plain ? input.value : input);
+export const valueIn = (input: unknown): unknown => (input instanceof Plain ? input.value : input);
 
 /** The text that a scalar was written as. */
-export const textOf = (input: unknown): unknown => (input instanceof Plain ? input.source : input);
+export const textIn = (input: unknown): unknown => (input instanceof Plain ? input.source : input);
 
 export type YamlValue = string | Plain | undefined | readonly YamlValue[] | ReadonlyMap<string, YamlValue>;
 
@@ -97,7 +97,7 @@ class Reader {
 
   #name(key: unknown): string {
     const value = this.value(key);
-    const text = textOf(value);
+    const text = textIn(value);
     if (typeof text !== 'string') this.#fail(key, 'a list or a mapping is no name: a word would be right');
     return text;
   }
