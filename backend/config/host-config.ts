@@ -8,12 +8,12 @@ export interface HostConfig {
   readonly runDir: string;
   readonly engine: EngineConfig;
   /** The regions that are named in the file. A VM without one has a private region, sized from its devices. */
-  readonly regions: Readonly<Record<string, RegionConfig>>;
+  readonly regions: ReadonlyMap<string, RegionConfig>;
   /** The switches that are named in the file. */
-  readonly switches: Readonly<Record<string, SwitchConfig>>;
+  readonly switches: ReadonlyMap<string, SwitchConfig>;
   /** Every port that a device uses, and those named under `ports`. */
-  readonly ports: Readonly<Record<string, PortConfig>>;
-  readonly vms: Readonly<Record<string, VmConfig>>;
+  readonly ports: ReadonlyMap<string, PortConfig>;
+  readonly vms: ReadonlyMap<string, VmConfig>;
 }
 
 export interface RegionConfig {

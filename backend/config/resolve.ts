@@ -19,8 +19,8 @@ const DEFAULT_RINGS: RingsConfig = { txRings: 1, rxRings: 1, txSlots: 1024, rxSl
 /** Region 1 is netmap's global region by custom, so an id that we choose starts after it. */
 const FIRST_REGION_ID = 2;
 
-function resolveRegions(file: FileConfig, ownNode: number | undefined): Record<string, RegionConfig> {
-  const used = new Set(Object.values(file.regions).map((region) => region.id));
+function resolveRegions(file: FileConfig, ownNode: number | undefined): Map<string, RegionConfig> {
+  const used = new Set([...file.regions.values()].map((region) => region.id));
   const nextId = (): number => {
     let id = FIRST_REGION_ID;
     while (used.has(id)) id++;
@@ -35,7 +35,7 @@ function resolveRegions(file: FileConfig, ownNode: number | undefined): Record<s
 }
 
 function resolveVm(
-  vm: FileConfig['vms'][string],
+  vm: FileConfig['vms'] extends Map<string, infer V> ? V : never,
   number: number,
   file: FileConfig,
   ownNode: number | undefined,
@@ -64,8 +64,8 @@ function resolveRings(name: string, file: FileConfig): RingsConfig {
   const parsed = parsePortName(name);
   const switchName = kindOf(parsed).switchOf(parsed);
   const given = [
-    file.ports[name],
-    switchName === undefined ? undefined : file.switches[switchName],
+    file.ports.get(name),
+    switchName === undefined ? undefined : file.switches.get(switchName),
     DEFAULT_RINGS,
   ];
   const pick = (key: keyof RingsConfig): number => given.map((rings) => rings?.[key]).find(isGiven) ?? 0;
@@ -85,7 +85,7 @@ function resolvePort(
   file: FileConfig,
   device: DeviceConfig | undefined,
 ): PortConfig {
-  const port = file.ports[name];
+  const port = file.ports.get(name);
   const { verify = false, payload } = port?.sink ?? {};
   const sink = payload === undefined ? { verify } : { verify, payload };
   const base = { ...resolveRings(name, file), sink };
@@ -114,8 +114,8 @@ export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
   const ownNode = ownMemoryNode(file.engine, nodes);
   let number = 0;
   const vms = mapValues(file.vms, (vm) => resolveVm(vm, ++number, file, ownNode));
-  const devices = Object.values(vms).flatMap((vm) => vm.devices);
-  const names = [...new Set([...Object.keys(file.ports), ...devices.map((device) => device.port)])];
+  const devices = [...vms.values()].flatMap((vm) => vm.devices);
+  const names = [...new Set([...file.ports.keys(), ...devices.map((device) => device.port)])];
   const ports = names.map((name, index) => {
     const device = devices.find((candidate) => candidate.port === name);
     return [name, resolvePort(name, index, file, device)] as const;
@@ -128,11 +128,11 @@ export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
       patienceUs,
       macAge: macAge === 'off' ? 0 : macAge,
     })),
-    ports: Object.fromEntries(ports),
+    ports: new Map(ports),
     vms,
   };
 }
 
-function mapValues<V, W>(record: Record<string, V>, map: (value: V) => W): Record<string, W> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+function mapValues<V, W>(from: ReadonlyMap<string, V>, map: (value: V) => W): Map<string, W> {
+  return new Map([...from].map(([key, value]) => [key, map(value)]));
 }
