@@ -14,6 +14,8 @@ interface OsAddon {
   pollReadable(fd: number, timeoutMs: number): boolean;
   dup(fd: number): number;
   closeFd(fd: number): void;
+  closePeerFd(fd: number): void;
+  awaitPeerCloses(): void;
   socketPair(): [number, number];
   inspectFd(fd: number): FdInfo;
   trySealShrink(fd: number): void;
@@ -33,7 +35,9 @@ export interface MemfdOptions {
 
 /** What a descriptor is, for checking those that a peer sent. */
 export interface FdInfo {
-  readonly kind: 'file' | 'eventfd' | 'other';
+  /** 'memory' is a memfd or a file on tmpfs or hugetlbfs; 'file' any other that has a path: it is asked nothing. */
+  readonly kind: 'memory' | 'file' | 'eventfd' | 'other';
+  /** This and the next three are 0 unless it is memory. */
   readonly size: bigint;
   readonly device: bigint;
   readonly inode: bigint;
@@ -94,8 +98,19 @@ export function dup(fd: number): number {
   return addon.dup(fd);
 }
 
+/** One that came with a message to the kick thread is closed as closePeerFd does. */
 export function closeFd(fd: number): void {
   addon.closeFd(fd);
+}
+
+/** Closes what a peer has too, on a thread that nobody waits for: the last close can take as long as a peer likes. */
+export function closePeerFd(fd: number): void {
+  addon.closePeerFd(fd);
+}
+
+/** Waits, blocking the thread, until all those are closed: for tests that count descriptors. */
+export function awaitPeerCloses(): void {
+  addon.awaitPeerCloses();
 }
 
 /** A connected pair of Unix stream sockets. */

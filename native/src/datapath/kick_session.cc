@@ -30,10 +30,11 @@ T Load(const uint8_t* bytes) {
 
 }  // namespace
 
-KickSession::KickSession(uint32_t id, uint32_t listener, os::UniqueFd socket, const KickLimits& limits, KickSink* sink,
+KickSession::KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, KickSink* sink,
                          KickCounters* counters)
     : id_(id),
       listener_(listener),
+      peer_(os::PeerOf(socket.get())),
       limits_(limits),
       sink_(sink),
       counters_(counters),
@@ -69,7 +70,7 @@ int KickSession::Read() {
   }
   fresh_.clear();
   os::Received received;
-  const os::Error error = os::ReceiveWithFds(socket_.get(), into, want, &fresh_, &received);
+  const os::Error error = os::ReceiveWithFds(socket_.get(), peer_, into, want, &fresh_, &received);
   if (error.number == EAGAIN) return kGoOn;
   if (error.number == ECONNRESET) return 0;
   if (error) return error.number;
@@ -146,10 +147,10 @@ KickSession::Rung KickSession::TakeRung() {
   return {target_, std::exchange(rung_, nullptr)};
 }
 
-int KickSession::TakeFds(std::vector<os::UniqueFd>* from) {
+int KickSession::TakeFds(std::vector<os::PeerFd>* from) {
   if (from->empty()) return kGoOn;
   if (fds_.size() + from->size() > limits_.max_fds) return E2BIG;
-  for (os::UniqueFd& fd : *from) fds_.push_back(std::move(fd));
+  for (os::PeerFd& fd : *from) fds_.push_back(std::move(fd));
   from->clear();
   return kGoOn;
 }
