@@ -18,7 +18,6 @@ interface OsAddon {
   awaitPeerCloses(): void;
   socketPair(): [number, number];
   inspectFd(fd: number): FdInfo;
-  trySealShrink(fd: number): void;
   setNonblocking(fd: number): void;
   Mapping: new (fd: number, offset: number, length: number, writable: boolean) => Mapping;
   Watch: new (fd: number, callback: () => void) => Watch;
@@ -120,11 +119,6 @@ export function socketPair(): [number, number] {
 
 export function inspectFd(fd: number): FdInfo {
   return addon.inspectFd(fd);
-}
-
-/** Forbids shrinking a memfd if its creator left that open; does nothing to other files. */
-export function trySealShrink(fd: number): void {
-  addon.trySealShrink(fd);
 }
 
 export function setNonblocking(fd: number): void {

@@ -139,11 +139,6 @@ Napi::Value InspectFd(const Napi::CallbackInfo& info) {
   return result;
 }
 
-void TrySealShrink(const Napi::CallbackInfo& info) {
-  int fd;
-  if (GetFd(info[0], &fd)) os::TrySealShrink(fd);
-}
-
 void SetNonblocking(const Napi::CallbackInfo& info) {
   int fd;
   if (!GetFd(info[0], &fd)) return;
@@ -164,7 +159,6 @@ void InitOs(Napi::Env env, Napi::Object exports) {
   exports.Set("awaitPeerCloses", Napi::Function::New<AwaitPeerCloses>(env, "awaitPeerCloses"));
   exports.Set("socketPair", Napi::Function::New<SocketPair>(env, "socketPair"));
   exports.Set("inspectFd", Napi::Function::New<InspectFd>(env, "inspectFd"));
-  exports.Set("trySealShrink", Napi::Function::New<TrySealShrink>(env, "trySealShrink"));
   exports.Set("setNonblocking", Napi::Function::New<SetNonblocking>(env, "setNonblocking"));
   Mapping::Register(env, exports);
   Watch::Register(env, exports);

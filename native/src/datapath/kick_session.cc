@@ -17,7 +17,7 @@ namespace {
 
 // A peer that sends faster than the owner works is not read any further beyond these.
 constexpr size_t kMaxUndeliveredMessages = 64;
-constexpr size_t kMaxUndeliveredFdMessages = 8;  // times max_fds
+constexpr size_t kMaxUndeliveredFds = 128;  // and those of the message that goes beyond
 // A peer that reads no replies is cut off beyond this many of the largest messages.
 constexpr size_t kMaxOutboundMessages = 8;
 
@@ -212,7 +212,7 @@ void KickSession::CloseSocket() {
 bool KickSession::wants_read() const {
   return outbound_.empty() && undelivered_messages_ < kMaxUndeliveredMessages &&
          undelivered_bytes_ < limits_.max_message_bytes &&
-         undelivered_fds_ < kMaxUndeliveredFdMessages * limits_.max_fds;
+         undelivered_fds_ < kMaxUndeliveredFds;
 }
 
 uint32_t KickSession::interest() const {

@@ -60,11 +60,6 @@ Error InspectFd(int fd, FdInfo* out) {
   return {};
 }
 
-void TrySealShrink(int fd) {
-  const int seals = fcntl(fd, F_GET_SEALS);
-  if (seals >= 0 && (seals & (F_SEAL_SHRINK | F_SEAL_SEAL)) == 0) fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
-}
-
 Error SetNonblocking(int fd) {
   const int flags = fcntl(fd, F_GETFL);
   if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return Error::Last("fcntl");

@@ -29,9 +29,6 @@ struct FdInfo {
 Error InspectFd(int fd, FdInfo* out);
 bool IsMemory(int fd);
 
-/** Forbids shrinking a memfd, if its creator left that open; a mapping of a file that shrinks faults. */
-void TrySealShrink(int fd);
-
 Error SetNonblocking(int fd);
 
 }  // namespace ptnet::os
