@@ -1,5 +1,5 @@
 // A ptnet device in service: what the device model and the vfio-user session ask, answered with a port and the broker.
-import { closeFd, eventfd } from '../native/os.ts';
+import { closePeerFd, eventfd } from '../native/os.ts';
 import type { Port } from '../native/ports.ts';
 import {
   type CsbAddresses,
@@ -12,7 +12,7 @@ import {
 import type { Broker, Policy } from './datapath/broker.ts';
 import { wireInterrupts } from './datapath/notify.ts';
 import type { Logger } from './log.ts';
-import type { DmaTable } from './vfio-user/dma.ts';
+import type { DmaMiss, DmaTable } from './vfio-user/dma.ts';
 import type { VfioUserHooks } from './vfio-user/server.ts';
 import type { Session } from './vfio-user/session.ts';
 
@@ -20,6 +20,14 @@ const EINVAL = 22;
 const EIO = 5;
 const ENXIO = 6;
 const CSB_ENTRY = 64;
+
+const MISS_TEXT: Readonly<Record<DmaMiss, string>> = {
+  unmapped: 'nothing is mapped there: a virtual IOMMU that translates is not served: iommu=pt in the guest would be right',
+  beyond: 'they run over the end of what is mapped there: an address in guest memory would be right',
+  access: 'they are not mapped for reading and writing: guest memory would be right, not a ROM',
+  private: 'they are mapped without a descriptor: add share=on to the memory backend, if it is guest memory',
+  foreign: 'their file is not in memory: a memfd, or a file on tmpfs or hugetlbfs, would be right',
+};
 
 export interface HostedPtnetOptions {
   /** `vm1/net0`. */
@@ -113,10 +121,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
       return refuse(EINVAL, 'not aligned: a multiple of 64 would be right');
     const place = session.dma.resolve(address, length, 'rw');
     if ('errno' in place)
-      return refuse(
-        place.errno,
-        `its ${length} bytes are not in one shared map of guest memory: add share=on to the memory backend`,
-      );
+      return refuse(place.errno, `its ${length} bytes: ${MISS_TEXT[place.miss]}`);
     return place;
   }
 
@@ -176,7 +181,8 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   onDetach(): void {
     this.device.stop();
     this.#session = undefined;
-    for (const fd of this.#doorbells.splice(0)) closeFd(fd);
+    // The client may have put them where closing them takes long.
+    for (const fd of this.#doorbells.splice(0)) closePeerFd(fd);
   }
 
   /** Doorbells as eventfds, for a client that can have the kernel signal them. */

@@ -1,15 +1,14 @@
 // broker: an attachment's eventfds, those of its interrupts and those of its doorbells, and the look at rings whose guest has
 // overlooked an interrupt.
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "datapath/broker.h"
-#include "os/event.h"
+#include "os/inspect.h"
+#include "os/peer_fd.h"
 
 namespace ptnet {
 namespace {
@@ -19,8 +18,10 @@ constexpr uint64_t kFirstWait = kSecond * 9 / 10;  // looked at about once a sec
 constexpr uint64_t kLongestWait = 60 * kSecond;
 
 Status CheckEventfds(const std::string& port, const char* what, const std::vector<int>& fds) {
+  os::FdInfo info;
   for (int fd : fds)
-    if (fd >= 0 && !os::IsEventfd(fd)) return Status::Fail(EBADF, port + ": " + what + ": not an eventfd");
+    if (fd >= 0 && (os::InspectFd(fd, &info) || info.kind != os::FdKind::kEventfd))
+      return Status::Fail(EBADF, port + ": " + what + ": not an eventfd");
   return Status::Ok();
 }
 
@@ -92,7 +93,7 @@ void Attachment::CloseDoorbells() {
     int fd = std::exchange(doorbell_fds_[i], -1);
     if (fd < 0) continue;
     engine_->UnwatchDoorbell(port_->flow(i), fd);
-    close(fd);
+    os::CloseElsewhere(fd);
   }
 }
 
@@ -103,7 +104,7 @@ Status Attachment::SetDoorbells(const std::vector<int>& fds) {
   for (uint32_t i = 0; i < rings() && !detached_; i++) {
     Flow* flow = port_->flow(i);
     if (fds[i] < 0 || flow == nullptr) continue;
-    doorbell_fds_[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+    doorbell_fds_[i] = os::DupPeerFd(fds[i]);
     if (doorbell_fds_[i] < 0) return Status::Fail(errno, port_->name() + ": doorbell: " + strerror(errno));
     engine_->WatchDoorbell(flow, doorbell_fds_[i], &port_->kring(i).counters->kicks);
   }
