@@ -115,6 +115,7 @@ interface Addon {
   statsBuffer(stats: Handle<'stats'>): ArrayBuffer;
   layouts(): Record<string, Record<string, number>>;
   nullPortCreate(region: Handle<'region'>, stats: Handle<'stats'>, shape: PortShape): Handle<'port'>;
+  echoPortCreate(region: Handle<'region'>, stats: Handle<'stats'>, shape: PortShape): Handle<'port'>;
   nullPortSetSource(engine: Handle<'engine'>, port: Handle<'port'>, source: Source): void;
   nullPortSetVerify(engine: Handle<'engine'>, port: Handle<'port'>, level: PayloadLevel): void;
   pipeCreate(
@@ -123,7 +124,7 @@ interface Addon {
     master: PortShape,
     slave: string,
   ): { master: Handle<'port'>; slave: Handle<'port'> };
-  switchCreate(engine: Handle<'engine'>, name: string, patienceUs: number): Handle<'switch'>;
+  switchCreate(engine: Handle<'engine'>, name: string, patienceUs: number, macAgeS: number): Handle<'switch'>;
   valePortCreate(
     region: Handle<'region'>,
     stats: Handle<'stats'>,
