@@ -136,7 +136,7 @@ interface Addon {
   portNeeds(shape: PortShape, ownsRxBufs: boolean): PortNeeds;
   engineCreate(cpus: readonly (readonly number[])[]): Handle<'engine'>;
   engineStats(engine: Handle<'engine'>): WorkerStats[];
-  engineNudge(engine: Handle<'engine'>): void;
+  engineTick(engine: Handle<'engine'>): number;
   attach(
     engine: Handle<'engine'>,
     port: Handle<'port'>,
