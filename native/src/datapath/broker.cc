@@ -135,11 +135,7 @@ bool Attachment::Sync(uint32_t ring) {
   flow->Unblock();
   Budget left = kSyncBudget;
   do {
-    Used used{.moved = true};
-    for (; used.moved && !left.spent(); left.Take(used)) {
-      used = flow->Poll(Piece(left));
-      moved |= used.moved;
-    }
+    for (Used used; !left.spent() && (used = flow->Poll(left)).moved; left.Take(used)) moved = true;
   } while (!left.spent() && flow->Arm());
   return moved;
 }
