@@ -169,10 +169,14 @@ std::string Driver::CreateServing(uint32_t memid) {
   return {};
 }
 
-uint32_t Driver::Stop() {
-  const uint32_t result = Control(PTCTL_DELETE);
-  WriteCsb(0, 0);
+uint32_t Driver::Delete() {
   created_ = false;
+  return Control(PTCTL_DELETE);
+}
+
+uint32_t Driver::Stop() {
+  const uint32_t result = Delete();
+  WriteCsb(0, 0);
   return result;
 }
 

@@ -62,6 +62,8 @@ class Driver {
   uint32_t Create();
   std::string OpenRings();
   uint32_t Control(uint32_t command);
+  /// DELETE alone: the CSB addresses stay, for the next CREATE. @return its answer.
+  uint32_t Delete();
   /// DELETE, and the CSB addresses taken back. @return the answer to DELETE.
   uint32_t Stop();
   void Kick(uint32_t index) { registers_.Write(PTNET_IO_KICK_BASE + 4 * index, 0); }
