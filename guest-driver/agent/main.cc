@@ -11,7 +11,7 @@ constexpr char kUsage[] =
     "  info\n"
     "  send | receive | echo | duplex | ping [--count N] [--seconds S] [--idle-ms MS] [--size B] [--frags N] [--burst N]\n"
     "      [--payload none|stamp|full] [--stream N] [--first-seq N] [--dst MAC] [--spread N] [--src MAC] [--rate PPS]\n"
-    "      [--rings 0,1] [--tx-rings 0] [--rx-rings 1] [--spin-us US] [--interrupts] [--progress]\n"
+    "      [--rings 0,1] [--tx-rings 0] [--rx-rings 1] [--rhythm native|foreign] [--spin-us US] [--interrupts] [--progress]\n"
     "      [--application]                   use every ring with an offset in netmap_if, as netmap's clients do\n"
     "  cycle [--count N] [--packets K]       CREATE and DELETE N times, K packets a ring each time\n"
     "  down [--count N] [--up-ms MS] [--quiet-ms MS]   received by interrupts, DELETE, and whatever is raised after it\n"

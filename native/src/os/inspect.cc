@@ -8,21 +8,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstring>
+#include "os/event.h"
 
 namespace ptnet::os {
-
-namespace {
-
-bool IsEventfd(int fd) {
-  char link[64];
-  char name[64] = {};
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  return readlink(link, name, sizeof name - 1) > 0 && strcmp(name, "anon_inode:[eventfd]") == 0;
-}
-
-}  // namespace
 
 Error InspectFd(int fd, FdInfo* out) {
   *out = {};
