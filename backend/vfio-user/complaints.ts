@@ -68,6 +68,9 @@ export class Complaints {
     cause.said = count;
     cause.saidAt = now;
     const times = count === 1 ? '' : ` (${count} times)`;
-    this.#log[level]({ device: this.#object, cause: key, count, ...details }, `${this.#object}: ${text}${times}`);
+    this.#log[level](
+      { device: this.#object, cause: key, count, ...details },
+      `${this.#object}: ${text}${times}`,
+    );
   }
 }

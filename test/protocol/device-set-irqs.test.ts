@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { encodeSetIrqs } from '../../guest-driver/model/messages.ts';
 import { eventfdDrain, inspectFd, socketPair } from '../../native/os.ts';
 import { createPtnet } from '../../pci/index.ts';
-import { fakeBackend } from '../unit/pci/guest.ts';
 import { openFds } from '../harness/descriptors.ts';
+import { fakeBackend } from '../unit/pci/guest.ts';
 import { E, type Peer, type SendOptions, useFixture, VFIO_USER } from './peer.ts';
 
 const fixture = useFixture();
