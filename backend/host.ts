@@ -66,7 +66,7 @@ export class Host {
     this.#server = new VfioUserServer(this.#kick, log);
     this.#broker = new Broker(this.#pool, this.#kick);
     try {
-      this.vms = Object.entries(config.vms).map(([name, vm]) => this.#exportVm(config, name, vm));
+      this.vms = [...config.vms].map(([name, vm]) => this.#exportVm(config, name, vm));
     } catch (error) {
       this.#kick.close();
       throw error;
@@ -107,7 +107,7 @@ export class Host {
         barSize: BigInt(info.barSize),
         pools: info.pools,
       },
-      { memory: new Uint8Array(region.buffer), onReject: this.#rejects(name) },
+      { memory: region, onReject: this.#rejects(name) },
     );
     const memory = { fd: info.fd, offset: 0n, size: BigInt(info.barSize) };
     this.#export(path, device, {

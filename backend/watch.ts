@@ -9,7 +9,8 @@ const INTERVAL_MS = 1000;
 /** What a guest should never cause; drops for want of room are traffic, not faults. */
 const FAULTS = {
   badIndex: 'head or cur outside what the guest owns: the ring waits for the next kick',
-  irqFull: 'interrupts not raised: their eventfd is full, as the hypervisor never leaves it',
+  irqSlow:
+    "raising an interrupt takes long, by the doing of whoever holds its eventfd: the device's interrupts have a thread of their own now, and come later",
   'bad-buf': 'buf_idx outside the region',
   'bad-len': 'len beyond the buffer, or shorter than an Ethernet header',
   'bad-flags': 'NS_INDIRECT is not served',
@@ -30,15 +31,25 @@ export class FaultWatch {
   readonly #watched: readonly Watched[];
   readonly #seen = new Map<string, number>();
   readonly #timer: NodeJS.Timeout;
+  #saidWithoutAio = false;
 
   constructor(engine: Engine, watched: readonly Watched[], log: Logger) {
     this.#watched = watched;
     this.#log = log;
     this.#timer = setInterval(() => {
-      engine.nudge();
+      this.#tick(engine);
       this.look();
     }, INTERVAL_MS);
     this.#timer.unref();
+  }
+
+  #tick(engine: Engine): void {
+    if (engine.tick() === 0 || this.#saidWithoutAio) return;
+    this.#saidWithoutAio = true;
+    this.#log.warn(
+      {},
+      'interrupts: the kernel gives no asynchronous operations (io_setup), so threads of their own raise them, and they come later: a greater fs.aio-max-nr would be right',
+    );
   }
 
   /** One look; a line for each ring and fault that has grown. */
@@ -73,5 +84,5 @@ export class FaultWatch {
 }
 
 function countOf(counters: RingCounters, fault: Fault): number {
-  return fault === 'badIndex' || fault === 'irqFull' ? counters[fault] : counters.drops[fault];
+  return fault === 'badIndex' || fault === 'irqSlow' ? counters[fault] : counters.drops[fault];
 }

@@ -52,8 +52,7 @@ function unlessFresh(stamp, sources, build) {
 function install() {
   unlessFresh(join(root, 'node_modules', '.ptnetmap-installed'), ['package-lock.json'], () => {
     console.error('ptnetmap: installing dependencies');
-    // Not 'npm ci': it refuses when a registry lacks the packages of other platforms. Versions are the lock file's.
-    run('npm', ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error']);
+    run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
   });
 }
 

@@ -8,12 +8,12 @@ export interface HostConfig {
   readonly runDir: string;
   readonly engine: EngineConfig;
   /** The regions that are named in the file. A VM without one has a private region, sized from its devices. */
-  readonly regions: Readonly<Record<string, RegionConfig>>;
+  readonly regions: ReadonlyMap<string, RegionConfig>;
   /** The switches that are named in the file. */
-  readonly switches: Readonly<Record<string, { readonly patienceUs: number }>>;
+  readonly switches: ReadonlyMap<string, SwitchConfig>;
   /** Every port that a device uses, and those named under `ports`. */
-  readonly ports: Readonly<Record<string, PortConfig>>;
-  readonly vms: Readonly<Record<string, VmConfig>>;
+  readonly ports: ReadonlyMap<string, PortConfig>;
+  readonly vms: ReadonlyMap<string, VmConfig>;
 }
 
 export interface RegionConfig {
@@ -29,6 +29,12 @@ export interface RegionConfig {
   readonly hugepages: boolean;
   /** Where its memory comes from; undefined: the node of who touches a page first. */
   readonly numaNode?: number;
+}
+
+export interface SwitchConfig {
+  readonly patienceUs: number;
+  /** Seconds until an address that sends nothing is forgotten; 0: never. */
+  readonly macAge: number;
 }
 
 export interface RingsConfig {

@@ -13,8 +13,8 @@ export function configWarnings(config: HostConfig, nodes: NumaNodes = readNumaNo
 }
 
 function sharedRegions(config: HostConfig): string[] {
-  return Object.keys(config.regions).flatMap((region) => {
-    const vms = Object.entries(config.vms).filter(([, vm]) => vm.region === region);
+  return [...config.regions.keys()].flatMap((region) => {
+    const vms = [...config.vms].filter(([, vm]) => vm.region === region);
     const names = vms.map(([name]) => name);
     if (names.length === 0) return [`regions.${region}: no VM is in it`];
     if (names.length === 1) return [];
@@ -25,14 +25,14 @@ function sharedRegions(config: HostConfig): string[] {
 }
 
 function unusedPorts(config: HostConfig): string[] {
-  const used = new Set(Object.values(config.vms).flatMap((vm) => vm.devices.map((device) => device.port)));
-  return Object.keys(config.ports)
+  const used = new Set([...config.vms.values()].flatMap((vm) => vm.devices.map((device) => device.port)));
+  return [...config.ports.keys()]
     .filter((name) => !used.has(name))
     .map((name) => `ports.'${name}': no device uses it`);
 }
 
 function q35(config: HostConfig): string[] {
-  return Object.entries(config.vms)
+  return [...config.vms]
     .filter(([, vm]) => vm.machine === 'q35')
     .map(
       ([name]) =>

@@ -11,7 +11,7 @@ constexpr char kUsage[] =
     "  info\n"
     "  send | receive | echo | duplex | ping [--count N] [--seconds S] [--idle-ms MS] [--size B] [--frags N] [--burst N]\n"
     "      [--payload none|stamp|full] [--stream N] [--first-seq N] [--dst MAC] [--spread N] [--src MAC] [--rate PPS]\n"
-    "      [--rings 0,1] [--tx-rings 0] [--rx-rings 1] [--spin-us US] [--interrupts] [--progress]\n"
+    "      [--rings 0,1] [--tx-rings 0] [--rx-rings 1] [--rhythm native|foreign] [--spin-us US] [--interrupts] [--progress]\n"
     "  cycle [--count N] [--packets K]       CREATE and DELETE N times, K packets a ring each time\n"
     "  poke [--read OFF]... [--write OFF=VALUE]... [--width 1|2|4] [--bar N|config] [--memdev-index K]\n"
     "  abuse --what NAME [--ring N] [--settle-ms MS] [--packets K]\n"

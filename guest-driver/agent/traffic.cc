@@ -91,6 +91,7 @@ void ReadTraffic(Args& args, Driver& driver, guest::LoopConfig& config) {
   config.stream = static_cast<uint16_t>(args.Number("stream", 0, 0, 65535));
   config.first_seq = args.Number("first-seq", 0, 0, UINT64_MAX);
   config.rate = args.Positive("rate", 0);
+  config.rhythm = static_cast<guest::Rhythm>(args.OneOf("rhythm", {"native", "foreign"}, 0));
   config.sleep = true;
   config.spin_ns = static_cast<int64_t>(args.Number("spin-us", 1000, 0, 60'000'000)) * 1000;
   std::copy(driver.mac(), driver.mac() + 6, config.src);
@@ -148,6 +149,7 @@ Json Describe(const std::string& op, const guest::LoopResult& result) {
       .Set("seconds", result.seconds)
       .Set("mpps", mpps)
       .Set("kicks", result.kicks)
+      .Set("idleKicks", result.idle_kicks)
       .Set("interrupts", result.interrupts)
       .Set("syncs", result.syncs)
       .Set("full", result.full)

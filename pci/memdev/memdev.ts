@@ -24,10 +24,16 @@ export interface MemdevInfo {
   pools: { if: Pool; ring: Pool; buf: Pool };
 }
 
+/** Copies parts of a region; they always lie inside it. Not one array: a region may be larger than any. */
+export interface MemoryAccess {
+  read(offset: number, into: Uint8Array): void;
+  write(offset: number, from: Uint8Array): void;
+}
+
 export interface MemdevOptions {
   bar1?: 'mem64' | 'mem32';
   /** The region's bytes: answers a client that sends messages instead of mapping BAR 1. */
-  memory?: Uint8Array;
+  memory?: MemoryAccess;
   onReject?: OnReject;
 }
 
@@ -60,7 +66,7 @@ export function createMemdev(name: string, info: MemdevInfo, options: MemdevOpti
     name,
     config: new ConfigSpace({ identity, bars, rejects }),
     bars,
-    spaces: [registers, memory === undefined ? undefined : memorySpace(memory)],
+    spaces: [registers, memory === undefined ? undefined : memorySpace(memory, Number(info.memsize))],
     registers: MEMDEV_REGISTERS,
     rejects,
   });
@@ -95,16 +101,18 @@ function registerValues({ memsize, memid, pools }: MemdevInfo): Map<string, numb
 }
 
 /** The BAR is rounded up to a power of two: behind the region it reads 0 and keeps nothing. */
-function memorySpace(memory: Uint8Array): BarSpace {
+function memorySpace(memory: MemoryAccess, size: number): BarSpace {
+  const inside = (offset: number, bytes: Uint8Array): Uint8Array =>
+    bytes.subarray(0, Math.max(0, size - offset));
   return {
     read(offset, into) {
-      const part = memory.subarray(offset, offset + into.length);
       into.fill(0);
-      into.set(part);
+      const part = inside(offset, into);
+      if (part.length > 0) memory.read(offset, part);
     },
     write(offset, from) {
-      const room = Math.max(0, memory.length - offset);
-      if (room > 0) memory.set(from.subarray(0, room), offset);
+      const part = inside(offset, from);
+      if (part.length > 0) memory.write(offset, part);
     },
   };
 }

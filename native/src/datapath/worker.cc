@@ -4,37 +4,23 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 
 #include "datapath/clock.h"
-#include "datapath/notify.h"
+#include "os/event_signaller.h"
 
 namespace ptnet {
 namespace {
 
 constexpr uint64_t kPacedSleepNs = 50'000;     // a source due sooner than this is polled, not slept for
 constexpr uint64_t kDoorbellCheckRounds = 64;  // rounds between two looks at the ioeventfds while busy
-constexpr std::chrono::milliseconds kStall{100};  // a call that waits longer looks for the reason
 constexpr int kEventsMax = 32;      // taken at once
-
-/// The signal that ends a system call with EINTR: its handler does nothing, and is installed without SA_RESTART.
-int NudgeSignal() {
-  static const int signal = [] {
-    struct sigaction action = {};
-    action.sa_handler = [](int) {};
-    sigaction(SIGRTMIN + 7, &action, nullptr);
-    return SIGRTMIN + 7;
-  }();
-  return signal;
-}
 
 /// 0 or an errno: EINVAL when this process may run on none of them.
 int SetAffinity(pthread_t thread, const CpuList& cpus) {
@@ -53,9 +39,7 @@ struct Worker::PendingCall {
   bool done = false;
 };
 
-Status Worker::Start(uint32_t index, const CpuList& cpus, std::function<void()> on_stall) {
-  on_stall_ = std::move(on_stall);
-  NudgeSignal();
+Status Worker::Start(uint32_t index, const CpuList& cpus) {
   auto fail = [&](const char* call, int err) {
     return Status::Fail(err, "worker " + std::to_string(index) + ": " + call + ": " + strerror(err));
   };
@@ -110,15 +94,7 @@ void Worker::Call(const std::function<void()>& fn) {
   }
   Wake();
   std::unique_lock lock(call.mutex);
-  while (!call.done_changed.wait_for(lock, kStall, [&] { return call.done; }))
-    if (on_stall_) on_stall_();
-}
-
-void Worker::Nudge() {
-  std::atomic<uint64_t>* of_thread = raising_.load(std::memory_order_acquire);
-  uint64_t now = of_thread != nullptr ? of_thread->load(std::memory_order_relaxed) : 0;
-  if (raising_seen_.exchange(now, std::memory_order_relaxed) == now && now % 2 != 0)
-    pthread_kill(thread_.native_handle(), NudgeSignal());
+  call.done_changed.wait(lock, [&] { return call.done; });
 }
 
 bool Worker::RunCalls() {
@@ -246,13 +222,17 @@ bool Worker::MayPark(Flow* flow) {
   return !flow->Arm();
 }
 
-bool Worker::PollActive() {
+/// One poll of each busy flow: of a round's budget each, or of `shared` for all of them together. True when one moved
+/// something.
+bool Worker::PollActive(Budget* shared) {
   bool moved = false;
   now_ns_ = 0;
   for (size_t i = 0; i < active_.size();) {
+    if (shared != nullptr && shared->spent()) return moved;
     Flow* flow = active_[i];
-    if (flow->Poll()) {
+    if (const Used used = flow->Poll(shared != nullptr ? *shared : kRoundBudget); used.moved) {
       EndIdle(flow);
+      if (shared != nullptr) shared->Take(used);
       moved = true;
       i++;
     } else if (MayPark(flow)) {
@@ -279,10 +259,8 @@ void Worker::ActivateDue() {
 }
 
 void Worker::Run() {
-  raising_.store(&raising, std::memory_order_release);
+  os::EventSignaller::OfThisThread();  // opened now, not when the first interrupt is to be raised
   for (uint64_t round = 0; !stop_.load(std::memory_order_relaxed); round++) {
-    // Before the calls: one of them may be the last that keeps a ring.
-    if (!interrupts_.due().empty()) RaiseDue();
     RunCalls();
     TakeKicked();
     if (!paced_.empty()) ActivateDue();
@@ -292,7 +270,7 @@ void Worker::Run() {
     }
     counters_.rounds.store(round, std::memory_order_relaxed);
     if (doorbells_ > 0 && round % kDoorbellCheckRounds == 0) PollEvents();
-    if (!PollActive()) yielder_.Idle();
+    if (!PollActive(nullptr)) yielder_.Idle();
   }
 }
 

@@ -58,12 +58,10 @@ class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
 class ValeFlow final : public Flow {
  public:
   ValeFlow(ValePort& port, Kring& k) : port_(port), k_(k) {}
-  bool Poll() noexcept override;
+  Used Poll(const Budget& budget) noexcept override;
   bool Arm() noexcept override;
   void Disarm() noexcept override;
   void Unblock() noexcept override { k_.Unblock(); }
-  void Hurry(bool on) noexcept override { hurry_ = on; }
-  uint32_t Backlog() noexcept override { return k_.attached() ? k_.Published() : 0; }
 
   static constexpr uint32_t kBatchSlots = 256;
 
@@ -80,7 +78,7 @@ class ValeFlow final : public Flow {
     uint16_t first, last;
   };
 
-  uint32_t ForwardRun(ValeSwitch& sw, uint32_t head) noexcept;
+  uint32_t ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budget, Used* used) noexcept;
   uint32_t ForwardBatch(ValeSwitch& sw, uint32_t head) noexcept;
   uint32_t Read(uint32_t head) noexcept;
   void Route(ValeSwitch& sw) noexcept;
@@ -96,7 +94,6 @@ class ValeFlow final : public Flow {
   Kring& k_;
   uint32_t polls_batched_ = 0;  // before a run is tried again
   bool waits_ = false;           // the last poll left its packets where they are: their destination is full
-  bool hurry_ = false;           // nobody is waited for
   uint64_t waits_since_ns_ = 0;  // 0 when it does not
   uint32_t items_ = 0;
   std::array<Item, kBatchSlots> batch_;

@@ -27,7 +27,7 @@ bool ValeDelivery::Open() noexcept {
   uint32_t head = k_.hwcur;
   if (!k_.LoadHead(&head)) return false;
   k_.Unblock();
-  k_.WantNoKicks();  // a ring that was mended in time still shows its wish
+  k_.DisableKicks();  // a ring that was mended in time still has them enabled
   k_.hwcur = head;
   tail_ = k_.hwtail;
   space_ = k_.Distance(tail_, k_.Prev(head));

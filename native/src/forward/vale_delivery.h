@@ -10,13 +10,14 @@ namespace ptnet {
 /// A run of packets that the sender's ring holds, and what became of it.
 struct ValeRun {
   const Kring& from;
+  const Budget& budget;
   __m128i stations;  // the first 12 bytes are the two addresses
   uint32_t head;     // the run ends here at the latest
   uint32_t end;      // behind the last packet taken
-  bool may_wait = false;
-  uint32_t room_wanted = 1;  // with less the destination is waited for, if it may be
+  bool may_defer = false;
+  uint32_t room_wanted = 1;  // with less the packets stay where they are, if they may
   bool waits = false;  // nothing was taken: the destination is full and may soon have room
-  bool busy = false;   // nothing was taken: somebody else delivers there, and this thread must not wait
+  bool busy = false;   // nothing was taken: somebody else delivers there, and the budget says not to wait
   bool mixed = false;    // it ended because the next packet is not of its kind
   bool bad_buf = false;  // its next packet would go to a slot without a buffer of its region
   uint32_t packets = 0;

@@ -14,21 +14,24 @@ bool ValeFlow::HasWork() noexcept {
          ReadPacket(k_, k_.hwcur, head, &packet_);
 }
 
-bool ValeFlow::Poll() noexcept {
+Used ValeFlow::Poll(const Budget& budget) noexcept {
   uint32_t head = k_.hwcur;
-  if (!k_.attached() || k_.blocked || !k_.LoadHead(&head) || head == k_.hwcur) return false;
+  if (!k_.attached() || k_.blocked || !k_.LoadHead(&head) || head == k_.hwcur) return {};
   ValeSwitch& sw = *port_.vale();
-  uint32_t done = port_.joined() ? ForwardRun(sw, head) : k_.hwcur;
-  if (std::exchange(waits_, false)) return false;
+  Used used;
+  uint32_t done = port_.joined() ? ForwardRun(sw, head, budget, &used) : k_.hwcur;
+  if (std::exchange(waits_, false)) return {};
   // A batch may go to all ports of the switch.
-  if (done == k_.hwcur && !MustNotWait()) done = ForwardBatch(sw, head);
-  if (done == k_.hwcur) return false;  // the end of a packet is still to come
+  if (done == k_.hwcur && budget.may_wait) done = ForwardBatch(sw, head);
+  if (done == k_.hwcur) return {};  // the end of a packet is still to come
+  used.moved = true;
+  used.slots = k_.Distance(k_.hwcur, done);
   k_.hwcur = done;
   k_.hwtail = k_.Prev(done);
   Add(k_.counters->syncs, 1);
   k_.Publish();
   Notify(k_);
-  return true;
+  return used;
 }
 
 /// Forwards a batch of any packets; the new hwcur.
@@ -169,7 +172,7 @@ bool ValeFlow::Arm() noexcept {
 }
 
 void ValeFlow::Disarm() noexcept {
-  k_.WantNoKicks();
+  k_.DisableKicks();
 }
 
 }  // namespace ptnet

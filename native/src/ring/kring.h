@@ -64,7 +64,7 @@ struct Kring {
     if (TryHead(head)) return true;
     if (blocked) return false;
     Block(&counters->bad_index);
-    // Full barrier: the wish for a kick before one more look; pairs with the guest that mends its indices.
+    // Full barrier: kern_need_kick before one more look; pairs with the guest that mends its indices.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (!TryHead(head)) return false;
     blocked = false;  // kicks stay on until the flow is next disarmed: it may be about to park
@@ -101,11 +101,11 @@ struct Kring {
   void Unblock() {
     if (!blocked) return;
     blocked = false;
-    WantNoKicks();
+    DisableKicks();
   }
 
-  /// While the ring is polled; a blocked one still wants its kick.
-  void WantNoKicks() {
+  /// While the ring is polled; a blocked one keeps its kicks enabled.
+  void DisableKicks() {
     if (attached() && !blocked) StoreRelaxed(ktoa->kern_need_kick, 0);
   }
 

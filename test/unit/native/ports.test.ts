@@ -59,7 +59,7 @@ test('a region says how large it is and what is free', () => {
 test('a port that does not fit says the numbers it needs', () => {
   const region = new Region({ ...SHAPE, bufNum: 100 });
   const shape = { name: 'null:big' };
-  expect(portNeeds(shape)).toEqual({ ifs: 1, rings: 4, bufs: 2048 });
+  expect(portNeeds(shape)).toEqual({ ifs: 1, rings: 2, bufs: 2048 });
   expect(() => new NullPort(new Engine(), region, new StatsArea(8), shape)).toThrow(
     'null:big: region 2 is too small: needs 2048 buffers (98 free)',
   );

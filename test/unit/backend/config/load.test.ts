@@ -13,20 +13,24 @@ describe('defaults', () => {
     expect(parse('vms: { vm1: { devices: [{ port: "vale0:1" }] } }')).toEqual({
       runDir: '/run/ptnetmap',
       engine: { workers: 1, policy: 'adaptive', spinUs: 100 },
-      regions: {},
-      switches: {},
-      ports: {
-        'vale0:1': { txRings: 1, rxRings: 1, txSlots: 1024, rxSlots: 1024, sink: { verify: false } },
-      },
-      vms: {
-        vm1: {
-          memory: '512M',
-          machine: 'pc',
-          devices: [
-            { name: 'net0', port: 'vale0:1', mac: '02:00:00:00:01:00', policy: 'adaptive', bar0: 'io' },
-          ],
-        },
-      },
+      regions: new Map(),
+      switches: new Map(),
+      ports: new Map(
+        Object.entries({
+          'vale0:1': { txRings: 1, rxRings: 1, txSlots: 1024, rxSlots: 1024, sink: { verify: false } },
+        }),
+      ),
+      vms: new Map(
+        Object.entries({
+          vm1: {
+            memory: '512M',
+            machine: 'pc',
+            devices: [
+              { name: 'net0', port: 'vale0:1', mac: '02:00:00:00:01:00', policy: 'adaptive', bar0: 'io' },
+            ],
+          },
+        }),
+      ),
     });
   });
 
@@ -34,7 +38,7 @@ describe('defaults', () => {
     const config = parse(
       'ports: { "null:a": { source: {} } }\nvms: { vm1: { devices: [{ port: "null:a", mac: "02:AA:00:00:00:01" }] } }',
     );
-    expect(config.ports['null:a']?.source).toEqual({
+    expect(config.ports.get('null:a')?.source).toEqual({
       packets: 'unlimited',
       size: 60,
       payload: 'stamp',
@@ -47,9 +51,9 @@ describe('defaults', () => {
 
   test('a sink checks everything, unless it is told what', () => {
     const sink = (text: string) =>
-      parse(`ports: { "null:a": { sink: ${text} } }\nvms: { vm1: { devices: [{ port: "null:a" }] } }`).ports[
-        'null:a'
-      ]?.sink;
+      parse(
+        `ports: { "null:a": { sink: ${text} } }\nvms: { vm1: { devices: [{ port: "null:a" }] } }`,
+      ).ports.get('null:a')?.sink;
     expect(sink('{ verify: true }')).toEqual({ verify: true });
     expect(sink('{ verify: true, payload: stamp }')).toEqual({ verify: true, payload: 'stamp' });
     expect(() => sink('{ payload: none }')).toThrow('payload');
@@ -59,12 +63,12 @@ describe('defaults', () => {
     const config = parse(
       'regions: { a: , b: { id: 2 }, c: { buf-num: 5000 } }\nvms: { vm1: { devices: [{ port: "null:a" }] } }',
     );
-    expect(Object.entries(config.regions).map(([name, region]) => [name, region.id])).toEqual([
+    expect([...config.regions].map(([name, region]) => [name, region.id])).toEqual([
       ['a', 3],
       ['b', 2],
       ['c', 4],
     ]);
-    expect(config.regions.c).toEqual({
+    expect(config.regions.get('c')).toEqual({
       id: 4,
       ifNum: 100,
       ifSize: 1024,
@@ -81,7 +85,7 @@ describe('defaults', () => {
 switches: { vale0: { tx-slots: 256, rx-slots: 128 } }
 ports: { 'vale0:1': { rx-slots: 64 } }
 vms: { vm1: { devices: [{ port: 'vale0:1' }] } }`);
-    expect(config.ports['vale0:1']).toMatchObject({ txRings: 1, txSlots: 256, rxSlots: 64 });
+    expect(config.ports.get('vale0:1')).toMatchObject({ txRings: 1, txSlots: 256, rxSlots: 64 });
   });
 
   test('MAC addresses differ by VM and device, and the engine gives the policy', () => {
@@ -90,7 +94,7 @@ engine: { policy: poll }
 vms:
   a: { devices: [{ port: 'null:a' }, { port: 'null:b', policy: inline }] }
   b: { devices: [{ port: 'null:c' }] }`);
-    const devices = Object.values(config.vms).flatMap((vm) => vm.devices);
+    const devices = [...config.vms.values()].flatMap((vm) => vm.devices);
     expect(devices.map(({ name, mac, policy }) => [name, mac, policy])).toEqual([
       ['net0', '02:00:00:00:01:00', 'poll'],
       ['net1', '02:00:00:00:01:01', 'inline'],
@@ -101,7 +105,7 @@ vms:
   test('a relative run-dir is made absolute, and the unit of memory is a capital', () => {
     const config = parse('run-dir: run\nvms: { vm1: { memory: 1g, devices: [{ port: "null:a" }] } }');
     expect(config.runDir).toBe(join(process.cwd(), 'run'));
-    expect(config.vms.vm1?.memory).toBe('1G');
+    expect(config.vms.get('vm1')?.memory).toBe('1G');
   });
 });
 
@@ -141,7 +145,7 @@ describe('files', () => {
   test('a file is read', () => {
     const file = join(folder, 'host.yaml');
     writeFileSync(file, 'vms:\n  vm1:\n    devices:\n      - port: p{1\n      - port: p}1\n');
-    expect(Object.keys(loadConfig(file).ports)).toEqual(['p{1', 'p}1']);
+    expect([...loadConfig(file).ports.keys()]).toEqual(['p{1', 'p}1']);
   });
 
   test('a file that is not there is named', () => {
