@@ -21,7 +21,11 @@ const DEEDS: { what: string; answer?: number; log?: RegExp }[] = [
   { what: 'create-twice', answer: EBUSY, log: /vm1\/net0: .*CREATE/ },
   { what: 'delete-first', answer: ENXIO },
   { what: 'csb-unaligned', answer: EINVAL, log: /vm1\/net0: CREATE: guest-to-host CSB at .* not aligned/ },
-  { what: 'csb-outside-ram', answer: EFAULT, log: /vm1\/net0: CREATE: guest-to-host CSB at .* nothing is mapped there/ },
+  {
+    what: 'csb-outside-ram',
+    answer: EFAULT,
+    log: /vm1\/net0: CREATE: guest-to-host CSB at .* nothing is mapped there/,
+  },
   { what: 'frag-storm' },
 ];
 
