@@ -1,5 +1,5 @@
 // A ptnet device in service: what the device model and the vfio-user session ask, answered with a port and the broker.
-import { closeFd, eventfd } from '../native/os.ts';
+import { closePeerFd, eventfd } from '../native/os.ts';
 import type { Port } from '../native/ports.ts';
 import {
   type CsbAddresses,
@@ -110,13 +110,13 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
       return refuse(EINVAL, 'not aligned: a multiple of 64 would be right');
     const place = session.dma.resolve(address, length, 'rw');
     return 'errno' in place
-      ? refuse(place.errno, explainUnreachable(session.dma.maps, address, length, place.errno))
+      ? refuse(place.errno, explainUnreachable(place.miss, length, session.dma.maps.length === 0))
       : place;
   }
 
   /** A guest can bring all of these about as often as it likes: the log has the first, the 10th, the 100th. */
   #complain(cause: string, text: string, details: object = {}): void {
-    this.#complaints.add(cause, text, 'warn', details);
+    this.#complaints.add(cause, text, { details });
   }
 
   delete(): number {
@@ -169,7 +169,8 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   onDetach(): void {
     this.device.stop();
     this.#session = undefined;
-    for (const fd of this.#doorbells.splice(0)) closeFd(fd);
+    // The client may have put them where closing them takes long.
+    for (const fd of this.#doorbells.splice(0)) closePeerFd(fd);
   }
 
   /** Doorbells as eventfds, for a client that can have the kernel signal them. */

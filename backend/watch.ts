@@ -17,7 +17,8 @@ const FORGET_LOOKS = 128;
 /** What a guest should never cause; drops for want of room are traffic, not faults. */
 const FAULTS = {
   badIndex: 'head or cur outside what the guest owns: the ring waits for the next kick',
-  irqFull: 'interrupts not raised: their eventfd is full, as the hypervisor never leaves it',
+  irqSlow:
+    "raising an interrupt takes long, by the doing of whoever holds its eventfd: the device's interrupts have a thread of their own now, and come later",
   'bad-buf': 'buf_idx outside the region',
   'bad-len': 'len beyond the buffer, or shorter than an Ethernet header',
   'bad-flags': 'NS_INDIRECT is not served',
@@ -48,6 +49,7 @@ export class FaultWatch {
   readonly #now: () => number;
   readonly #said = new Map<string, Said>();
   readonly #timer: NodeJS.Timeout;
+  #saidWithoutAio = false;
   #looks = 0;
   #lastMs: number;
 
@@ -56,7 +58,7 @@ export class FaultWatch {
    * @param now milliseconds of a clock that goes on while the process is stopped, and is never set.
    */
   constructor(
-    engine: Pick<Engine, 'nudge'>,
+    engine: Pick<Engine, 'tick'>,
     watched: readonly Watched[],
     log: Logger,
     connected: () => readonly string[],
@@ -69,10 +71,19 @@ export class FaultWatch {
     this.#lastMs = now();
     this.#timer = setInterval(() => {
       this.#lookAtClock();
-      engine.nudge();
+      this.#tick(engine);
       this.look();
     }, INTERVAL_MS);
     this.#timer.unref();
+  }
+
+  #tick(engine: Pick<Engine, 'tick'>): void {
+    if (engine.tick() === 0 || this.#saidWithoutAio) return;
+    this.#saidWithoutAio = true;
+    this.#log.warn(
+      {},
+      'interrupts: the kernel gives no asynchronous operations (io_setup), so threads of their own raise them, and they come later: a greater fs.aio-max-nr would be right',
+    );
   }
 
   /** Nobody answered a VM in the meantime, and QEMU does not wait for ever. */
@@ -126,5 +137,5 @@ export class FaultWatch {
 }
 
 function countOf(counters: RingCounters, fault: Fault): number {
-  return fault === 'badIndex' || fault === 'irqFull' ? counters[fault] : counters.drops[fault];
+  return fault === 'badIndex' || fault === 'irqSlow' ? counters[fault] : counters.drops[fault];
 }

@@ -20,7 +20,7 @@ export function ringSize(slots: number): number {
   return 256 + 16 * slots;
 }
 
-/** Bytes of a netmap_if for so many NIC rings; the host ring pair is counted in. */
+/** Bytes of a netmap_if for so many NIC rings; the places of the host ring pair are counted in. */
 export function ifSize(rings: number): number {
   return 56 + 8 * (rings + 2);
 }

@@ -52,8 +52,7 @@ function unlessFresh(stamp, sources, build) {
 function install() {
   unlessFresh(join(root, 'node_modules', '.ptnetmap-installed'), ['package-lock.json'], () => {
     console.error('ptnetmap: installing dependencies');
-    // Not 'npm ci': it refuses when a registry lacks the packages of other platforms. Versions are the lock file's.
-    run('npm', ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error']);
+    run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
   });
 }
 
@@ -119,7 +118,7 @@ const commands = {
   },
   test: (args) => {
     build();
-    for (const folder of args.length === 0 ? ['native/test', 'guest-driver/core/test'] : []) {
+    for (const folder of args.length === 0 ? ['native/model', 'native/test', 'guest-driver/core/test'] : []) {
       if (!existsSync(join(root, folder, 'Makefile'))) continue;
       run('make', ['-s', '-j2', '-C', folder, 'check'], { stdout: 1 });
     }
@@ -128,6 +127,10 @@ const commands = {
   demo: (args) => {
     build();
     script('dist/demo/main.js')(args);
+  },
+  mutate: (args) => {
+    build();
+    script('scripts/mutate/main.mjs')(args);
   },
   bench: (args) => {
     build();

@@ -13,7 +13,7 @@ export interface HostConfig {
   /** The regions that are named in the file. A VM without one has a private region, sized from its devices. */
   readonly regions: ReadonlyMap<string, RegionConfig>;
   /** The switches that are named in the file. */
-  readonly switches: ReadonlyMap<string, { readonly patienceUs: number }>;
+  readonly switches: ReadonlyMap<string, SwitchConfig>;
   /** Every port that a device uses, and those named under `ports`. */
   readonly ports: ReadonlyMap<string, PortConfig>;
   readonly vms: ReadonlyMap<string, VmConfig>;
@@ -39,6 +39,12 @@ export interface RegionConfig {
   readonly hugepages: boolean;
   /** Where its memory comes from; undefined: the node of who touches a page first. */
   readonly numaNode?: number;
+}
+
+export interface SwitchConfig {
+  readonly patienceUs: number;
+  /** Seconds until an address that sends nothing is forgotten; 0: never. */
+  readonly macAge: number;
 }
 
 export interface RingsConfig {

@@ -1,5 +1,6 @@
 // Fills in what a file leaves out: ids, names, MAC addresses, and the ports that devices use.
 import { resolve as resolvePath } from 'node:path';
+import { kindOf } from '../ports/kinds/index.ts';
 import { findGroup } from './groups.ts';
 import type {
   DeviceConfig,
@@ -64,9 +65,10 @@ function resolveVm(
 /** The rings of a port: what the port says, then what its switch says, then ours. */
 function resolveRings(name: string, file: FileConfig): RingsConfig {
   const parsed = parsePortName(name);
+  const switchName = kindOf(parsed).switchOf(parsed);
   const given = [
     file.ports.get(name),
-    parsed.kind === 'vale' ? file.switches.get(`vale${parsed.switch}`) : undefined,
+    switchName === undefined ? undefined : file.switches.get(switchName),
     DEFAULT_RINGS,
   ];
   const pick = (key: keyof RingsConfig): number => given.map((rings) => rings?.[key]).find(isGiven) ?? 0;
@@ -132,7 +134,10 @@ export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
     sockets: resolveSockets(file),
     engine: resolveEngine(file.engine, nodes),
     regions: resolveRegions(file, ownNode),
-    switches: mapValues(file.switches, ({ patienceUs }) => ({ patienceUs })),
+    switches: mapValues(file.switches, ({ patienceUs, macAge }) => ({
+      patienceUs,
+      macAge: macAge === 'off' ? 0 : macAge,
+    })),
     ports: new Map(ports),
     vms,
   };

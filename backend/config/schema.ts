@@ -4,6 +4,7 @@ import { DEFAULT_PCI_IDS, PCI_IDS, type PciIds } from '../../pci/index.ts';
 import { field, keyed, oneOf, quote, section, whole, word, yesOrNo } from './fields.ts';
 import {
   CPU,
+  MAC_AGE,
   NUMA_NODE,
   PACKET_SIZE,
   PACKETS,
@@ -66,6 +67,14 @@ function packetsProblem(value: unknown): string | undefined {
   return fine || value === 'unlimited'
     ? undefined
     : `${quote(value)} is not a number of packets: 1000000 or 'unlimited' would be right`;
+}
+
+function macAgeProblem(value: unknown): string | undefined {
+  const fine =
+    Number.isSafeInteger(value) && (value as number) >= MAC_AGE.min && (value as number) <= MAC_AGE.max;
+  return fine || value === 'off'
+    ? undefined
+    : `${quote(value)} is not a number of seconds from ${MAC_AGE.min} to ${MAC_AGE.max}: 300 or 'off' would be right`;
 }
 
 /** No name has a line break or the like in it, and a message about one stays on its line. */
@@ -167,7 +176,11 @@ export const fileSchema = section({
   switches: keyed(
     "a name such as 'vale0'",
     switchNameProblem,
-    section({ ...ringKeys, 'patience-us': whole(PATIENCE_US).default(50) }),
+    section({
+      ...ringKeys,
+      'patience-us': whole(PATIENCE_US).default(50),
+      'mac-age': field<number | 'off'>(macAgeProblem).default(300),
+    }),
   ),
   ports: keyed(
     "a port name such as 'null:a'",

@@ -151,7 +151,7 @@ Napi::Value Layouts(const Napi::CallbackInfo& info) {
   add("ring_counters", sizeof(RingCounters),
       {FIELD(RingCounters, packets), FIELD(RingCounters, bytes), FIELD(RingCounters, syncs),
        FIELD(RingCounters, interrupts), FIELD(RingCounters, bad_index), FIELD(RingCounters, lost),
-       FIELD(RingCounters, late), FIELD(RingCounters, corrupt), FIELD(RingCounters, drops), FIELD(RingCounters, irq_full),
+       FIELD(RingCounters, late), FIELD(RingCounters, corrupt), FIELD(RingCounters, drops), FIELD(RingCounters, reraised), FIELD(RingCounters, irq_slow),
        FIELD(RingCounters, kicks)});
 #undef FIELD
   return all;

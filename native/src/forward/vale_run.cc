@@ -60,7 +60,7 @@ inline bool ValeRun::Matches(const uint8_t* packet) const {
 
 /// Forwards the packets from hwcur on as long as they are of one slot, to the same known port as the first and from the
 /// same address; the new hwcur, which is the old one when the first packet is not like that, or is to wait (waits_).
-uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
+uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budget, Used* used) noexcept {
   const uint64_t since = std::exchange(waits_since_ns_, 0);
   if (polls_batched_ > 0) {
     polls_batched_--;
@@ -68,7 +68,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
   }
   const SlotWord w = ReadSlot(k_.slots[k_.hwcur]);
   if (!IsShort(k_, w, k_.buf_size)) return k_.hwcur;
-  ValeRun run{k_, _mm_loadu_si128(reinterpret_cast<const __m128i*>(k_.Buf(w.buf_idx))), head, k_.hwcur};
+  ValeRun run{k_, budget, _mm_loadu_si128(reinterpret_cast<const __m128i*>(k_.Buf(w.buf_idx))), head, k_.hwcur};
   alignas(16) uint8_t stations[16];
   _mm_store_si128(reinterpret_cast<__m128i*>(stations), run.stations);
   const uint64_t dst = ForwardingTable::MacAt(stations), src = ForwardingTable::MacAt(stations + 6);
@@ -78,7 +78,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
   ValePort* port = sw.port(to);
   if (port == nullptr) return k_.hwcur;
   if (!ForwardingTable::IsMulticast(src)) sw.table().Learn(src, port_.number());
-  run.may_wait = !hurry_ && sw.patience_ns() > 0 && (since == 0 || NowNs() - since < sw.patience_ns());
+  run.may_defer = budget.may_defer && sw.patience_ns() > 0 && (since == 0 || NowNs() - since < sw.patience_ns());
   run.room_wanted = since == 0 ? 1 : kRoomWanted;
   if (!ValeDelivery(*this, *port, k_.index).DeliverRun(&run)) return k_.hwcur;
   waits_ = run.waits || run.busy;
@@ -87,6 +87,8 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head) noexcept {
   if (run.packets < kShortRun && run.mixed) polls_batched_ = kPollsBatched;
   Add(k_.counters->packets, run.packets);
   Add(k_.counters->bytes, run.bytes);
+  used->bytes = static_cast<uint32_t>(run.bytes);
+  used->destinations = 1;
   return run.end;
 }
 
@@ -195,16 +197,14 @@ bool ValeDelivery::MustWait(const ValeRun& run) noexcept {
   const uint32_t room = std::min(kRoomWanted, std::max(k_.num_slots / 4, 1u));
   if (space_ >= room) k_.waited_in_vain = false;
   const bool short_of_room = space_ < std::min(run.room_wanted, room);
-  if (run.may_wait && short_of_room && !k_.waited_in_vain) return true;
+  if (run.may_defer && short_of_room && !k_.waited_in_vain) return true;
   if (short_of_room) k_.waited_in_vain = true;
   return false;
 }
 
 /// False when the port is not served; then nothing was done.
 bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
-  if (!MustNotWait()) {
-    k_.lock.Lock();
-  } else if (!k_.lock.TryLock()) {
+  if (!Locked(run->budget)) {
     run->busy = true;
     return true;
   }
@@ -220,17 +220,19 @@ bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
 Interrupt* ValeDelivery::DeliverLocked(ValeRun* run) noexcept {
   run->waits = MustWait(*run);
   if (run->waits) return nullptr;
-  const uint32_t most = MustNotWait() ? kPromptSlotsMax : kRunMax;
-  uint32_t left = std::min(run->from.Distance(run->end, run->head), most), packets = 0;
+  const Budget& budget = run->budget;
+  uint32_t left = std::min({run->from.Distance(run->end, run->head), kRunMax, budget.slots}), packets = 0;
   uint64_t bytes = 0;
-  while (left > 0 && !run->mixed) {
+  while (left > 0 && !run->mixed && bytes < budget.bytes) {
     if (space_ == 0 && !Room(1)) {
       if (packets > 0) break;  // what there was room for goes out first
       DropNext(run, Drop::kFull);
       left--;
       continue;
     }
-    const uint32_t copied = CopyRun(run, std::min(left, space_), &bytes);
+    // As many as fit the budget whatever their lengths are; when they are short, it goes round once more.
+    const uint32_t fit = std::max((budget.bytes - static_cast<uint32_t>(bytes)) / std::min(run->from.buf_size, k_.buf_size), 1u);
+    const uint32_t copied = CopyRun(run, std::min({left, space_, fit}), &bytes);
     packets += copied;
     left -= copied;
     // The slot at the tail stays what it is until its guest mends it.

@@ -48,7 +48,7 @@ beforeEach(() => {
     },
   };
   watch = new FaultWatch(
-    { nudge: () => void nudges++ },
+    { tick: () => (nudges++, 0) },
     [watched],
     recordingLog(lines),
     () => vms,
