@@ -2,19 +2,10 @@
 #include "datapath/broker.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <utility>
 
 namespace ptnet {
-namespace {
-
-
-}  // namespace
 
 Status Attachment::CheckOptions(const AttachOptions& options) const {
   if (options.worker < engine_->workers() || options.policy == Policy::kInline) return Status::Ok();
@@ -38,10 +29,13 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Port* port, const CsbP
   if (Status s = GuestWindow::Map(guest_to_host.fd, guest_to_host.offset, size, &a->guest_to_host_); !s.ok()) return s;
   if (Status s = GuestWindow::Map(host_to_guest.fd, host_to_guest.offset, size, &a->host_to_guest_); !s.ok()) return s;
   a->anchor_ = port->Anchor();
-  a->interrupts_ = std::vector<Interrupt>(port->rings());
+  a->peer_ = a->engine_->PeerOf(port->name());
+  for (uint32_t i = 0; i < port->rings(); i++) a->interrupts_.push_back(std::make_shared<Interrupt>(a->peer_));
+  a->watches_.resize(port->rings());
   a->doorbell_fds_.assign(port->rings(), -1);
   port->attached = true;
   a->detached_ = false;
+  a->engine_->AddTicked(a.get());
   for (uint32_t i = 0; i < port->rings(); i++) a->Bind(i, options);
   // Without a worker nobody else would ask the guest for its first kick.
   for (uint32_t i = 0; options.policy == Policy::kInline && i < port->rings(); i++) a->Sync(i);
@@ -60,7 +54,7 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
     StoreRelaxed(ktoa->kern_need_kick, 0);
     k.atok = atok;
     k.ktoa = ktoa;
-    k.interrupt = &interrupts_[ring];
+    k.interrupt = interrupts_[ring].get();
     k.blocked = false;
     k.Publish();
   };
@@ -99,11 +93,7 @@ void Attachment::Unbind(uint32_t ring) {
   engine_->ReleaseFlow(flow);
 }
 
-Attachment::~Attachment() {
-  Detach();
-  for (Interrupt& irq : interrupts_)
-    if (irq.fd() >= 0) close(irq.fd());
-}
+Attachment::~Attachment() { Detach(); }
 
 void Attachment::Detach() {
   {
@@ -111,12 +101,14 @@ void Attachment::Detach() {
     if (detached_) return;
     detached_ = true;
   }
+  engine_->RemoveTicked(this);
   CloseDoorbells();
   for (uint32_t i = 0; i < rings(); i++) Unbind(i);
   // A kick may be on its way from a worker that a flow has left to the one that it went to. After one pass over the
   // workers nobody hands it on any more, after another no worker's list holds it: then the flow may go.
   engine_->Synchronize();
   engine_->Synchronize();
+  EndInterrupts();
   port_->attached = false;
 }
 
@@ -140,28 +132,6 @@ bool Attachment::Sync(uint32_t ring) {
   return moved;
 }
 
-Status Attachment::SetInterrupts(uint32_t first, const std::vector<int>& fds) {
-  if (first > rings() || fds.size() > rings() - first)
-    return Status::Fail(EINVAL, port_->name() + ": interrupts beyond its " + std::to_string(rings()) + " rings");
-  std::vector<int> old;
-  for (size_t i = 0; i < fds.size(); i++) {
-    int fd = -1;
-    if (fds[i] >= 0) {
-      fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
-      if (fd < 0) return Status::Fail(errno, port_->name() + ": interrupt: " + strerror(errno));
-    }
-    Interrupt& irq = interrupts_[first + i];
-    if (irq.fd() >= 0) old.push_back(irq.fd());
-    irq.set_fd(fd);
-  }
-  engine_->Synchronize();
-  for (int fd : old) close(fd);
-  engine_->worker(0).Call([&] {
-    for (size_t i = 0; i < fds.size(); i++) interrupts_[first + i].RaiseMissed();
-  });
-  return Status::Ok();
-}
-
 Status Attachment::SetPolicy(const AttachOptions& options) {
   if (Status s = CheckOptions(options); !s.ok()) return s;
   for (uint32_t i = 0; i < rings() && !detached_; i++) {
@@ -170,28 +140,6 @@ Status Attachment::SetPolicy(const AttachOptions& options) {
     if (Engine::IsInline(*flow) || options.policy == Policy::kInline)
       return Status::Fail(EINVAL, port_->name() + ": inline is chosen when a client attaches, not while it runs");
     engine_->Move(flow, options.policy, options.spin_ns, options.worker);
-  }
-  return Status::Ok();
-}
-
-void Attachment::CloseDoorbells() {
-  for (uint32_t i = 0; i < rings(); i++) {
-    int fd = std::exchange(doorbell_fds_[i], -1);
-    if (fd < 0) continue;
-    engine_->UnwatchDoorbell(port_->flow(i), fd);
-    close(fd);
-  }
-}
-
-Status Attachment::SetDoorbells(const std::vector<int>& fds) {
-  if (fds.size() != rings()) return Status::Fail(EINVAL, port_->name() + ": one doorbell for each ring");
-  CloseDoorbells();
-  for (uint32_t i = 0; i < rings() && !detached_; i++) {
-    Flow* flow = port_->flow(i);
-    if (fds[i] < 0 || flow == nullptr) continue;
-    doorbell_fds_[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
-    if (doorbell_fds_[i] < 0) return Status::Fail(errno, port_->name() + ": doorbell: " + strerror(errno));
-    engine_->WatchDoorbell(flow, doorbell_fds_[i], &port_->kring(i).counters->kicks);
   }
   return Status::Ok();
 }
