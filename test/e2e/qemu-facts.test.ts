@@ -25,16 +25,27 @@ async function unplug(vm: Vm, device: number): Promise<boolean> {
   gone.catch(() => {});
   const asked = vm.qmp.command('device_del', { id });
   asked.catch(() => {});
-  return await Promise.race([vm.exited.then(() => false), asked.then(() => gone).then(() => true, () => false)]);
+  return await Promise.race([
+    vm.exited.then(() => false),
+    asked
+      .then(() => gone)
+      .then(
+        () => true,
+        () => false,
+      ),
+  ]);
 }
 
 async function plug(vm: Vm, device: number, socket: string): Promise<void> {
   await vm.qmp.command('device_add', vfioUserDevice('pc', deviceId(device), socket));
   await expect
-    .poll(async () => {
-      const { devices, memdevs } = await vm.agent('info');
-      return [(memdevs as unknown[]).length, (devices as unknown[]).length];
-    }, { timeout: 60_000 })
+    .poll(
+      async () => {
+        const { devices, memdevs } = await vm.agent('info');
+        return [(memdevs as unknown[]).length, (devices as unknown[]).length];
+      },
+      { timeout: 60_000 },
+    )
     .toEqual([1, 1]);
 }
 
@@ -50,37 +61,43 @@ vmTest('the memory device can be unplugged from a running VM and plugged again',
   expect(h.port('null:a').sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
 });
 
-vmTest('a network device that is unplugged ends QEMU, and the VM can be started again (or QEMU has been mended)', async () => {
-  const h = await startHost(ONE);
-  const vm = await boot(h, 'vm1');
-  await vm.agent('send --count 1000 --payload full');
-  if (await unplug(vm, NETWORK)) {
-    await plug(vm, NETWORK, h.sockets('vm1')[NETWORK]!);
-    await vm.agent('send --count 1000 --payload full --first-seq 1000');
-  } else {
-    await vm.exited;
-    const again = await boot(h, 'vm1');
-    await again.agent('send --count 1000 --payload full --first-seq 1000');
-  }
-  expect(h.packets('null:a', 'tx')).toBe(2000);
-  expect(h.port('null:a').sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
-});
+vmTest(
+  'a network device that is unplugged ends QEMU, and the VM can be started again (or QEMU has been mended)',
+  async () => {
+    const h = await startHost(ONE);
+    const vm = await boot(h, 'vm1');
+    await vm.agent('send --count 1000 --payload full');
+    if (await unplug(vm, NETWORK)) {
+      await plug(vm, NETWORK, h.sockets('vm1')[NETWORK]!);
+      await vm.agent('send --count 1000 --payload full --first-seq 1000');
+    } else {
+      await vm.exited;
+      const again = await boot(h, 'vm1');
+      await again.agent('send --count 1000 --payload full --first-seq 1000');
+    }
+    expect(h.packets('null:a', 'tx')).toBe(2000);
+    expect(h.port('null:a').sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
+  },
+);
 
-vmTest('the host process ends: the devices are dead until the VM is started again, a reboot of the guest is not enough', async () => {
-  const first = await startHost(ONE);
-  const vm = await boot(first, 'vm1');
-  await vm.agent('send --count 1000 --payload full');
-  await first.close();
-  await expect(vm.agent('send --count 1000')).rejects.toThrow();
-  const second = await startHost(ONE);
-  // QEMU itself ends when firmware moves memory about and the devices cannot be told; else they are still dead.
-  await vm.reboot().catch(() => {});
-  await expect(vm.agent('send --count 1000')).rejects.toThrow();
-  await vm.stop();
-  const again = await boot(second, 'vm1');
-  await again.agent('send --count 1000 --payload full');
-  expect(second.packets('null:a', 'tx')).toBe(1000);
-});
+vmTest(
+  'the host process ends: the devices are dead until the VM is started again, a reboot of the guest is not enough',
+  async () => {
+    const first = await startHost(ONE);
+    const vm = await boot(first, 'vm1');
+    await vm.agent('send --count 1000 --payload full');
+    await first.close();
+    await expect(vm.agent('send --count 1000')).rejects.toThrow();
+    const second = await startHost(ONE);
+    // QEMU itself ends when firmware moves memory about and the devices cannot be told; else they are still dead.
+    await vm.reboot().catch(() => {});
+    await expect(vm.agent('send --count 1000')).rejects.toThrow();
+    await vm.stop();
+    const again = await boot(second, 'vm1');
+    await again.agent('send --count 1000 --payload full');
+    expect(second.packets('null:a', 'tx')).toBe(1000);
+  },
+);
 
 vmTest('a VM is saved without a word of warning, and its devices are dead when it is restored', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'ptnet-saved-'));

@@ -54,6 +54,17 @@ Napi::Value NullPortCreate(const Napi::CallbackInfo& info) {
   return WrapPort(env, std::move(port), null, nullptr);
 }
 
+Napi::Value EchoPortCreate(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto region = UnwrapHandle<Region>(info[0]);
+  auto stats = region ? UnwrapHandle<StatsArea>(info[1]) : nullptr;
+  PortShape shape;
+  std::shared_ptr<EchoPort> port;
+  if (!stats || !GetShape(info[2], &shape) || !ThrowUnlessOk(env, EchoPort::Create(region, stats, shape, &port)))
+    return env.Undefined();
+  return WrapPort(env, std::move(port), nullptr, nullptr);
+}
+
 Napi::Value PipeCreate(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto region = UnwrapHandle<Region>(info[0]);
@@ -213,6 +224,7 @@ void InitPorts(Napi::Env env, Napi::Object exports) {
   exports.Set("nullPortCreate", Napi::Function::New(env, NullPortCreate));
   exports.Set("nullPortSetSource", Napi::Function::New(env, NullPortSetSource));
   exports.Set("nullPortSetVerify", Napi::Function::New(env, NullPortSetVerify));
+  exports.Set("echoPortCreate", Napi::Function::New(env, EchoPortCreate));
   exports.Set("pipeCreate", Napi::Function::New(env, PipeCreate));
   exports.Set("switchCreate", Napi::Function::New(env, SwitchCreate));
   exports.Set("valePortCreate", Napi::Function::New(env, ValePortCreate));

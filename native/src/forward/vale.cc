@@ -28,6 +28,7 @@ void ValeSwitch::Detach(ValePort* port) {
   uint32_t i = port->number_;
   present_[i / 64].fetch_and(~(uint64_t{1} << (i % 64)), std::memory_order_release);
   ports_[i].store(nullptr, std::memory_order_release);
+  departures_.fetch_add(1, std::memory_order_release);
   engine_->Synchronize();
   // After that nobody learns this port any more.
   table_.Forget(i);

@@ -41,6 +41,8 @@ class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
   ValePort* port(uint32_t i) const { return ports_[i].load(std::memory_order_acquire); }
   /// Bit i of word w: port 64 * w + i is there.
   uint64_t present(uint32_t w) const { return present_[w].load(std::memory_order_acquire); }
+  /// Changes whenever a port leaves: what was looked up before is not to be used any more.
+  uint32_t departures() const { return departures_.load(std::memory_order_acquire); }
   ForwardingTable& table() { return table_; }
 
   static constexpr uint32_t kWords = (kPortsMax + 63) / 64;
@@ -52,9 +54,11 @@ class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
   ForwardingTable table_;
   std::array<std::atomic<ValePort*>, kPortsMax> ports_{};
   std::array<std::atomic<uint64_t>, kWords> present_{};
+  std::atomic<uint32_t> departures_{0};
 };
 
-/// Reads a batch from one tx ring, looks the destinations up and delivers to each of them once.
+/// Reads a batch from one tx ring, looks the destinations up and delivers to each of them once; when the budget ends before
+/// that, the next poll goes on with the same batch.
 class ValeFlow final : public Flow {
  public:
   ValeFlow(ValePort& port, Kring& k) : port_(port), k_(k) {}
@@ -62,6 +66,7 @@ class ValeFlow final : public Flow {
   bool Arm() noexcept override;
   void Disarm() noexcept override;
   void Unblock() noexcept override { k_.Unblock(); }
+  void EndTx() noexcept override;
 
   static constexpr uint32_t kBatchSlots = 256;
 
@@ -77,15 +82,20 @@ class ValeFlow final : public Flow {
   struct Chain {
     uint16_t first, last;
   };
+  /// Of the packets for one destination, the next for it alone and the next for everybody; kEnd when there is none.
+  struct Left {
+    uint16_t unicast, flood;
+  };
 
   uint32_t ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budget, Used* used) noexcept;
-  uint32_t ForwardBatch(ValeSwitch& sw, uint32_t head) noexcept;
-  uint32_t Read(uint32_t head) noexcept;
+  uint32_t ForwardBatch(ValeSwitch& sw, uint32_t head, const Budget& budget, Used* used) noexcept;
+  uint32_t Read(uint32_t head, uint32_t most) noexcept;
   void Route(ValeSwitch& sw) noexcept;
+  void AddDestination(uint32_t port) noexcept;
   void Append(Chain* chain, uint16_t item) noexcept;
-  void DeliverUnicast(ValeSwitch& sw) noexcept;
-  void DeliverWithFlood(ValeSwitch& sw) noexcept;
-  void DropChain(const Chain& chain) noexcept;
+  void BeginDestination() noexcept;
+  bool Deliver(ValeSwitch& sw, const Budget& budget, Used* used) noexcept;
+  void DropUnicast() noexcept;
   bool HasWork() noexcept;
 
   friend class ValeDelivery;
@@ -97,12 +107,17 @@ class ValeFlow final : public Flow {
   uint64_t waits_since_ns_ = 0;  // 0 when it does not
   uint32_t items_ = 0;
   std::array<Item, kBatchSlots> batch_;
-  std::array<Chain, ValeSwitch::kPortsMax> chains_;  // valid for the ports in touched_
-  std::array<uint8_t, ValeSwitch::kPortsMax> touched_;
-  uint32_t touched_count_ = 0;
-  std::array<bool, ValeSwitch::kPortsMax> in_touched_{};
-  Chain flood_;  // packets for every other port
-  uint32_t flooded_ = 0;
+  std::array<Chain, ValeSwitch::kPortsMax> chains_;  // of packets for one port; valid for those that are destinations
+  Chain flood_;                                      // packets for every other port
+  std::array<uint8_t, ValeSwitch::kPortsMax> destinations_;
+  uint32_t destinations_count_ = 0;
+  std::array<bool, ValeSwitch::kPortsMax> is_destination_{};
+  // How far the batch has come.
+  bool batch_open_ = false;
+  uint32_t batch_end_ = 0;    // hwcur after it
+  uint32_t departures_ = 0;   // of the switch when its destinations were looked up
+  uint32_t destination_ = 0;  // index of the next one
+  Left left_;                 // for that one
   Packet packet_;
 };
 

@@ -103,31 +103,37 @@ bool ValeDelivery::CopyCut(uint16_t first, uint32_t slots) noexcept {
   return true;
 }
 
-/// The packet that was sent first of those left; kEnd, which is above every item, when none is.
-uint16_t ValeDelivery::TakeNext() noexcept {
-  uint16_t& from = unicast_ <= flood_ ? unicast_ : flood_;
-  uint16_t at = from;
-  if (at != ValeFlow::kEnd) from = from_.batch_[at].next;
+/// Takes the lock, unless the budget says not to wait for it.
+bool ValeDelivery::Locked(const Budget& budget) noexcept {
+  if (!budget.may_wait) return k_.lock.TryLock();
+  k_.lock.Lock();
+  return true;
+}
+
+/// Takes the packet that was sent first of those left, of which there is one: kEnd is above every item.
+uint16_t ValeDelivery::TakeNext(ValeFlow::Left* left) const noexcept {
+  uint16_t& from = left->unicast <= left->flood ? left->unicast : left->flood;
+  const uint16_t at = from;
+  from = from_.batch_[at].next;
   return at;
 }
 
-void ValeDelivery::Deliver(uint16_t unicast, uint16_t flood) noexcept {
-  unicast_ = unicast;
-  flood_ = flood;
-  Interrupt* wanted;
-  {
-    SpinGuard guard(k_.lock);
-    wanted = DeliverLocked();
-  }
+bool ValeDelivery::Deliver(ValeFlow::Left* left, const Budget& budget, Used* used) noexcept {
+  if (!Locked(budget)) return false;
+  Interrupt* wanted = DeliverLocked(left, budget, used);
+  k_.lock.Unlock();
   Raise(k_, wanted);
+  used->destinations++;
+  return std::min(left->unicast, left->flood) == ValeFlow::kEnd;
 }
 
-/// What is left of both chains. The interrupt to raise, if there is one.
-Interrupt* ValeDelivery::DeliverLocked() noexcept {
+/// The interrupt to raise, if there is one.
+Interrupt* ValeDelivery::DeliverLocked(ValeFlow::Left* left, const Budget& budget, Used* used) noexcept {
   uint64_t packets = 0, bytes = 0, full = 0, down = 0, too_long = 0, bad_buf = 0;
+  const uint32_t most = budget.bytes - used->bytes;
   bool up = k_.attached() && Open();
-  for (uint16_t at = TakeNext(), next; at != ValeFlow::kEnd; at = next) {
-    next = TakeNext();
+  while (bytes < most && std::min(left->unicast, left->flood) != ValeFlow::kEnd) {
+    const uint16_t at = TakeNext(left), next = std::min(left->unicast, left->flood);
     if (next != ValeFlow::kEnd) __builtin_prefetch(from_.batch_[next].frag.data);
     const auto& item = from_.batch_[at];
     if (up && item.frags == 1 && item.len <= k_.buf_size && (space_ > 0 || Room(1))) [[likely]] {
@@ -155,6 +161,7 @@ Interrupt* ValeDelivery::DeliverLocked() noexcept {
       bytes += item.len;
     }
   }
+  used->bytes += static_cast<uint32_t>(bytes);
   RingCounters& c = *k_.counters;
   if (full | down | too_long | bad_buf) {
     c.CountDrop(Drop::kFull, full);

@@ -30,9 +30,9 @@ class ValeDelivery {
  public:
   /// The rx ring follows from the number of the tx ring, so that what one ring sends stays in order.
   ValeDelivery(const ValeFlow& from, ValePort& to, uint32_t tx_ring);
-  /// Delivers two chains, given by their first items (ValeFlow::kEnd for an empty one), merged in the order in which
-  /// the packets were sent; what does not fit is dropped and counted at the destination.
-  void Deliver(uint16_t unicast, uint16_t flood) noexcept;
+  /// Delivers the packets of two chains, merged in the order in which they were sent; what does not fit is dropped and
+  /// counted at the destination. False when the budget, or a lock that is held, leaves some of them to the next poll.
+  bool Deliver(ValeFlow::Left* left, const Budget& budget, Used* used) noexcept;
   /// Delivers the packets at the beginning of the sender's ring that belong to the run. False, and nothing done, when
   /// the destination is not being served.
   bool DeliverRun(ValeRun* run) noexcept;
@@ -40,7 +40,7 @@ class ValeDelivery {
  private:
   bool Open() noexcept;
   Interrupt* DeliverLocked(ValeRun* run) noexcept;
-  Interrupt* DeliverLocked() noexcept;
+  Interrupt* DeliverLocked(ValeFlow::Left* left, const Budget& budget, Used* used) noexcept;
   bool MustWait(const ValeRun& run) noexcept;
   uint32_t CopyRun(ValeRun* run, uint32_t most, uint64_t* bytes) noexcept;
   void DropNext(ValeRun* run, Drop cause) noexcept;
@@ -49,11 +49,11 @@ class ValeDelivery {
   bool CopySlot(const Frag& frag) noexcept;
   bool CopyWhole(uint16_t first) noexcept;
   bool CopyCut(uint16_t first, uint32_t slots) noexcept;
-  uint16_t TakeNext() noexcept;
+  bool Locked(const Budget& budget) noexcept;
+  uint16_t TakeNext(ValeFlow::Left* left) const noexcept;
 
   const ValeFlow& from_;
   Kring& k_;
-  uint16_t unicast_ = 0, flood_ = 0;  // what is left of the chains
   uint32_t tail_ = 0;
   uint32_t space_ = 0;
 };

@@ -204,9 +204,7 @@ bool ValeDelivery::MustWait(const ValeRun& run) noexcept {
 
 /// False when the port is not served; then nothing was done.
 bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
-  if (run->budget.may_wait) {
-    k_.lock.Lock();
-  } else if (!k_.lock.TryLock()) {
+  if (!Locked(run->budget)) {
     run->busy = true;
     return true;
   }
