@@ -48,7 +48,7 @@ beforeEach(() => {
     },
   };
   watch = new FaultWatch(
-    { tick: () => (nudges++, 0) },
+    { tick: () => Math.min(0, ++nudges) },
     [watched],
     recordingLog(lines),
     () => vms,
