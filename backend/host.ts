@@ -21,7 +21,8 @@ import { HostedPtnet } from './hosted-ptnet.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { PortTable } from './ports/table.ts';
 import { claimSocket, socketPath } from './sockets.ts';
-import { VfioUserServer } from './vfio-user/server.ts';
+import { Complaints } from './vfio-user/complaints.ts';
+import { type ExportedDevice, type VfioUserHooks, VfioUserServer } from './vfio-user/server.ts';
 import { FaultWatch } from './watch.ts';
 
 /** Rings that can be counted; 254 ports a switch with a few rings each is far below it. */
@@ -48,7 +49,8 @@ export class Host {
   readonly #server: VfioUserServer;
   readonly #broker: Broker;
   readonly #ports: PortTable;
-  readonly #ptnets: HostedPtnet[] = [];
+  readonly #ptnets: { hosted: HostedPtnet; complaints: Complaints }[] = [];
+  readonly #exported = new Map<string, ExportedDevice>();
   readonly #users = new Map<string, { vm: string; device: string }>();
   readonly #watch: FaultWatch;
 
@@ -71,11 +73,10 @@ export class Host {
       this.#kick.close();
       throw error;
     }
-    const watched = this.#ptnets.map((hosted) => {
-      const { name: device, port } = hosted.options;
-      return { device, port, check: () => hosted.checkCsb() };
+    const watched = this.#ptnets.map(({ hosted, complaints }) => {
+      return { port: hosted.options.port, complaints, check: () => hosted.checkCsb() };
     });
-    this.#watch = new FaultWatch(this.#pool.engine, watched, log);
+    this.#watch = new FaultWatch(this.#pool.engine, watched, () => this.#server.look(), log);
   }
 
   #exportVm(config: HostConfig, name: string, vm: VmConfig): HostVm {
@@ -99,6 +100,7 @@ export class Host {
 
   #exportMemdev(path: string, name: string, region: Region): void {
     const { info } = region;
+    const complaints = new Complaints(this.#log, name);
     const device = createMemdev(
       name,
       {
@@ -107,16 +109,21 @@ export class Host {
         barSize: BigInt(info.barSize),
         pools: info.pools,
       },
-      { memory: region, onReject: this.#rejects(name) },
+      { memory: region, onReject: rejects(complaints, name) },
     );
     const memory = { fd: info.fd, offset: 0n, size: BigInt(info.barSize) };
-    this.#export(path, device, {
-      regionFd: (index) => (index === 1 ? memory : undefined),
-      onDmaUnmap: () => {},
-      onInterruptsChanged: () => {},
-      onAttach: () => {},
-      onDetach: () => {},
-    });
+    this.#export(
+      path,
+      device,
+      {
+        regionFd: (index) => (index === 1 ? memory : undefined),
+        onDmaUnmap: () => {},
+        onInterruptsChanged: () => {},
+        onAttach: () => {},
+        onDetach: () => {},
+      },
+      complaints,
+    );
   }
 
   #exportPtnet(
@@ -126,6 +133,7 @@ export class Host {
     device: VmConfig['devices'][number],
     policy: Policy,
   ): void {
+    const complaints = new Complaints(this.#log, name);
     const hosted = new HostedPtnet(
       {
         name,
@@ -136,28 +144,16 @@ export class Host {
         bar0: device.bar0,
       },
       this.#broker,
-      this.#log,
-      this.#rejects(name),
+      complaints,
+      rejects(complaints, name),
     );
-    this.#ptnets.push(hosted);
-    this.#export(path, hosted.device, hosted);
+    this.#ptnets.push({ hosted, complaints });
+    this.#export(path, hosted.device, hosted, complaints);
   }
 
-  #export(path: string, device: PciDevice, hooks: Parameters<VfioUserServer['export']>[2]): void {
+  #export(path: string, device: PciDevice, hooks: VfioUserHooks, complaints: Complaints): void {
     claimSocket(path);
-    this.#server.export(path, device, hooks);
-  }
-
-  /** Logs what a guest was refused: the first of each cause, then every power of two. */
-  #rejects(name: string): (cause: RejectCause, detail: RejectDetail) => void {
-    const counts = new Map<RejectCause, number>();
-    return (cause, detail) => {
-      const count = (counts.get(cause) ?? 0) + 1;
-      counts.set(cause, count);
-      if ((count & (count - 1)) !== 0) return;
-      const times = count === 1 ? '' : ` (${count} times so far)`;
-      this.#log.warn({ device: name, cause, count }, `${describeReject(name, cause, detail)}${times}`);
-    };
+    this.#exported.set(device.name, this.#server.export(path, device, hooks, { complaints }));
   }
 
   /** @param names of the ports that are wanted; all of them when not given. */
@@ -166,7 +162,18 @@ export class Host {
       const port = this.#ports.ports.get(name);
       return port ? [portStats(name, port, this.#users.get(name))] : [];
     });
-    return { time: new Date().toISOString(), ports, workers: this.#pool.engine.workers };
+    const devices = [...this.#exported].map(([name, { counters, sockets }]) => ({
+      name,
+      complaints: counters,
+      ...sockets,
+    }));
+    return {
+      time: new Date().toISOString(),
+      ports,
+      devices,
+      sockets: this.#kick.counters,
+      workers: this.#pool.engine.workers,
+    };
   }
 
   /** What a null port's rx rings bring from now on, from sequence number 0. @throws ConfigurationError */
@@ -190,7 +197,7 @@ export class Host {
   /** Ends all sessions, stops serving and removes the sockets. */
   async close(): Promise<void> {
     await this.#server.close();
-    for (const hosted of this.#ptnets) hosted.device.stop();
+    for (const { hosted } of this.#ptnets) hosted.device.stop();
     this.#watch.close();
     this.#kick.close();
     for (const vm of this.vms) {
@@ -206,4 +213,9 @@ function removeIfEmpty(folder: string): void {
   } catch {
     // Something of somebody else's is in it.
   }
+}
+
+function rejects(complaints: Complaints, name: string): (cause: RejectCause, detail: RejectDetail) => void {
+  return (cause, detail) =>
+    complaints.add(cause, describeReject(name, cause, detail).slice(`${name}: `.length));
 }

@@ -11,7 +11,7 @@ import {
 } from '../pci/index.ts';
 import type { Broker, Policy } from './datapath/broker.ts';
 import { wireInterrupts } from './datapath/notify.ts';
-import type { Logger } from './log.ts';
+import type { Complaints } from './vfio-user/complaints.ts';
 import type { DmaMiss, DmaTable } from './vfio-user/dma.ts';
 import type { VfioUserHooks } from './vfio-user/server.ts';
 import type { Session } from './vfio-user/session.ts';
@@ -22,7 +22,8 @@ const ENXIO = 6;
 const CSB_ENTRY = 64;
 
 const MISS_TEXT: Readonly<Record<DmaMiss, string>> = {
-  unmapped: 'nothing is mapped there: a virtual IOMMU that translates is not served: iommu=pt in the guest would be right',
+  unmapped:
+    'nothing is mapped there: a virtual IOMMU that translates is not served: iommu=pt in the guest would be right',
   beyond: 'they run over the end of what is mapped there: an address in guest memory would be right',
   access: 'they are not mapped for reading and writing: guest memory would be right, not a ROM',
   private: 'they are mapped without a descriptor: add share=on to the memory backend, if it is guest memory',
@@ -44,15 +45,15 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   readonly info: PtnetBackend['info'];
   readonly options: HostedPtnetOptions;
   readonly #broker: Broker;
-  readonly #log: Logger;
+  readonly #complaints: Complaints;
   #session: Session | undefined;
   #csb: CsbAddresses | undefined;
   #doorbells: number[] = [];
 
-  constructor(options: HostedPtnetOptions, broker: Broker, log: Logger, onReject: OnReject) {
+  constructor(options: HostedPtnetOptions, broker: Broker, complaints: Complaints, onReject: OnReject) {
     this.options = options;
     this.#broker = broker;
-    this.#log = log;
+    this.#complaints = complaints;
     const { port, mac, memid, name, bar0 } = options;
     this.info = {
       mac,
@@ -97,10 +98,9 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
         policy: this.options.policy,
       });
     } catch (error) {
-      this.#log.warn(
-        { device: this.options.name, err: error },
-        `${this.options.name}: CREATE: ${(error as Error).message}`,
-      );
+      this.#complaints.add('CREATE failed', `CREATE: ${(error as Error).message}`, {
+        details: { err: error },
+      });
       return -((error as { errno?: number }).errno ?? -EIO);
     }
     this.#csb = csb;
@@ -111,17 +111,13 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   #resolve(session: Session, which: string, address: bigint, length: number) {
     const refuse = (errno: number, why: string) => {
       const at = `0x${address.toString(16)}`;
-      this.#log.warn(
-        { device: this.options.name },
-        `${this.options.name}: CREATE: ${which} CSB at ${at}: ${why}`,
-      );
+      this.#complaints.add(`CREATE ${errno}`, `CREATE: ${which} CSB at ${at}: ${why}`);
       return errno;
     };
     if (address % BigInt(CSB_ENTRY) !== 0n)
       return refuse(EINVAL, 'not aligned: a multiple of 64 would be right');
     const place = session.dma.resolve(address, length, 'rw');
-    if ('errno' in place)
-      return refuse(place.errno, `its ${length} bytes: ${MISS_TEXT[place.miss]}`);
+    if ('errno' in place) return refuse(place.errno, `its ${length} bytes: ${MISS_TEXT[place.miss]}`);
     return place;
   }
 
@@ -148,10 +144,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   /** Stops serving a guest that has truncated the memory of its CSB; it may come again with memory that is there. */
   checkCsb(): void {
     if (!this.#broker.table.get(this.options.name)?.attachment.csbLost) return;
-    this.#log.warn(
-      { device: this.options.name },
-      `${this.options.name}: the memory of its CSB is gone, its file is shorter now: stopped`,
-    );
+    this.#complaints.add('CSB gone', 'the memory of its CSB is gone, its file is shorter now: stopped');
     this.device.stop();
   }
 
@@ -160,10 +153,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
     const length = BigInt(CSB_ENTRY * this.options.port.rings);
     const hit = (at: bigint) => at < address + size && address < at + length;
     if (!hit(this.#csb.guestToHost) && !hit(this.#csb.hostToGuest)) return;
-    this.#log.warn(
-      { device: this.options.name },
-      `${this.options.name}: the memory of its CSB was unmapped: stopped`,
-    );
+    this.#complaints.add('CSB unmapped', 'the memory of its CSB was unmapped: stopped');
     this.device.stop();
   }
 

@@ -3,6 +3,7 @@ import type { Engine } from '../native/engine.ts';
 import type { Port } from '../native/ports.ts';
 import type { RingCounters } from '../native/stats.ts';
 import type { Logger } from './log.ts';
+import type { Complaints } from './vfio-user/complaints.ts';
 
 const INTERVAL_MS = 1000;
 
@@ -19,9 +20,8 @@ const FAULTS = {
 type Fault = keyof typeof FAULTS;
 
 export interface Watched {
-  /** `vm1/net0`. */
-  readonly device: string;
   readonly port: Port;
+  readonly complaints: Complaints;
   /** Looks at what no counter shows. */
   check(): void;
 }
@@ -29,16 +29,18 @@ export interface Watched {
 export class FaultWatch {
   readonly #log: Logger;
   readonly #watched: readonly Watched[];
-  readonly #seen = new Map<string, number>();
+  readonly #seen = new Map<Watched, Map<string, number>>();
   readonly #timer: NodeJS.Timeout;
   #saidWithoutAio = false;
 
-  constructor(engine: Engine, watched: readonly Watched[], log: Logger) {
+  /** `lookToo` looks at what is no port's. */
+  constructor(engine: Engine, watched: readonly Watched[], lookToo: () => void, log: Logger) {
     this.#watched = watched;
     this.#log = log;
     this.#timer = setInterval(() => {
       this.#tick(engine);
       this.look();
+      lookToo();
     }, INTERVAL_MS);
     this.#timer.unref();
   }
@@ -52,28 +54,27 @@ export class FaultWatch {
     );
   }
 
-  /** One look; a line for each ring and fault that has grown. */
+  /** One look, at each ring. */
   look(): void {
-    for (const { device, port, check } of this.#watched) {
-      check();
-      for (let ring = 0; ring < port.rings; ring++) this.#lookAt(device, port, ring);
+    for (const watched of this.#watched) {
+      watched.check();
+      for (let ring = 0; ring < watched.port.rings; ring++) this.#lookAt(watched, ring);
     }
   }
 
-  #lookAt(device: string, port: Port, ring: number): void {
+  #lookAt(watched: Watched, ring: number): void {
+    const { port, complaints } = watched;
     const counters = port.counters(ring);
     const name = ring < port.info.txRings ? `tx ${ring}` : `rx ${ring - port.info.txRings}`;
+    const seen = this.#seen.get(watched) ?? new Map<string, number>();
+    this.#seen.set(watched, seen);
     for (const fault of Object.keys(FAULTS) as Fault[]) {
-      const count = countOf(counters, fault);
-      const key = `${device} ${ring} ${fault}`;
-      const before = this.#seen.get(key) ?? 0;
-      if (count === before) continue;
-      this.#seen.set(key, count);
-      const fields = { device, port: port.info.name, ring: name, fault, count };
-      this.#log.warn(
-        fields,
-        `${device}: ${name} ring: ${FAULTS[fault]} (${count - before} more, ${count} in all)`,
-      );
+      const key = `${name} ${fault}`;
+      const times = countOf(counters, fault) - (seen.get(key) ?? 0);
+      if (times === 0) continue;
+      seen.set(key, countOf(counters, fault));
+      const details = { port: port.info.name, ring: name, fault };
+      complaints.add(key, `${name} ring: ${FAULTS[fault]}`, { times, details });
     }
   }
 

@@ -41,7 +41,8 @@ export class Complaints {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    return Object.fromEntries([...this.#causes].map(([cause, { count }]) => [cause, count]));
+    const faults = [...this.#causes].filter(([, { level }]) => level !== 'debug');
+    return Object.fromEntries(faults.map(([cause, { count }]) => [cause, count]));
   }
 
   add(cause: string, text: string, { level = 'warn', details = {}, times = 1 }: ComplaintOptions = {}): void {
@@ -68,6 +69,9 @@ export class Complaints {
     cause.said = count;
     cause.saidAt = now;
     const times = count === 1 ? '' : ` (${count} times)`;
-    this.#log[level]({ device: this.#object, cause: key, count, ...details }, `${this.#object}: ${text}${times}`);
+    this.#log[level](
+      { device: this.#object, cause: key, count, ...details },
+      `${this.#object}: ${text}${times}`,
+    );
   }
 }

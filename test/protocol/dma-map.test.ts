@@ -31,7 +31,10 @@ test('memory without a descriptor is remembered, but cannot be reached', () => {
 test('the last page of the address space can be mapped', () => {
   const peer = fixture.attach();
   map(peer, { address: (1n << 64n) - PAGE, size: PAGE });
-  expect(peer.session.dma.resolve((1n << 64n) - 64n, 64, 'r')).toEqual({ errno: E.EOPNOTSUPP, miss: 'private' });
+  expect(peer.session.dma.resolve((1n << 64n) - 64n, 64, 'r')).toEqual({
+    errno: E.EOPNOTSUPP,
+    miss: 'private',
+  });
 });
 
 test('read-only memory resolves for reading only', () => {
