@@ -30,6 +30,9 @@ const MISS_TEXT: Readonly<Record<DmaMiss, string>> = {
   foreign: 'their file is not in memory: a memfd, or a file on tmpfs or hugetlbfs, would be right',
 };
 
+const LOST_REGION =
+  'a VM of its region has taken pages of it away, and there were no others: stopped: start the host anew, without that VM';
+
 export interface HostedPtnetOptions {
   /** `vm1/net0`. */
   readonly name: string;
@@ -82,6 +85,10 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   create(csb: CsbAddresses): number {
     const session = this.#session;
     if (!session) return ENXIO;
+    if (this.options.port.region.info.lost) {
+      this.#complaints.add('region lost', LOST_REGION);
+      return EIO;
+    }
     const length = CSB_ENTRY * this.options.port.rings;
     const guestToHost = this.#resolve(session, 'guest-to-host', csb.guestToHost, length);
     if (typeof guestToHost === 'number') return guestToHost;
@@ -143,6 +150,10 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
 
   /** Stops serving a guest that has truncated the memory of its CSB; it may come again with memory that is there. */
   checkCsb(): void {
+    if (this.device.serving && this.options.port.region.info.lost) {
+      this.#complaints.add('region lost', LOST_REGION);
+      this.device.stop();
+    }
     if (!this.#broker.table.get(this.options.name)?.attachment.csbLost) return;
     this.#complaints.add('CSB gone', 'the memory of its CSB is gone, its file is shorter now: stopped');
     this.device.stop();

@@ -259,7 +259,7 @@ test('a client that goes while its message is being dealt with is let go after i
 
 test('a second client is said once, with the device and the cause, and counted', async () => {
   const at = exported();
-  await new Client(at).attach();
+  const first = await new Client(at).attach();
   const second = new Client(at);
   await until(() => second.closed);
   server.look();
@@ -269,4 +269,5 @@ test('a second client is said once, with the device and the cause, and counted',
   ]);
   expect(at.counters).toEqual({ 'second client': 1 });
   expect(at.sockets).toMatchObject({ refused: 1, starved: 0 });
+  first.channel.close();
 });
