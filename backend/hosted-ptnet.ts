@@ -5,14 +5,17 @@ import {
   type CsbAddresses,
   createPtnet,
   type OnReject,
+  type PciIds,
   PTNET,
   type PtnetBackend,
   type PtnetDevice,
 } from '../pci/index.ts';
 import type { Broker, Policy } from './datapath/broker.ts';
 import { wireInterrupts } from './datapath/notify.ts';
-import type { Complaints } from './vfio-user/complaints.ts';
-import type { DmaMiss, DmaTable } from './vfio-user/dma.ts';
+import type { Logger } from './log.ts';
+import { explainUnreachable } from './unreachable.ts';
+import { Complaints } from './vfio-user/complaints.ts';
+import type { DmaTable } from './vfio-user/dma.ts';
 import type { VfioUserHooks } from './vfio-user/server.ts';
 import type { Session } from './vfio-user/session.ts';
 
@@ -20,15 +23,6 @@ const EINVAL = 22;
 const EIO = 5;
 const ENXIO = 6;
 const CSB_ENTRY = 64;
-
-const MISS_TEXT: Readonly<Record<DmaMiss, string>> = {
-  unmapped:
-    'nothing is mapped there: a virtual IOMMU that translates is not served: iommu=pt in the guest would be right',
-  beyond: 'they run over the end of what is mapped there: an address in guest memory would be right',
-  access: 'they are not mapped for reading and writing: guest memory would be right, not a ROM',
-  private: 'they are mapped without a descriptor: add share=on to the memory backend, if it is guest memory',
-  foreign: 'their file is not in memory: a memfd, or a file on tmpfs or hugetlbfs, would be right',
-};
 
 const LOST_REGION =
   'a VM of its region has taken pages of it away, and there were no others: stopped: start the host anew, without that VM';
@@ -41,6 +35,7 @@ export interface HostedPtnetOptions {
   readonly mac: Uint8Array;
   readonly policy: Policy;
   readonly bar0: 'io' | 'mem';
+  readonly ids: PciIds;
 }
 
 export class HostedPtnet implements PtnetBackend, VfioUserHooks {
@@ -53,11 +48,11 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   #csb: CsbAddresses | undefined;
   #doorbells: number[] = [];
 
-  constructor(options: HostedPtnetOptions, broker: Broker, complaints: Complaints, onReject: OnReject) {
+  constructor(options: HostedPtnetOptions, broker: Broker, log: Logger, onReject: OnReject) {
     this.options = options;
     this.#broker = broker;
-    this.#complaints = complaints;
-    const { port, mac, memid, name, bar0 } = options;
+    this.#complaints = new Complaints(log, options.name);
+    const { port, mac, memid, name, bar0, ids } = options;
     this.info = {
       mac,
       nifpOfs: port.info.nifpOfs,
@@ -68,7 +63,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
       hostMemId: memid,
       features: 0,
     };
-    this.device = createPtnet(name, this, { bar0, onReject });
+    this.device = createPtnet(name, this, { bar0, ids, onReject });
   }
 
   // What the device model asks.
@@ -86,7 +81,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
     const session = this.#session;
     if (!session) return ENXIO;
     if (this.options.port.region.info.lost) {
-      this.#complaints.add('region lost', LOST_REGION);
+      this.#complain('region lost', LOST_REGION);
       return EIO;
     }
     const length = CSB_ENTRY * this.options.port.rings;
@@ -105,9 +100,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
         policy: this.options.policy,
       });
     } catch (error) {
-      this.#complaints.add('CREATE failed', `CREATE: ${(error as Error).message}`, {
-        details: { err: error },
-      });
+      this.#complain('CREATE', `CREATE: ${(error as Error).message}`, { err: error });
       return -((error as { errno?: number }).errno ?? -EIO);
     }
     this.#csb = csb;
@@ -117,15 +110,20 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   /** Where a CSB array lies, or the errno of why it cannot lie there. */
   #resolve(session: Session, which: string, address: bigint, length: number) {
     const refuse = (errno: number, why: string) => {
-      const at = `0x${address.toString(16)}`;
-      this.#complaints.add(`CREATE ${errno}`, `CREATE: ${which} CSB at ${at}: ${why}`);
+      this.#complain(`CREATE ${which} ${errno}`, `CREATE: ${which} CSB at 0x${address.toString(16)}: ${why}`);
       return errno;
     };
     if (address % BigInt(CSB_ENTRY) !== 0n)
       return refuse(EINVAL, 'not aligned: a multiple of 64 would be right');
     const place = session.dma.resolve(address, length, 'rw');
-    if ('errno' in place) return refuse(place.errno, `its ${length} bytes: ${MISS_TEXT[place.miss]}`);
-    return place;
+    return 'errno' in place
+      ? refuse(place.errno, explainUnreachable(place.miss, length, session.dma.maps.length === 0))
+      : place;
+  }
+
+  /** A guest can bring all of these about as often as it likes: the log has the first, the 10th, the 100th. */
+  #complain(cause: string, text: string, details: object = {}): void {
+    this.#complaints.add(cause, text, { details });
   }
 
   delete(): number {
@@ -151,11 +149,11 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   /** Stops serving a guest that has truncated the memory of its CSB; it may come again with memory that is there. */
   checkCsb(): void {
     if (this.device.serving && this.options.port.region.info.lost) {
-      this.#complaints.add('region lost', LOST_REGION);
+      this.#complain('region lost', LOST_REGION);
       this.device.stop();
     }
     if (!this.#broker.table.get(this.options.name)?.attachment.csbLost) return;
-    this.#complaints.add('CSB gone', 'the memory of its CSB is gone, its file is shorter now: stopped');
+    this.#complain('CSB lost', 'the memory of its CSB is gone, its file is shorter now: stopped');
     this.device.stop();
   }
 
@@ -164,7 +162,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
     const length = BigInt(CSB_ENTRY * this.options.port.rings);
     const hit = (at: bigint) => at < address + size && address < at + length;
     if (!hit(this.#csb.guestToHost) && !hit(this.#csb.hostToGuest)) return;
-    this.#complaints.add('CSB unmapped', 'the memory of its CSB was unmapped: stopped');
+    this.#complain('CSB unmapped', 'the memory of its CSB was unmapped: stopped');
     this.device.stop();
   }
 

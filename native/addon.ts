@@ -103,6 +103,8 @@ export interface WorkerStats {
   readonly parks: number;
   /** Flows that a kick brought back. */
   readonly wakeups: number;
+  /** Of these, flows that had nothing to do. */
+  readonly idleWakeups: number;
   /** Times the thread waited in epoll. */
   readonly sleeps: number;
   /** Times the reader of the sockets served in its place while it slept. */

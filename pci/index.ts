@@ -3,6 +3,7 @@ export { BAR_COUNT, type Bar } from './bars.ts';
 export { COMMAND, CONFIG, CONFIG_SPACE_SIZE, ConfigSpace } from './config-space.ts';
 export type { PciDevice, RegisterDevice } from './device.ts';
 export { describeRegisters, dumpConfig, dumpRegisters } from './dump.ts';
+export { DEFAULT_PCI_IDS, PCI_IDS, type PciIds } from './identity.ts';
 export {
   createMemdev,
   type MemdevInfo,

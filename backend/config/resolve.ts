@@ -1,6 +1,7 @@
 // Fills in what a file leaves out: ids, names, MAC addresses, and the ports that devices use.
 import { resolve as resolvePath } from 'node:path';
 import { kindOf } from '../ports/kinds/index.ts';
+import { findGroup } from './groups.ts';
 import type {
   DeviceConfig,
   EngineConfig,
@@ -8,6 +9,7 @@ import type {
   PortConfig,
   RegionConfig,
   RingsConfig,
+  SocketAccess,
   VmConfig,
 } from './host-config.ts';
 import { defaultMac } from './mac.ts';
@@ -49,10 +51,11 @@ function resolveVm(
       bar0: device.bar0,
     }),
   );
-  const { memory, machine, region, numaNode = ownNode } = vm;
+  const { memory, machine, pciIds, region, numaNode = ownNode } = vm;
   return {
     memory,
     machine,
+    pciIds,
     ...(region !== undefined && { region }),
     ...(numaNode !== undefined && { numaNode }),
     devices,
@@ -110,6 +113,12 @@ function ownMemoryNode({ numaNode }: FileConfig['engine'], nodes: NumaNodes): nu
   return numaNode !== undefined && nodes.get(numaNode)?.memory ? numaNode : undefined;
 }
 
+/** A group that is not there is left out here, and found by the checks. */
+function resolveSockets({ socketMode: mode, socketGroup }: FileConfig): SocketAccess {
+  const group = socketGroup === undefined ? undefined : findGroup(socketGroup);
+  return { ...(mode !== undefined && { mode }), ...(group !== undefined && { group }) };
+}
+
 export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
   const ownNode = ownMemoryNode(file.engine, nodes);
   let number = 0;
@@ -122,6 +131,7 @@ export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
   });
   return {
     runDir: resolvePath(file.runDir),
+    sockets: resolveSockets(file),
     engine: resolveEngine(file.engine, nodes),
     regions: resolveRegions(file, ownNode),
     switches: mapValues(file.switches, ({ patienceUs, macAge }) => ({

@@ -1,5 +1,6 @@
 // The form of a configuration file: kebab-case keys in, camelCase out, every error in one line.
 import { z } from 'zod';
+import { DEFAULT_PCI_IDS, PCI_IDS, type PciIds } from '../../pci/index.ts';
 import { field, keyed, oneOf, quote, section, whole, word, yesOrNo } from './fields.ts';
 import {
   CPU,
@@ -48,6 +49,17 @@ function memoryProblem(value: unknown): string | undefined {
   const bytes = typeof value === 'string' ? parseSize(value) : undefined;
   if (bytes === undefined) return `${quote(value)} is not a size: '512M' would be right`;
   return bytes % MEMORY_STEP === 0 ? undefined : `'${value}' is not whole megabytes: '512M' would be right`;
+}
+
+/** Octal as it is written: YAML takes `0660` for 660. */
+function modeProblem(value: unknown): string | undefined {
+  if (typeof value === 'string' && /^(0o?)?6[0246]{2}$/.test(value)) return undefined;
+  return `${quote(value)} is not the mode of a socket: '0660' would be right`;
+}
+
+function groupProblem(value: unknown): string | undefined {
+  if (typeof value === 'string' && /^[\w@\\][\w@.\\-]*$/.test(value)) return undefined;
+  return `${quote(value)} is not a group: its name or number would be right`;
 }
 
 function packetsProblem(value: unknown): string | undefined {
@@ -134,6 +146,7 @@ const vmSchema = section({
     .default('512M')
     .transform((value) => value.toUpperCase()),
   machine: oneOf('pc', 'q35').default('pc'),
+  'pci-ids': oneOf(...(Object.keys(PCI_IDS) as PciIds[])).default(DEFAULT_PCI_IDS),
   region: word(nameProblem).optional(),
   'numa-node': whole(NUMA_NODE).optional(),
   devices: z
@@ -145,6 +158,10 @@ const vmSchema = section({
 
 export const fileSchema = section({
   'run-dir': field<string>(pathProblem).default('/run/ptnetmap'),
+  'socket-mode': word(modeProblem)
+    .transform((text) => Number.parseInt(text.replace(/^0o/, ''), 8))
+    .optional(),
+  'socket-group': word(groupProblem).optional(),
   engine: section({
     workers: whole(WORKERS).optional(),
     cpus: z

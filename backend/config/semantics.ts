@@ -17,6 +17,11 @@ import { type FileConfig, formatPath } from './schema.ts';
 export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNodes): void {
   if (config.vms.size === 0)
     throw new ConfigurationError("vms: there is none: a name such as 'vm1' with its devices would be right");
+  if (file.socketGroup !== undefined && config.sockets.group === undefined)
+    fail(
+      'socket-group',
+      `there is no group '${file.socketGroup}' here: one of 'getent group' would be right`,
+    );
   checkEngine(config.engine.workers, file.engine.cpus);
   checkNumaPlacement(file, nodes);
   const placed = placeDevices(config);

@@ -17,6 +17,7 @@ export type KickSockets = Pick<Kick, 'listen' | 'unlisten' | 'send' | 'release' 
 
 /** So many are closed in no time, unless one of them waits. */
 const CLOSING_FDS_MAX = 16;
+const LOOK_MS = 1000;
 
 export interface ExportOptions {
   /** The socket's file mode. */
@@ -123,6 +124,7 @@ export class VfioUserServer implements KickEvents {
   readonly #kick: KickSockets;
   readonly #log: Logger;
   readonly #turns = new Turns();
+  #timer: NodeJS.Timeout | undefined;
   /** By the kick thread's number for the socket. */
   readonly #exported = new Map<number, Exported>();
   /** By the kick thread's number for the connection. */
@@ -158,11 +160,13 @@ export class VfioUserServer implements KickEvents {
       () => this.#kick.countersOf(listener),
     );
     this.#exported.set(listener, exported);
+    this.#timer ??= setInterval(() => this.look(), LOOK_MS).unref();
     return exported;
   }
 
   /** Ends all sessions and removes all sockets; the kick thread stays its owner's. */
   async close(): Promise<void> {
+    clearInterval(this.#timer);
     for (const listener of [...this.#exported.keys()]) this.#withdraw(listener);
   }
 
@@ -213,7 +217,7 @@ export class VfioUserServer implements KickEvents {
     this.#turns.add(session);
   }
 
-  /** Says what clients have done that no message tells of. Call it about once a second. */
+  /** Says what clients have done that no message tells of; about once a second anyway. */
   look(): void {
     for (const [listener, exported] of this.#exported) exported.look(this.#kick.countersOf(listener));
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { BAR_COUNT, type Bar, ioBar, memoryBar } from '../bars.ts';
 import { ConfigSpace } from '../config-space.ts';
 import { assembleDevice, type BarSpace, type RegisterDevice } from '../device.ts';
-import { SUBSYSTEM } from '../identity.ts';
+import { DEFAULT_PCI_IDS, PCI_IDS, type PciIds, SUBSYSTEM } from '../identity.ts';
 import { RegisterFile } from '../register-file.ts';
 import { type OnReject, Rejects } from '../rejects.ts';
 import { MEMDEV, MEMDEV_REGISTERS } from './registers.ts';
@@ -34,6 +34,7 @@ export interface MemdevOptions {
   bar1?: 'mem64' | 'mem32';
   /** The region's bytes: answers a client that sends messages instead of mapping BAR 1. */
   memory?: MemoryAccess;
+  ids?: PciIds;
   onReject?: OnReject;
 }
 
@@ -58,7 +59,7 @@ export function createMemdev(name: string, info: MemdevInfo, options: MemdevOpti
   const { memory } = options;
   const identity = {
     vendorId: MEMDEV.VENDOR_ID,
-    deviceId: MEMDEV.DEVICE_ID,
+    deviceId: PCI_IDS[options.ids ?? DEFAULT_PCI_IDS].memdev,
     classCode: MEMDEV.CLASS_CODE,
     ...SUBSYSTEM,
   };

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "datapath/flow.h"
-#include "datapath/notify.h"
 #include "datapath/yielder.h"
 #include "memory/status.h"
 
@@ -26,6 +25,7 @@ struct WorkerCounters {
   std::atomic<uint64_t> rounds{0};   // passes over the busy flows
   std::atomic<uint64_t> parks{0};    // flows that went idle
   std::atomic<uint64_t> wakeups{0};  // flows that a kick brought back
+  std::atomic<uint64_t> idle_wakeups{0};  // of these, flows that had nothing to do
   std::atomic<uint64_t> sleeps{0};   // times the thread waited in epoll
   std::atomic<uint64_t> lent{0};     // times that another thread served in its place
 };
@@ -72,9 +72,10 @@ class Worker {
   void TakeKicked();
   bool PollActive(Budget* budget);
   uint64_t Now();
-  void EndIdle(Flow* flow);
+  void EndIdle(Flow* flow, uint32_t slots);
   bool MayPark(Flow* flow);
   void OnDoorbell(const EventDoorbell& bell);
+  void OnKick(Flow* flow);
   void Activate(Flow* flow);
   void Deactivate(size_t i);
   void ActivateDue();

@@ -9,19 +9,18 @@
 #include <unistd.h>
 
 #include <cstdio>
-
-#include "os/event.h"
+#include <cstring>
 
 namespace ptnet::os {
 
 namespace {
 
-/// Whether the kernel lists it under a path: no question to the file itself.
-bool HasPath(int fd) {
+/// The name under which the kernel lists it: no question to the file itself.
+void ReadName(int fd, char* name, size_t size) {
   char link[64];
-  char first = 0;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  return readlink(link, &first, 1) == 1 && first == '/';
+  const ssize_t length = readlink(link, name, size - 1);
+  name[length > 0 ? length : 0] = 0;
 }
 
 Error InspectMemory(int fd, int seals, FdInfo* out) {
@@ -54,8 +53,10 @@ Error InspectFd(int fd, FdInfo* out) {
   out->nonblocking = (flags & O_NONBLOCK) != 0;
   out->page_size = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
   if (const int seals = fcntl(fd, F_GET_SEALS); seals >= 0) return InspectMemory(fd, seals, out);
-  if (IsEventfd(fd)) out->kind = FdKind::kEventfd;
-  else if (HasPath(fd)) out->kind = FdKind::kFile;
+  char name[64];
+  ReadName(fd, name, sizeof name);
+  if (name[0] == '/') out->kind = FdKind::kFile;
+  else if (strcmp(name, "anon_inode:[eventfd]") == 0) out->kind = FdKind::kEventfd;
   return {};
 }
 
