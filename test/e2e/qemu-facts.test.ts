@@ -89,9 +89,10 @@ vmTest(
     await first.close();
     await expect(vm.agent('send --count 1000')).rejects.toThrow();
     const second = await startHost(ONE);
-    await vm.reboot();
-    await vm.ready();
+    // QEMU itself ends when firmware moves memory about and the devices cannot be told; else they are still dead.
+    await vm.reboot().catch(() => {});
     await expect(vm.agent('send --count 1000')).rejects.toThrow();
+    await vm.stop();
     const again = await boot(second, 'vm1');
     await again.agent('send --count 1000 --payload full');
     expect(second.packets('null:a', 'tx')).toBe(1000);
