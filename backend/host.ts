@@ -26,6 +26,9 @@ import { FaultWatch } from './watch.ts';
 /** Rings that can be counted; 254 ports a switch with a few rings each is far below it. */
 const COUNTER_BLOCKS = 16_384;
 
+/** DELETE before CREATE is what netmap's Linux driver does at every unload; why a CREATE is refused has been said before. */
+const UNSAID: ReadonlySet<RejectCause> = new Set(['delete-not-serving', 'create-refused']);
+
 export interface HostDevice {
   readonly kind: 'memdev' | 'ptnet';
   readonly name: string;
@@ -164,8 +167,7 @@ export class Host {
   #rejects(name: string): (cause: RejectCause, detail: RejectDetail) => void {
     const counts = new Map<RejectCause, number>();
     return (cause, detail) => {
-      // netmap's Linux driver does it at every unload, also of a port that never started.
-      if (cause === 'delete-not-serving') return;
+      if (UNSAID.has(cause)) return;
       const count = (counts.get(cause) ?? 0) + 1;
       counts.set(cause, count);
       if ((count & (count - 1)) !== 0) return;

@@ -14,7 +14,7 @@ export function explainUnreachable(miss: DmaMiss, length: number, nothing: boole
       return `its ${length} bytes run over the end of a map of guest memory: RAM in one piece would be right`;
     case 'unmapped':
       return nothing
-        ? 'the VM has mapped no memory at all for this device: a virtual IOMMU keeps it back, and drivers know nothing of one: a VM without it would be right'
-        : 'nothing is mapped there: behind a virtual IOMMU a device has other addresses than the physical ones that drivers write: a VM without it, or iommu=pt in the guest, would be right';
+        ? 'the VM has mapped no memory at all for this device: behind a virtual IOMMU it sees nothing before a driver asks, and a ptnet driver does not: a VM without one, or iommu=pt in the guest, would be right'
+        : 'nothing is mapped there: behind a virtual IOMMU a device has other addresses than the physical ones that a ptnet driver writes: a VM without one, or iommu=pt in the guest, would be right';
   }
 }

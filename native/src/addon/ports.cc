@@ -85,9 +85,13 @@ Napi::Value SwitchCreate(const Napi::CallbackInfo& info) {
   std::string name;
   auto engine = UnwrapHandle<Engine>(info[0]);
   if (!engine || !GetString(info[1], "name", &name)) return info.Env().Undefined();
-  int64_t patience_us = 0;
-  if (!GetInteger(info[2], "patienceUs", 0, 100'000, &patience_us)) return info.Env().Undefined();
-  return WrapHandle(info.Env(), std::make_shared<ValeSwitch>(name, engine, static_cast<uint64_t>(patience_us) * 1000));
+  int64_t patience_us = 0, age_s = 0;
+  if (!GetInteger(info[2], "patienceUs", 0, 100'000, &patience_us) ||
+      !GetInteger(info[3], "macAge", 0, 1'000'000, &age_s))
+    return info.Env().Undefined();
+  const SwitchOptions options{.patience_ns = static_cast<uint64_t>(patience_us) * 1000,
+                              .age_s = static_cast<uint32_t>(age_s)};
+  return WrapHandle(info.Env(), std::make_shared<ValeSwitch>(name, engine, options));
 }
 
 Napi::Value ValePortCreate(const Napi::CallbackInfo& info) {

@@ -157,6 +157,21 @@ describe('regions', () => {
       vms([`region: lan, ${devices('null:a', 'null:b')}`], 'regions: { lan: { ring-num: 3 } }'),
       "f: regions.lan.ring-num: 3 rings are too few for the ports in region 'lan': 4 would be right",
     ],
+    [
+      device("port: 'echo:a'", "ports: { 'echo:a': { tx-rings: 2 } }"),
+      "f: ports.'echo:a'.rx-rings: 1 rx rings of 'echo:a' are to bring back what 2 tx rings send: the same number would be right",
+    ],
+    [
+      vms(
+        ["region: lan, devices: [{ port: 'p{1', policy: poll }]", `region: lan, ${devices('p}1')}`],
+        'regions: { lan: {} }',
+      ),
+      "f: vms.vm2.devices[0].policy: vm2 has 'p}1' with adaptive and vm1 has 'p{1' with poll, and the two ends are served together: 'policy: poll' for both would be right",
+    ],
+    [
+      `switches: { vale0: { mac-age: 0 } }\n${device("port: 'vale0:1'")}`,
+      "f: switches.vale0.mac-age: 0 is not a number of seconds from 1 to 1000000: 300 or 'off' would be right",
+    ],
   ])('%j', (text, message) => {
     expect(messageOf(text)).toBe(message);
   });
