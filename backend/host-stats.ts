@@ -14,8 +14,10 @@ export interface RingStats {
   readonly syncs: number;
   /** Times that head or cur was outside what the guest owns. */
   readonly badIndex: number;
-  /** Interrupts not raised because their eventfd was full, which only the hypervisor can bring about. */
-  readonly irqFull: number;
+  /** Interrupts raised once more, because the guest seems to have overlooked one. */
+  readonly reraised: number;
+  /** 1 where raising one took so long that the device's are raised on a thread of their own from then on. */
+  readonly irqSlow: number;
 }
 
 export interface PortStats {
@@ -42,9 +44,9 @@ export function portStats(
   const { txRings } = port.info;
   const all = Array.from({ length: port.rings }, (_, i) => port.counters(i));
   const rings = all.map(
-    ({ packets, bytes, drops, kicks, interrupts, syncs, badIndex, irqFull }, i): RingStats => {
+    ({ packets, bytes, drops, kicks, interrupts, syncs, badIndex, reraised, irqSlow }, i): RingStats => {
       const place = i < txRings ? { dir: 'tx' as const, ring: i } : { dir: 'rx' as const, ring: i - txRings };
-      return { ...place, packets, bytes, drops, kicks, interrupts, syncs, badIndex, irqFull };
+      return { ...place, packets, bytes, drops, kicks, interrupts, syncs, badIndex, reraised, irqSlow };
     },
   );
   const sum = (key: 'lost' | 'late' | 'corrupt') => all.slice(0, txRings).reduce((n, c) => n + c[key], 0);

@@ -101,6 +101,8 @@ export interface WorkerStats {
   readonly parks: number;
   /** Flows that a kick brought back. */
   readonly wakeups: number;
+  /** Of these, flows that had nothing to do. */
+  readonly idleWakeups: number;
   /** Times the thread waited in epoll. */
   readonly sleeps: number;
   /** Times the reader of the sockets served in its place while it slept. */
@@ -111,10 +113,13 @@ interface Addon {
   regionCreate(shape: RegionShape): Handle<'region'>;
   regionInfo(region: Handle<'region'>): RegionInfo;
   regionBuffer(region: Handle<'region'>): ArrayBuffer;
+  regionRead(region: Handle<'region'>, offset: number, into: Uint8Array): void;
+  regionWrite(region: Handle<'region'>, offset: number, from: Uint8Array): void;
   statsCreate(blocks: number): Handle<'stats'>;
   statsBuffer(stats: Handle<'stats'>): ArrayBuffer;
   layouts(): Record<string, Record<string, number>>;
   nullPortCreate(region: Handle<'region'>, stats: Handle<'stats'>, shape: PortShape): Handle<'port'>;
+  echoPortCreate(region: Handle<'region'>, stats: Handle<'stats'>, shape: PortShape): Handle<'port'>;
   nullPortSetSource(engine: Handle<'engine'>, port: Handle<'port'>, source: Source): void;
   nullPortSetVerify(engine: Handle<'engine'>, port: Handle<'port'>, level: PayloadLevel): void;
   pipeCreate(
@@ -123,7 +128,7 @@ interface Addon {
     master: PortShape,
     slave: string,
   ): { master: Handle<'port'>; slave: Handle<'port'> };
-  switchCreate(engine: Handle<'engine'>, name: string, patienceUs: number): Handle<'switch'>;
+  switchCreate(engine: Handle<'engine'>, name: string, patienceUs: number, macAgeS: number): Handle<'switch'>;
   valePortCreate(
     region: Handle<'region'>,
     stats: Handle<'stats'>,
@@ -135,7 +140,7 @@ interface Addon {
   portNeeds(shape: PortShape, ownsRxBufs: boolean): PortNeeds;
   engineCreate(cpus: readonly (readonly number[])[]): Handle<'engine'>;
   engineStats(engine: Handle<'engine'>): WorkerStats[];
-  engineNudge(engine: Handle<'engine'>): void;
+  engineTick(engine: Handle<'engine'>): number;
   attach(
     engine: Handle<'engine'>,
     port: Handle<'port'>,

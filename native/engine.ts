@@ -16,9 +16,13 @@ export class Engine {
     return addon.engineStats(this.handle);
   }
 
-  /** Frees workers that a peer's full eventfd holds up: call it about once a second. */
-  nudge(): void {
-    addon.engineNudge(this.handle);
+  /**
+   * To be called about once a second: raises again what a guest seems to have overlooked.
+   * @returns how many interrupts had to be raised on threads of their own, in all, because the kernel gave no asynchronous
+   * operation to raise them with.
+   */
+  tick(): number {
+    return addon.engineTick(this.handle);
   }
 
   /**

@@ -58,15 +58,36 @@ export class NullPort extends Port {
   }
 }
 
+/** One end of a netmap pipe: its rings are served by the flows that serve the other end's. */
+export class PipeEnd extends Port {
+  #peer: PipeEnd | undefined;
+
+  get peer(): PipeEnd {
+    return this.#peer!;
+  }
+  static join(a: PipeEnd, b: PipeEnd): void {
+    a.#peer = b;
+    b.#peer = a;
+  }
+}
+
 /** The two ends of a netmap pipe; `slaveName` is the other's name, its shape the mirror image. */
 export function createPipe(
   region: Region,
   stats: StatsArea,
-  master: PortShape,
+  shape: PortShape,
   slaveName: string,
-): { master: Port; slave: Port } {
-  const ends = addon.pipeCreate(region.handle, stats.handle, master, slaveName);
-  return { master: new Port(ends.master, region, stats), slave: new Port(ends.slave, region, stats) };
+): { master: PipeEnd; slave: PipeEnd } {
+  const ends = addon.pipeCreate(region.handle, stats.handle, shape, slaveName);
+  const master = new PipeEnd(ends.master, region, stats);
+  const slave = new PipeEnd(ends.slave, region, stats);
+  PipeEnd.join(master, slave);
+  return { master, slave };
+}
+
+/** What is sent comes back, with its addresses exchanged. */
+export function createEchoPort(region: Region, stats: StatsArea, shape: PortShape): Port {
+  return new Port(addon.echoPortCreate(region.handle, stats.handle, shape), region, stats);
 }
 
 /** A VALE switch: a learning switch of up to 254 ports. */
@@ -74,10 +95,17 @@ export class ValeSwitch {
   readonly name: string;
   readonly #handle: Handle<'switch'>;
 
-  /** @param patienceUs how long a full destination that takes packets is waited for before packets are dropped. */
-  constructor(engine: Engine, name: string, { patienceUs = 50 }: { patienceUs?: number } = {}) {
+  /**
+   * @param patienceUs how long a full destination that takes packets is waited for before packets are dropped.
+   * @param macAge seconds until an address that sends nothing is forgotten; 0: never.
+   */
+  constructor(
+    engine: Engine,
+    name: string,
+    { patienceUs = 50, macAge = 300 }: { patienceUs?: number; macAge?: number } = {},
+  ) {
     this.name = name;
-    this.#handle = addon.switchCreate(engine.handle, name, patienceUs);
+    this.#handle = addon.switchCreate(engine.handle, name, patienceUs, macAge);
   }
   /** @throws Error with `code` ENOSPC when 254 ports are there. */
   createPort(region: Region, stats: StatsArea, shape: PortShape): Port {

@@ -24,8 +24,9 @@ export const COUNTER_LAYOUT = {
   late: 48,
   corrupt: 56,
   drops: 64,
-  irq_full: 120,
+  reraised: 120,
   kicks: 128,
+  irq_slow: 136,
   '': 256,
 } as const;
 
@@ -37,8 +38,10 @@ export interface RingCounters {
   kicks: number;
   /** head or cur outside what the guest owns. */
   badIndex: number;
-  /** Interrupts not raised because their eventfd is full, which only the peer can bring about. */
-  irqFull: number;
+  /** Interrupts raised once more, because the guest seems to have overlooked one. */
+  reraised: number;
+  /** 1 where raising one took so long that the device's are raised on a thread of their own from then on. */
+  irqSlow: number;
   /** What a verifying sink found. */
   lost: number;
   late: number;
@@ -67,7 +70,8 @@ export class StatsArea {
       interrupts: word(COUNTER_LAYOUT.interrupts),
       kicks: word(COUNTER_LAYOUT.kicks),
       badIndex: word(COUNTER_LAYOUT.bad_index),
-      irqFull: word(COUNTER_LAYOUT.irq_full),
+      reraised: word(COUNTER_LAYOUT.reraised),
+      irqSlow: word(COUNTER_LAYOUT.irq_slow),
       lost: word(COUNTER_LAYOUT.lost),
       late: word(COUNTER_LAYOUT.late),
       corrupt: word(COUNTER_LAYOUT.corrupt),

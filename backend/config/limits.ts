@@ -23,14 +23,8 @@ export const PRIVATE_BUF_SIZE = 2048;
 /** Buffers 0 and 1 are reserved by netmap. */
 export const RESERVED_BUFFERS = 2;
 
-const IF_HEADER = 56;
 const RING_HEADER = 256;
 const SLOT_SIZE = 16;
-/** netmap_if counts at least one host ring in each direction, and each has a place in ring_ofs. */
-const HOST_RINGS = 2;
-
-export const ringBytes = (slots: number): number => RING_HEADER + SLOT_SIZE * slots;
-export const ifBytes = (rings: number): number => IF_HEADER + 8 * (rings + HOST_RINGS);
 
 /** The doorbell window of a ptnet device holds 32 rings, tx and rx together; QEMU's 50 MSI-X vectors are more than that. */
 export const DEVICE_RINGS_MAX = 32;
@@ -55,6 +49,8 @@ export const CPU: Range = { min: 0, max: 4095 };
 export const NUMA_NODE: Range = { min: 0, max: 1023 };
 export const SPIN_US: Range = { min: 0, max: 1_000_000 };
 export const PATIENCE_US: Range = { min: 0, max: 100_000 };
+/** Seconds; a bridge of the kernel forgets after 300. */
+export const MAC_AGE: Range = { min: 1, max: 1_000_000 };
 
 /** sun_path holds 108 bytes with the terminating zero. */
 export const SOCKET_PATH_BYTES_MAX = 107;

@@ -1,13 +1,7 @@
 // Checks that a region has room for the ports that live in it, by netmap's own limits where it is private.
-import type { HostConfig, PortConfig } from './host-config.ts';
-import {
-  ifBytes,
-  PRIVATE_BUF_SIZE,
-  PRIVATE_IF_NUM_MAX,
-  REGION_LIMITS,
-  RESERVED_BUFFERS,
-  ringBytes,
-} from './limits.ts';
+import { objectNeeds, regionNeeds } from '../ports/needs.ts';
+import type { HostConfig } from './host-config.ts';
+import { PRIVATE_BUF_SIZE, PRIVATE_IF_NUM_MAX, REGION_LIMITS } from './limits.ts';
 import { fail, type Placed } from './placed.ts';
 import { formatPath } from './schema.ts';
 
@@ -23,21 +17,15 @@ interface Room {
   readonly bufSize: number;
 }
 
-const rings = (port: PortConfig): number => port.txRings + port.rxRings;
-/** The rx rings of a pipe hold the other end's buffers. */
-const buffers = ({ portName, port }: Placed): number =>
-  port.txRings * port.txSlots + (portName.kind === 'pipe' ? 0 : port.rxRings * port.rxSlots);
-const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
-
 export function checkRegionRoom(config: HostConfig, placed: readonly Placed[]): void {
-  for (const [name, region] of Object.entries(config.regions)) {
+  for (const [name, region] of config.regions) {
     const room = { ...region, path: formatPath(['regions', name]), what: `region '${name}'` };
     checkRoom(
       room,
       placed.filter((place) => place.vm.region === name),
     );
   }
-  for (const [name, vm] of Object.entries(config.vms)) {
+  for (const [name, vm] of config.vms) {
     if (vm.region !== undefined) continue;
     const room = {
       path: formatPath(['vms', name, 'devices']),
@@ -57,10 +45,11 @@ export function checkRegionRoom(config: HostConfig, placed: readonly Placed[]): 
 }
 
 function checkRoom(room: Room, places: readonly Placed[]): void {
+  const needs = regionNeeds(new Map(places.map(({ device, port }) => [device.port, port])));
   const counts = [
-    ['if-num', places.length, room.ifNum, 'netmap_if objects'],
-    ['ring-num', sum(places.map((place) => rings(place.port))), room.ringNum, 'rings'],
-    ['buf-num', RESERVED_BUFFERS + sum(places.map((place) => buffers(place))), room.bufNum, 'buffers'],
+    ['if-num', needs.ifNum, room.ifNum, 'netmap_if objects'],
+    ['ring-num', needs.ringNum, room.ringNum, 'rings'],
+    ['buf-num', needs.bufNum, room.bufNum, 'buffers'],
   ] as const;
   for (const [key, need, have, what] of counts) {
     if (need > have)
@@ -77,16 +66,16 @@ const where = (room: Room, key: string): string =>
   room.path.startsWith('regions.') ? `${room.path}.${key}` : room.path;
 
 function checkObjects(room: Room, { device, port }: Placed): void {
-  const slots = Math.max(port.txSlots, port.rxSlots);
-  if (ringBytes(slots) > room.ringSize)
+  const needs = objectNeeds(port);
+  if (needs.ringSize > room.ringSize)
     fail(
       where(room, 'ring-size'),
-      `${room.ringSize} bytes are too few for the ${slots} slots of '${device.port}': ${ringBytes(slots)} would be right`,
+      `${room.ringSize} bytes are too few for the ${Math.max(port.txSlots, port.rxSlots)} slots of '${device.port}': ${needs.ringSize} would be right`,
     );
-  if (ifBytes(rings(port)) > room.ifSize)
+  if (needs.ifSize > room.ifSize)
     fail(
       where(room, 'if-size'),
-      `${room.ifSize} bytes are too few for the ${rings(port)} rings of '${device.port}': ${ifBytes(rings(port))} would be right`,
+      `${room.ifSize} bytes are too few for the ${port.txRings + port.rxRings} rings of '${device.port}': ${needs.ifSize} would be right`,
     );
   if (port.source && port.source.size > room.bufSize)
     fail(

@@ -2,30 +2,35 @@
 import { cpus as systemCpus } from 'node:os';
 import { join } from 'node:path';
 import { ConfigurationError } from '../errors.ts';
+import { ALL_KINDS, kindOf } from '../ports/kinds/index.ts';
 import type { HostConfig, PortConfig, VmConfig } from './host-config.ts';
-import { DEVICE_RINGS_MAX, SOCKET_PATH_BYTES_MAX, SWITCH_PORTS_MAX, VM_DEVICES_MAX } from './limits.ts';
+import { DEVICE_RINGS_MAX, SOCKET_PATH_BYTES_MAX, VM_DEVICES_MAX } from './limits.ts';
 import { alternatives, nearest } from './nearest.ts';
 import type { NumaNodes } from './numa-nodes.ts';
 import { checkNumaPlacement } from './numa-placement.ts';
 import { fail, type Placed, placeDevices } from './placed.ts';
-import { formatPortName, parsePortName, peerOf } from './port-name.ts';
+import { parsePortName } from './port-name.ts';
 import { checkRegionRoom } from './region-room.ts';
 import { type FileConfig, formatPath } from './schema.ts';
 
 /** Throws a ConfigurationError for the first thing that cannot work. */
 export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNodes): void {
-  if (Object.keys(config.vms).length === 0)
+  if (config.vms.size === 0)
     throw new ConfigurationError("vms: there is none: a name such as 'vm1' with its devices would be right");
+  if (file.socketGroup !== undefined && config.sockets.group === undefined)
+    fail(
+      'socket-group',
+      `there is no group '${file.socketGroup}' here: one of 'getent group' would be right`,
+    );
   checkEngine(config.engine.workers, file.engine.cpus);
   checkNumaPlacement(file, nodes);
   const placed = placeDevices(config);
   checkRegionIds(config);
-  for (const [name, vm] of Object.entries(config.vms)) checkVm(name, vm, config);
+  for (const [name, vm] of config.vms) checkVm(name, vm, config);
   for (const place of placed) checkDevice(place);
-  for (const [name, port] of Object.entries(config.ports)) checkPortKind(name, port);
+  for (const [name, port] of config.ports) checkPortKind(name, port);
   checkOneDevicePerPort(placed);
-  checkPipes(placed);
-  checkSwitches(placed, Object.keys(file.switches));
+  checkKinds(placed, [...file.switches.keys()]);
   checkRegionRoom(config, placed);
 }
 
@@ -40,7 +45,7 @@ function checkEngine(workers: number, cpus: readonly number[] = []): void {
 
 function checkRegionIds(config: HostConfig): void {
   const owner = new Map<number, string>();
-  for (const [name, { id }] of Object.entries(config.regions)) {
+  for (const [name, { id }] of config.regions) {
     const other = owner.get(id);
     if (other !== undefined)
       fail(
@@ -53,7 +58,7 @@ function checkRegionIds(config: HostConfig): void {
 
 function checkVm(name: string, vm: VmConfig, config: HostConfig): void {
   const path = formatPath(['vms', name]);
-  const regions = Object.keys(config.regions);
+  const regions = [...config.regions.keys()];
   if (vm.region !== undefined && !regions.includes(vm.region)) {
     const guess = nearest(vm.region, regions);
     const right =
@@ -94,9 +99,9 @@ function checkDevice({ device, port, path }: Placed): void {
     );
 }
 
-/** Only null ports make packets up and swallow them. */
+/** Only a port whose other side is the host makes packets up and swallows them. */
 function checkPortKind(name: string, port: PortConfig): void {
-  if (parsePortName(name).kind === 'null') return;
+  if (kindOf(parsePortName(name)).hasSourceAndSink) return;
   const key = port.source ? 'source' : port.sink.verify ? 'sink' : undefined;
   if (key)
     fail(
@@ -118,78 +123,15 @@ function checkOneDevicePerPort(placed: readonly Placed[]): void {
   }
 }
 
-function checkPipes(placed: readonly Placed[]): void {
-  for (const place of placed) {
-    if (place.portName.kind !== 'pipe') continue;
-    const otherName = formatPortName(peerOf(place.portName));
-    const peer = placed.find((candidate) => candidate.device.port === otherName);
-    if (!peer)
-      fail(
-        `${place.path}.port`,
-        `'${place.device.port}' has no other end: a device with port '${otherName}' would be right`,
-      );
-    checkPipeRegion(place, peer);
-    checkPipeRings(place, peer);
-  }
-}
-
-function checkPipeRegion(a: Placed, b: Placed): void {
-  if (a.vmName === b.vmName || (a.vm.region !== undefined && a.vm.region === b.vm.region)) return;
-  const where = (place: Placed): string =>
-    place.vm.region === undefined ? 'its private region' : `region '${place.vm.region}'`;
-  const right = a.vm.region ?? b.vm.region ?? 'lan';
-  fail(
-    `${b.path}.port`,
-    `${b.vmName} has '${b.device.port}' in ${where(b)} and ${a.vmName} has '${a.device.port}' in ${where(a)}: 'region: ${right}' for both VMs would be right`,
-  );
-}
-
-/** A TX ring of one end is joined to an RX ring of the other, slot by slot. */
-function checkPipeRings(a: Placed, b: Placed): void {
-  const pairs = [
-    ['rings', a.port.txRings, b.port.rxRings],
-    ['slots', a.port.txSlots, b.port.rxSlots],
-  ] as const;
-  for (const [what, tx, rx] of pairs) {
-    if (tx !== rx)
-      fail(
-        formatPath(['ports', a.device.port, `tx-${what}`]),
-        `${tx} tx ${what} of '${a.device.port}' meet ${rx} rx ${what} of '${b.device.port}': the same number would be right`,
-      );
-  }
-}
-
-function checkSwitches(placed: readonly Placed[], declared: readonly string[]): void {
-  const switches = new Map<string, Placed[]>();
-  for (const place of placed) {
-    if (place.portName.kind !== 'vale') continue;
-    const name = `vale${place.portName.switch}`;
-    if (declared.length > 0 && !declared.includes(name)) {
-      const guess = nearest(name, declared);
-      fail(
-        `${place.path}.port`,
-        `there is no switch '${name}' under switches: ${alternatives(guess ? [guess] : declared)} would be right`,
-      );
-    }
-    switches.set(name, [...(switches.get(name) ?? []), place]);
-  }
-  for (const [name, places] of switches) checkSwitch(name, places);
-}
-
-function checkSwitch(name: string, places: readonly Placed[]): void {
-  if (places.length > SWITCH_PORTS_MAX)
-    fail(
-      `${places[SWITCH_PORTS_MAX]!.path}.port`,
-      `switch '${name}' has ${places.length} ports: at most ${SWITCH_PORTS_MAX} would be right`,
+/** What the devices of one kind have to agree on. */
+function checkKinds(placed: readonly Placed[], switches: readonly string[]): void {
+  for (const kind of ALL_KINDS) {
+    const complaint = kind.check(
+      placed.filter(({ portName }) => kindOf(portName) === kind),
+      switches,
     );
-  const owner = new Map<string, Placed>();
-  for (const place of places) {
-    const other = owner.get(place.device.mac);
-    if (other)
-      fail(
-        `${place.path}.mac`,
-        `'${place.device.mac}' is the address of ${other.vmName}'s ${other.device.name} on switch '${name}' already: an address of its own would be right`,
-      );
-    owner.set(place.device.mac, place);
+    if (!complaint) continue;
+    const { path, text } = complaint;
+    fail(typeof path === 'string' ? path : formatPath(path), text);
   }
 }

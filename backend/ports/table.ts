@@ -1,13 +1,15 @@
 // The regions, switches and ports of a host, by the names of its configuration.
 import type { Engine } from '../../native/engine.ts';
 import { Region } from '../../native/memory.ts';
-import { createPipe, NullPort, type Port, type Source, UNLIMITED, ValeSwitch } from '../../native/ports.ts';
+import { NullPort, type Port, ValeSwitch } from '../../native/ports.ts';
 import type { StatsArea } from '../../native/stats.ts';
 import type { HostConfig, SourceConfig } from '../config/host-config.ts';
-import { macBytes } from '../config/mac.ts';
-import { formatPortName, type PortName, parsePortName, peerOf } from '../config/port-name.ts';
+import { parsePortName } from '../config/port-name.ts';
 import { ConfigurationError } from '../errors.ts';
-import { mirror, planRegions, regionKey, ringsOf } from './plan.ts';
+import { kindOf } from './kinds/index.ts';
+import { toSource } from './kinds/null.ts';
+import { ringsOf } from './needs.ts';
+import { planRegions, regionKey } from './plan.ts';
 
 export class PortTable {
   readonly #engine: Engine;
@@ -47,9 +49,14 @@ export class PortTable {
   build(config: HostConfig): void {
     try {
       for (const [key, shape] of planRegions(config)) this.#regions.set(key, new Region(shape));
-      for (const [vmName, vm] of Object.entries(config.vms)) {
-        for (const device of vm.devices) this.#create(config, device.port, this.region(vmName, vm.region));
-      }
+      const regions = new Map<string, Region>();
+      for (const [vmName, vm] of config.vms)
+        for (const { port } of vm.devices) regions.set(port, this.region(vmName, vm.region));
+      const order = creationOrder(regions.keys(), (text) => {
+        const name = parsePortName(text);
+        return kindOf(name).dependsOn(name);
+      });
+      for (const name of order) this.#create(config, name, regions.get(name)!);
     } catch (error) {
       if (error instanceof ConfigurationError) throw error;
       throw new ConfigurationError((error as Error).message, { cause: error });
@@ -57,53 +64,53 @@ export class PortTable {
   }
 
   #create(config: HostConfig, text: string, region: Region): void {
-    if (this.#ports.has(text)) return;
     const name = parsePortName(text);
-    const port = config.ports[text]!;
-    const shape = { name: text, ...ringsOf(port) };
-    if (name.kind === 'pipe') {
-      this.#createPipe(config, name, region);
-    } else if (name.kind === 'vale') {
-      this.#ports.set(
-        text,
-        this.#switch(config, `vale${name.switch}`).createPort(region, this.#stats, shape),
-      );
-    } else {
-      const created = new NullPort(this.#engine, region, this.#stats, shape);
-      if (port.source) created.setSource(toSource(port.source));
-      if (port.sink.verify) created.setVerify(port.sink.payload ?? 'full');
-      this.#ports.set(text, created);
-    }
-  }
-
-  /** Both ends at once; the end that is not in the configuration mirrors the one that is. */
-  #createPipe(config: HostConfig, name: PortName & { kind: 'pipe' }, region: Region): void {
-    const peer = peerOf(name);
-    const [master, slave] = (name.end === 'master' ? [name, peer] : [peer, name]).map(formatPortName);
-    const port = config.ports[master!] ?? mirror(config.ports[slave!]!);
-    const ends = createPipe(region, this.#stats, { name: master!, ...ringsOf(port) }, slave!);
-    this.#ports.set(master!, ends.master);
-    this.#ports.set(slave!, ends.slave);
+    const port = config.ports.get(text)!;
+    const created = kindOf(name).create(name, {
+      config,
+      port,
+      shape: { name: text, ...ringsOf(port) },
+      earlier: (earlier) => this.port(earlier),
+      valeSwitch: (vale) => this.#switch(config, vale),
+      engine: this.#engine,
+      region,
+      stats: this.#stats,
+    });
+    this.#ports.set(text, created);
   }
 
   #switch(config: HostConfig, name: string): ValeSwitch {
     let vale = this.#switches.get(name);
     if (!vale) {
-      vale = new ValeSwitch(this.#engine, name, config.switches[name]);
+      vale = new ValeSwitch(this.#engine, name, config.switches.get(name));
       this.#switches.set(name, vale);
     }
     return vale;
   }
 }
 
-function toSource(source: SourceConfig): Source {
-  return {
-    packets: source.packets === 'unlimited' ? UNLIMITED : BigInt(source.packets),
-    size: source.size,
-    payload: source.payload,
-    rate: source.rate,
-    stream: source.stream,
-    dst: macBytes(source.dst),
-    src: macBytes(source.src),
+/** The names in such an order that each comes behind those it depends on. @throws ConfigurationError */
+export function creationOrder(
+  names: Iterable<string>,
+  dependsOn: (name: string) => readonly string[],
+): string[] {
+  const known = new Set(names);
+  const order = new Set<string>();
+  const visit = (name: string, dependents: readonly string[]): void => {
+    if (order.has(name)) return;
+    if (dependents.includes(name))
+      throw new ConfigurationError(
+        `'${name}': depends on itself, by ${dependents.join(', ')}: a port that is made first would be right`,
+      );
+    for (const earlier of dependsOn(name)) {
+      if (!known.has(earlier))
+        throw new ConfigurationError(
+          `'${name}': there is no port '${earlier}': a device with it would be right`,
+        );
+      visit(earlier, [...dependents, name]);
+    }
+    order.add(name);
   };
+  for (const name of known) visit(name, []);
+  return [...order];
 }

@@ -11,15 +11,14 @@ namespace {
 /// Does its one piece of work when it may, and says that it has begun.
 class HeldFlow final : public Flow {
  public:
-  bool Poll() noexcept override {
-    if (!work.load()) return false;
+  Used Poll(const Budget&) noexcept override {
+    if (!work.load()) return {};
     begun = true;
     while (held) usleep(100);
-    return work.exchange(false);
+    return {.moved = work.exchange(false)};
   }
   bool Arm() noexcept override { return false; }
   void Disarm() noexcept override {}
-  uint32_t Backlog() noexcept override { return 0; }
 
   std::atomic<bool> work{false}, held{false}, begun{false};
 };

@@ -77,12 +77,12 @@ void ATakingDestinationIsWaitedFor() {
   GuestRing& tx = net[0].guest.tx();
   PutFrames(tx, 10);
   tx.Publish();
-  CHECK(flow.Poll());
+  CHECK(flow.Poll(kRoundBudget).moved);
   CHECK_EQ(net[1].rx().packets, 1u + 7u);
-  CHECK(!flow.Poll());  // no room: the other three wait
+  CHECK(!flow.Poll(kRoundBudget).moved);  // no room: the other three wait
   CHECK(!tx.Drained());
   CheckFrames(net[1], 0, 3);
-  CHECK(flow.Poll());
+  CHECK(flow.Poll(kRoundBudget).moved);
   CHECK(tx.Drained());
   CheckFrames(net[1], 3, 10);
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 0u);
@@ -100,7 +100,7 @@ void PatienceEnds() {
   // It has taken nothing since: no further packet waits for it.
   for (uint32_t i = 0; i < 5; i++) CHECK(tx.Put(Frame(1, 0).data(), 60));
   tx.Publish();
-  CHECK(flow.Poll());
+  CHECK(flow.Poll(kRoundBudget).moved);
   CHECK(tx.Drained());
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 8u);
   // And now it has.
@@ -119,8 +119,8 @@ void ASwitchMayHaveNoPatience() {
   GuestRing& tx = net[0].guest.tx();
   PutFrames(tx, 10);
   tx.Publish();
-  CHECK(flow.Poll());
-  CHECK(flow.Poll());
+  CHECK(flow.Poll(kRoundBudget).moved);
+  CHECK(flow.Poll(kRoundBudget).moved);
   CHECK(tx.Drained());
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 3u);
 }
@@ -133,12 +133,12 @@ void AWaitEndsWhenThereIsRoomToSpeakOf() {
   GuestRing& tx = net[0].guest.tx();
   PutFrames(tx, 100);
   tx.Publish();
-  CHECK(flow.Poll());
-  CHECK(!flow.Poll());
+  CHECK(flow.Poll(kRoundBudget).moved);
+  CHECK(!flow.Poll(kRoundBudget).moved);
   CheckFrames(net[1], 0, 15);
-  CHECK(!flow.Poll());  // a quarter of the ring is wanted
+  CHECK(!flow.Poll(kRoundBudget).moved);  // a quarter of the ring is wanted
   CHECK(net[1].Got(Frame(1, 0, 60, 15)));
-  CHECK(flow.Poll());
+  CHECK(flow.Poll(kRoundBudget).moved);
   CHECK_EQ(net[1].rx().packets, 1u + 63u + 16u);
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 0u);
 }
@@ -156,7 +156,7 @@ void ASlowReceiverIsNotWaitedForTwice() {
   uint32_t waits = 0;
   for (uint32_t polls = 0; !tx.Drained(); polls++) {
     CHECK(polls < 1000);
-    if (!flow.Poll()) waits++;
+    if (!flow.Poll(kRoundBudget).moved) waits++;
     // One slot now and then: never room to speak of.
     if (polls % 3 != 2) continue;
     slow.head = slow.k->Next(slow.head);
@@ -183,8 +183,8 @@ void AGuestThatTookEverythingIsWaitedForAgain() {
   }
   PutFrames(tx, 8);
   tx.Publish();
-  CHECK(net[0].port->flow(0)->Poll());
-  CHECK(!net[0].port->flow(0)->Poll());
+  CHECK(net[0].port->flow(0)->Poll(kRoundBudget).moved);
+  CHECK(!net[0].port->flow(0)->Poll(kRoundBudget).moved);
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 1u);
 }
 

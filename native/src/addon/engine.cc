@@ -3,6 +3,7 @@
 #include "addon/args.h"
 #include "addon/doorbell_target.h"
 #include "addon/handles.h"
+#include "datapath/clock.h"
 
 namespace ptnet::addon {
 namespace {
@@ -49,6 +50,7 @@ Napi::Value EngineStats(const Napi::CallbackInfo& info) {
     o.Set("rounds", static_cast<double>(c.rounds.load()));
     o.Set("parks", static_cast<double>(c.parks.load()));
     o.Set("wakeups", static_cast<double>(c.wakeups.load()));
+    o.Set("idleWakeups", static_cast<double>(c.idle_wakeups.load()));
     o.Set("sleeps", static_cast<double>(c.sleeps.load()));
     o.Set("lent", static_cast<double>(c.lent.load()));
     list.Set(i, o);
@@ -56,9 +58,12 @@ Napi::Value EngineStats(const Napi::CallbackInfo& info) {
   return list;
 }
 
-Napi::Value EngineNudge(const Napi::CallbackInfo& info) {
-  if (auto engine = UnwrapHandle<Engine>(info[0])) engine->Nudge();
-  return info.Env().Undefined();
+/// engineTick(engine): interrupts that went to a lane for want of asynchronous operations, in all.
+Napi::Value EngineTick(const Napi::CallbackInfo& info) {
+  auto engine = UnwrapHandle<Engine>(info[0]);
+  if (!engine) return info.Env().Undefined();
+  engine->Tick(NowNs());
+  return Napi::Number::New(info.Env(), static_cast<double>(engine->lanes().without_aio()));
 }
 
 bool GetOptions(Napi::Value value, AttachOptions* options) {
@@ -187,7 +192,7 @@ Napi::Value SetPolicy(const Napi::CallbackInfo& info) {
 void InitEngine(Napi::Env env, Napi::Object exports) {
   exports.Set("engineCreate", Napi::Function::New(env, EngineCreate));
   exports.Set("engineStats", Napi::Function::New(env, EngineStats));
-  exports.Set("engineNudge", Napi::Function::New(env, EngineNudge));
+  exports.Set("engineTick", Napi::Function::New(env, EngineTick));
   exports.Set("attach", Napi::Function::New(env, Attach));
   exports.Set("detach", Napi::Function::New(env, Detach));
   exports.Set("attachmentCsbLost", Napi::Function::New(env, AttachmentCsbLost));

@@ -2,19 +2,10 @@
 #include "datapath/broker.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include <utility>
+#include <algorithm>
 
 namespace ptnet {
-namespace {
-
-constexpr int kDrainRounds = 4096;  // a guest that keeps publishing cannot hold its own detach up for ever
-
-}  // namespace
 
 Status Attachment::CheckOptions(const AttachOptions& options) const {
   if (options.worker < engine_->workers() || options.policy == Policy::kInline) return Status::Ok();
@@ -38,10 +29,13 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Port* port, const CsbP
   if (Status s = GuestWindow::Map(guest_to_host.fd, guest_to_host.offset, size, &a->guest_to_host_); !s.ok()) return s;
   if (Status s = GuestWindow::Map(host_to_guest.fd, host_to_guest.offset, size, &a->host_to_guest_); !s.ok()) return s;
   a->anchor_ = port->Anchor();
-  a->interrupts_ = std::vector<Interrupt>(port->rings());
+  a->peer_ = a->engine_->PeerOf(port->name());
+  for (uint32_t i = 0; i < port->rings(); i++) a->interrupts_.push_back(std::make_shared<Interrupt>(a->peer_));
+  a->watches_.resize(port->rings());
   a->doorbell_fds_.assign(port->rings(), -1);
   port->attached = true;
   a->detached_ = false;
+  a->engine_->AddTicked(a.get());
   for (uint32_t i = 0; i < port->rings(); i++) a->Bind(i, options);
   // Without a worker nobody else would ask the guest for its first kick.
   for (uint32_t i = 0; options.policy == Policy::kInline && i < port->rings(); i++) a->Sync(i);
@@ -60,7 +54,7 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
     StoreRelaxed(ktoa->kern_need_kick, 0);
     k.atok = atok;
     k.ktoa = ktoa;
-    k.interrupt = &interrupts_[ring];
+    k.interrupt = interrupts_[ring].get();
     k.blocked = false;
     k.Publish();
   };
@@ -71,16 +65,21 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
   Engine::Kick(flow);
 }
 
+/// What the guest published before it asked to stop still goes out: that much, and no more than the budget has. Between
+/// two pieces the worker serves its other flows.
+void Attachment::Drain(uint32_t ring, Flow* flow) {
+  Kring& k = port_->kring(ring);
+  Budget left = kSyncBudget;
+  engine_->WithFlow(flow, [&] { left.slots = std::min(left.slots, k.Published()); });
+  for (Used used{.moved = true}; used.moved && !left.spent(); left.Take(used))
+    engine_->WithFlow(flow, [&] { used = flow->Poll(Piece(left)); });
+}
+
 void Attachment::Unbind(uint32_t ring) {
   Kring& k = port_->kring(ring);
   Flow* flow = port_->flow(ring);
   auto unbind = [&] {
-    // What the guest published before it asked to stop still goes out.
-    if (flow != nullptr) flow->Hurry(true);
-    for (int i = 0; flow != nullptr && k.dir == Dir::kTx && i < kDrainRounds && flow->Poll(); i++) continue;
-    if (flow != nullptr) flow->Hurry(false);
-    // What it gave back is not shown to the next attachment.
-    if (flow != nullptr && k.dir == Dir::kRx) flow->TakeBack();
+    if (flow != nullptr) k.dir == Dir::kTx ? flow->EndTx() : flow->EndRx();
     SpinGuard guard(k.lock);
     if (uint32_t head = k.hwcur; flow == nullptr && k.LoadHead(&head)) k.hwcur = head;
     StoreRelaxed(k.ktoa->kern_need_kick, 0);
@@ -89,15 +88,12 @@ void Attachment::Unbind(uint32_t ring) {
     k.interrupt = nullptr;
   };
   if (flow == nullptr) return unbind();
+  if (k.dir == Dir::kTx) Drain(ring, flow);
   engine_->WithFlow(flow, unbind);
   engine_->ReleaseFlow(flow);
 }
 
-Attachment::~Attachment() {
-  Detach();
-  for (Interrupt& irq : interrupts_)
-    if (irq.fd() >= 0) close(irq.fd());
-}
+Attachment::~Attachment() { Detach(); }
 
 void Attachment::Detach() {
   {
@@ -105,12 +101,14 @@ void Attachment::Detach() {
     if (detached_) return;
     detached_ = true;
   }
+  engine_->RemoveTicked(this);
   CloseDoorbells();
   for (uint32_t i = 0; i < rings(); i++) Unbind(i);
   // A kick may be on its way from a worker that a flow has left to the one that it went to. After one pass over the
   // workers nobody hands it on any more, after another no worker's list holds it: then the flow may go.
   engine_->Synchronize();
   engine_->Synchronize();
+  EndInterrupts();
   port_->attached = false;
 }
 
@@ -127,32 +125,11 @@ bool Attachment::Sync(uint32_t ring) {
   if (detached_ || flow == nullptr || !Engine::IsInline(*flow)) return false;
   bool moved = false;
   flow->Unblock();
+  Budget left = kSyncBudget;
   do {
-    for (int i = 0; i < kDrainRounds && flow->Poll(); i++) moved = true;
-  } while (flow->Arm());
+    for (Used used; !left.spent() && (used = flow->Poll(left)).moved; left.Take(used)) moved = true;
+  } while (!left.spent() && flow->Arm());
   return moved;
-}
-
-Status Attachment::SetInterrupts(uint32_t first, const std::vector<int>& fds) {
-  if (first > rings() || fds.size() > rings() - first)
-    return Status::Fail(EINVAL, port_->name() + ": interrupts beyond its " + std::to_string(rings()) + " rings");
-  std::vector<int> old;
-  for (size_t i = 0; i < fds.size(); i++) {
-    int fd = -1;
-    if (fds[i] >= 0) {
-      fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
-      if (fd < 0) return Status::Fail(errno, port_->name() + ": interrupt: " + strerror(errno));
-    }
-    Interrupt& irq = interrupts_[first + i];
-    if (irq.fd() >= 0) old.push_back(irq.fd());
-    irq.set_fd(fd);
-  }
-  engine_->Synchronize();
-  for (int fd : old) close(fd);
-  engine_->worker(0).Call([&] {
-    for (size_t i = 0; i < fds.size(); i++) interrupts_[first + i].RaiseMissed();
-  });
-  return Status::Ok();
 }
 
 Status Attachment::SetPolicy(const AttachOptions& options) {
@@ -163,28 +140,6 @@ Status Attachment::SetPolicy(const AttachOptions& options) {
     if (Engine::IsInline(*flow) || options.policy == Policy::kInline)
       return Status::Fail(EINVAL, port_->name() + ": inline is chosen when a client attaches, not while it runs");
     engine_->Move(flow, options.policy, options.spin_ns, options.worker);
-  }
-  return Status::Ok();
-}
-
-void Attachment::CloseDoorbells() {
-  for (uint32_t i = 0; i < rings(); i++) {
-    int fd = std::exchange(doorbell_fds_[i], -1);
-    if (fd < 0) continue;
-    engine_->UnwatchDoorbell(port_->flow(i), fd);
-    close(fd);
-  }
-}
-
-Status Attachment::SetDoorbells(const std::vector<int>& fds) {
-  if (fds.size() != rings()) return Status::Fail(EINVAL, port_->name() + ": one doorbell for each ring");
-  CloseDoorbells();
-  for (uint32_t i = 0; i < rings() && !detached_; i++) {
-    Flow* flow = port_->flow(i);
-    if (fds[i] < 0 || flow == nullptr) continue;
-    doorbell_fds_[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
-    if (doorbell_fds_[i] < 0) return Status::Fail(errno, port_->name() + ": doorbell: " + strerror(errno));
-    engine_->WatchDoorbell(flow, doorbell_fds_[i], &port_->kring(i).counters->kicks);
   }
   return Status::Ok();
 }

@@ -27,7 +27,15 @@ struct CsbPlace {
   uint64_t offset = 0;
 };
 
-class Attachment final : public DoorbellTarget {
+/// What a ring showed when it was looked at last, to find one whose guest has overlooked an interrupt.
+struct RingWatch {
+  uint32_t head = 0, cur = 0, hwtail = 0;
+  bool still = false;          // as it is now since `since_ns`, with something to see that the guest asks to be told of
+  uint64_t since_ns = 0;
+  uint64_t wait_ns = 0;        // from since_ns, or from the last interrupt, to the next
+};
+
+class Attachment final : public DoorbellTarget, private Ticked {
  public:
   /// Maps both CSB arrays, writes the port's present indices into them and starts serving. Fails with EBUSY when the
   /// port has an attachment, EINVAL for a worker that is not there, or with what mapping guest memory failed with.
@@ -36,7 +44,8 @@ class Attachment final : public DoorbellTarget {
                        std::shared_ptr<Attachment>* out);
   ~Attachment();
 
-  /// Processes what the guest has published, then stops serving; the rings' indices stay. Idempotent.
+  /// Processes what the guest has published, then stops serving; the rings' indices stay. Afterwards no interrupt is on its way
+  /// to the guest, and none is left in an eventfd that it has not looked at. Idempotent.
   void Detach();
 
   uint32_t rings() const noexcept override { return port_->rings(); }
@@ -45,8 +54,8 @@ class Attachment final : public DoorbellTarget {
   /// kInline: serves the ring here and now, until there is nothing left to do. True when something moved.
   bool Sync(uint32_t ring);
 
-  /// Sets interrupt eventfds (-1: none) of the rings from `first`. Each is duplicated; the old ones are closed when no
-  /// worker can be using them.
+  /// Sets interrupt eventfds (-1: none) of the rings from `first`. Each is duplicated; an old one is closed when no worker can be
+  /// using it. EBADF for what is no eventfd, of which nobody could say how long signalling it takes.
   Status SetInterrupts(uint32_t first, const std::vector<int>& fds);
   Status SetPolicy(const AttachOptions& options);
   /// Eventfds (-1: none) that ring the doorbells too, for clients that can signal one; each is duplicated.
@@ -60,14 +69,20 @@ class Attachment final : public DoorbellTarget {
   Attachment(std::shared_ptr<Engine> engine, Port* port) : engine_(std::move(engine)), port_(port) {}
   Status CheckOptions(const AttachOptions& options) const;
   void Bind(uint32_t ring, const AttachOptions& options);
+  void Drain(uint32_t ring, Flow* flow);
   void Unbind(uint32_t ring);
   void CloseDoorbells();
+  void EndInterrupts();
+  void Tick(uint64_t now_ns) noexcept override;
+  void LookAt(uint32_t ring, uint64_t now_ns) noexcept;
 
   std::shared_ptr<Engine> engine_;
   Port* port_;
   std::shared_ptr<void> anchor_;  // keeps port_ and its flows
   std::unique_ptr<GuestWindow> guest_to_host_, host_to_guest_;
-  std::vector<Interrupt> interrupts_;
+  std::shared_ptr<InterruptPeer> peer_;
+  std::vector<std::shared_ptr<Interrupt>> interrupts_;
+  std::vector<RingWatch> watches_;  // the control plane's
   std::vector<int> doorbell_fds_;
   std::shared_ptr<DeviceActivity> activity_ = std::make_shared<DeviceActivity>();
   SpinLock ring_lock_;  // doorbells against Detach

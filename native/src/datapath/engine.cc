@@ -11,16 +11,20 @@ Status Engine::Create(const std::vector<CpuList>& cpus, std::shared_ptr<Engine>*
   std::shared_ptr<Engine> engine(new Engine());
   for (uint32_t i = 0; i < cpus.size(); i++) {
     engine->workers_.push_back(std::make_unique<Worker>());
-    // A worker may wait for another one that is stuck.
-    auto on_stall = [e = engine.get()] { e->Nudge(); };
-    if (Status s = engine->workers_.back()->Start(i, cpus[i], on_stall); !s.ok()) return s;
+    if (Status s = engine->workers_.back()->Start(i, cpus[i]); !s.ok()) return s;
   }
   *out = std::move(engine);
   return Status::Ok();
 }
 
-void Engine::Nudge() {
-  for (auto& worker : workers_) worker->Nudge();
+void Engine::Tick(uint64_t now_ns) noexcept {
+  for (Ticked* each : ticked_) each->Tick(now_ns);
+}
+
+std::shared_ptr<InterruptPeer> Engine::PeerOf(const std::string& port) {
+  std::shared_ptr<InterruptPeer>& peer = peers_[port];
+  if (!peer) peer = std::make_shared<InterruptPeer>(lanes_);
+  return peer;
 }
 
 void Engine::Synchronize() {

@@ -3,14 +3,26 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "datapath/flow.h"
+#include "datapath/interrupt_peer.h"
 #include "datapath/worker.h"
 #include "memory/status.h"
 
 namespace ptnet {
+
+/// What is looked at about once a second.
+class Ticked {
+ public:
+  virtual void Tick(uint64_t now_ns) noexcept = 0;
+
+ protected:
+  ~Ticked() = default;
+};
 
 class Engine {
  public:
@@ -20,13 +32,19 @@ class Engine {
   uint32_t workers() const { return static_cast<uint32_t>(workers_.size()); }
   Worker& worker(uint32_t i) { return *workers_[i]; }
 
-  /// Frees workers that a peer's eventfd holds up: call it about once a second.
-  void Nudge();
+  // All of these are the control plane's, on one thread.
+
+  /// Looks at every attachment: call it about once a second, with CLOCK_MONOTONIC.
+  void Tick(uint64_t now_ns) noexcept;
+  void AddTicked(Ticked* ticked) { ticked_.push_back(ticked); }
+  void RemoveTicked(Ticked* ticked) { std::erase(ticked_, ticked); }
+  /// Who takes the interrupts of the device that a port of this name belongs to: the same one at every attachment.
+  std::shared_ptr<InterruptPeer> PeerOf(const std::string& port);
+  const InterruptLanes& lanes() const { return *lanes_; }
   /// Returns when every worker has finished the round that it was in: nothing that was unlinked before is in use.
   void Synchronize();
 
   // A flow is shared by the attachments at its ends: the first brings it to a worker, the last takes it away.
-  // All of these are the control plane's, on one thread.
 
   /// Runs `fn` while no worker polls the flow: on its worker's thread, or here when it has none.
   void WithFlow(Flow* flow, const std::function<void()>& fn);
@@ -47,6 +65,9 @@ class Engine {
  private:
   Engine() = default;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Ticked*> ticked_;
+  std::shared_ptr<InterruptLanes> lanes_ = std::make_shared<InterruptLanes>();
+  std::map<std::string, std::shared_ptr<InterruptPeer>> peers_;
 };
 
 }  // namespace ptnet

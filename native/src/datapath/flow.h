@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "datapath/budget.h"
 #include "datapath/spin_time.h"
 
 namespace ptnet {
@@ -39,23 +40,20 @@ class Flow {
   Flow(const Flow&) = delete;
   Flow& operator=(const Flow&) = delete;
 
-  /// Moves what can be moved, up to a batch. True when something moved.
-  virtual bool Poll() noexcept = 0;
-  /// Asks the guest for kicks (kern_need_kick) and looks again after a full barrier. True when there is work after
-  /// all; then kicks are off again.
+  /// Moves what can be moved, as far as `budget` goes: none of its numbers is 0. Work that is left has to be found by the
+  /// next Poll, and by Arm().
+  virtual Used Poll(const Budget& budget) noexcept = 0;
+  /// Enables kicks (kern_need_kick = 1) and looks again after a full barrier. True when there is work after all; then
+  /// kicks are disabled again.
   virtual bool Arm() noexcept = 0;
-  /// Takes the wish for kicks back.
+  /// Disables kicks.
   virtual void Disarm() noexcept = 0;
   /// A kick came: a ring that was stopped for a bad index may try again.
   virtual void Unblock() noexcept {}
-  /// Slots that Poll() would look at now, as the guest tells; UINT32_MAX when that may be many. Where MustNotWait(), Poll()
-  /// itself looks at no more than a few.
-  virtual uint32_t Backlog() noexcept { return UINT32_MAX; }
-  /// The tx ring's attachment is about to end: from now on nothing is waited for.
-  virtual void Hurry(bool) noexcept {}
-  /// The rx ring's attachment is about to end: takes what its guest has given back, so that the next one does not see
-  /// it again.
-  virtual void TakeBack() noexcept {}
+  /// The tx ring's attachment ends now: a packet that is under way to some of its destinations is forgotten.
+  virtual void EndTx() noexcept {}
+  /// The rx ring's attachment ends now: takes what its guest has given back, so that the next one does not see it again.
+  virtual void EndRx() noexcept {}
   /// For a source that keeps a pace: when (CLOCK_MONOTONIC, ns) to poll again; 0 when it does not matter.
   virtual uint64_t Due() const noexcept { return 0; }
 
@@ -72,6 +70,7 @@ class Flow {
   // The worker's own.
   Policy policy_ = Policy::kAdaptive;
   bool active_ = false;
+  bool woken_ = false;  // by a kick, and not looked at since
   SpinTime spin_;
   uint64_t idle_since_ns_ = 0;  // parked or not; 0 when it is busy
   std::shared_ptr<DeviceActivity> device_;

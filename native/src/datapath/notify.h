@@ -1,101 +1,55 @@
 // notify: raises a ring's interrupt, and only when the guest asked for it.
 #pragma once
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <vector>
 
-#include "os/event_signaller.h"
+#include "datapath/interrupt_peer.h"
 #include "ring/kring.h"
 
 namespace ptnet {
 
-/// Odd while this thread is in the system call that raises an interrupt; see Worker::Nudge.
-inline thread_local std::atomic<uint64_t> raising{0};
-
-/// One MSI-X vector's eventfd. The descriptor is the session's; it is swapped by the control plane, which waits for
-/// all workers to pass before it closes the old one.
-class Interrupt {
+/// One MSI-X vector's eventfd. Raising it never waits for its peer, whatever that does: at worst it takes long, and then it is
+/// raised on another thread from then on. Kept by its attachment, and by a lane while it is on its way there.
+class Interrupt : public std::enable_shared_from_this<Interrupt> {
  public:
-  void set_fd(int fd) { fd_.store(fd, std::memory_order_release); }
-  int fd() const { return fd_.load(std::memory_order_acquire); }
+  explicit Interrupt(std::shared_ptr<InterruptPeer> peer) : peer_(std::move(peer)) {}
 
-  void Raise(RingCounters& counters) {
-    int fd = this->fd();
-    if (fd < 0) {
-      missed_.store(true, std::memory_order_relaxed);
-      return;
-    }
-    Count(Signal(fd) ? counters.interrupts : counters.irq_full);
-  }
+  /// Whoever serves the ring, or may in his place.
+  void Raise(RingCounters& counters) noexcept;
+  /// On a lane: what was posted there.
+  void RaiseOnLane() noexcept;
+
+  // The control plane.
+
+  /// Sets the eventfd (null: none, its vector is masked or not set up). Returns the one before, for when all workers have passed.
+  std::shared_ptr<PeerEventfd> Set(std::shared_ptr<PeerEventfd> eventfd);
+  /// After Set, and once all workers have passed: an interrupt that came while there was no eventfd comes now, as the pending
+  /// bit of MSI-X has it.
+  void RaiseMissed(RingCounters& counters) noexcept;
+  /// One was raised, but not seen: it counts as missed.
+  void Miss() noexcept { missed_.store(true, std::memory_order_relaxed); }
+  /// Nothing is raised from now on, and what was missed is forgotten. Returns the eventfd.
+  std::shared_ptr<PeerEventfd> End();
+  bool has_eventfd() const { return fd_.load(std::memory_order_relaxed) >= 0; }
 
   /// By whoever raises it: for a VALE rx ring several threads may at once.
   static void Count(uint64_t& counter) {
     std::atomic_ref<uint64_t>(counter).fetch_add(1, std::memory_order_relaxed);
   }
 
-  /// The control plane, after set_fd and once all workers have passed: an interrupt that came while the vector had no
-  /// eventfd (masked, or being set up) comes now, as the pending bit of MSI-X has it.
-  void RaiseMissed() {
-    int fd = this->fd();
-    if (fd >= 0 && missed_.exchange(false, std::memory_order_relaxed)) Signal(fd);
-  }
-
-  /// Adds one to an eventfd. False when it is full: a wake-up is pending then.
-  static bool Signal(int fd) {
-    // The peer shares the open file: whatever we set on it, the peer may make writes to a full counter wait.
-    pollfd entry = {fd, POLLOUT, 0};
-    if (poll(&entry, 1, 0) != 1 || (entry.revents & POLLOUT) == 0) return false;
-    return Write(fd);
-  }
-
-  /// Waits if the peer has filled the counter since poll() looked, until the peer reads it or Worker::Nudge comes.
-  static bool Write(int fd) {
-    const uint64_t one = 1;
-    raising.fetch_add(1, std::memory_order_relaxed);
-    ssize_t n = write(fd, &one, sizeof one);
-    raising.fetch_add(1, std::memory_order_relaxed);
-    return n == sizeof one;
-  }
-
  private:
+  const std::shared_ptr<InterruptPeer> peer_;
   std::atomic<int> fd_{-1};
   std::atomic<bool> missed_{false};
+  std::atomic<bool> posted_{false};  // waits on a lane
+  std::mutex mutex_;                 // guards the rest, for the lane: workers use fd_
+  std::shared_ptr<PeerEventfd> eventfd_;
+  bool ended_ = false;
 };
-
-/// The interrupts of a thread that serves in a worker's place and must not wait, as Interrupt::Raise may.
-class PromptInterrupts {
- public:
-  PromptInterrupts() {
-    due_.reserve(kDueAtFirst);
-    signaller_.Open();
-  }
-
-  void Raise(Kring& k, Interrupt& interrupt) {
-    const int fd = interrupt.fd();
-    if (fd >= 0 && signaller_.Signal(fd)) Interrupt::Count(k.counters->interrupts);
-    else due_.push_back(&k);
-  }
-
-  /// Those that could not be raised, for a thread that may wait.
-  std::vector<Kring*>& due() { return due_; }
-
- private:
-  static constexpr size_t kDueAtFirst = 64;
-  os::EventSignaller signaller_;
-  std::vector<Kring*> due_;
-};
-
-/// Those of this thread while it must not wait.
-inline thread_local PromptInterrupts* prompt_interrupts = nullptr;
-
-/// Whether this thread must neither wait nor take long: there is a limit to what it serves, and what would take a lock or
-/// more work is left where it is, for the worker.
-inline bool MustNotWait() { return prompt_interrupts != nullptr; }
-inline constexpr uint32_t kPromptSlotsMax = 64;
 
 /// After hwtail moved: the interrupt to raise, null when the guest does not ask for one. Its attachment keeps it until
 /// every worker has ended the round that it is in.
@@ -106,13 +60,9 @@ inline Interrupt* Wanted(Kring& k) {
   return LoadRelaxed(k.atok->appl_need_kick) != 0 ? k.interrupt : nullptr;
 }
 
-/// Not with the ring's lock held: a hostile peer may make it wait.
+/// Not with the ring's lock held: it is a system call.
 inline void Raise(Kring& k, Interrupt* interrupt) {
-  if (interrupt == nullptr) return;
-  if (prompt_interrupts != nullptr) [[unlikely]]
-    prompt_interrupts->Raise(k, *interrupt);
-  else
-    interrupt->Raise(*k.counters);
+  if (interrupt != nullptr) interrupt->Raise(*k.counters);
 }
 
 /// After hwtail moved, without a lock: wakes the guest if it sleeps.

@@ -4,37 +4,23 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 
 #include "datapath/clock.h"
-#include "datapath/notify.h"
+#include "os/event_signaller.h"
 
 namespace ptnet {
 namespace {
 
 constexpr uint64_t kPacedSleepNs = 50'000;     // a source due sooner than this is polled, not slept for
 constexpr uint64_t kDoorbellCheckRounds = 64;  // rounds between two looks at the ioeventfds while busy
-constexpr std::chrono::milliseconds kStall{100};  // a call that waits longer looks for the reason
 constexpr int kEventsMax = 32;      // taken at once
-
-/// The signal that ends a system call with EINTR: its handler does nothing, and is installed without SA_RESTART.
-int NudgeSignal() {
-  static const int signal = [] {
-    struct sigaction action = {};
-    action.sa_handler = [](int) {};
-    sigaction(SIGRTMIN + 7, &action, nullptr);
-    return SIGRTMIN + 7;
-  }();
-  return signal;
-}
 
 /// 0 or an errno: EINVAL when this process may run on none of them.
 int SetAffinity(pthread_t thread, const CpuList& cpus) {
@@ -53,9 +39,7 @@ struct Worker::PendingCall {
   bool done = false;
 };
 
-Status Worker::Start(uint32_t index, const CpuList& cpus, std::function<void()> on_stall) {
-  on_stall_ = std::move(on_stall);
-  NudgeSignal();
+Status Worker::Start(uint32_t index, const CpuList& cpus) {
   auto fail = [&](const char* call, int err) {
     return Status::Fail(err, "worker " + std::to_string(index) + ": " + call + ": " + strerror(err));
   };
@@ -110,15 +94,7 @@ void Worker::Call(const std::function<void()>& fn) {
   }
   Wake();
   std::unique_lock lock(call.mutex);
-  while (!call.done_changed.wait_for(lock, kStall, [&] { return call.done; }))
-    if (on_stall_) on_stall_();
-}
-
-void Worker::Nudge() {
-  std::atomic<uint64_t>* of_thread = raising_.load(std::memory_order_acquire);
-  uint64_t now = of_thread != nullptr ? of_thread->load(std::memory_order_relaxed) : 0;
-  if (raising_seen_.exchange(now, std::memory_order_relaxed) == now && now % 2 != 0)
-    pthread_kill(thread_.native_handle(), NudgeSignal());
+  call.done_changed.wait(lock, [&] { return call.done; });
 }
 
 bool Worker::RunCalls() {
@@ -172,8 +148,13 @@ void Worker::UnwatchDoorbell(const EventDoorbell& bell) {
 
 void Worker::OnDoorbell(const EventDoorbell& bell) {
   std::atomic_ref<uint64_t>(*bell.kicks).fetch_add(1, std::memory_order_relaxed);
-  bell.flow->Unblock();
-  Activate(bell.flow);
+  OnKick(bell.flow);
+}
+
+void Worker::OnKick(Flow* flow) {
+  flow->Unblock();
+  flow->woken_ = true;
+  Activate(flow);
   counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -203,9 +184,7 @@ void Worker::TakeKicked() {
     flow->kicked_.exchange(false, std::memory_order_acq_rel);
     Worker* home = flow->worker_.load(std::memory_order_acquire);
     if (home == this) {
-      flow->Unblock();
-      Activate(flow);
-      counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
+      OnKick(flow);
     } else if (home != nullptr && home->Mark(flow)) {
       home->Wake();  // it has moved since
     }
@@ -219,17 +198,24 @@ uint64_t Worker::Now() {
   return now_ns_;
 }
 
-/// The flow, which may have been idle, has found work.
-void Worker::EndIdle(Flow* flow) {
+/// The flow, which may have been idle, has found work: so many slots.
+void Worker::EndIdle(Flow* flow, uint32_t slots) {
+  flow->woken_ = false;
   std::atomic<uint64_t>& device = flow->device_->idle_since_ns;
   if (device.load(std::memory_order_relaxed) != 0) device.store(0, std::memory_order_relaxed);
-  if (flow->idle_since_ns_ == 0) return;
-  flow->spin_.Saw(Now() - flow->idle_since_ns_);
-  flow->idle_since_ns_ = 0;
+  if (flow->idle_since_ns_ != 0) {
+    flow->spin_.Saw(Now() - flow->idle_since_ns_);
+    flow->idle_since_ns_ = 0;
+  }
+  flow->spin_.Moved(slots);
 }
 
 /// True when a flow that had nothing to do is parked now.
 bool Worker::MayPark(Flow* flow) {
+  if (flow->woken_) {
+    flow->woken_ = false;
+    counters_.idle_wakeups.fetch_add(1, std::memory_order_relaxed);
+  }
   if (flow->policy_ == Policy::kPoll) return false;
   const uint64_t now = Now();
   uint64_t due = flow->Due();
@@ -247,13 +233,17 @@ bool Worker::MayPark(Flow* flow) {
   return !flow->Arm();
 }
 
-bool Worker::PollActive() {
+/// One poll of each busy flow: of a round's budget each, or of `shared` for all of them together. True when one moved
+/// something.
+bool Worker::PollActive(Budget* shared) {
   bool moved = false;
   now_ns_ = 0;
   for (size_t i = 0; i < active_.size();) {
+    if (shared != nullptr && shared->spent()) return moved;
     Flow* flow = active_[i];
-    if (flow->Poll()) {
-      EndIdle(flow);
+    if (const Used used = flow->Poll(shared != nullptr ? *shared : kRoundBudget); used.moved) {
+      EndIdle(flow, used.slots);
+      if (shared != nullptr) shared->Take(used);
       moved = true;
       i++;
     } else if (MayPark(flow)) {
@@ -280,10 +270,8 @@ void Worker::ActivateDue() {
 }
 
 void Worker::Run() {
-  raising_.store(&raising, std::memory_order_release);
+  os::EventSignaller::OfThisThread();  // opened now, not when the first interrupt is to be raised
   for (uint64_t round = 0; !stop_.load(std::memory_order_relaxed); round++) {
-    // Before the calls: one of them may be the last that keeps a ring.
-    if (!interrupts_.due().empty()) RaiseDue();
     RunCalls();
     TakeKicked();
     if (!paced_.empty()) ActivateDue();
@@ -293,7 +281,7 @@ void Worker::Run() {
     }
     counters_.rounds.store(round, std::memory_order_relaxed);
     if (doorbells_ > 0 && round % kDoorbellCheckRounds == 0) PollEvents();
-    if (!PollActive()) yielder_.Idle();
+    if (!PollActive(nullptr)) yielder_.Idle();
   }
 }
 

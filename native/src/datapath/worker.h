@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "datapath/flow.h"
-#include "datapath/notify.h"
 #include "datapath/yielder.h"
 #include "memory/status.h"
 
@@ -26,6 +25,7 @@ struct WorkerCounters {
   std::atomic<uint64_t> rounds{0};   // passes over the busy flows
   std::atomic<uint64_t> parks{0};    // flows that went idle
   std::atomic<uint64_t> wakeups{0};  // flows that a kick brought back
+  std::atomic<uint64_t> idle_wakeups{0};  // of these, flows that had nothing to do
   std::atomic<uint64_t> sleeps{0};   // times the thread waited in epoll
   std::atomic<uint64_t> lent{0};     // times that another thread served in its place
 };
@@ -37,9 +37,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  /// Starts the thread, on any of `cpus`; none leaves it to the scheduler. `on_stall` is called, again and again, while
-  /// a Call() has to wait for long.
-  Status Start(uint32_t index, const CpuList& cpus, std::function<void()> on_stall = {});
+  /// Starts the thread, on any of `cpus`; none leaves it to the scheduler.
+  Status Start(uint32_t index, const CpuList& cpus);
 
   /// Any thread: the flow has something to do. False when that was known; otherwise Wake() or ServeHere() must follow.
   bool Mark(Flow* flow) noexcept;
@@ -50,10 +49,6 @@ class Worker {
   bool ServeHere() noexcept;
   /// The control plane: runs `fn` on the worker's thread, between two rounds, and waits until it is done.
   void Call(const std::function<void()>& fn);
-
-  /// The control plane, every now and then: when the thread has not come out of raising one interrupt since the last
-  /// nudge, it is brought out of it. A hostile peer can make that system call wait, and all VMs of the worker with it.
-  void Nudge();
 
   // Called through Call().
   void Add(Flow* flow, Policy policy, uint64_t spin_ns);
@@ -75,18 +70,17 @@ class Worker {
   void Run();
   bool RunCalls();
   void TakeKicked();
-  bool PollActive();
+  bool PollActive(Budget* budget);
   uint64_t Now();
-  void EndIdle(Flow* flow);
+  void EndIdle(Flow* flow, uint32_t slots);
   bool MayPark(Flow* flow);
   void OnDoorbell(const EventDoorbell& bell);
+  void OnKick(Flow* flow);
   void Activate(Flow* flow);
   void Deactivate(size_t i);
   void ActivateDue();
   uint64_t NextDue() const;
   bool lent() const { return turn_.load(std::memory_order_relaxed) == Turn::kLent; }
-  bool LittleToDo();
-  void RaiseDue();
   bool MustWork() const noexcept;
   void TakeTurn() noexcept;
   void EndTurn() noexcept;
@@ -96,9 +90,6 @@ class Worker {
   void OnEvents(const epoll_event* events, int count);
 
   std::thread thread_;
-  std::function<void()> on_stall_;
-  std::atomic<std::atomic<uint64_t>*> raising_{nullptr};  // the thread's own `raising`
-  std::atomic<uint64_t> raising_seen_{0};
   int epoll_fd_ = -1;
   int wake_fd_ = -1;
 
@@ -113,7 +104,6 @@ class Worker {
 
   // Of who has the turn: the thread, or another while it sleeps.
   alignas(64) std::vector<Flow*> active_;
-  PromptInterrupts interrupts_;  // of turns that were lent
   std::vector<Flow*> paced_;  // parked sources that wait for the time of their next packet
   uint32_t doorbells_ = 0;    // ioeventfds in the epoll set
   uint64_t now_ns_ = 0;  // 0: not read in this round

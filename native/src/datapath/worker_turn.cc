@@ -3,8 +3,8 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "datapath/notify.h"
 #include "datapath/worker.h"
+#include "ring/spinlock.h"
 
 namespace ptnet {
 namespace {
@@ -43,18 +43,11 @@ bool Worker::ServeHere() noexcept {
   if (!turn_.compare_exchange_strong(nobody, Turn::kLent, std::memory_order_acquire)) return false;
   counters_.lent.fetch_add(1, std::memory_order_relaxed);
   const size_t paced = paced_.size();
-  prompt_interrupts = &interrupts_;
   TakeKicked();
-  for (int i = 0; i < kRoundsHere && !active_.empty() && LittleToDo(); i++) PollActive();
-  prompt_interrupts = nullptr;
+  Budget budget = kKickBudget;
+  for (int i = 0; i < kRoundsHere && !active_.empty() && !budget.spent(); i++) PollActive(&budget);
   // A source that has been parked has a time to be woken at, which the thread does not know.
-  HandBack(!active_.empty() || !interrupts_.due().empty() || paced_.size() != paced);
-  return true;
-}
-
-bool Worker::LittleToDo() {
-  for (Flow* flow : active_)
-    if (flow->Backlog() > kPromptSlotsMax) return false;
+  HandBack(!active_.empty() || paced_.size() != paced);
   return true;
 }
 
@@ -68,20 +61,6 @@ void Worker::HandBack(bool work_left) noexcept {
   turn_.store(Turn::kWorker, std::memory_order_release);
   const uint64_t one = 1;
   [[maybe_unused]] ssize_t n = write(wake_fd_, &one, sizeof one);
-}
-
-/// The interrupts that could not be raised in a turn that was lent.
-void Worker::RaiseDue() {
-  for (Kring* k : interrupts_.due()) {
-    Interrupt* wanted = nullptr;
-    {
-      // A VALE rx ring is taken from its guest under its lock, without us.
-      SpinGuard guard(k->lock);
-      if (k->attached()) wanted = Wanted(*k);
-    }
-    Raise(*k, wanted);
-  }
-  interrupts_.due().clear();
 }
 
 }  // namespace ptnet

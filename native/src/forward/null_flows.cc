@@ -15,27 +15,20 @@ constexpr uint32_t kPrefetchAhead = 16;  // slots
 
 }  // namespace
 
-bool SinkFlow::HasWork() noexcept {
-  uint32_t head = k_.hwcur;
-  return k_.attached() && !k_.blocked && k_.LoadHead(&head) && head != k_.hwcur;
-}
-
-bool SinkFlow::Poll() noexcept {
-  uint32_t head = k_.hwcur;
-  if (!k_.attached() || k_.blocked || !k_.LoadHead(&head) || head == k_.hwcur) return false;
+Used SinkFlow::Poll(const Budget& budget) noexcept {
+  uint32_t head;
+  if (!LoadWork(k_, &head)) return {};
+  uint64_t checked = 0;
   uint32_t done;
   switch (verify_) {
-    case Payload::kNone: done = Consume<Payload::kNone>(head); break;
-    case Payload::kStamp: done = Consume<Payload::kStamp>(head); break;
-    default: done = Consume<Payload::kFull>(head); break;
+    case Payload::kNone: done = Consume<Payload::kNone>(head, budget, &checked); break;
+    case Payload::kStamp: done = Consume<Payload::kStamp>(head, budget, &checked); break;
+    default: done = Consume<Payload::kFull>(head, budget, &checked); break;
   }
-  if (done == k_.hwcur) return false;  // the end of a packet is still to come
-  k_.hwcur = done;
-  k_.hwtail = k_.Prev(done);
-  Add(k_.counters->syncs, 1);
-  k_.Publish();
-  Notify(k_);
-  return true;
+  if (done == k_.hwcur) return {};  // the end of a packet is still to come
+  const Used used{.moved = true, .slots = k_.Distance(k_.hwcur, done), .bytes = static_cast<uint32_t>(checked)};
+  TakeUpTo(k_, done);
+  return used;
 }
 
 /// Counts plain packets in up to `most` slots from `i`, four at a time, as far as they do not wrap; how many there were.
@@ -53,13 +46,13 @@ static uint32_t CountPlain(const Kring& k, uint32_t i, uint32_t most, uint64_t* 
   return n;
 }
 
-/// Consumes whole packets from hwcur towards `head`, about a batch; the new hwcur.
+/// Consumes whole packets from hwcur towards `head`, about a batch; the new hwcur. `checked`: bytes that were read.
 template <Payload level>
-uint32_t SinkFlow::Consume(uint32_t head) noexcept {
+uint32_t SinkFlow::Consume(uint32_t head, const Budget& budget, uint64_t* checked) noexcept {
   uint64_t packets = 0, bytes = 0;
   probe::Tracker::Tally tally;
   uint32_t i = k_.hwcur, ahead = i;
-  const uint32_t batch = MustNotWait() ? kPromptSlotsMax : kBatch;
+  const uint32_t batch = std::min(kBatch, budget.slots);
   uint32_t stop = k_.Distance(i, head) > batch ? k_.Advance(i, batch) : head;
   if constexpr (level != Payload::kNone) {
     for (uint32_t n = 0; n < kPrefetchAhead && ahead != head; n++, ahead = k_.Next(ahead))
@@ -93,7 +86,11 @@ uint32_t SinkFlow::Consume(uint32_t head) noexcept {
     if (packet_.good()) {
       packets++;
       bytes += packet_.len;
-      if constexpr (level != Payload::kNone) Verify(packet_, level, &tally);
+      if constexpr (level != Payload::kNone) {
+        Verify(packet_, level, &tally);
+        *checked += level == Payload::kFull ? packet_.len : sizeof(probe::Header);
+        if (*checked >= budget.bytes) left = 0;
+      }
     } else {
       k_.counters->CountDrop(packet_.cause);
     }
@@ -142,24 +139,6 @@ void SinkFlow::Verify(const Packet& p, Payload level, probe::Tracker::Tally* tal
   }
 }
 
-bool SinkFlow::Arm() noexcept {
-  if (!k_.attached()) return false;
-  StoreRelaxed(k_.ktoa->kern_need_kick, 1);
-  // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (!HasWork()) return false;
-  // An incomplete packet is not work: its end comes with a kick.
-  uint32_t head = k_.hwcur;
-  k_.LoadHead(&head);
-  if (!ReadPacket(k_, k_.hwcur, head, &packet_)) return false;
-  Disarm();
-  return true;
-}
-
-void SinkFlow::Disarm() noexcept {
-  k_.WantNoKicks();
-}
-
 /// Slots that the guest has given back. False when its indices are wrong.
 bool SourceFlow::TakeReleased() noexcept {
   uint32_t head = k_.hwcur;
@@ -188,28 +167,33 @@ void SourceFlow::StartPace() noexcept {
   paced_from_ = sent_;
 }
 
-void SourceFlow::TakeBack() noexcept {
+void SourceFlow::EndRx() noexcept {
   TakeReleased();
   started_ns_ = 0;
 }
 
-bool SourceFlow::Poll() noexcept {
-  if (!k_.attached() || k_.blocked || Exhausted() || !TakeReleased()) return false;
+Used SourceFlow::Poll(const Budget& budget) noexcept {
+  if (!k_.attached() || k_.blocked || Exhausted() || !TakeReleased()) return {};
   if (started_ns_ == 0) StartPace();
-  uint32_t space = std::min(Space(), kBatch);
-  if (space < slots_per_packet_) return false;
+  const uint32_t space = std::min(Space(), std::max(std::min(kBatch, budget.slots), slots_per_packet_));
+  if (space < slots_per_packet_) return {};
   uint32_t tail = k_.hwtail;
-  if (!Produce(space)) k_.Block(&k_.counters->drops[static_cast<int>(Drop::kBadBuf)]);
-  if (tail == k_.hwtail) return false;
+  Used used;
+  if (!Produce(space, budget, &used)) k_.Block(&k_.counters->drops[static_cast<int>(Drop::kBadBuf)]);
+  if (tail == k_.hwtail) return {};
+  used.moved = true;
+  used.slots = k_.Distance(tail, k_.hwtail);
   Add(k_.counters->syncs, 1);
   k_.Publish();
   Notify(k_);
-  return true;
+  return used;
 }
 
 /// Makes packets for up to `space` slots; false when a slot shows a buffer outside the region.
-bool SourceFlow::Produce(uint32_t space) noexcept {
+bool SourceFlow::Produce(uint32_t space, const Budget& budget, Used* used) noexcept {
   uint64_t allowed = std::min<uint64_t>(Allowance(), space / slots_per_packet_);
+  const bool writes = config_.payload == Payload::kFull || prefilled_ < k_.num_slots;
+  if (writes) allowed = std::min<uint64_t>(allowed, std::max(budget.bytes / config_.size, 1u));
   const uint64_t before = sent_;
   bool fine = true;
   if (slots_per_packet_ > 1) {
@@ -225,6 +209,7 @@ bool SourceFlow::Produce(uint32_t space) noexcept {
   }
   Add(k_.counters->packets, sent_ - before);
   Add(k_.counters->bytes, (sent_ - before) * config_.size);
+  if (writes) used->bytes = static_cast<uint32_t>((sent_ - before) * config_.size);
   return fine;
 }
 
@@ -324,7 +309,7 @@ bool SourceFlow::Arm() noexcept {
 }
 
 void SourceFlow::Disarm() noexcept {
-  k_.WantNoKicks();
+  k_.DisableKicks();
 }
 
 }  // namespace ptnet

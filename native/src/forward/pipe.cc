@@ -55,11 +55,13 @@ void PumpFlow::Replace(uint32_t i) noexcept {
   WriteSlot(rx_.slots[i], {back.buf_idx, back.len, static_cast<uint16_t>(back.flags & ~NS_BUF_CHANGED)});
 }
 
-/// What the receiver has given back becomes the sender's again.
-bool PumpFlow::TakeReleased() noexcept {
-  if (!rx_.attached() || rx_.blocked) return false;
+/// Of what the receiver has given back, up to `most` slots become the sender's again; how many.
+uint32_t PumpFlow::TakeReleased(uint32_t most) noexcept {
+  if (!rx_.attached() || rx_.blocked) return 0;
   uint32_t head = rx_.hwcur;
-  if (!rx_.LoadHead(&head) || head == rx_.hwcur) return false;
+  if (!rx_.LoadHead(&head) || head == rx_.hwcur) return 0;
+  const uint32_t released = std::min(rx_.Distance(rx_.hwcur, head), most);
+  head = rx_.Advance(rx_.hwcur, released);
   for (uint32_t i = rx_.hwcur; i != head;) {
     const uint32_t to = head > i ? head : rx_.num_slots;
     for (i = NextReplaced(i, to); i < to; i = NextReplaced(i + 1, to)) Replace(i);
@@ -67,7 +69,7 @@ bool PumpFlow::TakeReleased() noexcept {
   }
   rx_.hwcur = head;
   tx_.hwtail = tx_.Prev(head);
-  return true;
+  return released;
 }
 
 /// Passes one-slot packets in slots [from, to), which do not wrap; where it stopped, and their bytes. A slot that already
@@ -106,20 +108,21 @@ uint32_t PumpFlow::PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept
   return i;
 }
 
-/// Whole packets that the sender has published become the receiver's. A bad slot stops the ring: skipping it would
-/// break the slot-by-slot correspondence.
-bool PumpFlow::PassPublished() noexcept {
-  if (!tx_.attached() || tx_.blocked) return false;
+/// Whole packets that the sender has published become the receiver's, about `most` slots; how many. A bad slot stops the
+/// ring: skipping it would break the slot-by-slot correspondence.
+uint32_t PumpFlow::PassPublished(uint32_t most) noexcept {
+  if (!tx_.attached() || tx_.blocked) return 0;
   uint32_t head = tx_.hwcur;
-  if (!tx_.LoadHead(&head) || head == tx_.hwcur) return false;
+  if (!tx_.LoadHead(&head) || head == tx_.hwcur) return 0;
   uint64_t packets = 0, bytes = 0, held_bytes = 0;
   uint32_t end = tx_.hwcur, slots = 0;  // end: behind the last whole packet; slots: in the packet being read
   for (uint32_t i = tx_.hwcur; i != head;) {
     if (slots == 0) {
-      const uint32_t stop = PassRun(i, head > i ? head : tx_.num_slots, &bytes);
+      const uint32_t stop = PassRun(i, i + std::min((head > i ? head : tx_.num_slots) - i, most), &bytes);
       packets += stop - i;
+      most -= stop - i;
       i = end = stop == tx_.num_slots ? 0 : stop;
-      if (i == head) break;
+      if (i == head || most == 0) break;
     }
     SlotWord w = ReadSlot(tx_.slots[i]);
     Drop cause = CheckSlot(tx_, w);
@@ -136,40 +139,42 @@ bool PumpFlow::PassPublished() noexcept {
     if (w.flags & NS_MOREFRAG) continue;
     packets++;
     bytes += held_bytes;
+    most -= std::min(most, slots);
     held_bytes = slots = 0;
     end = i;
+    if (most == 0) break;
   }
-  if (end == tx_.hwcur) return false;
+  const uint32_t passed = tx_.Distance(tx_.hwcur, end);
+  if (passed == 0) return 0;
   tx_.hwcur = rx_.hwtail = end;
   for (RingCounters* c : {tx_.counters, rx_.counters}) {
     Add(c->packets, packets);
     Add(c->bytes, bytes);
     Add(c->syncs, 1);
   }
-  return true;
+  return passed;
 }
 
-bool PumpFlow::Poll() noexcept {
-  bool released = TakeReleased();
-  bool passed = PassPublished();
-  if (!released && !passed) return false;
+Used PumpFlow::Poll(const Budget& budget) noexcept {
+  const uint32_t released = TakeReleased(budget.slots);
+  const uint32_t passed = PassPublished(budget.slots);
+  if (released == 0 && passed == 0) return {};
+  // Before the receiver sees them: from then on the buffers are its own.
+  tx_.ShowToObservers();
   if (rx_.attached()) {
     rx_.Publish();
-    if (passed) Notify(rx_);
+    if (passed > 0) Notify(rx_);
   }
   if (tx_.attached()) {
     tx_.Publish();
-    if (released) Notify(tx_);
+    if (released > 0) Notify(tx_);
   }
-  return true;
+  // No payload is touched, and both rings are its own.
+  return {.moved = true, .slots = std::max(released, passed)};
 }
 
-uint32_t PumpFlow::Backlog() noexcept {
-  return std::max(tx_.attached() ? tx_.Published() : 0, rx_.attached() ? rx_.Published() : 0);
-}
-
-void PumpFlow::TakeBack() noexcept {
-  if (!TakeReleased() || !tx_.attached()) return;
+void PumpFlow::EndRx() noexcept {
+  if (TakeReleased(rx_.num_slots) == 0 || !tx_.attached()) return;
   tx_.Publish();
   Notify(tx_);
 }
@@ -186,9 +191,10 @@ bool PumpFlow::HasWork() noexcept {
 }
 
 bool PumpFlow::Arm() noexcept {
-  if (tx_.attached()) StoreRelaxed(tx_.ktoa->kern_need_kick, 1);
-  // The receiver's kick matters only while it holds slots that the sender may be waiting for.
-  if (rx_.attached() && (rx_.hwcur != rx_.hwtail || rx_.blocked)) StoreRelaxed(rx_.ktoa->kern_need_kick, 1);
+  // A kick matters only of who has slots: the sender's when it can publish some, the receiver's when it holds some that the
+  // sender may be waiting for. Without any, there are guests that kick whenever they look for some.
+  for (Kring* k : {&tx_, &rx_})
+    if (k->attached()) StoreRelaxed(k->ktoa->kern_need_kick, k->blocked || k->hwcur != k->hwtail ? 1 : 0);
   // Full barrier: kern_need_kick before both heads; pairs with the guests, which store head before they read the flag.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!HasWork()) return false;
@@ -197,8 +203,8 @@ bool PumpFlow::Arm() noexcept {
 }
 
 void PumpFlow::Disarm() noexcept {
-  tx_.WantNoKicks();
-  rx_.WantNoKicks();
+  tx_.DisableKicks();
+  rx_.DisableKicks();
 }
 
 }  // namespace ptnet

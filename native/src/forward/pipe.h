@@ -15,22 +15,21 @@ class PipePair;
 class PumpFlow final : public Flow {
  public:
   PumpFlow(Kring& tx, Kring& rx) : tx_(tx), rx_(rx) {}
-  bool Poll() noexcept override;
+  Used Poll(const Budget& budget) noexcept override;
   bool Arm() noexcept override;
   void Disarm() noexcept override;
   void Unblock() noexcept override {
     tx_.Unblock();
     rx_.Unblock();
   }
-  void TakeBack() noexcept override;
-  uint32_t Backlog() noexcept override;
+  void EndRx() noexcept override;
 
  private:
   uint32_t NextReplaced(uint32_t from, uint32_t to) const noexcept;
   void Replace(uint32_t i) noexcept;
-  bool TakeReleased() noexcept;
+  uint32_t TakeReleased(uint32_t most) noexcept;
   uint32_t PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept;
-  bool PassPublished() noexcept;
+  uint32_t PassPublished(uint32_t most) noexcept;
   bool HasWork() noexcept;
 
   Kring& tx_;

@@ -9,8 +9,10 @@
 namespace ptnet {
 namespace {
 
-constexpr uint32_t kHostRings = 1;  // of each direction
-constexpr uint32_t kHostSlots = 2;  // nobody serves them; they are there for the offsets
+// Of each direction: netmap_if counts at least one. Nobody serves it, so its offset is 0: an application of a guest uses
+// every ring that has an offset, and would wait for ever for a packet that it put there to leave.
+constexpr uint32_t kHostRings = 1;
+constexpr int64_t kNoRing = 0;
 
 }  // namespace
 
@@ -29,7 +31,7 @@ Port::~Port() {
 }
 
 PoolNeeds Port::Needs(const PortShape& shape, bool rx_bufs) {
-  return {1, shape.tx_rings + shape.rx_rings + 2 * kHostRings,
+  return {1, shape.tx_rings + shape.rx_rings,
           shape.tx_rings * shape.tx_slots + (rx_bufs ? shape.rx_rings * shape.rx_slots : 0) + shape.extra_bufs};
 }
 
@@ -71,12 +73,12 @@ Status Port::Build(bool rx_bufs) {
     BuildRing(&tx_[i], Dir::kTx, static_cast<uint16_t>(i), shape_.tx_slots, true);
     *ofs++ = offset(tx_[i].ring);
   }
-  *ofs++ = offset(BuildHostRing(Dir::kTx, static_cast<uint16_t>(shape_.tx_rings)));
+  for (uint32_t i = 0; i < kHostRings; i++) *ofs++ = kNoRing;
   for (uint32_t i = 0; i < shape_.rx_rings; i++) {
     BuildRing(&rx_[i], Dir::kRx, static_cast<uint16_t>(i), shape_.rx_slots, rx_bufs);
     *ofs++ = offset(rx_[i].ring);
   }
-  *ofs++ = offset(BuildHostRing(Dir::kRx, static_cast<uint16_t>(shape_.rx_rings)));
+  for (uint32_t i = 0; i < kHostRings; i++) *ofs++ = kNoRing;
   // Extra buffers: a list through the first word of each, 0 at the end.
   for (uint32_t i = 0; i < shape_.extra_bufs; i++) {
     uint32_t index = region_->AllocBuf(holder_);
@@ -109,15 +111,6 @@ void Port::BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool
   k->port = this;
   k->hwcur = 0;
   k->hwtail = ring->tail;
-}
-
-NetmapRing* Port::BuildHostRing(Dir dir, uint16_t index) {
-  NetmapRing* ring = region_->AllocRing(holder_);
-  ring->num_slots = kHostSlots;
-  ring->ringid = index;
-  ring->dir = dir == Dir::kTx ? 1 : 0;
-  ring->tail = dir == Dir::kTx ? kHostSlots - 1 : 0;
-  return ring;
 }
 
 }  // namespace ptnet

@@ -28,8 +28,8 @@ class Port {
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
 
-  /// What a port of this shape takes from its region: one netmap_if, all rings (a host ring pair is always there,
-  /// because a guest's driver follows its offsets), a buffer for each slot that owns one.
+  /// What a port of this shape takes from its region: one netmap_if, its rings (host rings have a place in netmap_if
+  /// but no object), a buffer for each slot that owns one.
   static PoolNeeds Needs(const PortShape& shape, bool rx_bufs = true);
 
   const std::string& name() const { return shape_.name; }
@@ -58,7 +58,6 @@ class Port {
  private:
   Status CheckShape() const;
   void BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool bufs);
-  NetmapRing* BuildHostRing(Dir dir, uint16_t index);
 
   std::shared_ptr<Region> region_;
   std::shared_ptr<StatsArea> stats_;

@@ -4,12 +4,17 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "os/event_signaller.h"
 
 namespace ptnet::os {
 
 namespace {
+
+constexpr int kTakesMax = 256;
 
 int64_t NowMs() {
   timespec now;
@@ -32,6 +37,7 @@ Error CreateEventfd(unsigned initial, UniqueFd* out) {
 }
 
 Error SignalEventfd(int fd) noexcept {
+  if (EventSignaller::OfThisThread().Signal(fd)) return {};
   if (!Ready(fd, POLLOUT)) return fcntl(fd, F_GETFD) < 0 ? Error::Last("write") : Error{};
   const uint64_t one = 1;
   while (write(fd, &one, sizeof one) < 0) {
@@ -51,6 +57,14 @@ Error DrainEventfd(int fd, uint64_t* count) noexcept {
   }
   *count = value;
   return {};
+}
+
+bool TakeSignals(int fd) noexcept {
+  uint64_t value = 0;
+  const iovec place{&value, sizeof value};
+  int taken = 0;
+  while (taken < kTakesMax && preadv2(fd, &place, 1, -1, RWF_NOWAIT) == sizeof value) taken++;
+  return taken > 0;
 }
 
 Error PollReadable(int fd, int timeout_ms, bool* readable) {

@@ -20,6 +20,13 @@ EventSignaller::~EventSignaller() {
   if (ready_fd_ >= 0) close(ready_fd_);
 }
 
+EventSignaller& EventSignaller::OfThisThread() {
+  static thread_local EventSignaller signaller;
+  static thread_local const bool opened = signaller.Open();
+  (void)opened;
+  return signaller;
+}
+
 bool EventSignaller::Open() {
   if (context_ != 0) return true;
   if (ready_fd_ < 0) ready_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -17,6 +17,9 @@ class EventSignaller {
   EventSignaller(const EventSignaller&) = delete;
   EventSignaller& operator=(const EventSignaller&) = delete;
 
+  /** The calling thread's own, opened. */
+  static EventSignaller& OfThisThread();
+
   /** False where the kernel offers no asynchronous operations, or no more of them; then Signal() does nothing. */
   bool Open();
   /** Adds one to an eventfd; one that is full stays so, and is readable all the same. One thread at a time. @return false

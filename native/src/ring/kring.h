@@ -15,6 +15,7 @@ namespace ptnet {
 
 class Interrupt;
 class Port;
+struct ObserverList;
 
 enum class Dir : uint8_t { kTx, kRx };
 
@@ -42,11 +43,15 @@ struct Kring {
   bool waited_in_vain = false;  // VALE: patience ended before there was room to speak of; until there is, nobody waits
   bool blocked = false;  // a bad index or slot was met and reported: quiet until a kick or an attach
   SpinLock lock;
+  std::atomic<const ObserverList*> observers{nullptr};
+  uint32_t observed = 0;  // what is before it has been shown to the observers, while there are any
 
   uint32_t Next(uint32_t i) const { return ++i == num_slots ? 0 : i; }
   uint32_t Prev(uint32_t i) const { return (i == 0 ? num_slots : i) - 1; }
   /// Slots from `from` up to `to`, going forward.
   uint32_t Distance(uint32_t from, uint32_t to) const { return to >= from ? to - from : to + num_slots - from; }
+  /// Of an rx ring: slots that can still be filled from `tail` on; one always stays empty.
+  uint32_t FreeSlots(uint32_t tail) const { return Distance(tail, Prev(hwcur)); }
   uint32_t Advance(uint32_t i, uint32_t n) const { return (i += n) >= num_slots ? i - num_slots : i; }
   bool attached() const { return atok != nullptr; }
   uint8_t* Buf(uint32_t buf_idx) const { return buf_base + uint64_t{buf_idx} * buf_size; }
@@ -64,7 +69,7 @@ struct Kring {
     if (TryHead(head)) return true;
     if (blocked) return false;
     Block(&counters->bad_index);
-    // Full barrier: the wish for a kick before one more look; pairs with the guest that mends its indices.
+    // Full barrier: kern_need_kick before one more look; pairs with the guest that mends its indices.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (!TryHead(head)) return false;
     blocked = false;  // kicks stay on until the flow is next disarmed: it may be about to park
@@ -101,16 +106,25 @@ struct Kring {
   void Unblock() {
     if (!blocked) return;
     blocked = false;
-    WantNoKicks();
+    DisableKicks();
   }
 
-  /// While the ring is polled; a blocked one still wants its kick.
-  void WantNoKicks() {
+  /// While the ring is polled; a blocked one keeps its kicks enabled.
+  void DisableKicks() {
     if (attached() && !blocked) StoreRelaxed(ktoa->kern_need_kick, 0);
   }
 
-  /// Shows hwcur and hwtail to the guest.
+  /// Where the slots end that observers may see: taken from the guest, or filled for it.
+  uint32_t ObservedUpTo() const { return dir == Dir::kTx ? hwcur : hwtail; }
+  void ShowTo(const ObserverList& list) noexcept;
+  void ShowToObservers() noexcept {
+    // Acquire: the list before what it holds; pairs with its publication by AddObserver().
+    if (const ObserverList* list = observers.load(std::memory_order_acquire)) [[unlikely]] ShowTo(*list);
+  }
+
+  /// Shows hwcur and hwtail to the guest, what is new to the observers first.
   void Publish() {
+    ShowToObservers();
     StoreRelaxed(ktoa->hwcur, hwcur);
     // Release: slots, payload and hwcur before hwtail; pairs with the acquire load of hwtail in the guest's sync.
     StoreRelease(ktoa->hwtail, hwtail);

@@ -35,6 +35,8 @@ test('a port is found through its netmap_if', () => {
     hostRxRings: 1,
   });
   expect(nifp.bufsHead).toBeGreaterThan(1);
+  // NIC tx, host tx, NIC rx, host rx: host rings have a place and are not there.
+  expect([0, 1, 2, 3, 4].map((i) => nifp.ringOfs(i) !== 0)).toEqual([true, true, false, true, false]);
   const tx1 = nifp.ring(1);
   expect(tx1).toMatchObject({ numSlots: 64, bufSize: 2048, ringid: 1, dir: 1, head: 0, cur: 0, tail: 63 });
   const rx0 = nifp.ring(3);

@@ -43,7 +43,7 @@ test('workers are given lists of CPUs that there are', () => {
   expect(() => new Engine([[0], [4095]])).toThrow('worker 1: pthread_setaffinity_np: Invalid argument');
   const { workers } = new Engine([[0], []]);
   expect(workers).toHaveLength(2);
-  expect(Object.keys(workers[0]!)).toEqual(['rounds', 'parks', 'wakeups', 'sleeps', 'lent']);
+  expect(Object.keys(workers[0]!)).toEqual(['rounds', 'parks', 'wakeups', 'idleWakeups', 'sleeps', 'lent']);
 });
 
 test('a region says how large it is and what is free', () => {
@@ -59,7 +59,7 @@ test('a region says how large it is and what is free', () => {
 test('a port that does not fit says the numbers it needs', () => {
   const region = new Region({ ...SHAPE, bufNum: 100 });
   const shape = { name: 'null:big' };
-  expect(portNeeds(shape)).toEqual({ ifs: 1, rings: 4, bufs: 2048 });
+  expect(portNeeds(shape)).toEqual({ ifs: 1, rings: 2, bufs: 2048 });
   expect(() => new NullPort(new Engine(), region, new StatsArea(8), shape)).toThrow(
     'null:big: region 2 is too small: needs 2048 buffers (98 free)',
   );

@@ -5,10 +5,10 @@ import {
   formatPortName,
   type PortName,
   parsePortName,
-  peerOf,
   portNameProblem,
 } from '../../../../backend/config/port-name.ts';
 import { ConfigurationError } from '../../../../backend/errors.ts';
+import { peerOf } from '../../../../backend/ports/kinds/pipe.ts';
 
 const identifier = fc.stringMatching(/^[0-9A-Za-z_]{1,12}$/);
 const dotted = fc.stringMatching(/^[0-9A-Za-z_.]{1,12}$/);
@@ -24,7 +24,7 @@ const portName: fc.Arbitrary<PortName> = fc.oneof(
     id: identifier,
     end: fc.constantFrom('master' as const, 'slave' as const),
   }),
-  fc.record({ kind: fc.constant('null' as const), name: dotted }),
+  fc.record({ kind: fc.constantFrom('null' as const, 'echo' as const), name: dotted }),
 );
 
 test.each([
@@ -64,7 +64,7 @@ test('the peer of a peer is the pipe end itself', () => {
 });
 
 describe('what would be right', () => {
-  const forms = 'valeS:P, X{id, X}id or null:NAME would be right';
+  const forms = 'valeS:P, X{id, X}id, null:NAME or echo:NAME would be right';
   test.each([
     ['', `'' is not a port name: ${forms} (letters, digits, _ and .)`],
     ['eth0', `'eth0' is not a port name: ${forms} (letters, digits, _ and .)`],
@@ -88,6 +88,7 @@ describe('what would be right', () => {
     ['vale0', "'vale0' is a switch without a port: 'vale0:1' would be right"],
     ['vale0:', "'vale0:' is a switch without a port: 'vale0:1' would be right"],
     ['null', "'null' is a null port without a name: 'null:a' would be right"],
+    ['echo:', "'echo:' is an echo port without a name: 'echo:a' would be right"],
     ['vale0:1{2', "'vale0:1{2' is a pipe of another port, which is not supported yet: 'p{2' would be right"],
     ['null:'.padEnd(64, 'x'), "'null:xxxxxxxxxxxxxxx...' has 64 characters: at most 63 would be right"],
   ])('%s', (text, message) => {

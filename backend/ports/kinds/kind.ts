@@ -1,0 +1,53 @@
+// What the host has to know about a kind of port: one object of this form, in a file of its own, is all of it.
+import type { Engine } from '../../../native/engine.ts';
+import type { Region } from '../../../native/memory.ts';
+import type { Port, PortShape, ValeSwitch } from '../../../native/ports.ts';
+import type { StatsArea } from '../../../native/stats.ts';
+import type { HostConfig, PortConfig } from '../../config/host-config.ts';
+import type { Placed } from '../../config/placed.ts';
+
+/** A device whose port is of this kind. */
+export type PlacedPort<Name> = Omit<Placed, 'portName'> & { readonly portName: Name };
+
+/** What is wrong, and with which key of the file. */
+export interface Complaint {
+  /** A path as it is printed, or its keys. */
+  readonly path: string | readonly (string | number)[];
+  readonly text: string;
+}
+
+/** What a port is made with. */
+export interface PortMaker {
+  readonly config: HostConfig;
+  /** The settings of this port. */
+  readonly port: PortConfig;
+  readonly shape: PortShape;
+  /** One of those that `dependsOn` names. */
+  earlier(name: string): Port;
+  /** The switch, made when it is first asked for. */
+  valeSwitch(name: string): ValeSwitch;
+  readonly engine: Engine;
+  readonly region: Region;
+  readonly stats: StatsArea;
+}
+
+export interface PortKind<Name extends { readonly kind: string }> {
+  /** How its names look, for messages: `valeS:P`. */
+  readonly forms: readonly string[];
+  parse(text: string): Name | undefined;
+  format(name: Name): string;
+  /** What is wrong with a text that is nearly a name of this kind. */
+  hint(text: string, isName: (text: string) => boolean): string | undefined;
+
+  /** Whether the slots of its rx rings have buffers of their own. */
+  readonly ownsRxBuffers: boolean;
+  /** Whether the host is its other side, and so may be told what to send and what to check. */
+  readonly hasSourceAndSink: boolean;
+  /** The switch that it stands on. */
+  switchOf(name: Name): string | undefined;
+  /** Ports that have to be there before it. */
+  dependsOn(name: Name): readonly string[];
+  /** What one device cannot know about another: `mine` are those of this kind, `switches` those that the file names. */
+  check(mine: readonly PlacedPort<Name>[], switches: readonly string[]): Complaint | undefined;
+  create(name: Name, make: PortMaker): Port;
+}

@@ -1,0 +1,50 @@
+// Null ports, `null:NAME`: the host itself is the other side, a source of packets and a sink.
+import { NullPort, type Source, UNLIMITED } from '../../../native/ports.ts';
+import type { SourceConfig } from '../../config/host-config.ts';
+import { macBytes } from '../../config/mac.ts';
+import type { PortKind } from './kind.ts';
+
+export interface NullName {
+  readonly kind: 'null';
+  readonly name: string;
+}
+
+const NAME = /^null:([0-9A-Za-z_.]+)$/;
+
+export const nullKind: PortKind<NullName> = {
+  forms: ['null:NAME'],
+  parse(text) {
+    const parts = NAME.exec(text);
+    return parts ? { kind: 'null', name: parts[1]! } : undefined;
+  },
+  format: (name) => `null:${name.name}`,
+  hint(text) {
+    return /^null:?$/.test(text)
+      ? `'${text}' is a null port without a name: 'null:a' would be right`
+      : undefined;
+  },
+
+  ownsRxBuffers: true,
+  hasSourceAndSink: true,
+  switchOf: () => undefined,
+  dependsOn: () => [],
+  check: () => undefined,
+  create(_name, { engine, region, stats, shape, port: { source, sink } }) {
+    const port = new NullPort(engine, region, stats, shape);
+    if (source) port.setSource(toSource(source));
+    if (sink.verify) port.setVerify(sink.payload ?? 'full');
+    return port;
+  },
+};
+
+export function toSource(source: SourceConfig): Source {
+  return {
+    packets: source.packets === 'unlimited' ? UNLIMITED : BigInt(source.packets),
+    size: source.size,
+    payload: source.payload,
+    rate: source.rate,
+    stream: source.stream,
+    dst: macBytes(source.dst),
+    src: macBytes(source.src),
+  };
+}

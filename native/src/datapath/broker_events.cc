@@ -1,0 +1,114 @@
+// broker: an attachment's eventfds, those of its interrupts and those of its doorbells, and the look at rings whose guest has
+// overlooked an interrupt.
+#include <errno.h>
+#include <string.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "datapath/broker.h"
+#include "os/inspect.h"
+#include "os/peer_fd.h"
+
+namespace ptnet {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000'000;
+constexpr uint64_t kFirstWait = kSecond * 9 / 10;  // looked at about once a second
+constexpr uint64_t kLongestWait = 60 * kSecond;
+
+Status CheckEventfds(const std::string& port, const char* what, const std::vector<int>& fds) {
+  os::FdInfo info;
+  for (int fd : fds)
+    if (fd >= 0 && (os::InspectFd(fd, &info) || info.kind != os::FdKind::kEventfd))
+      return Status::Fail(EBADF, port + ": " + what + ": not an eventfd");
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status Attachment::SetInterrupts(uint32_t first, const std::vector<int>& fds) {
+  if (first > rings() || fds.size() > rings() - first)
+    return Status::Fail(EINVAL, port_->name() + ": interrupts beyond its " + std::to_string(rings()) + " rings");
+  if (Status s = CheckEventfds(port_->name(), "interrupt", fds); !s.ok()) return s;
+  if (detached_ || fds.empty()) return Status::Ok();
+  PeerEventfds eventfds;
+  for (int fd : fds) {
+    eventfds.push_back(fd >= 0 ? PeerEventfd::Duplicate(fd) : nullptr);
+    if (fd >= 0 && !eventfds.back()) return Status::Fail(errno, port_->name() + ": interrupt: " + strerror(errno));
+  }
+  PeerEventfds old, replaced;
+  for (size_t i = 0; i < fds.size(); i++) {
+    old.push_back(interrupts_[first + i]->Set(std::move(eventfds[i])));
+    if (old.back()) replaced.push_back(old.back());
+  }
+  engine_->Synchronize();
+  // What the peer has not looked at comes through the new one, when there is one.
+  peer_->Drain(replaced, *port_->kring(first).counters);
+  for (size_t i = 0; i < fds.size(); i++) {
+    Interrupt& interrupt = *interrupts_[first + i];
+    if (old[i] && (!old[i]->taken || old[i]->had_signals)) interrupt.Miss();
+    interrupt.RaiseMissed(*port_->kring(first + static_cast<uint32_t>(i)).counters);
+  }
+  return Status::Ok();
+}
+
+/// Once no worker can raise any: what is still on its way, or not seen yet, would reach a guest that has freed its rings.
+void Attachment::EndInterrupts() {
+  PeerEventfds left;
+  for (auto& interrupt : interrupts_)
+    if (auto eventfd = interrupt->End()) left.push_back(std::move(eventfd));
+  peer_->Drain(left, *port_->kring(0).counters);
+}
+
+void Attachment::Tick(uint64_t now_ns) noexcept {
+  for (uint32_t i = 0; i < rings(); i++) {
+    interrupts_[i]->RaiseMissed(*port_->kring(i).counters);
+    LookAt(i, now_ns);
+  }
+}
+
+/// An interrupt may have come when the guest was not ready for it, and been ignored. If there still is something that it has not
+/// seen, and it asks to be told, and nothing has moved, it is told again: after a second, then ever more rarely.
+void Attachment::LookAt(uint32_t ring, uint64_t now_ns) noexcept {
+  Kring& k = port_->kring(ring);
+  RingWatch& watch = watches_[ring];
+  const uint32_t head = LoadRelaxed(k.atok->head), cur = LoadRelaxed(k.atok->cur), hwtail = LoadRelaxed(k.ktoa->hwtail);
+  // Slots up to cur it has seen, also those that it has not given back; of a tx ring it has room from there.
+  const bool unseen = cur != hwtail && LoadRelaxed(k.atok->appl_need_kick) != 0;
+  const bool same = watch.still && head == watch.head && cur == watch.cur && hwtail == watch.hwtail;
+  if (!unseen || !same || !interrupts_[ring]->has_eventfd()) {
+    watch = {head, cur, hwtail, unseen, now_ns, kFirstWait};
+    return;
+  }
+  if (now_ns - watch.since_ns < watch.wait_ns) return;
+  watch.since_ns = now_ns;
+  watch.wait_ns = std::min(2 * watch.wait_ns, kLongestWait);
+  Interrupt::Count(k.counters->reraised);
+  interrupts_[ring]->Raise(*k.counters);
+}
+
+void Attachment::CloseDoorbells() {
+  for (uint32_t i = 0; i < rings(); i++) {
+    int fd = std::exchange(doorbell_fds_[i], -1);
+    if (fd < 0) continue;
+    engine_->UnwatchDoorbell(port_->flow(i), fd);
+    os::CloseElsewhere(fd);
+  }
+}
+
+Status Attachment::SetDoorbells(const std::vector<int>& fds) {
+  if (fds.size() != rings()) return Status::Fail(EINVAL, port_->name() + ": one doorbell for each ring");
+  if (Status s = CheckEventfds(port_->name(), "doorbell", fds); !s.ok()) return s;
+  CloseDoorbells();
+  for (uint32_t i = 0; i < rings() && !detached_; i++) {
+    Flow* flow = port_->flow(i);
+    if (fds[i] < 0 || flow == nullptr) continue;
+    doorbell_fds_[i] = os::DupPeerFd(fds[i]);
+    if (doorbell_fds_[i] < 0) return Status::Fail(errno, port_->name() + ": doorbell: " + strerror(errno));
+    engine_->WatchDoorbell(flow, doorbell_fds_[i], &port_->kring(i).counters->kicks);
+  }
+  return Status::Ok();
+}
+
+}  // namespace ptnet
