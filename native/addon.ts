@@ -113,6 +113,8 @@ interface Addon {
   regionCreate(shape: RegionShape): Handle<'region'>;
   regionInfo(region: Handle<'region'>): RegionInfo;
   regionBuffer(region: Handle<'region'>): ArrayBuffer;
+  regionRead(region: Handle<'region'>, offset: number, into: Uint8Array): void;
+  regionWrite(region: Handle<'region'>, offset: number, from: Uint8Array): void;
   statsCreate(blocks: number): Handle<'stats'>;
   statsBuffer(stats: Handle<'stats'>): ArrayBuffer;
   layouts(): Record<string, Record<string, number>>;

@@ -1,8 +1,10 @@
 // Counts this process's descriptors and mappings, for tests that must find nothing left behind.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { awaitPeerCloses } from '../../native/os.ts';
 
 /** The open descriptors of this process and what they point at. */
 export function openFds(): string[] {
+  awaitPeerCloses();
   const found: string[] = [];
   for (const fd of readdirSync('/proc/self/fd')) {
     try {

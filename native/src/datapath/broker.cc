@@ -2,19 +2,10 @@
 #include "datapath/broker.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <utility>
 
 namespace ptnet {
-namespace {
-
-
-}  // namespace
 
 Status Attachment::CheckOptions(const AttachOptions& options) const {
   if (options.worker < engine_->workers() || options.policy == Policy::kInline) return Status::Ok();
@@ -136,11 +127,7 @@ bool Attachment::Sync(uint32_t ring) {
   flow->Unblock();
   Budget left = kSyncBudget;
   do {
-    Used used{.moved = true};
-    for (; used.moved && !left.spent(); left.Take(used)) {
-      used = flow->Poll(Piece(left));
-      moved |= used.moved;
-    }
+    for (Used used; !left.spent() && (used = flow->Poll(left)).moved; left.Take(used)) moved = true;
   } while (!left.spent() && flow->Arm());
   return moved;
 }

@@ -41,8 +41,7 @@ inline constexpr Budget kRoundBudget{.slots = 1024, .bytes = 1 << 20, .destinati
 /// Of all that is served where a kick arrives, by a thread that others need, while a virtual CPU waits for it.
 inline constexpr Budget kKickBudget{.slots = 64, .bytes = 64 << 10, .destinations = 4, .may_wait = false, .may_defer = true};
 
-/// Of one ring, by the control plane: policy inline, and what was published before an attachment ends. Served in pieces
-/// of a round each.
+/// Of one ring, by the control plane: policy inline, and, in pieces, what was published before an attachment ends.
 inline constexpr Budget kSyncBudget{.slots = 16384, .bytes = 32 << 20, .destinations = 8192, .may_wait = true, .may_defer = false};
 
 /// The next piece of a larger budget.

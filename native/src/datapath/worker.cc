@@ -180,7 +180,8 @@ void Worker::TakeKicked() {
   Flow* flow = kicked_.exchange(nullptr, std::memory_order_acquire);
   while (flow != nullptr) {
     Flow* next = flow->next_kicked_;
-    flow->kicked_.store(false, std::memory_order_release);
+    // Acquire: what a kick announced that found the flow marked already; pairs with the exchange in Mark().
+    flow->kicked_.exchange(false, std::memory_order_acq_rel);
     Worker* home = flow->worker_.load(std::memory_order_acquire);
     if (home == this) {
       OnKick(flow);

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "datapath/flow.h"
-#include "datapath/notify.h"
 #include "datapath/yielder.h"
 #include "memory/status.h"
 

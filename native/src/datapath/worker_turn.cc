@@ -3,8 +3,8 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "datapath/notify.h"
 #include "datapath/worker.h"
+#include "ring/spinlock.h"
 
 namespace ptnet {
 namespace {

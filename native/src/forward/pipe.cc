@@ -159,6 +159,8 @@ Used PumpFlow::Poll(const Budget& budget) noexcept {
   const uint32_t released = TakeReleased(budget.slots);
   const uint32_t passed = PassPublished(budget.slots);
   if (released == 0 && passed == 0) return {};
+  // Before the receiver sees them: from then on the buffers are its own.
+  tx_.ShowToObservers();
   if (rx_.attached()) {
     rx_.Publish();
     if (passed > 0) Notify(rx_);
