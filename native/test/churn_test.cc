@@ -5,6 +5,8 @@
 
 #include <mutex>
 
+#include "os/event_signaller.h"
+#include "os/peer_fd.h"
 #include "traffic.h"
 
 using namespace ptnet;
@@ -280,6 +282,7 @@ int OpenDescriptors() {
 
 int main() {
   Random random("churn");
+  os::EventSignaller::OfThisThread();  // keeps one
   int descriptors = OpenDescriptors();
   ALeavingSenderLosesNothing(random);
   WhatASourceBroughtStays(random);
@@ -291,5 +294,6 @@ int main() {
   DoorbellsAreHeardByABusyWorker(random);
   InterruptsAreReplacedUnderTraffic(random);
   AReplacedInterruptStaysSilent();
+  os::AwaitPeerCloses();
   CHECK_EQ(OpenDescriptors(), descriptors);
 }
