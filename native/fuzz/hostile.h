@@ -59,9 +59,9 @@ class Hostile {
     Flow* flow = rings_[ring].flow;
     if (flow == nullptr) return;
     flow->Unblock();
-    for (int i = 0; i < 4 && flow->Poll(); i++) {
+    for (int i = 0; i < 4 && flow->Poll(kRoundBudget).moved; i++) {
     }
-    if (flow->Arm()) flow->Poll();
+    if (flow->Arm()) flow->Poll(kRoundBudget);
     const Kring& k = *rings_[ring].k;
     if (k.hwcur >= k.num_slots || k.hwtail >= k.num_slots) abort();
     served++;
