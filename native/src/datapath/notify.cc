@@ -51,7 +51,6 @@ std::shared_ptr<PeerEventfd> Interrupt::End() {
   const std::lock_guard lock(mutex_);
   ended_ = true;
   fd_.store(-1, std::memory_order_release);
-  missed_.store(false, std::memory_order_relaxed);
   return std::exchange(eventfd_, nullptr);
 }
 

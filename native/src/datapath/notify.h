@@ -32,7 +32,7 @@ class Interrupt : public std::enable_shared_from_this<Interrupt> {
   void RaiseMissed(RingCounters& counters) noexcept;
   /// One was raised, but not seen: it counts as missed.
   void Miss() noexcept { missed_.store(true, std::memory_order_relaxed); }
-  /// Nothing is raised from now on, and what was missed is forgotten. Returns the eventfd.
+  /// Nothing is raised from now on, also nothing that was missed: no eventfd is set any more. Returns the one that was.
   std::shared_ptr<PeerEventfd> End();
   bool has_eventfd() const { return fd_.load(std::memory_order_relaxed) >= 0; }
 
