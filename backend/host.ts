@@ -1,6 +1,4 @@
 // The host: regions, ports and switches from a configuration, exported to VMs as PCI devices over vfio-user.
-import { rmdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Kick } from '../native/kick.ts';
 import type { Region } from '../native/memory.ts';
 import { StatsArea } from '../native/stats.ts';
@@ -8,6 +6,7 @@ import {
   createMemdev,
   describeReject,
   type PciDevice,
+  type PciIds,
   type RejectCause,
   type RejectDetail,
 } from '../pci/index.ts';
@@ -20,12 +19,15 @@ import { type HostStats, portStats } from './host-stats.ts';
 import { HostedPtnet } from './hosted-ptnet.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { PortTable } from './ports/table.ts';
-import { claimSocket, socketPath } from './sockets.ts';
-import { VfioUserServer } from './vfio-user/server.ts';
+import { RunDir } from './sockets.ts';
+import { type ExportedDevice, type VfioUserHooks, VfioUserServer } from './vfio-user/server.ts';
 import { FaultWatch } from './watch.ts';
 
 /** Rings that can be counted; 254 ports a switch with a few rings each is far below it. */
 const COUNTER_BLOCKS = 16_384;
+
+/** DELETE before CREATE is what netmap's Linux driver does at every unload; why a CREATE is refused has been said before. */
+const UNSAID: ReadonlySet<RejectCause> = new Set(['delete-not-serving', 'create-refused']);
 
 export interface HostDevice {
   readonly kind: 'memdev' | 'ptnet';
@@ -50,6 +52,9 @@ export class Host {
   readonly #ports: PortTable;
   readonly #ptnets: HostedPtnet[] = [];
   readonly #users = new Map<string, { vm: string; device: string }>();
+  readonly #runDir: RunDir;
+  /** With the name of the VM. */
+  readonly #exported: [string, ExportedDevice][] = [];
   readonly #watch: FaultWatch;
 
   /** Starts everything; the sockets are there when it resolves. @throws ConfigurationError */
@@ -65,40 +70,41 @@ export class Host {
     this.#kick = VfioUserServer.createKick();
     this.#server = new VfioUserServer(this.#kick, log);
     this.#broker = new Broker(this.#pool, this.#kick);
+    this.#runDir = new RunDir(config.runDir, config.sockets);
     try {
-      this.vms = Object.entries(config.vms).map(([name, vm]) => this.#exportVm(config, name, vm));
+      this.vms = [...config.vms].map(([name, vm]) => this.#exportVm(config, name, vm));
     } catch (error) {
+      // Nothing is left of a start that failed: no socket, no folder.
+      for (const [, exported] of this.#exported) exported.close();
       this.#kick.close();
+      this.#runDir.clear();
       throw error;
     }
     const watched = this.#ptnets.map((hosted) => {
       const { name: device, port } = hosted.options;
       return { device, port, check: () => hosted.checkCsb() };
     });
-    this.#watch = new FaultWatch(this.#pool.engine, watched, log);
+    this.#watch = new FaultWatch(this.#pool.engine, watched, log, () => this.#connected());
   }
 
   #exportVm(config: HostConfig, name: string, vm: VmConfig): HostVm {
     const region = this.#ports.region(name, vm.region);
     const devices: HostDevice[] = [];
-    const memPath = socketPath(config.runDir, name, 'mem');
-    this.#exportMemdev(memPath, `${name}/mem`, region);
+    const memPath = this.#exportMemdev(name, region, vm.pciIds);
     devices.push({ kind: 'memdev', name: 'mem', socketPath: memPath });
     for (const device of vm.devices) {
-      const path = socketPath(config.runDir, name, device.name);
-      const { policy } = device;
-      this.#exportPtnet(path, `${name}/${device.name}`, region, device, {
-        policy,
-        spinUs: config.engine.spinUs,
-      });
+      const policy = { policy: device.policy, spinUs: config.engine.spinUs };
+      const path = this.#exportPtnet(name, region, device, vm.pciIds, policy);
       this.#users.set(device.port, { vm: name, device: device.name });
       devices.push({ kind: 'ptnet', name: device.name, socketPath: path, port: device.port });
     }
+    this.#runDir.open(name);
     return { name, memory: vm.memory, devices };
   }
 
-  #exportMemdev(path: string, name: string, region: Region): void {
+  #exportMemdev(vm: string, region: Region, ids: PciIds): string {
     const { info } = region;
+    const name = `${vm}/mem`;
     const device = createMemdev(
       name,
       {
@@ -107,10 +113,10 @@ export class Host {
         barSize: BigInt(info.barSize),
         pools: info.pools,
       },
-      { memory: new Uint8Array(region.buffer), onReject: this.#rejects(name) },
+      { memory: region, ids, onReject: this.#rejects(name) },
     );
     const memory = { fd: info.fd, offset: 0n, size: BigInt(info.barSize) };
-    this.#export(path, device, {
+    return this.#export(vm, 'mem', device, {
       regionFd: (index) => (index === 1 ? memory : undefined),
       onDmaUnmap: () => {},
       onInterruptsChanged: () => {},
@@ -120,12 +126,13 @@ export class Host {
   }
 
   #exportPtnet(
-    path: string,
-    name: string,
+    vm: string,
     region: Region,
     device: VmConfig['devices'][number],
+    ids: PciIds,
     policy: Policy,
-  ): void {
+  ): string {
+    const name = `${vm}/${device.name}`;
     const hosted = new HostedPtnet(
       {
         name,
@@ -134,24 +141,33 @@ export class Host {
         mac: macBytes(device.mac),
         policy,
         bar0: device.bar0,
+        ids,
       },
       this.#broker,
       this.#log,
       this.#rejects(name),
     );
     this.#ptnets.push(hosted);
-    this.#export(path, hosted.device, hosted);
+    return this.#export(vm, device.name, hosted.device, hosted);
   }
 
-  #export(path: string, device: PciDevice, hooks: Parameters<VfioUserServer['export']>[2]): void {
-    claimSocket(path);
-    this.#server.export(path, device, hooks);
+  #export(vm: string, name: string, device: PciDevice, hooks: VfioUserHooks): string {
+    const path = this.#runDir.claim(vm, name);
+    this.#exported.push([vm, this.#server.export(path, device, hooks, { mode: this.#runDir.socketMode })]);
+    return path;
+  }
+
+  /** The VMs that are attached now. */
+  #connected(): string[] {
+    const vms = this.#exported.filter(([, { session }]) => session !== undefined).map(([vm]) => vm);
+    return [...new Set(vms)];
   }
 
   /** Logs what a guest was refused: the first of each cause, then every power of two. */
   #rejects(name: string): (cause: RejectCause, detail: RejectDetail) => void {
     const counts = new Map<RejectCause, number>();
     return (cause, detail) => {
+      if (UNSAID.has(cause)) return;
       const count = (counts.get(cause) ?? 0) + 1;
       counts.set(cause, count);
       if ((count & (count - 1)) !== 0) return;
@@ -193,17 +209,6 @@ export class Host {
     for (const hosted of this.#ptnets) hosted.device.stop();
     this.#watch.close();
     this.#kick.close();
-    for (const vm of this.vms) {
-      for (const device of vm.devices) rmSync(device.socketPath, { force: true });
-      removeIfEmpty(dirname(vm.devices[0]!.socketPath));
-    }
-  }
-}
-
-function removeIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder);
-  } catch {
-    // Something of somebody else's is in it.
+    this.#runDir.clear();
   }
 }

@@ -1,10 +1,11 @@
 // A ptnet device in service: what the device model and the vfio-user session ask, answered with a port and the broker.
-import { closeFd, eventfd } from '../native/os.ts';
+import { closePeerFd, eventfd } from '../native/os.ts';
 import type { Port } from '../native/ports.ts';
 import {
   type CsbAddresses,
   createPtnet,
   type OnReject,
+  type PciIds,
   PTNET,
   type PtnetBackend,
   type PtnetDevice,
@@ -12,6 +13,8 @@ import {
 import type { Broker, Policy } from './datapath/broker.ts';
 import { wireInterrupts } from './datapath/notify.ts';
 import type { Logger } from './log.ts';
+import { explainUnreachable } from './unreachable.ts';
+import { Complaints } from './vfio-user/complaints.ts';
 import type { DmaTable } from './vfio-user/dma.ts';
 import type { VfioUserHooks } from './vfio-user/server.ts';
 import type { Session } from './vfio-user/session.ts';
@@ -29,6 +32,7 @@ export interface HostedPtnetOptions {
   readonly mac: Uint8Array;
   readonly policy: Policy;
   readonly bar0: 'io' | 'mem';
+  readonly ids: PciIds;
 }
 
 export class HostedPtnet implements PtnetBackend, VfioUserHooks {
@@ -36,7 +40,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   readonly info: PtnetBackend['info'];
   readonly options: HostedPtnetOptions;
   readonly #broker: Broker;
-  readonly #log: Logger;
+  readonly #complaints: Complaints;
   #session: Session | undefined;
   #csb: CsbAddresses | undefined;
   #doorbells: number[] = [];
@@ -44,8 +48,8 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   constructor(options: HostedPtnetOptions, broker: Broker, log: Logger, onReject: OnReject) {
     this.options = options;
     this.#broker = broker;
-    this.#log = log;
-    const { port, mac, memid, name, bar0 } = options;
+    this.#complaints = new Complaints(log, options.name);
+    const { port, mac, memid, name, bar0, ids } = options;
     this.info = {
       mac,
       nifpOfs: port.info.nifpOfs,
@@ -56,7 +60,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
       hostMemId: memid,
       features: 0,
     };
-    this.device = createPtnet(name, this, { bar0, onReject });
+    this.device = createPtnet(name, this, { bar0, ids, onReject });
   }
 
   // What the device model asks.
@@ -89,10 +93,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
         policy: this.options.policy,
       });
     } catch (error) {
-      this.#log.warn(
-        { device: this.options.name, err: error },
-        `${this.options.name}: CREATE: ${(error as Error).message}`,
-      );
+      this.#complain('CREATE', `CREATE: ${(error as Error).message}`, { err: error });
       return -((error as { errno?: number }).errno ?? -EIO);
     }
     this.#csb = csb;
@@ -102,22 +103,20 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   /** Where a CSB array lies, or the errno of why it cannot lie there. */
   #resolve(session: Session, which: string, address: bigint, length: number) {
     const refuse = (errno: number, why: string) => {
-      const at = `0x${address.toString(16)}`;
-      this.#log.warn(
-        { device: this.options.name },
-        `${this.options.name}: CREATE: ${which} CSB at ${at}: ${why}`,
-      );
+      this.#complain(`CREATE ${which} ${errno}`, `CREATE: ${which} CSB at 0x${address.toString(16)}: ${why}`);
       return errno;
     };
     if (address % BigInt(CSB_ENTRY) !== 0n)
       return refuse(EINVAL, 'not aligned: a multiple of 64 would be right');
     const place = session.dma.resolve(address, length, 'rw');
-    if ('errno' in place)
-      return refuse(
-        place.errno,
-        `its ${length} bytes are not in one shared map of guest memory: add share=on to the memory backend`,
-      );
-    return place;
+    return 'errno' in place
+      ? refuse(place.errno, explainUnreachable(place.miss, length, session.dma.maps.length === 0))
+      : place;
+  }
+
+  /** A guest can bring all of these about as often as it likes: the log has the first, the 10th, the 100th. */
+  #complain(cause: string, text: string, details: object = {}): void {
+    this.#complaints.add(cause, text, { details });
   }
 
   delete(): number {
@@ -143,10 +142,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   /** Stops serving a guest that has truncated the memory of its CSB; it may come again with memory that is there. */
   checkCsb(): void {
     if (!this.#broker.table.get(this.options.name)?.attachment.csbLost) return;
-    this.#log.warn(
-      { device: this.options.name },
-      `${this.options.name}: the memory of its CSB is gone, its file is shorter now: stopped`,
-    );
+    this.#complain('CSB lost', 'the memory of its CSB is gone, its file is shorter now: stopped');
     this.device.stop();
   }
 
@@ -155,10 +151,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
     const length = BigInt(CSB_ENTRY * this.options.port.rings);
     const hit = (at: bigint) => at < address + size && address < at + length;
     if (!hit(this.#csb.guestToHost) && !hit(this.#csb.hostToGuest)) return;
-    this.#log.warn(
-      { device: this.options.name },
-      `${this.options.name}: the memory of its CSB was unmapped: stopped`,
-    );
+    this.#complain('CSB unmapped', 'the memory of its CSB was unmapped: stopped');
     this.device.stop();
   }
 
@@ -176,7 +169,8 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   onDetach(): void {
     this.device.stop();
     this.#session = undefined;
-    for (const fd of this.#doorbells.splice(0)) closeFd(fd);
+    // The client may have put them where closing them takes long.
+    for (const fd of this.#doorbells.splice(0)) closePeerFd(fd);
   }
 
   /** Doorbells as eventfds, for a client that can have the kernel signal them. */

@@ -1,43 +1,165 @@
-// Where the sockets of devices lie, and making sure that nobody else serves them.
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+// Where the sockets of devices lie, who may connect to them, and making sure that nobody else can put others in their place.
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Channel } from '../native/os.ts';
 import { ConfigurationError } from './errors.ts';
+
+/** Who may attach VMs, where that is not what the umask says. */
+export interface SocketAccess {
+  /** Of the sockets; their folders let the same people through. */
+  readonly mode?: number | undefined;
+  /** The number of the group that sockets and folders belong to. */
+  readonly group?: number | undefined;
+}
+
+const SET_GID = 0o2000;
+/** While a VM's sockets are being made nobody else gets at them. */
+const CLOSED = 0o700;
+/** What the umask leaves of these is the default: nobody but user and group, unless it is said. */
+const SOCKET_MODE = 0o660;
+const FOLDER_MODE = 0o750;
 
 export function socketPath(runDir: string, vm: string, device: string): string {
   return join(runDir, vm, `${device}.sock`);
 }
 
-/**
- * Makes the folder, and removes what an earlier host left at `path`.
- * @throws ConfigurationError when a host is listening there now, or something else than a socket is in the way.
- */
-export function claimSocket(path: string): void {
-  try {
-    makeFolder(dirname(path));
-  } catch (error) {
-    throw new ConfigurationError(`run-dir: ${(error as Error).message}`, { cause: error });
+export class RunDir {
+  readonly #path: string;
+  readonly #group: number | undefined;
+  /** Whether the user has said who may come in: then folders that are there already follow it too. */
+  readonly #said: boolean;
+  readonly #folderMode: number;
+  readonly socketMode: number;
+  /** Folders that we made, each after the one that it is in. */
+  readonly #made: string[] = [];
+  readonly #sockets: string[] = [];
+
+  constructor(path: string, { mode, group }: SocketAccess = {}) {
+    this.#path = path;
+    this.#group = group;
+    this.#said = mode !== undefined || group !== undefined;
+    const umask = readUmask();
+    this.socketMode = mode ?? (group === undefined ? SOCKET_MODE & ~umask : SOCKET_MODE);
+    const through = (who: number): number => ((this.socketMode & (0o2 * who)) === 0 ? 0 : 0o5 * who);
+    this.#folderMode = CLOSED | (this.#said ? through(0o10) | through(0o1) : FOLDER_MODE & ~umask);
   }
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat) return;
-  if (!stat.isSocket())
-    throw new ConfigurationError(`${path}: not a socket: remove it, or choose another run-dir`);
-  if (isServed(path))
-    throw new ConfigurationError(`${path}: served by another host: stop it, or choose another run-dir`);
-  rmSync(path);
+
+  /**
+   * A path for the socket of a VM's device: makes the folders, and removes what an earlier host left there.
+   * @throws ConfigurationError when others could put their sockets there, when a host is listening there now, or
+   * something else than a socket is in the way.
+   */
+  claim(vm: string, device: string): string {
+    this.#folder(this.#path, statSync);
+    const path = socketPath(this.#path, vm, device);
+    const folder = dirname(path);
+    this.#folder(folder, lstatSync);
+    if (this.#said) chmodSync(folder, CLOSED | (lstatSync(folder).mode & SET_GID));
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat) {
+      if (!stat.isSocket())
+        throw new ConfigurationError(`${path}: not a socket: remove it, or choose another run-dir`);
+      if (isServed(path))
+        throw new ConfigurationError(`${path}: served by another host: stop it, or choose another run-dir`);
+      rmSync(path);
+    }
+    this.#sockets.push(path);
+    return path;
+  }
+
+  /** Lets those in who may attach the VM: all of its sockets are there. @throws ConfigurationError */
+  open(vm: string): void {
+    const folder = join(this.#path, vm);
+    const mine = this.#sockets.filter((path) => dirname(path) === folder);
+    if (this.#group !== undefined) for (const path of mine) this.#give(path, this.#group, this.socketMode);
+    // After the sockets, so that nobody comes through to one that is not given yet.
+    const around = this.#made.filter((made) => `${folder}/`.startsWith(`${made}/`));
+    for (const made of new Set([...around, ...(this.#said ? [folder] : [])]))
+      this.#give(made, this.#group, this.#folderMode | (lstatSync(made).mode & SET_GID));
+  }
+
+  /** Removes the sockets, and the folders that were made for them and hold nothing else. */
+  clear(): void {
+    for (const path of this.#sockets.splice(0)) rmSync(path, { force: true });
+    for (const folder of this.#made.splice(0).reverse()) {
+      try {
+        rmdirSync(folder);
+      } catch {
+        // Something of somebody else's is in it.
+      }
+    }
+  }
+
+  #give(path: string, group: number | undefined, mode: number): void {
+    try {
+      if (group !== undefined) chownSync(path, -1, group);
+      chmodSync(path, mode);
+    } catch (error) {
+      const why = (error as Error).message;
+      throw new ConfigurationError(`socket-group: ${why}: a group that this user is in would be right`, {
+        cause: error,
+      });
+    }
+  }
+
+  #folder(path: string, stat: (path: string) => Stats): void {
+    try {
+      this.#make(path);
+    } catch (error) {
+      throw new ConfigurationError(`run-dir: ${(error as Error).message}`, { cause: error });
+    }
+    // A link is as good as its owner, and the folder behind it has to be good too.
+    checkOwner(path, lstatSync(path));
+    checkFolder(path, stat(path));
+  }
+
+  /** Not mkdirSync's own recursion: it never ends where a file system refuses folders with ENOENT, as /proc does. */
+  #make(folder: string): void {
+    try {
+      mkdirSync(folder, { mode: CLOSED });
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === 'EEXIST') return;
+      if (code !== 'ENOENT' || lstatSync(dirname(folder), { throwIfNoEntry: false })) throw error;
+      this.#make(dirname(folder));
+      mkdirSync(folder, { mode: CLOSED });
+    }
+    this.#made.push(folder);
+  }
 }
 
-/** Not mkdirSync's own recursion: it never ends where a file system refuses folders with ENOENT, as /proc does. */
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { mode: 0o700 });
-  } catch (error) {
-    const { code } = error as { code?: string };
-    if (code === 'EEXIST') return;
-    if (code !== 'ENOENT' || existsSync(dirname(folder))) throw error;
-    makeFolder(dirname(folder));
-    mkdirSync(folder, { mode: 0o700 });
-  }
+function checkOwner(path: string, { uid }: Stats): void {
+  const me = process.geteuid?.() ?? 0;
+  if (uid !== me && uid !== 0)
+    throw new ConfigurationError(
+      `run-dir: '${path}' belongs to another user (uid ${uid}), who could put other sockets there: a folder of this user (uid ${me}) would be right`,
+    );
+}
+
+function checkFolder(path: string, stat: Stats): void {
+  if (!stat.isDirectory())
+    throw new ConfigurationError(`run-dir: '${path}' is not a folder: another run-dir would be right`);
+  checkOwner(path, stat);
+  if ((stat.mode & 0o002) !== 0)
+    throw new ConfigurationError(
+      `run-dir: '${path}' can be written by everybody, who could put other sockets there: '${join(path, 'ptnetmap')}' or 'chmod o-w' would be right`,
+    );
+}
+
+/** Asking Node for it would set it for a moment. */
+function readUmask(): number {
+  const match = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
+  return match ? Number.parseInt(match[1]!, 8) : 0o077;
 }
 
 function isServed(path: string): boolean {

@@ -88,7 +88,7 @@ async function runPaths(
 
 /** The MAC address of the guest that the packets are for; a sink takes any. */
 function destination(config: HostConfig, path: Path): string {
-  return path.to ? config.vms[path.to.vm]!.devices[path.to.device]!.mac : '02:00:00:00:00:01';
+  return path.to ? config.vms.get(path.to.vm)!.devices[path.to.device]!.mac : '02:00:00:00:00:01';
 }
 
 try {

@@ -101,6 +101,8 @@ export interface WorkerStats {
   readonly parks: number;
   /** Flows that a kick brought back. */
   readonly wakeups: number;
+  /** Of these, flows that had nothing to do. */
+  readonly idleWakeups: number;
   /** Times the thread waited in epoll. */
   readonly sleeps: number;
   /** Times the reader of the sockets, while the thread slept, served a kick itself. */
@@ -113,6 +115,8 @@ interface Addon {
   regionCreate(shape: RegionShape): Handle<'region'>;
   regionInfo(region: Handle<'region'>): RegionInfo;
   regionBuffer(region: Handle<'region'>): ArrayBuffer;
+  regionRead(region: Handle<'region'>, offset: number, into: Uint8Array): void;
+  regionWrite(region: Handle<'region'>, offset: number, from: Uint8Array): void;
   statsCreate(blocks: number): Handle<'stats'>;
   statsBuffer(stats: Handle<'stats'>): ArrayBuffer;
   layouts(): Record<string, Record<string, number>>;

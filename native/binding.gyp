@@ -2,6 +2,8 @@
   "target_defaults": {
     "cflags": ["-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden"],
     "cflags_cc": ["-std=gnu++20", "-O3", "-fno-exceptions", "-fno-rtti", "-fno-plt"],
+    # Threads of ours (which close what peers sent) and our signal handler outlive the environments that loaded the addon.
+    "ldflags": ["-Wl,-z,nodelete"],
     "cflags_cc!": ["-std=gnu++17", "-std=gnu++14", "-std=gnu++1y", "-fno-omit-frame-pointer"],
     # The last one: in an environment that is being terminated an error cannot be thrown, which must not end the process.
     "defines": [

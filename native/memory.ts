@@ -39,7 +39,19 @@ export class Region {
     return addon.regionInfo(this.handle);
   }
 
-  /** The memory itself, `info.memsize` bytes; it stays mapped while this view is in use. */
+  /** Copies a part of the memory; it may be of any size. @throws RangeError when the part is not inside. */
+  read(offset: number, into: Uint8Array): void {
+    addon.regionRead(this.handle, offset, into);
+  }
+
+  write(offset: number, from: Uint8Array): void {
+    addon.regionWrite(this.handle, offset, from);
+  }
+
+  /**
+   * The memory itself, `info.memsize` bytes; it stays mapped while this view is in use.
+   * @throws RangeError when it has more than 4 GiB, which no ArrayBuffer of Node 20 holds.
+   */
   get buffer(): ArrayBuffer {
     this.#view ??= addon.regionBuffer(this.handle);
     return this.#view;

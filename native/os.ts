@@ -14,9 +14,10 @@ interface OsAddon {
   pollReadable(fd: number, timeoutMs: number): boolean;
   dup(fd: number): number;
   closeFd(fd: number): void;
+  closePeerFd(fd: number): void;
+  awaitPeerCloses(): void;
   socketPair(): [number, number];
   inspectFd(fd: number): FdInfo;
-  trySealShrink(fd: number): void;
   setNonblocking(fd: number): void;
   Mapping: new (fd: number, offset: number, length: number, writable: boolean) => Mapping;
   Watch: new (fd: number, callback: () => void) => Watch;
@@ -33,7 +34,9 @@ export interface MemfdOptions {
 
 /** What a descriptor is, for checking those that a peer sent. */
 export interface FdInfo {
-  readonly kind: 'file' | 'eventfd' | 'other';
+  /** 'memory' is a memfd or a file on tmpfs or hugetlbfs; 'file' any other that has a path: it is asked nothing. */
+  readonly kind: 'memory' | 'file' | 'eventfd' | 'other';
+  /** This and the next three are 0 unless it is memory. */
   readonly size: bigint;
   readonly device: bigint;
   readonly inode: bigint;
@@ -94,8 +97,19 @@ export function dup(fd: number): number {
   return addon.dup(fd);
 }
 
+/** One that came with a message to the kick thread is closed as closePeerFd does. */
 export function closeFd(fd: number): void {
   addon.closeFd(fd);
+}
+
+/** Closes what a peer has too, on a thread that nobody waits for: the last close can take as long as a peer likes. */
+export function closePeerFd(fd: number): void {
+  addon.closePeerFd(fd);
+}
+
+/** Waits, blocking the thread, until all those are closed: for tests that count descriptors. */
+export function awaitPeerCloses(): void {
+  addon.awaitPeerCloses();
 }
 
 /** A connected pair of Unix stream sockets. */
@@ -105,11 +119,6 @@ export function socketPair(): [number, number] {
 
 export function inspectFd(fd: number): FdInfo {
   return addon.inspectFd(fd);
-}
-
-/** Forbids shrinking a memfd if its creator left that open; does nothing to other files. */
-export function trySealShrink(fd: number): void {
-  addon.trySealShrink(fd);
 }
 
 export function setNonblocking(fd: number): void {

@@ -3,7 +3,14 @@ export { BAR_COUNT, type Bar } from './bars.ts';
 export { COMMAND, CONFIG, CONFIG_SPACE_SIZE, ConfigSpace } from './config-space.ts';
 export type { PciDevice, RegisterDevice } from './device.ts';
 export { describeRegisters, dumpConfig, dumpRegisters } from './dump.ts';
-export { createMemdev, type MemdevInfo, type MemdevOptions, type Pool } from './memdev/memdev.ts';
+export { DEFAULT_PCI_IDS, PCI_IDS, type PciIds } from './identity.ts';
+export {
+  createMemdev,
+  type MemdevInfo,
+  type MemdevOptions,
+  type MemoryAccess,
+  type Pool,
+} from './memdev/memdev.ts';
 export { MEMDEV, MEMDEV_REGISTERS } from './memdev/registers.ts';
 export { MSIX_CAPABILITY_ID, MSIX_CONTROL } from './msix.ts';
 export type { CsbAddresses, PtnetBackend, PtnetInfo } from './ptnet/backend.ts';

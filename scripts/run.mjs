@@ -118,7 +118,7 @@ const commands = {
   },
   test: (args) => {
     build();
-    for (const folder of args.length === 0 ? ['native/test', 'guest-driver/core/test'] : []) {
+    for (const folder of args.length === 0 ? ['native/model', 'native/test', 'guest-driver/core/test'] : []) {
       if (!existsSync(join(root, folder, 'Makefile'))) continue;
       run('make', ['-s', '-j2', '-C', folder, 'check'], { stdout: 1 });
     }
@@ -127,6 +127,10 @@ const commands = {
   demo: (args) => {
     build();
     script('dist/demo/main.js')(args);
+  },
+  mutate: (args) => {
+    build();
+    script('scripts/mutate/main.mjs')(args);
   },
   bench: (args) => {
     build();

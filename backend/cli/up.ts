@@ -63,7 +63,7 @@ export async function up(file: string, options: UpOptions, io: Io, startHost: St
 
 function attachPlans(config: HostConfig, host: RunningHost): AttachPlan[] {
   return host.vms.map(({ name, memory, devices }) => {
-    const vm = config.vms[name];
+    const vm = config.vms.get(name);
     return {
       name,
       program: QEMU,

@@ -2,21 +2,30 @@
 import { z } from 'zod';
 import type { Range } from './limits.ts';
 import { alternatives, nearest } from './nearest.ts';
+import { quoted } from './quote.ts';
+import { textIn, valueIn } from './yaml-values.ts';
 
 /** A value from a YAML file as a message quotes it. */
-export function quote(value: unknown): string {
+export function quote(input: unknown): string {
+  const value = valueIn(input);
   if (value === undefined || value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
-  return typeof value === 'string' ? `'${value}'` : String(value);
+  return typeof value === 'string' ? quoted(value) : String(value);
 }
 
-/** A scalar; `problem` says what is wrong with a value and what would be right, or undefined. */
-export function field<T>(problem: (value: unknown) => string | undefined) {
-  return z.custom<T>((value) => problem(value) === undefined, {
+type Problem = (value: unknown) => string | undefined;
+
+const custom = <T>(problem: Problem) =>
+  z.custom<T>((value) => problem(value) === undefined, {
     error: (issue) => problem(issue.input) ?? 'is wrong',
   });
-}
+
+/** A scalar; `problem` says what is wrong with a value and what would be right, or undefined. */
+export const field = <T>(problem: Problem) => z.preprocess(valueIn, custom<T>(problem));
+
+/** A word as it is written in the file: `007` and `1e3` are names like any other. */
+export const word = (problem: Problem) => z.preprocess(textIn, custom<string>(problem));
 
 export function whole({ min, max }: Range) {
   return field<number>((value) => {
@@ -45,44 +54,59 @@ type CamelKeys<T> = { [K in keyof T as Camel<K>]: T[K] };
 const camel = (key: string): string =>
   key.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
-const absent = (value: unknown): unknown => value ?? {};
+/** The entries of a mapping; nothing at all is an empty one. Says what is wrong, or returns undefined having said it. */
+function entries(
+  input: unknown,
+  context: z.core.$RefinementCtx,
+  what: string,
+): ReadonlyMap<string, unknown> | undefined {
+  const value = valueIn(input) ?? new Map();
+  if (value instanceof Map) return value;
+  context.addIssue({ code: 'custom', message: `${quote(value)} is not a mapping: ${what} would be right` });
+  return undefined;
+}
 
 /** A mapping with known keys, which become camelCase; nothing at all is an empty one. */
 export function section<const S extends z.core.$ZodLooseShape>(shape: S) {
   const keys = Object.keys(shape);
-  const error: z.core.$ZodErrorMap = (issue) => {
-    if (issue.code !== 'unrecognized_keys')
-      return `${quote(issue.input)} is not a mapping: keys such as '${keys[0]}' would be right`;
-    const key = String((issue as z.core.$ZodIssueUnrecognizedKeys).keys[0]);
-    const guess = nearest(key, keys);
-    return `unknown key '${key}': ${alternatives(guess ? [guess] : keys)} would be right`;
-  };
   const object = z
-    .strictObject(shape, { error })
+    .object(shape)
     .transform(
       (value) =>
         Object.fromEntries(Object.entries(value).map(([key, v]) => [camel(key), v])) as CamelKeys<
           typeof value
         >,
     );
-  return z.preprocess(absent, object);
+  return z.preprocess((input, context) => {
+    const map = entries(input, context, `keys such as '${keys[0]}'`);
+    if (!map) return z.NEVER;
+    const unknown = [...map.keys()].find((key) => !keys.includes(key));
+    if (unknown === undefined) return Object.fromEntries(map);
+    const guess = nearest(unknown, keys);
+    const right = alternatives(guess ? [guess] : keys);
+    context.addIssue({
+      code: 'custom',
+      message: `unknown key ${quoted(unknown)}: ${right} would be right`,
+    });
+    return z.NEVER;
+  }, object);
 }
 
-/** A mapping from names that the user chooses; `problem` says what is wrong with a name. */
+/** A mapping from names that the user chooses, in the order of the file; `problem` says what is wrong with a name. */
 export function keyed<V extends z.ZodType>(
   what: string,
   problem: (name: string) => string | undefined,
   value: V,
 ) {
-  const key = z.string().check((context) => {
-    const message = problem(context.value);
-    if (message) context.issues.push({ code: 'custom', input: context.value, message });
-  });
-  const record = z.record(key, value, {
-    error: (issue) =>
-      issue.code === 'invalid_type'
-        ? `${quote(issue.input)} is not a mapping: ${what} would be right`
-        : undefined,
-  });
-  return z.preprocess(absent, record);
+  return z.preprocess(
+    (input, context) => {
+      const map = entries(input, context, what);
+      for (const name of map?.keys() ?? []) {
+        const message = problem(name);
+        if (message) context.addIssue({ code: 'custom', message });
+      }
+      return map;
+    },
+    z.map(z.string(), value),
+  );
 }

@@ -1,19 +1,29 @@
 // The configuration that a host is given: checked, with every default filled in.
 
+import type { PciIds } from '../../pci/index.ts';
+
 export type Policy = 'poll' | 'adaptive' | 'notify' | 'inline';
 export type PayloadLevel = 'none' | 'stamp' | 'full';
 
 export interface HostConfig {
   /** An absolute path; sockets are `<runDir>/<vm>/mem.sock` and `<runDir>/<vm>/<device>.sock`. */
   readonly runDir: string;
+  readonly sockets: SocketAccess;
   readonly engine: EngineConfig;
   /** The regions that are named in the file. A VM without one has a private region, sized from its devices. */
-  readonly regions: Readonly<Record<string, RegionConfig>>;
+  readonly regions: ReadonlyMap<string, RegionConfig>;
   /** The switches that are named in the file. */
-  readonly switches: Readonly<Record<string, SwitchConfig>>;
+  readonly switches: ReadonlyMap<string, SwitchConfig>;
   /** Every port that a device uses, and those named under `ports`. */
-  readonly ports: Readonly<Record<string, PortConfig>>;
-  readonly vms: Readonly<Record<string, VmConfig>>;
+  readonly ports: ReadonlyMap<string, PortConfig>;
+  readonly vms: ReadonlyMap<string, VmConfig>;
+}
+
+/** Who may attach VMs; what is not said is left to the umask. */
+export interface SocketAccess {
+  readonly mode?: number;
+  /** A group's number. */
+  readonly group?: number;
 }
 
 export interface RegionConfig {
@@ -78,6 +88,8 @@ export interface VmConfig {
   /** As QEMU writes it, e.g. `512M`. */
   readonly memory: string;
   readonly machine: 'pc' | 'q35';
+  /** Which of the ids that guests' drivers look for the VM sees; pci/identity.ts has them. */
+  readonly pciIds: PciIds;
   /** The named region that it sees; undefined: a private one. */
   readonly region?: string;
   /** Where its memory and its private region come from; undefined: the nodes of who touches a page first. */

@@ -8,7 +8,7 @@ export function checkNumaPlacement(file: FileConfig, nodes: NumaNodes): void {
   checkNode('engine.numa-node', file.engine.numaNode, nodes, 'CPUs', ({ cpus }) => cpus.length > 0);
   checkCpus(file, nodes);
   for (const key of ['regions', 'vms'] as const) {
-    for (const [name, { numaNode }] of Object.entries(file[key])) {
+    for (const [name, { numaNode }] of file[key]) {
       const path = formatPath([key, name, 'numa-node']);
       checkNode(path, numaNode, nodes, 'memory', ({ memory }) => memory);
     }
@@ -47,7 +47,7 @@ export function apartFromWorkers(config: HostConfig, nodes: NumaNodes): string[]
     .filter(([, node]) => node.cpus.some((cpu) => cpus.has(cpu)))
     .map(([number]) => number);
   return (['regions', 'vms'] as const).flatMap((key) =>
-    Object.entries(config[key]).flatMap(([name, { numaNode }]) =>
+    [...config[key]].flatMap(([name, { numaNode }]) =>
       numaNode === undefined || workerNodes.every((node) => node === numaNode)
         ? []
         : [

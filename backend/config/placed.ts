@@ -19,13 +19,13 @@ export function fail(path: string, message: string): never {
 }
 
 export function placeDevices(config: HostConfig): Placed[] {
-  return Object.entries(config.vms).flatMap(([vmName, vm]) =>
+  return [...config.vms].flatMap(([vmName, vm]) =>
     vm.devices.map((device, index) => ({
       vmName,
       vm,
       device,
       portName: parsePortName(device.port),
-      port: config.ports[device.port]!,
+      port: config.ports.get(device.port)!,
       path: formatPath(['vms', vmName, 'devices', index]),
     })),
   );

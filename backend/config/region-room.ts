@@ -18,14 +18,14 @@ interface Room {
 }
 
 export function checkRegionRoom(config: HostConfig, placed: readonly Placed[]): void {
-  for (const [name, region] of Object.entries(config.regions)) {
+  for (const [name, region] of config.regions) {
     const room = { ...region, path: formatPath(['regions', name]), what: `region '${name}'` };
     checkRoom(
       room,
       placed.filter((place) => place.vm.region === name),
     );
   }
-  for (const [name, vm] of Object.entries(config.vms)) {
+  for (const [name, vm] of config.vms) {
     if (vm.region !== undefined) continue;
     const room = {
       path: formatPath(['vms', name, 'devices']),

@@ -1,6 +1,7 @@
 // Fills in what a file leaves out: ids, names, MAC addresses, and the ports that devices use.
 import { resolve as resolvePath } from 'node:path';
 import { kindOf } from '../ports/kinds/index.ts';
+import { findGroup } from './groups.ts';
 import type {
   DeviceConfig,
   EngineConfig,
@@ -8,6 +9,7 @@ import type {
   PortConfig,
   RegionConfig,
   RingsConfig,
+  SocketAccess,
   VmConfig,
 } from './host-config.ts';
 import { defaultMac } from './mac.ts';
@@ -19,8 +21,8 @@ const DEFAULT_RINGS: RingsConfig = { txRings: 1, rxRings: 1, txSlots: 1024, rxSl
 /** Region 1 is netmap's global region by custom, so an id that we choose starts after it. */
 const FIRST_REGION_ID = 2;
 
-function resolveRegions(file: FileConfig, ownNode: number | undefined): Record<string, RegionConfig> {
-  const used = new Set(Object.values(file.regions).map((region) => region.id));
+function resolveRegions(file: FileConfig, ownNode: number | undefined): Map<string, RegionConfig> {
+  const used = new Set([...file.regions.values()].map((region) => region.id));
   const nextId = (): number => {
     let id = FIRST_REGION_ID;
     while (used.has(id)) id++;
@@ -35,7 +37,7 @@ function resolveRegions(file: FileConfig, ownNode: number | undefined): Record<s
 }
 
 function resolveVm(
-  vm: FileConfig['vms'][string],
+  vm: FileConfig['vms'] extends Map<string, infer V> ? V : never,
   number: number,
   file: FileConfig,
   ownNode: number | undefined,
@@ -49,10 +51,11 @@ function resolveVm(
       bar0: device.bar0,
     }),
   );
-  const { memory, machine, region, numaNode = ownNode } = vm;
+  const { memory, machine, pciIds, region, numaNode = ownNode } = vm;
   return {
     memory,
     machine,
+    pciIds,
     ...(region !== undefined && { region }),
     ...(numaNode !== undefined && { numaNode }),
     devices,
@@ -64,8 +67,8 @@ function resolveRings(name: string, file: FileConfig): RingsConfig {
   const parsed = parsePortName(name);
   const switchName = kindOf(parsed).switchOf(parsed);
   const given = [
-    file.ports[name],
-    switchName === undefined ? undefined : file.switches[switchName],
+    file.ports.get(name),
+    switchName === undefined ? undefined : file.switches.get(switchName),
     DEFAULT_RINGS,
   ];
   const pick = (key: keyof RingsConfig): number => given.map((rings) => rings?.[key]).find(isGiven) ?? 0;
@@ -85,7 +88,7 @@ function resolvePort(
   file: FileConfig,
   device: DeviceConfig | undefined,
 ): PortConfig {
-  const port = file.ports[name];
+  const port = file.ports.get(name);
   const { verify = false, payload } = port?.sink ?? {};
   const sink = payload === undefined ? { verify } : { verify, payload };
   const base = { ...resolveRings(name, file), sink };
@@ -110,29 +113,36 @@ function ownMemoryNode({ numaNode }: FileConfig['engine'], nodes: NumaNodes): nu
   return numaNode !== undefined && nodes.get(numaNode)?.memory ? numaNode : undefined;
 }
 
+/** A group that is not there is left out here, and found by the checks. */
+function resolveSockets({ socketMode: mode, socketGroup }: FileConfig): SocketAccess {
+  const group = socketGroup === undefined ? undefined : findGroup(socketGroup);
+  return { ...(mode !== undefined && { mode }), ...(group !== undefined && { group }) };
+}
+
 export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
   const ownNode = ownMemoryNode(file.engine, nodes);
   let number = 0;
   const vms = mapValues(file.vms, (vm) => resolveVm(vm, ++number, file, ownNode));
-  const devices = Object.values(vms).flatMap((vm) => vm.devices);
-  const names = [...new Set([...Object.keys(file.ports), ...devices.map((device) => device.port)])];
+  const devices = [...vms.values()].flatMap((vm) => vm.devices);
+  const names = [...new Set([...file.ports.keys(), ...devices.map((device) => device.port)])];
   const ports = names.map((name, index) => {
     const device = devices.find((candidate) => candidate.port === name);
     return [name, resolvePort(name, index, file, device)] as const;
   });
   return {
     runDir: resolvePath(file.runDir),
+    sockets: resolveSockets(file),
     engine: resolveEngine(file.engine, nodes),
     regions: resolveRegions(file, ownNode),
     switches: mapValues(file.switches, ({ patienceUs, macAge }) => ({
       patienceUs,
       macAge: macAge === 'off' ? 0 : macAge,
     })),
-    ports: Object.fromEntries(ports),
+    ports: new Map(ports),
     vms,
   };
 }
 
-function mapValues<V, W>(record: Record<string, V>, map: (value: V) => W): Record<string, W> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+function mapValues<V, W>(from: ReadonlyMap<string, V>, map: (value: V) => W): Map<string, W> {
+  return new Map([...from].map(([key, value]) => [key, map(value)]));
 }

@@ -1,6 +1,7 @@
 // The form of a configuration file: kebab-case keys in, camelCase out, every error in one line.
 import { z } from 'zod';
-import { field, keyed, oneOf, quote, section, whole, yesOrNo } from './fields.ts';
+import { DEFAULT_PCI_IDS, PCI_IDS, type PciIds } from '../../pci/index.ts';
+import { field, keyed, oneOf, quote, section, whole, word, yesOrNo } from './fields.ts';
 import {
   CPU,
   MAC_AGE,
@@ -18,6 +19,8 @@ import {
 } from './limits.ts';
 import { macProblem } from './mac.ts';
 import { portNameProblem } from './port-name.ts';
+import { quoted, shown } from './quote.ts';
+import { pathProblem } from './run-dir.ts';
 import { parseSize } from './size.ts';
 
 export type * from './host-config.ts';
@@ -39,7 +42,7 @@ function deviceNameProblem(value: unknown): string | undefined {
 
 function switchNameProblem(value: string): string | undefined {
   if (/^vale[0-9A-Za-z_]*$/.test(value)) return undefined;
-  return `'${value}' is not a switch: a name that starts with vale, such as 'vale0', would be right`;
+  return `${quoted(value)} is not a switch: a name that starts with vale, such as 'vale0', would be right`;
 }
 
 function memoryProblem(value: unknown): string | undefined {
@@ -48,9 +51,15 @@ function memoryProblem(value: unknown): string | undefined {
   return bytes % MEMORY_STEP === 0 ? undefined : `'${value}' is not whole megabytes: '512M' would be right`;
 }
 
-function pathProblem(value: unknown): string | undefined {
-  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return undefined;
-  return `${quote(value)} is not a path: '/run/ptnetmap' would be right`;
+/** Octal as it is written: YAML takes `0660` for 660. */
+function modeProblem(value: unknown): string | undefined {
+  if (typeof value === 'string' && /^(0o?)?6[0246]{2}$/.test(value)) return undefined;
+  return `${quote(value)} is not the mode of a socket: '0660' would be right`;
+}
+
+function groupProblem(value: unknown): string | undefined {
+  if (typeof value === 'string' && /^[\w@\\][\w@.\\-]*$/.test(value)) return undefined;
+  return `${quote(value)} is not a group: its name or number would be right`;
 }
 
 function packetsProblem(value: unknown): string | undefined {
@@ -68,10 +77,16 @@ function macAgeProblem(value: unknown): string | undefined {
     : `${quote(value)} is not a number of seconds from ${MAC_AGE.min} to ${MAC_AGE.max}: 300 or 'off' would be right`;
 }
 
+/** No name has a line break or the like in it, and a message about one stays on its line. */
+const portProblem = (name: string): string | undefined =>
+  shown(name).includes('\\')
+    ? `${quoted(name)} is not a port name: 'vale0:1' would be right`
+    : portNameProblem(name);
+
 const portName = () =>
   field<string>((value) =>
     typeof value === 'string'
-      ? portNameProblem(value)
+      ? portProblem(value)
       : `${quote(value)} is not a port name: 'vale0:1' in quotes would be right`,
   );
 
@@ -119,7 +134,7 @@ const regionSchema = section({
 });
 
 const deviceSchema = section({
-  name: field<string>(deviceNameProblem).optional(),
+  name: word(deviceNameProblem).optional(),
   port: portName(),
   mac: mac(false).optional(),
   policy: policy().optional(),
@@ -131,7 +146,8 @@ const vmSchema = section({
     .default('512M')
     .transform((value) => value.toUpperCase()),
   machine: oneOf('pc', 'q35').default('pc'),
-  region: field<string>(nameProblem).optional(),
+  'pci-ids': oneOf(...(Object.keys(PCI_IDS) as PciIds[])).default(DEFAULT_PCI_IDS),
+  region: word(nameProblem).optional(),
   'numa-node': whole(NUMA_NODE).optional(),
   devices: z
     .array(deviceSchema, {
@@ -142,6 +158,10 @@ const vmSchema = section({
 
 export const fileSchema = section({
   'run-dir': field<string>(pathProblem).default('/run/ptnetmap'),
+  'socket-mode': word(modeProblem)
+    .transform((text) => Number.parseInt(text.replace(/^0o/, ''), 8))
+    .optional(),
+  'socket-group': word(groupProblem).optional(),
   engine: section({
     workers: whole(WORKERS).optional(),
     cpus: z
@@ -164,7 +184,7 @@ export const fileSchema = section({
   ),
   ports: keyed(
     "a port name such as 'null:a'",
-    portNameProblem,
+    portProblem,
     section({ ...ringKeys, source: sourceSchema.optional(), sink: sinkSchema.optional() }),
   ),
   vms: keyed("a name such as 'vm1' with its devices", nameProblem, vmSchema),
@@ -175,11 +195,7 @@ export type FileConfig = z.output<typeof fileSchema>;
 
 /** The text of the first thing that is wrong: where it stands, and what would be right. */
 export function firstProblem(error: z.ZodError): string {
-  // A key that is misspelt is missing too: its spelling is the cause.
-  const issue = error.issues.find(({ code }) => code === 'unrecognized_keys') ?? error.issues[0]!;
-  const nested = issue.code === 'invalid_key' ? issue.issues[0] : undefined;
-  const path = nested ? issue.path.slice(0, -1) : issue.path;
-  const message = nested?.message ?? issue.message;
+  const { path, message } = error.issues[0]!;
   return path.length === 0 ? message : `${formatPath(path)}: ${message}`;
 }
 
@@ -187,7 +203,7 @@ export function firstProblem(error: z.ZodError): string {
 export function formatPath(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, key) => {
     if (typeof key === 'number') return `${text}[${key}]`;
-    const word = /^[\w-]+$/.test(String(key)) ? String(key) : `'${String(key)}'`;
-    return text === '' ? word : `${text}.${word}`;
+    const part = /^[\w-]+$/.test(String(key)) ? shown(String(key)) : quoted(String(key));
+    return text === '' ? part : `${text}.${part}`;
   }, '');
 }

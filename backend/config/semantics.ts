@@ -15,17 +15,22 @@ import { type FileConfig, formatPath } from './schema.ts';
 
 /** Throws a ConfigurationError for the first thing that cannot work. */
 export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNodes): void {
-  if (Object.keys(config.vms).length === 0)
+  if (config.vms.size === 0)
     throw new ConfigurationError("vms: there is none: a name such as 'vm1' with its devices would be right");
+  if (file.socketGroup !== undefined && config.sockets.group === undefined)
+    fail(
+      'socket-group',
+      `there is no group '${file.socketGroup}' here: one of 'getent group' would be right`,
+    );
   checkEngine(config.engine.workers, file.engine.cpus);
   checkNumaPlacement(file, nodes);
   const placed = placeDevices(config);
   checkRegionIds(config);
-  for (const [name, vm] of Object.entries(config.vms)) checkVm(name, vm, config);
+  for (const [name, vm] of config.vms) checkVm(name, vm, config);
   for (const place of placed) checkDevice(place);
-  for (const [name, port] of Object.entries(config.ports)) checkPortKind(name, port);
+  for (const [name, port] of config.ports) checkPortKind(name, port);
   checkOneDevicePerPort(placed);
-  checkKinds(placed, Object.keys(file.switches));
+  checkKinds(placed, [...file.switches.keys()]);
   checkRegionRoom(config, placed);
 }
 
@@ -40,7 +45,7 @@ function checkEngine(workers: number, cpus: readonly number[] = []): void {
 
 function checkRegionIds(config: HostConfig): void {
   const owner = new Map<number, string>();
-  for (const [name, { id }] of Object.entries(config.regions)) {
+  for (const [name, { id }] of config.regions) {
     const other = owner.get(id);
     if (other !== undefined)
       fail(
@@ -53,7 +58,7 @@ function checkRegionIds(config: HostConfig): void {
 
 function checkVm(name: string, vm: VmConfig, config: HostConfig): void {
   const path = formatPath(['vms', name]);
-  const regions = Object.keys(config.regions);
+  const regions = [...config.regions.keys()];
   if (vm.region !== undefined && !regions.includes(vm.region)) {
     const guess = nearest(vm.region, regions);
     const right =

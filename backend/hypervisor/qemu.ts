@@ -3,6 +3,11 @@
 /** QEMU has vfio-user-pci from this version on. */
 export const QEMU_VERSION_MIN = '10.1';
 
+/** How long QEMU waits for an answer when nothing else is said; then it gives the device up for good. */
+export const QEMU_PATIENCE_MS = 5000;
+/** A host that is stopped in a debugger or a frozen cgroup goes on afterwards: its VMs wait for it. */
+const MSG_TIMEOUT_MS = 600_000;
+
 export interface QemuVm {
   readonly name: string;
   /** As QEMU writes it, e.g. `512M`. */
@@ -36,7 +41,12 @@ export function qemuArguments(vm: QemuVm): string[] {
 
 /** In JSON, because a path may hold a comma; rombar 0, because there is no ROM and QEMU would warn about its size. */
 function vfioUserDevice(path: string): string {
-  return JSON.stringify({ driver: 'vfio-user-pci', socket: { path, type: 'unix' }, rombar: 0 });
+  return JSON.stringify({
+    driver: 'vfio-user-pci',
+    socket: { path, type: 'unix' },
+    rombar: 0,
+    'x-msg-timeout': MSG_TIMEOUT_MS,
+  });
 }
 
 /** A command as a POSIX shell takes it, an option and its value on a line. */

@@ -22,12 +22,12 @@ export function regionKey(vmName: string, region: string | undefined): string {
 export function planRegions(config: HostConfig): Map<string, RegionShape> {
   const plan = new Map<string, RegionShape>();
   const ids = new Set<number>();
-  for (const [name, region] of Object.entries(config.regions)) {
+  for (const [name, region] of config.regions) {
     plan.set(regionKey('', name), { ...region });
     ids.add(region.id);
   }
   let id = FIRST_PRIVATE_ID;
-  for (const [name, vm] of Object.entries(config.vms)) {
+  for (const [name, vm] of config.vms) {
     if (vm.region !== undefined) continue;
     while (ids.has(id)) id++;
     ids.add(id);
@@ -37,7 +37,7 @@ export function planRegions(config: HostConfig): Map<string, RegionShape> {
 }
 
 function privateShape(id: number, config: HostConfig, { devices, numaNode }: VmConfig): RegionShape {
-  const ports = new Map(devices.map(({ port }) => [port, config.ports[port]!]));
+  const ports = new Map(devices.map(({ port }) => [port, config.ports.get(port)!]));
   const needs = regionNeeds(ports);
   const objects = [...ports.values()].map(objectNeeds);
   return {

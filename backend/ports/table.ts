@@ -50,7 +50,7 @@ export class PortTable {
     try {
       for (const [key, shape] of planRegions(config)) this.#regions.set(key, new Region(shape));
       const regions = new Map<string, Region>();
-      for (const [vmName, vm] of Object.entries(config.vms))
+      for (const [vmName, vm] of config.vms)
         for (const { port } of vm.devices) regions.set(port, this.region(vmName, vm.region));
       const order = creationOrder(regions.keys(), (text) => {
         const name = parsePortName(text);
@@ -65,7 +65,7 @@ export class PortTable {
 
   #create(config: HostConfig, text: string, region: Region): void {
     const name = parsePortName(text);
-    const port = config.ports[text]!;
+    const port = config.ports.get(text)!;
     const created = kindOf(name).create(name, {
       config,
       port,
@@ -82,7 +82,7 @@ export class PortTable {
   #switch(config: HostConfig, name: string): ValeSwitch {
     let vale = this.#switches.get(name);
     if (!vale) {
-      vale = new ValeSwitch(this.#engine, name, config.switches[name]);
+      vale = new ValeSwitch(this.#engine, name, config.switches.get(name));
       this.#switches.set(name, vale);
     }
     return vale;

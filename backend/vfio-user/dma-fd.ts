@@ -1,19 +1,22 @@
-// Checks the descriptor that comes with a DMA map, so that mapping it later can neither fail nor fault.
+// Checks the descriptor that comes with a DMA map, so that mapping it later does not fail.
 import { constants } from 'node:os';
-import { inspectFd, mapFd, trySealShrink } from '../../native/os.ts';
+import { inspectFd, mapFd } from '../../native/os.ts';
 import { ProtocolError } from '../errors.ts';
 import { DMA_FLAG, DMA_PAGE_SIZE } from './protocol.ts';
 import type { DmaMapRequest } from './wire.ts';
 
 const { EACCES, EBADF, EINVAL, EPERM } = constants.errno;
 
-/** @throws ProtocolError EBADF, EACCES or EINVAL. */
-export function checkDmaFd(fd: number, { offset, size, flags }: DmaMapRequest): void {
-  // Before its size is looked at: afterwards the file can no longer shrink below what was checked.
-  trySealShrink(fd);
+/**
+ * Whether the descriptor is memory, which can be mapped later. A file that a disk or another process has to bring is let in
+ * but never touched again: it may be part of the guest's address space, and nothing of ours can lie there.
+ * @throws ProtocolError EBADF, EACCES or EINVAL.
+ */
+export function checkDmaFd(fd: number, { offset, size, flags }: DmaMapRequest): boolean {
   const info = inspectFd(fd);
-  if (info.kind !== 'file')
-    throw new ProtocolError(EBADF, 'descriptor: is not memory (a regular file or memfd)');
+  if (info.kind === 'file') return false;
+  if (info.kind !== 'memory')
+    throw new ProtocolError(EBADF, 'descriptor: is not memory (a memfd, or a file on tmpfs or hugetlbfs)');
   if (!info.readable) throw new ProtocolError(EACCES, 'descriptor: is not open for reading');
   const writable = (flags & DMA_FLAG.WRITE) !== 0;
   if (writable && !info.writable) throw new ProtocolError(EACCES, 'descriptor: is not open for writing');
@@ -24,6 +27,7 @@ export function checkDmaFd(fd: number, { offset, size, flags }: DmaMapRequest): 
     throw new ProtocolError(EINVAL, `descriptor of ${info.size} bytes: ${offset}+${size} do not lie inside`);
   }
   tryMapping(fd, offset, info.pageSize, writable);
+  return true;
 }
 
 /** Seals, mount options and the like refuse a mapping in ways that fstat does not show. */

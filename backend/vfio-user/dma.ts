@@ -20,7 +20,20 @@ export interface DmaMap {
   readonly offset: bigint;
   /** -1: the client keeps the memory to itself (a BAR of another device, or memory that is not shared). */
   readonly fd: number;
+  /** It came with a descriptor, but of a file that is not in memory; that is closed and not touched. */
+  readonly foreign: boolean;
 }
+
+/** Why nothing of ours can lie in a range of guest memory. */
+export type DmaMiss = 'unmapped' | 'beyond' | 'access' | 'private' | 'foreign';
+
+const MISS_ERRNO: Readonly<Record<DmaMiss, number>> = {
+  unmapped: EFAULT,
+  beyond: EFAULT,
+  access: EACCES,
+  private: EOPNOTSUPP,
+  foreign: EINVAL,
+};
 
 export class DmaTable {
   /** By address; they do not overlap. */
@@ -30,18 +43,18 @@ export class DmaTable {
     return this.#maps;
   }
 
-  /** Where a range lies; the descriptor stays the table's. EFAULT: not mapped, EOPNOTSUPP: mapped without one. */
+  /** Where a range lies; the descriptor stays the table's. */
   resolve(
     address: bigint,
     length: number,
     access: 'r' | 'w' | 'rw',
-  ): { fd: number; offset: bigint } | { errno: number } {
+  ): { fd: number; offset: bigint } | { errno: number; miss: DmaMiss } {
     const map = this.#maps[this.#firstEndingAfter(address)];
-    if (length <= 0 || map === undefined || map.address > address) return { errno: EFAULT };
-    if (address + BigInt(length) > map.address + map.size) return { errno: EFAULT };
+    if (length <= 0 || map === undefined || map.address > address) return missed('unmapped');
+    if (address + BigInt(length) > map.address + map.size) return missed('beyond');
     const needed = (access.includes('r') ? DMA_FLAG.READ : 0) | (access.includes('w') ? DMA_FLAG.WRITE : 0);
-    if ((map.flags & needed) !== needed) return { errno: EACCES };
-    if (map.fd < 0) return { errno: EOPNOTSUPP };
+    if ((map.flags & needed) !== needed) return missed('access');
+    if (map.fd < 0) return missed(map.foreign ? 'foreign' : 'private');
     return { fd: map.fd, offset: map.offset + address - map.address };
   }
 
@@ -63,8 +76,7 @@ export class DmaTable {
     if (this.#maps.length >= MAX_DMA_MAPS) {
       throw new ProtocolError(ENOSPC, `${range(address, size)}: there are already ${MAX_DMA_MAPS} maps`);
     }
-    if (fd !== undefined) checkDmaFd(fd, request);
-    const map = { address, size, flags, offset: fd === undefined ? 0n : request.offset, fd: fd ?? -1 };
+    const map = { address, size, flags, ...placeIn(fd, request) };
     this.#maps.splice(at, 0, map);
     return map;
   }
@@ -122,6 +134,17 @@ export class DmaTable {
     }
     return low;
   }
+}
+
+function missed(miss: DmaMiss): { errno: number; miss: DmaMiss } {
+  return { errno: MISS_ERRNO[miss], miss };
+}
+
+function placeIn(fd: number | undefined, request: DmaMapRequest): Pick<DmaMap, 'offset' | 'fd' | 'foreign'> {
+  if (fd === undefined) return { offset: 0n, fd: -1, foreign: false };
+  if (checkDmaFd(fd, request)) return { offset: request.offset, fd, foreign: false };
+  closeFds([fd]);
+  return { offset: 0n, fd: -1, foreign: true };
 }
 
 function checkRange(address: bigint, size: bigint): void {

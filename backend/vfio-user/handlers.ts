@@ -11,7 +11,7 @@ import {
   IO_FD_TYPE_IOEVENTFD,
   IOEVENTFD_FLAG_PIO,
   IRQ,
-  MAX_MSG_FDS,
+  MAX_RECEIVED_FDS,
   REGION,
   VFIO_USER,
 } from './protocol.ts';
@@ -60,7 +60,8 @@ const dmaMap: Handler = {
 };
 
 const dmaUnmap: Handler = {
-  maxFds: 0,
+  // SPDK's client sends along what it has mapped; nobody takes it.
+  maxFds: 1,
   run({ dma, hooks }, { payload }) {
     const request = wire.decodeDmaUnmap(payload);
     dma.unmap(request, (map) => hooks.onDmaUnmap(dma, map.address, map.size));
@@ -121,7 +122,7 @@ const getIrqInfo: Handler = {
 };
 
 const setIrqs: Handler = {
-  maxFds: MAX_MSG_FDS,
+  maxFds: MAX_RECEIVED_FDS,
   run({ irqs }, message) {
     irqs.set(wire.decodeSetIrqs(message.payload), message);
     return reply();

@@ -36,8 +36,10 @@ export const FLAG = { TYPE: 0xf, COMMAND: 0x0, REPLY: 0x1, NO_REPLY: 0x10, ERROR
 export const VERSION_MAJOR = 0;
 export const VERSION_MINOR = 1;
 
-/** QEMU's client refuses a server that allows more than 16. */
+/** What we say that we take: QEMU's client refuses a server that allows more than 16. */
 export const MAX_MSG_FDS = 16;
+/** What we do take, as much as the kernel passes on at once (SCM_MAX_FD): not every client splits its VFIO_USER_DEVICE_SET_IRQS. */
+export const MAX_RECEIVED_FDS = 253;
 export const MAX_DATA_XFER_SIZE = 1024 * 1024;
 /** More than any machine we know of needs, and few enough that a hostile peer costs little. */
 export const MAX_DMA_MAPS = 4096;

@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts';
 import { Complaints } from './complaints.ts';
 import type { VfioUserHooks } from './hooks.ts';
 import { closeFds } from './message.ts';
-import { MAX_MESSAGE_SIZE, MAX_MSG_FDS } from './protocol.ts';
+import { MAX_MESSAGE_SIZE, MAX_RECEIVED_FDS } from './protocol.ts';
 import { Session } from './session.ts';
 
 export type { VfioUserHooks } from './hooks.ts';
@@ -111,7 +111,7 @@ export class VfioUserServer implements KickEvents {
     const listener = this.#kick.listen(path, {
       mode: options.mode ?? SOCKET_MODE,
       maxMessageSize: MAX_MESSAGE_SIZE,
-      maxFds: MAX_MSG_FDS,
+      maxFds: MAX_RECEIVED_FDS,
     });
     const complaints = new Complaints(this.#log, device.name);
     const exported = new Exported({ path, device, hooks, complaints }, () => this.#withdraw(listener));
@@ -177,7 +177,7 @@ export class VfioUserServer implements KickEvents {
 function explain(errno: number): string {
   const name = getSystemErrorName(-errno);
   if (name === 'EMSGSIZE' || name === 'E2BIG') {
-    return `message too large or with too many descriptors: at most ${MAX_MESSAGE_SIZE} bytes, ${MAX_MSG_FDS} descriptors`;
+    return `message too large or with too many descriptors: at most ${MAX_MESSAGE_SIZE} bytes, ${MAX_RECEIVED_FDS} descriptors`;
   }
   return name === 'EPROTO' ? 'malformed message: hanging up' : `connection lost: ${name}`;
 }

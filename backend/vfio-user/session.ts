@@ -152,7 +152,7 @@ export class Session {
     const text = `${commandName(header.command)}: ${error instanceof Error ? error.message : String(error)}`;
     const cause = `${command} ${getSystemErrorName(-errno)}`;
     // Not the peer's fault: our own code failed, and the log must say where.
-    if (refusal === undefined) this.#complaints.add(cause, text, 'error', { err: error });
+    if (refusal === undefined) this.#complaints.add(cause, text, { level: 'error', details: { err: error } });
     else this.#complaints.add(cause, text);
     this.#send(header, encodeError(header, errno), []);
     if (refusal?.fatal || this.#state === 'new') this.close();
@@ -163,7 +163,7 @@ export class Session {
     try {
       this.#transport.send(bytes, fds);
     } catch (error) {
-      this.#complaints.add('send', `reply not sent: ${String(error)}`, 'warn', { err: error });
+      this.#complaints.add('send', `reply not sent: ${String(error)}`, { details: { err: error } });
       this.close();
     }
   }
@@ -174,7 +174,7 @@ export class Session {
       run();
       return true;
     } catch (error) {
-      this.#complaints.add(step, `${step}: ${String(error)}`, 'error', { err: error });
+      this.#complaints.add(step, `${step}: ${String(error)}`, { level: 'error', details: { err: error } });
       return false;
     }
   }

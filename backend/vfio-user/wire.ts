@@ -159,7 +159,7 @@ export function encodeDmaUnmap(request: DmaUnmapRequest): Uint8Array {
 const DEVICE_INFO_SIZE = 16;
 
 export function decodeDeviceInfo(payload: Uint8Array): void {
-  checkArgsz(Fields.exactly(payload, DEVICE_INFO_SIZE), DEVICE_INFO_SIZE);
+  checkArgsz(Fields.atLeast(payload, DEVICE_INFO_SIZE), DEVICE_INFO_SIZE);
 }
 
 export function encodeDeviceInfo(info: { flags: number; regions: number; irqs: number }): Uint8Array {
@@ -170,7 +170,8 @@ const REGION_INFO_SIZE = 32;
 const SPARSE_MMAP_CAP_SIZE = 32;
 
 export function decodeRegionInfo(payload: Uint8Array): { argsz: number; index: number } {
-  const fields = Fields.exactly(payload, REGION_INFO_SIZE);
+  // Some clients leave the room for capabilities in the message too.
+  const fields = Fields.atLeast(payload, REGION_INFO_SIZE);
   return { argsz: checkArgsz(fields, REGION_INFO_SIZE), index: fields.u32(8) };
 }
 
@@ -213,7 +214,7 @@ const REGION_IO_FDS_SIZE = 16;
 const IO_FD_SIZE = 40;
 
 export function decodeRegionIoFds(payload: Uint8Array): { argsz: number; index: number } {
-  const fields = Fields.exactly(payload, REGION_IO_FDS_SIZE);
+  const fields = Fields.atLeast(payload, REGION_IO_FDS_SIZE);
   const argsz = checkArgsz(fields, REGION_IO_FDS_SIZE);
   if (fields.u32(4) !== 0 || fields.u32(12) !== 0) {
     throw new ProtocolError(EINVAL, `flags ${fields.u32(4)}, count ${fields.u32(12)}: both must be 0`);
@@ -256,7 +257,7 @@ export function encodeRegionIoFds(index: number, offered: number, entries: reado
 const IRQ_INFO_SIZE = 16;
 
 export function decodeIrqInfo(payload: Uint8Array): { index: number } {
-  const fields = Fields.exactly(payload, IRQ_INFO_SIZE);
+  const fields = Fields.atLeast(payload, IRQ_INFO_SIZE);
   checkArgsz(fields, IRQ_INFO_SIZE);
   return { index: fields.u32(8) };
 }

@@ -35,6 +35,11 @@ export interface LoopOptions {
   frags?: number;
   /** Slots taken or packets sent before an index is published (default 32). */
   burst?: number;
+  /**
+   * `foreign`: as drivers that are not ours, which look at the host's indices only when a TX ring is full, take all of an
+   * RX ring at once, and with nothing left to do sleep at once (default 'native').
+   */
+  rhythm?: 'native' | 'foreign';
   /** What is written into packets sent and checked in packets received (default 'stamp'). */
   payload?: 'none' | 'stamp' | 'full';
   /** TX ring r (of those used) carries stream `stream + r`. */
@@ -50,7 +55,7 @@ export interface LoopOptions {
 }
 
 /** Of a loop that pings, or of one that echoes, in a thread where they take turns: neither waits, and the echo ends with the ping. */
-export type DuoPing = Omit<LoopOptions, 'op' | 'sleep' | 'spinUs' | 'yieldAfter'> & { op: 'ping' };
+export type DuoPing = Omit<LoopOptions, 'op' | 'sleep' | 'spinUs' | 'yieldAfter' | 'rhythm'> & { op: 'ping' };
 export type DuoEcho = Omit<
   LoopOptions,
   'op' | 'sleep' | 'spinUs' | 'yieldAfter' | 'count' | 'seconds' | 'idleMs'
@@ -88,6 +93,8 @@ export interface LoopResult {
   /** From the first to the last packet. */
   seconds: number;
   kicks: bigint;
+  /** Of these, with nothing new, because the host wanted one: only at a foreign rhythm. */
+  idleKicks: bigint;
   interrupts: bigint;
   /** Publications of an index. */
   syncs: bigint;

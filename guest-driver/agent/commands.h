@@ -17,6 +17,8 @@ Json Traffic(Args& args);  // send, receive, echo, duplex
 Json Info(Args& args);
 Json Poke(Args& args);
 Json Cycle(Args& args);
+Json Down(Args& args);
+Json Overlook(Args& args);
 Json Abuse(Args& args);
 
 /// Runs the command of any name.

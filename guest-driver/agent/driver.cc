@@ -130,7 +130,7 @@ uint32_t Driver::Create() {
   return result;
 }
 
-std::string Driver::OpenRings() {
+guest::PortLayout Driver::Layout() {
   guest::PortLayout layout;
   layout.region = memory_->region();
   layout.nifp_ofs = registers_.Read(PTNET_IO_NIFP_OFS);
@@ -138,10 +138,22 @@ std::string Driver::OpenRings() {
   layout.hg = csb_.hg();
   layout.num_tx_rings = num_tx_rings_;
   layout.num_rx_rings = num_rx_rings_;
-  return guest::OpenPort(layout, port_);
+  return layout;
 }
 
+std::string Driver::OpenRings() { return guest::OpenPort(Layout(), view_.port); }
+
 std::string Driver::Start(uint32_t memid) {
+  std::string error = CreateServing(memid);
+  return error.empty() ? OpenRings() : error;
+}
+
+std::string Driver::StartAsApplication(uint32_t memid) {
+  std::string error = CreateServing(memid);
+  return error.empty() ? guest::OpenApplicationView(Layout(), view_) : error;
+}
+
+std::string Driver::CreateServing(uint32_t memid) {
   std::string error = OpenMemory(memid);
   if (error.empty()) error = csb_.Allocate();
   if (!error.empty()) return error;
@@ -154,13 +166,17 @@ std::string Driver::Start(uint32_t memid) {
     WriteCsb(0, 0);
     return function_.address() + ": CREATE: " + NameErrno(result);
   }
-  return OpenRings();
+  return {};
+}
+
+uint32_t Driver::Delete() {
+  created_ = false;
+  return Control(PTCTL_DELETE);
 }
 
 uint32_t Driver::Stop() {
-  const uint32_t result = Control(PTCTL_DELETE);
+  const uint32_t result = Delete();
   WriteCsb(0, 0);
-  created_ = false;
   return result;
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/ring.h"
+#include "core/application_view.h"
 #include "csb_memory.h"
 #include "json.h"
 #include "pci.h"
@@ -54,12 +54,16 @@ class Driver {
   std::string OpenMemory(uint32_t memid);
   /// Open() and OpenMemory(), negotiation, CSB, CREATE and the rings: everything up to the first packet.
   std::string Start(uint32_t memid);
+  /// As Start(), with the rings that an application of this machine would find.
+  std::string StartAsApplication(uint32_t memid);
   void Negotiate();
   void WriteCsb(uint64_t gh, uint64_t hg);
   /// Prepares the CSB and sends CREATE. @return the device's answer, an errno.
   uint32_t Create();
   std::string OpenRings();
   uint32_t Control(uint32_t command);
+  /// DELETE alone: the CSB addresses stay, for the next CREATE. @return its answer.
+  uint32_t Delete();
   /// DELETE, and the CSB addresses taken back. @return the answer to DELETE.
   uint32_t Stop();
   void Kick(uint32_t index) { registers_.Write(PTNET_IO_KICK_BASE + 4 * index, 0); }
@@ -67,18 +71,23 @@ class Driver {
   BarAccess& registers() { return registers_; }
   const PciFunction& function() const { return function_; }
   CsbMemory& csb() { return csb_; }
-  guest::Port& port() { return port_; }
+  guest::Port& port() { return view_.port; }
+  /// Rings among them that only an application finds.
+  uint32_t host_rings() const { return view_.host_rings; }
   const uint8_t* mac() const { return mac_; }
   uint32_t num_tx_rings() const { return num_tx_rings_; }
   uint32_t num_rx_rings() const { return num_rx_rings_; }
   Json Describe();
 
  private:
+  std::string CreateServing(uint32_t memid);
+  guest::PortLayout Layout();
+
   PciFunction function_;
   BarAccess registers_;
   std::unique_ptr<Memdev> memory_;
   CsbMemory csb_;
-  guest::Port port_;
+  guest::ApplicationView view_;
   bool created_ = false;
   uint8_t mac_[6] = {};
   uint32_t num_tx_rings_ = 0;

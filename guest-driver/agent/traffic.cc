@@ -91,6 +91,7 @@ void ReadTraffic(Args& args, Driver& driver, guest::LoopConfig& config) {
   config.stream = static_cast<uint16_t>(args.Number("stream", 0, 0, 65535));
   config.first_seq = args.Number("first-seq", 0, 0, UINT64_MAX);
   config.rate = args.Positive("rate", 0);
+  config.rhythm = static_cast<guest::Rhythm>(args.OneOf("rhythm", {"native", "foreign"}, 0));
   config.sleep = true;
   config.spin_ns = static_cast<int64_t>(args.Number("spin-us", 1000, 0, 60'000'000)) * 1000;
   std::copy(driver.mac(), driver.mac() + 6, config.src);
@@ -104,8 +105,12 @@ void ChooseRings(Args& args, Driver& driver, guest::LoopConfig& config) {
   const auto choose = [&](const char* flag, uint32_t rings) {
     return args.Rings(args.Has(flag) ? flag : "rings", rings);
   };
-  const std::vector<uint32_t> tx = choose("tx-rings", driver.num_tx_rings());
-  const std::vector<uint32_t> rx = choose("rx-rings", driver.num_rx_rings());
+  std::vector<uint32_t> tx = choose("tx-rings", driver.num_tx_rings());
+  std::vector<uint32_t> rx = choose("rx-rings", driver.num_rx_rings());
+  if (args.Switch("application")) {
+    for (uint32_t i = driver.num_tx_rings(); i < driver.port().tx.size(); ++i) tx.push_back(i);
+    for (uint32_t i = driver.num_rx_rings(); i < driver.port().rx.size(); ++i) rx.push_back(i);
+  }
   if (config.op != guest::Op::kReceive)
     for (const uint32_t i : tx)
       if (i < driver.port().tx.size()) config.tx.push_back(driver.port().tx[i]);
@@ -148,6 +153,7 @@ Json Describe(const std::string& op, const guest::LoopResult& result) {
       .Set("seconds", result.seconds)
       .Set("mpps", mpps)
       .Set("kicks", result.kicks)
+      .Set("idleKicks", result.idle_kicks)
       .Set("interrupts", result.interrupts)
       .Set("syncs", result.syncs)
       .Set("full", result.full)
@@ -204,10 +210,11 @@ Json Traffic(Args& args) {
   const uint32_t memid = static_cast<uint32_t>(args.Number("memdev", 0, 0, 65535));
   const bool progress = args.Switch("progress");
   const bool interrupts = args.Switch("interrupts");
+  const bool application = args.Switch("application");
   guest::LoopConfig rehearsal = config;
   ChooseRings(args, *driver, rehearsal);  // reads the flags; the rings are opened only after CREATE
   error = args.Finish();
-  if (error.empty()) error = driver->Start(memid);
+  if (error.empty()) error = application ? driver->StartAsApplication(memid) : driver->Start(memid);
   if (!error.empty()) return Failure(op, error);
   ChooseRings(args, *driver, config);
   error = Check(config);
@@ -230,6 +237,7 @@ Json Traffic(Args& args) {
   if (result.error.empty() && result.stopped == guest::Stopped::kSeconds && !limited)
     result.error = "timeout: not done after " + std::to_string(timeout) + " s";
   Json json = Describe(op, result);
+  if (application) json.Set("hostRings", driver->host_rings());
   if (!result.error.empty()) json.Set("error", result.error);
   const uint32_t deleted = driver->Stop();
   if (deleted != 0) json.Set("delete", deleted);

@@ -13,6 +13,11 @@
 namespace ptnet::guest {
 
 enum class Op { kSend, kReceive, kEcho, kDuplex, kPing, kListen };
+/// When a loop looks at the host's indices, and how it waits.
+/// kNative: as often as it helps, and polls for spin_ns before it sleeps.
+/// kForeign: as drivers and applications that we did not write: a sender looks only when its ring is full, a receiver takes
+/// all that is there; with nothing left to do both kick if the host wants it, and sleep at once.
+enum class Rhythm { kNative, kForeign };
 enum class Stopped { kCount, kSeconds, kIdle, kStop, kError };
 
 inline const char* NameOf(Stopped stopped) {
@@ -43,6 +48,7 @@ struct LoopConfig {
   int64_t duration_ns = 0;  // 0: no limit
   int64_t idle_ns = 0;      // 0: no limit
   int64_t drain_ns = kNsDrain;
+  Rhythm rhythm = Rhythm::kNative;
   bool sleep = false;
   int64_t spin_ns = 50'000;
   uint32_t size = 60;
@@ -66,6 +72,8 @@ inline std::string Check(const LoopConfig& config) {
   const bool receives = config.op != Op::kSend;
   if (sends && config.tx.empty()) return "txRings: none: sending takes at least one";
   if (receives && config.rx.empty()) return "rxRings: none: receiving takes at least one";
+  if (config.rhythm == Rhythm::kForeign && (config.op == Op::kPing || config.op == Op::kListen))
+    return "rhythm foreign: a loop that times packets has none: leave it out";
   if (config.burst == 0 || config.burst > kMaxBurst)
     return "burst " + std::to_string(config.burst) + ": must be 1 to " + std::to_string(kMaxBurst);
   if (config.op == Op::kPing && (config.size < kMinPing || config.size > config.tx[0].buf_size))
@@ -115,6 +123,7 @@ struct LoopResult {
   uint64_t corrupt = 0;
   double seconds = 0;  // from the first to the last packet, to within kClockEvery fruitless passes
   uint64_t kicks = 0;
+  uint64_t idle_kicks = 0;  // of these, with nothing new: only at a foreign rhythm
   uint64_t interrupts = 0;
   uint64_t syncs = 0;    // publications of an index
   uint64_t full = 0;     // times a TX ring had no room

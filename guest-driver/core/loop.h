@@ -135,7 +135,7 @@ class Loop {
     if (receives_) {
       for (Ring& ring : config_.rx) {
         const uint32_t before = ring.head;
-        Add(result_.received, Take<P>(ring, inspector_, config_.burst, config_.count - result_.received.packets));
+        Add(result_.received, Take<P>(ring, inspector_, Batch(ring), config_.count - result_.received.packets));
         if (ring.head == before) {
           if (ring.bad_index) [[unlikely]]
             Fail(ring);
@@ -164,6 +164,11 @@ class Loop {
       Publish(echoer.rx());
     }
     return moved && result_.error.empty();
+  }
+
+  /// Slots taken from an RX ring before they are given back.
+  uint32_t Batch(const Ring& ring) const {
+    return config_.rhythm == Rhythm::kForeign ? ring.num_slots : config_.burst;
   }
 
   template <Payload P>
@@ -207,7 +212,10 @@ class Loop {
   void Publish(Ring& ring) {
     ring.Publish();
     ++result_.syncs;
-    if (!ring.HostWantsKick()) return;
+    if (ring.HostWantsKick()) Kick(ring);
+  }
+
+  void Kick(Ring& ring) {
     ++result_.kicks;
     if (!kicker_.Kick(ring.index)) [[unlikely]]
       Fail("doorbell " + std::to_string(ring.index) + ": " + kicker_.error());
@@ -216,6 +224,7 @@ class Loop {
   /// After a pass in which nothing moved. @return false when the loop is to end.
   bool Idle() {
     ++fruitless_;
+    if (config_.rhythm == Rhythm::kForeign && config_.rate == 0) return IdleForeign();
     if (fruitless_ % W::kClockEvery != 0) {
       waiter_.Spin(fruitless_);
       return true;
@@ -230,6 +239,29 @@ class Loop {
     if (config_.sleep && now - last_ >= config_.spin_ns) Sleep(now);
     waiter_.Spin(fruitless_);
     return true;
+  }
+
+  /// Asks, looks once more, kicks where the host wants it, sleeps.
+  bool IdleForeign() {
+    const int64_t now = NowNs();
+    if (fruitless_ == 1) last_ = now;
+    if (OutOfTime(now)) return false;
+    if (started_ && config_.idle_ns > 0 && now - last_ >= config_.idle_ns) {
+      result_.stopped = Stopped::kIdle;
+      return false;
+    }
+    KickStarved();
+    if (result_.error.empty()) Sleep(now);
+    return result_.error.empty();
+  }
+
+  void KickStarved() {
+    for (std::vector<Ring>* rings : {&config_.tx, &config_.rx})
+      for (Ring& ring : *rings) {
+        if (!ring.starved || !ring.HostWantsKick()) continue;
+        ++result_.idle_kicks;
+        Kick(ring);
+      }
   }
 
   void Sleep(int64_t now) {

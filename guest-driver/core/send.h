@@ -18,6 +18,7 @@ class Sender {
         stream_(stream),
         size_(config.size),
         frags_(config.frags),
+        eager_(config.rhythm == Rhythm::kNative),
         header_(MakeHeader(config.dst, config.src, stream)),
         spread_(config.spread),
         seq_(config.first_seq),
@@ -39,7 +40,7 @@ class Sender {
     if (limit == 0) return 0;
     uint32_t done;
     if (frags_ == 1) [[likely]] {
-      const uint32_t n = std::min(ring_.AvailableOrRefresh(limit), limit);
+      const uint32_t n = std::min(ring_.AvailableOrRefresh(eager_ ? limit : 1), limit);
       const uint32_t first = std::min(n, ring_.num_slots - ring_.head);
       done = FillRun<P>(ring_.head, first);
       if (done == first && n > first) done += FillRun<P>(0, n - first);
@@ -126,7 +127,7 @@ class Sender {
   /// is taken as written before.
   template <Payload P>
   uint32_t FillFragmented(uint32_t limit) {
-    uint32_t room = ring_.AvailableOrRefresh(limit * frags_);
+    uint32_t room = ring_.AvailableOrRefresh(eager_ ? limit * frags_ : frags_);
     uint32_t done = 0;
     while (done < limit && room >= frags_) {
       WriteHeader(packet_.data(), seq_);
@@ -165,6 +166,7 @@ class Sender {
   uint16_t stream_;
   uint32_t size_;
   uint32_t frags_;
+  bool eager_;  // looks at the host's indices as soon as a batch does not fit, not only when nothing does
   ProbeHeader header_;
   uint32_t spread_;
   uint64_t seq_;

@@ -90,8 +90,8 @@ export class Guest {
     return pci;
   }
 
-  async addMemdev(path: string): Promise<Memdev> {
-    const memdev = await Memdev.attach(await this.plug(path));
+  async addMemdev(path: string, options: { otherIds?: boolean } = {}): Promise<Memdev> {
+    const memdev = await Memdev.attach(await this.plug(path), options);
     this.memdevs.push(memdev);
     return memdev;
   }
@@ -162,7 +162,7 @@ export async function openGuest(options: GuestOptions): Promise<Guest> {
   const guest = new Guest(options);
   try {
     const memdevs = typeof options.memdev === 'string' ? [options.memdev] : options.memdev;
-    for (const path of memdevs) await guest.addMemdev(path);
+    for (const path of memdevs) await guest.addMemdev(path, options);
     for (const path of options.ptnet) await guest.addPort(path, options);
     if (options.announceBars ?? true) await guest.announceBars();
     return guest;

@@ -1,4 +1,5 @@
 // What the driver model offers to demo, bench, checks, tests and fuzzers.
+export * from './application.ts';
 export * from './client.ts';
 export * from './csb.ts';
 export * from './errors.ts';

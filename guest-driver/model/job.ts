@@ -47,6 +47,7 @@ export interface JobResult extends Pick<LoopResult, 'seconds' | 'stopped' | 'err
   sent: JobTraffic;
   received: JobTraffic & { lost: number; late: number; corrupt: number };
   kicks: number;
+  idleKicks: number;
   interrupts: number;
   syncs: number;
   full: number;

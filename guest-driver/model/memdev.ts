@@ -19,11 +19,8 @@ export class Memdev implements RegionMemory {
   }
 
   /** Attaches to a function that has been probed, placed and enabled. @throws GuestError when it is no memory device. */
-  static async attach(pci: PciFunction): Promise<Memdev> {
-    if (!pci.matches(MEMDEV)) {
-      const ids = `${pci.vendorId.toString(16)}:${pci.deviceId.toString(16)}, class ${pci.classCode.toString(16)}`;
-      throw new GuestError(`${pci.name}: ${ids}: want a memory device, 1b36:000c, class ff0000`);
-    }
+  static async attach(pci: PciFunction, options: { otherIds?: boolean } = {}): Promise<Memdev> {
+    pci.require('memory device', MEMDEV, options.otherIds);
     const memdev = new Memdev(pci);
     await memdev.#readRegisters();
     memdev.#map();

@@ -40,6 +40,14 @@ export interface MsixCapability {
   pba: { bar: number; offset: number };
 }
 
+/** What a driver is found by. */
+interface DriverIds {
+  VENDOR_ID: number;
+  DEVICE_ID: number;
+  OTHER_DEVICE_ID: number;
+  CLASS_CODE: number;
+}
+
 /** Hands out bus addresses for BARs, as firmware does: I/O ports, 32-bit and 64-bit memory windows. */
 export class BusAddresses {
   readonly #next = { io: 0xc000n, mem32: 0xe000_0000n, mem64: 0x80_0000_0000n };
@@ -86,9 +94,16 @@ export class PciFunction {
     this.#walkCapabilities(config);
   }
 
-  matches(ids: { VENDOR_ID: number; DEVICE_ID: number; CLASS_CODE: number }): boolean {
-    return (
-      this.vendorId === ids.VENDOR_ID && this.deviceId === ids.DEVICE_ID && this.classCode === ids.CLASS_CODE
+  /** A driver knows one id, and which one differs from tree to tree. @throws GuestError when it is another device. */
+  require(what: string, ids: DriverIds, otherIds = false): void {
+    const id = otherIds ? ids.OTHER_DEVICE_ID : ids.DEVICE_ID;
+    if (this.vendorId === ids.VENDOR_ID && this.deviceId === id && this.classCode === ids.CLASS_CODE) return;
+    const name = (vendor: number, device: number, classCode: number): string => {
+      const hex = (value: number): string => value.toString(16).padStart(4, '0');
+      return `${hex(vendor)}:${hex(device)}, class ${hex(classCode)}`;
+    };
+    throw new GuestError(
+      `${this.name}: ${name(this.vendorId, this.deviceId, this.classCode)}: want a ${what}, ${name(ids.VENDOR_ID, id, ids.CLASS_CODE)}`,
     );
   }
 

@@ -14,6 +14,8 @@ export interface PtnetOptions {
   vnetHdrLen?: number;
   /** Put the CSB above 4G. */
   highCsb?: boolean;
+  /** The driver is of a tree that has the ids 1b36:cccc and cccd. */
+  otherIds?: boolean;
   /** Vectors to enable; default: one per ring; 0: none. */
   vectors?: number;
 }
@@ -52,10 +54,7 @@ export class Ptnet {
 
   /** Attaches to a function that has been probed, placed and enabled. @throws GuestError when it is no ptnet device. */
   static async attach(pci: PciFunction, ram: GuestRam, options: PtnetOptions = {}): Promise<Ptnet> {
-    if (!pci.matches(PTNET)) {
-      const ids = `${pci.vendorId.toString(16)}:${pci.deviceId.toString(16)}, class ${pci.classCode.toString(16)}`;
-      throw new GuestError(`${pci.name}: ${ids}: want a network device, 1b36:000d, class 20000`);
-    }
+    pci.require('network device', PTNET, options.otherIds);
     const ptnet = new Ptnet(pci, ram, options);
     await ptnet.#negotiate(options);
     await ptnet.setCsb(ptnet.csbPages.guestToHost.address, ptnet.csbPages.hostToGuest.address);

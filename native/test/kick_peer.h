@@ -138,7 +138,7 @@ inline void Write(const os::UniqueFd& fd, const Bytes& bytes, const std::vector<
   }
 }
 
-VfioUserRegionAccess ReadReply(const os::UniqueFd& fd) {
+inline VfioUserRegionAccess ReadReply(const os::UniqueFd& fd) {
   VfioUserRegionAccess reply = {};
   CHECK_EQ(recv(fd.get(), &reply, sizeof reply, MSG_WAITALL), static_cast<ssize_t>(sizeof reply));
   return reply;
@@ -150,6 +150,7 @@ inline bool Quiet(const os::UniqueFd& fd) {
 }
 
 inline size_t OpenFds() {
+  os::AwaitPeerCloses();
   size_t count = 0;
   DIR* folder = opendir("/proc/self/fd");
   while (readdir(folder) != nullptr) ++count;

@@ -206,14 +206,14 @@ void SendsMoreThanFits() {
   const int fd = event.get();
   for (int i = 0; i < 3; ++i) CHECK(!f.kick->Send(session, Bytes(1 << 20, static_cast<uint8_t>(i)), {&fd, 1}));
   Write(client, Message(13, 0));  // not read before the replies are
-  std::vector<os::UniqueFd> fds;
+  std::vector<os::PeerFd> fds;
   Bytes all;
   while (all.size() < 3u << 20) {
     uint8_t buffer[65536];
     os::Received received;
     pollfd entry = {client.get(), POLLIN, 0};
     poll(&entry, 1, -1);
-    CHECK(!os::ReceiveWithFds(client.get(), buffer, sizeof buffer, &fds, &received));
+    CHECK(!os::ReceiveWithFds(client.get(), 0, buffer, sizeof buffer, &fds, &received));
     all.insert(all.end(), buffer, buffer + received.bytes);
   }
   for (size_t i = 0; i < all.size(); i += 4096) CHECK_EQ(all[i], i >> 20);

@@ -1,30 +1,14 @@
-// A peer fills its eventfd just when an interrupt is being raised, and keeps the worker in that call: nobody else waits for
-// it, neither the reader of the sockets, nor who wants a session, nor who detaches that very guest.
+// Where the kernel offers no asynchronous operations: a peer fills its eventfd just when an interrupt is being raised, and keeps
+// who raises it in that call. Nobody else waits for it, neither a worker, nor the reader of the sockets, nor who detaches that
+// very guest.
 #include <fcntl.h>
-#include <sys/syscall.h>
 
 #include "kick_peer.h"
+#include "peer_calls.h"
 #include "traffic.h"
 
 using namespace ptnet;
 using namespace ptnet::test;
-
-namespace {
-
-std::atomic<bool> armed{false}, filled{false};
-
-}  // namespace
-
-/// The hostile peer, who fills the counter when it has just been looked at.
-extern "C" int poll(pollfd* fds, nfds_t count, int timeout) {
-  const int ready = static_cast<int>(syscall(SYS_poll, fds, count, timeout));
-  if (count == 1 && fds->events == POLLOUT && timeout == 0 && armed.exchange(false)) {
-    const uint64_t full = UINT64_MAX - 1;
-    CHECK(write(fds->fd, &full, sizeof full) == sizeof full);
-    filled = true;
-  }
-  return ready;
-}
 
 namespace {
 
@@ -36,7 +20,7 @@ void Show(GuestRing& ring) {
   StoreRelease(ring.atok->head, ring.head);
 }
 
-/// Worker 1 waits in the interrupt of `hostile`, which a packet from `sender` was to raise.
+/// Somebody waits in the interrupt of `hostile`, which a packet from `sender` was to raise.
 struct Scene {
   std::shared_ptr<Engine> engine = MakeEngine(2);
   std::shared_ptr<ValeSwitch> sw = std::make_shared<ValeSwitch>("vale0", engine);
@@ -51,17 +35,26 @@ struct Scene {
     const auto& counters = engine->worker(1).counters();
     Eventually("a worker asleep", [&] { return counters.sleeps > 0 && counters.parks > 0; });
     StoreRelaxed(hostile.guest.rx().atok->appl_need_kick, 1);
-    filled = false;
-    armed = true;
+    peer_calls.fill = true;
     Show(sender.guest.tx());
     if (Worker* worker = sender.guest.attachment->Ring(0)) worker->Wake();
-    Eventually("a full eventfd", [] { return filled.load(); });
+    Eventually("a full eventfd", [] { return !peer_calls.fill; });
   }
   ~Scene() {
-    // As the host does once a second.
-    for (int i = 0; i < 2; i++, usleep(1000)) engine->Nudge();
+    // Lets who waits there go: as the peer would, who wants its interrupts.
+    uint64_t count;
+    CHECK(read(hostile.guest.irqs()[1], &count, sizeof count) == sizeof count);
   }
 };
+
+void TheWorkerGoesOn() {
+  Scene s;
+  s.engine->worker(1).Call([] {});
+  Show(s.sender.guest.tx());
+  RingHere(*s.sender.guest.attachment, 0);
+  Eventually("served", [&] { return s.sender.guest.tx().Drained(); });
+  CHECK(s.engine->lanes().without_aio() > 0);
+}
 
 void TheReaderOfTheSocketsGoesOn() {
   Scene s;
@@ -93,6 +86,8 @@ void TheHostileGuestCanBeDetached() {
 }  // namespace
 
 int main() {
+  peer_calls.no_aio = true;
+  TheWorkerGoesOn();
   TheReaderOfTheSocketsGoesOn();
   TheHostileGuestCanBeDetached();
 }

@@ -50,8 +50,8 @@ struct Station {
 };
 
 struct Net {
-  explicit Net(uint64_t patience_ns = ValeSwitch::kPatienceNs)
-      : sw(std::make_shared<ValeSwitch>("vale0", engine, patience_ns)) {}
+  explicit Net(uint64_t patience_ns = SwitchOptions{}.patience_ns) : Net(SwitchOptions{.patience_ns = patience_ns}) {}
+  explicit Net(const SwitchOptions& options) : sw(std::make_shared<ValeSwitch>("vale0", engine, options)) {}
 
   std::shared_ptr<Engine> engine = MakeEngine();
   std::shared_ptr<StatsArea> stats = MakeStats();

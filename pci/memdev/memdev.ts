@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { BAR_COUNT, type Bar, ioBar, memoryBar } from '../bars.ts';
 import { ConfigSpace } from '../config-space.ts';
 import { assembleDevice, type BarSpace, type RegisterDevice } from '../device.ts';
-import { SUBSYSTEM } from '../identity.ts';
+import { DEFAULT_PCI_IDS, PCI_IDS, type PciIds, SUBSYSTEM } from '../identity.ts';
 import { RegisterFile } from '../register-file.ts';
 import { type OnReject, Rejects } from '../rejects.ts';
 import { MEMDEV, MEMDEV_REGISTERS } from './registers.ts';
@@ -24,10 +24,17 @@ export interface MemdevInfo {
   pools: { if: Pool; ring: Pool; buf: Pool };
 }
 
+/** Copies parts of a region; they always lie inside it. Not one array: a region may be larger than any. */
+export interface MemoryAccess {
+  read(offset: number, into: Uint8Array): void;
+  write(offset: number, from: Uint8Array): void;
+}
+
 export interface MemdevOptions {
   bar1?: 'mem64' | 'mem32';
   /** The region's bytes: answers a client that sends messages instead of mapping BAR 1. */
-  memory?: Uint8Array;
+  memory?: MemoryAccess;
+  ids?: PciIds;
   onReject?: OnReject;
 }
 
@@ -52,7 +59,7 @@ export function createMemdev(name: string, info: MemdevInfo, options: MemdevOpti
   const { memory } = options;
   const identity = {
     vendorId: MEMDEV.VENDOR_ID,
-    deviceId: MEMDEV.DEVICE_ID,
+    deviceId: PCI_IDS[options.ids ?? DEFAULT_PCI_IDS].memdev,
     classCode: MEMDEV.CLASS_CODE,
     ...SUBSYSTEM,
   };
@@ -60,7 +67,7 @@ export function createMemdev(name: string, info: MemdevInfo, options: MemdevOpti
     name,
     config: new ConfigSpace({ identity, bars, rejects }),
     bars,
-    spaces: [registers, memory === undefined ? undefined : memorySpace(memory)],
+    spaces: [registers, memory === undefined ? undefined : memorySpace(memory, Number(info.memsize))],
     registers: MEMDEV_REGISTERS,
     rejects,
   });
@@ -95,16 +102,18 @@ function registerValues({ memsize, memid, pools }: MemdevInfo): Map<string, numb
 }
 
 /** The BAR is rounded up to a power of two: behind the region it reads 0 and keeps nothing. */
-function memorySpace(memory: Uint8Array): BarSpace {
+function memorySpace(memory: MemoryAccess, size: number): BarSpace {
+  const inside = (offset: number, bytes: Uint8Array): Uint8Array =>
+    bytes.subarray(0, Math.max(0, size - offset));
   return {
     read(offset, into) {
-      const part = memory.subarray(offset, offset + into.length);
       into.fill(0);
-      into.set(part);
+      const part = inside(offset, into);
+      if (part.length > 0) memory.read(offset, part);
     },
     write(offset, from) {
-      const room = Math.max(0, memory.length - offset);
-      if (room > 0) memory.set(from.subarray(0, room), offset);
+      const part = inside(offset, from);
+      if (part.length > 0) memory.write(offset, part);
     },
   };
 }

@@ -19,6 +19,8 @@ export const MEMDEV_REGISTERS = [
 export const MEMDEV = {
   VENDOR_ID: 0x1b36,
   DEVICE_ID: 0x000c,
+  /** In some FreeBSD trees. */
+  OTHER_DEVICE_ID: 0xcccc,
   CLASS_CODE: 0xff0000,
   /** BAR 0: the registers. */
   IO_BAR: 0,

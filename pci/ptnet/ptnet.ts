@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { BAR_COUNT, type Bar, ioBar, memoryBar } from '../bars.ts';
 import { ConfigSpace } from '../config-space.ts';
 import { assembleDevice, type RegisterDevice } from '../device.ts';
-import { SUBSYSTEM } from '../identity.ts';
+import { DEFAULT_PCI_IDS, PCI_IDS, type PciIds, SUBSYSTEM } from '../identity.ts';
 import { MsixMemory, msixCapability } from '../msix.ts';
 import { RegisterFile } from '../register-file.ts';
 import { type OnReject, Rejects } from '../rejects.ts';
@@ -13,6 +13,7 @@ import { PTNET, PTNET_REGISTERS } from './registers.ts';
 
 export interface PtnetOptions {
   bar0?: 'io' | 'mem';
+  ids?: PciIds;
   onReject?: OnReject;
 }
 
@@ -57,7 +58,7 @@ export function createPtnet(name: string, backend: PtnetBackend, options: PtnetO
   const msix = new MsixMemory(layout);
   const identity = {
     vendorId: PTNET.VENDOR_ID,
-    deviceId: PTNET.DEVICE_ID,
+    deviceId: PCI_IDS[options.ids ?? DEFAULT_PCI_IDS].ptnet,
     classCode: PTNET.CLASS_CODE,
     ...SUBSYSTEM,
   };

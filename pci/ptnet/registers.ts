@@ -45,6 +45,8 @@ export const PTNET_REGISTERS = [
 export const PTNET = {
   VENDOR_ID: 0x1b36,
   DEVICE_ID: 0x000d,
+  /** In some FreeBSD trees. */
+  OTHER_DEVICE_ID: 0xcccd,
   CLASS_CODE: 0x020000,
   /** BAR 0: the registers. */
   IO_BAR: 0,

@@ -61,9 +61,10 @@ function vmItems(fleet: VmFleet, options: MeasureOptions): Item<Sample>[] {
   }));
 }
 
-const sampleOf = ({ sent, received, cpus }: Rates): Sample => ({
+const sampleOf = ({ sent, received, kicks, cpus }: Rates): Sample => ({
   value: received,
   sent,
+  kicks,
   ...(cpus && { cpus }),
 });
 

@@ -18,6 +18,8 @@ export interface MeasureOptions {
 export interface Rates {
   readonly sent: number;
   readonly received: number;
+  /** Doorbells of all rings of the ports in use. */
+  readonly kicks: number;
   /** Processors in use meanwhile: by the host, and by all guests together. */
   readonly cpus?: { readonly host: number; readonly guests: number };
 }
@@ -28,6 +30,7 @@ export interface Reading {
   readonly time: number;
   readonly sent: number;
   readonly received: number;
+  readonly kicks: number;
 }
 
 /** Caches, page tables and the scheduler are warm after so long: this share of the measured time, and at least so much. */
@@ -50,6 +53,13 @@ export function count({ ports }: HostStats, counted: readonly Counted[]): number
   );
 }
 
+function kicksOf({ ports }: HostStats, { sent, received }: Pick<Plan, 'sent' | 'received'>): number {
+  const names = new Set([...sent, ...received].map(({ port }) => port));
+  return sum(
+    ports.filter(({ name }) => names.has(name)).flatMap(({ rings }) => rings.map(({ kicks }) => kicks)),
+  );
+}
+
 /** Looks until a look took next to no time, and takes the quickest when none did. */
 export function readAt(
   plan: Pick<Plan, 'sent' | 'received'>,
@@ -66,6 +76,7 @@ export function readAt(
       time: before + took / 2,
       sent: count(now, plan.sent),
       received: count(now, plan.received),
+      kicks: kicksOf(now, plan),
     };
     best = { reading, took };
     if (took <= LOOK_MS_MAX) break;
@@ -80,6 +91,7 @@ export function ratesBetween(first: Reading, last: Reading): Rates {
   return {
     sent: (last.sent - first.sent) / seconds,
     received: (last.received - first.received) / seconds,
+    kicks: (last.kicks - first.kicks) / seconds,
   };
 }
 

@@ -47,16 +47,28 @@ export const slotsOf = (size: number): number => Math.ceil(size / BUF_SIZE);
 
 export const device = (port: string, i = 0) => ({ port, mac: macOf(i) });
 
-const sending = ({ size, burst, payload }: Scenario, to: Pick<JobLoop, 'dst' | 'spread'> = {}): JobLoop => ({
+/** A driver that is not ours sleeps. */
+const inRhythm = ({ rhythm }: Scenario): Partial<JobLoop> => (rhythm ? { rhythm, sleep: true } : {});
+
+/** As its scenario wants it served. */
+const servedAs = ({ policy }: Scenario, port: string) => ({ ...device(port), ...(policy && { policy }) });
+
+const sending = (scenario: Scenario, to: Pick<JobLoop, 'dst' | 'spread'> = {}): JobLoop => ({
   op: 'send',
-  size,
-  frags: slotsOf(size),
-  burst,
-  payload,
+  size: scenario.size,
+  frags: slotsOf(scenario.size),
+  burst: scenario.burst,
+  payload: scenario.payload,
+  ...inRhythm(scenario),
   ...to,
 });
 
-const receiving = ({ burst, payload }: Scenario): JobLoop => ({ op: 'receive', burst, payload });
+const receiving = (scenario: Scenario): JobLoop => ({
+  op: 'receive',
+  burst: scenario.burst,
+  payload: scenario.payload,
+  ...inRhythm(scenario),
+});
 
 const both = (scenario: Scenario, dst: string): JobLoop => ({ ...sending(scenario, { dst }), op: 'duplex' });
 
@@ -66,7 +78,10 @@ function guestToHost(scenario: Scenario): Plan {
   const port = { 'tx-rings': rings, sink };
   const counted: Counted[] = [{ port: 'null:a', dir: 'tx' }];
   return {
-    config: stringify({ ports: { 'null:a': port }, vms: { vm1: { devices: [device('null:a')] } } }),
+    config: stringify({
+      ports: { 'null:a': port },
+      vms: { vm1: { devices: [servedAs(scenario, 'null:a')] } },
+    }),
     first: [],
     receivers: [],
     senders: [{ vm: 'vm1', loops: [sending(scenario)] }],
@@ -89,7 +104,7 @@ function hostToGuest(scenario: Scenario): Plan {
     config: stringify({
       regions: { lan },
       ports: { 'null:a': port },
-      vms: { vm1: { region: 'lan', devices: [device('null:a')] } },
+      vms: { vm1: { region: 'lan', devices: [servedAs(scenario, 'null:a')] } },
     }),
     first: [],
     receivers: [{ vm: 'vm1', loops: [receiving(scenario)] }],

@@ -17,6 +17,7 @@ const groupBy = <T>(items: readonly T[], key: (item: T) => string): [string, T[]
 
 /** One ring, the usual burst, no payload, unless it is what is varied. */
 const isBase = (row: ResultRow, varied: 'size' | 'rings' | 'burst'): boolean =>
+  row.rhythm === undefined &&
   row.payload === 'none' &&
   (varied === 'size' || row.size === SIZES[0]) &&
   (varied === 'rings' || row.rings === 1) &&

@@ -2,7 +2,15 @@
 import { bound, type LimitRates } from './limits.ts';
 import { type Peer, peerLabel } from './peers/peer.ts';
 import type { Sample, SamplesOf } from './sample.ts';
-import { labelOf, nameOf, oneWayOf, type Payload, type Scenario } from './scenarios.ts';
+import {
+  type ForeignPolicy,
+  labelOf,
+  nameOf,
+  oneWayOf,
+  type Payload,
+  pollingOf,
+  type Scenario,
+} from './scenarios.ts';
 import { medianRatio, type Stat, statOf } from './statistics.ts';
 
 export interface ResultRow {
@@ -12,6 +20,8 @@ export interface ResultRow {
   readonly rings: number;
   readonly burst: number;
   readonly payload: Payload;
+  readonly rhythm?: 'foreign';
+  readonly policy?: ForeignPolicy;
   /** Packets that arrived. */
   readonly mpps: Stat;
   /** Packets that left the sender in the same time. */
@@ -24,6 +34,10 @@ export interface ResultRow {
   readonly vsPeer: Readonly<Record<string, number>>;
   /** Both directions at once, when one direction alone was measured too: how many times as much in total. */
   readonly vsOneWay?: number;
+  /** An adaptive host, when one that polls all the time was measured too: how many times as fast. */
+  readonly vsPoll?: number;
+  /** Where policies are compared: doorbells per second. */
+  readonly kicks?: Stat;
   /** Processor time per packet that arrived, ns. */
   readonly cpuNs?: { readonly host: Stat; readonly guests: Stat };
 }
@@ -49,7 +63,7 @@ function resultRow(
   samples: readonly Sample[],
   { of, limits, peers }: Background,
 ): ResultRow {
-  const { size, rings, burst, payload } = scenario;
+  const { size, rings, burst, payload, rhythm, policy } = scenario;
   const ours = values(samples);
   const mpps = statOf(samples, ({ value }) => value, 1e-6, 3)!;
   const bounds = limits.map((rates) => bound(scenario, rates));
@@ -60,6 +74,9 @@ function resultRow(
   });
   const oneWay = oneWayOf(scenario);
   const vsOneWay = oneWay && medianRatio(ours, values(of(labelOf(oneWay))));
+  const polling = pollingOf(scenario);
+  const vsPoll = polling && medianRatio(ours, values(of(labelOf(polling))));
+  const kicks = rhythm && statOf(samples, (sample) => sample.kicks, 1, 1);
   const cpu = (side: 'host' | 'guests') =>
     statOf(samples, ({ cpus, value }) => (cpus && value > 0 ? cpus[side] / value : undefined), 1e9, 1);
   const [host, guests] = [cpu('host'), cpu('guests')];
@@ -69,12 +86,15 @@ function resultRow(
     rings,
     burst,
     payload,
+    ...(rhythm && { rhythm, policy }),
     mpps,
     sentMpps: statOf(samples, ({ sent, value }) => sent ?? value, 1e-6, 3)!,
     gbps: Number(((mpps.median * size * 8) / 1000).toFixed(3)),
     ofLimit: medianRatio(ours, bounds) ?? 0,
     vsPeer: Object.fromEntries(vsPeer),
     ...(vsOneWay === undefined ? {} : { vsOneWay }),
+    ...(vsPoll === undefined ? {} : { vsPoll }),
+    ...(kicks && { kicks }),
     ...(host && guests ? { cpuNs: { host, guests } } : {}),
   };
 }

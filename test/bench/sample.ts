@@ -14,6 +14,8 @@ export interface Sample {
   readonly value: number;
   /** Paths: packets that left the sender per second. */
   readonly sent?: number;
+  /** Paths: doorbells per second. */
+  readonly kicks?: number;
   /** Paths: processors in use meanwhile. */
   readonly cpus?: { readonly host: number; readonly guests: number };
   /** Latencies. */

@@ -39,7 +39,19 @@ export interface Scenario {
   /** Slots that a guest takes or fills before it publishes an index. */
   readonly burst: number;
   readonly payload: Payload;
+  /** Guests whose driver is not ours: see the loops' option. */
+  readonly rhythm?: 'foreign';
+  /** Of the host, where that is compared. */
+  readonly policy?: ForeignPolicy;
 }
+
+/** What adaptive polling costs is told by a host that polls all the time. */
+export const FOREIGN_POLICIES = ['poll', 'adaptive'] as const;
+export type ForeignPolicy = (typeof FOREIGN_POLICIES)[number];
+export const FOREIGN_PATHS = ['guest-to-host', 'host-to-guest'] as const;
+export const FOREIGN_PAYLOADS = ['none', 'stamp'] as const;
+/** What netmap's packet generator publishes at once. */
+const FOREIGN_BURST = 512;
 
 const BASE = { vm: false, size: 60, rings: 1, burst: 256, payload: 'none' } as const;
 export const SIZES = [60, 256, 1024, 1514, 9000] as const;
@@ -89,10 +101,29 @@ function vmScenarios(path: PairPath): Scenario[] {
   ];
 }
 
+const foreignScenarios = (vm: boolean): Scenario[] =>
+  FOREIGN_PATHS.flatMap((path) =>
+    FOREIGN_PAYLOADS.flatMap((payload) =>
+      FOREIGN_POLICIES.map(
+        (policy): Scenario => ({
+          path,
+          ...BASE,
+          vm,
+          burst: FOREIGN_BURST,
+          payload,
+          rhythm: 'foreign',
+          policy,
+        }),
+      ),
+    ),
+  );
+
 export const SCENARIOS: readonly Scenario[] = [
   ...PAIR_PATHS.flatMap(modelScenarios),
+  ...foreignScenarios(false),
   ...VALE_PATHS.flatMap(valeScenarios),
   ...PAIR_PATHS.flatMap(vmScenarios),
+  ...foreignScenarios(true),
 ];
 
 /** Its name in reports. */
@@ -104,12 +135,18 @@ export function labelOf(scenario: Scenario): string {
 }
 
 export function rowLabel(row: Omit<Scenario, 'path' | 'vm'> & { readonly name: string }): string {
-  return `${row.name} size=${row.size} rings=${row.rings} burst=${row.burst} payload=${row.payload}`;
+  const how = `${row.name} size=${row.size} rings=${row.rings} burst=${row.burst} payload=${row.payload}`;
+  return row.rhythm ? `${how} rhythm=${row.rhythm} policy=${row.policy}` : how;
 }
 
 /** The one way that a scenario with both directions at once is compared with. */
 export function oneWayOf(scenario: Scenario): Scenario | undefined {
   return scenario.path === 'vale-duplex' ? { ...scenario, path: 'guest-to-guest-vale' } : undefined;
+}
+
+/** The host that polls all the time, with which an adaptive one is compared. */
+export function pollingOf(scenario: Scenario): Scenario | undefined {
+  return scenario.policy === 'adaptive' ? { ...scenario, policy: 'poll' } : undefined;
 }
 
 /** Attached rings without traffic whose cost is measured. */

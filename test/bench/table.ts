@@ -2,6 +2,7 @@
 import type { CostRow } from './cost-rows.ts';
 import { LIMITS } from './limits.ts';
 import type { Report } from './report.ts';
+import type { ResultRow } from './result-rows.ts';
 import type { Stat } from './statistics.ts';
 import type { TargetRow } from './targets.ts';
 
@@ -18,6 +19,9 @@ export interface Table {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
 }
+
+const titleOf = ({ name, rhythm, policy }: ResultRow): string =>
+  rhythm ? `${name}, ${rhythm}, ${policy}` : name;
 
 const stat = ({ median, min, max }: Stat, digits: number): string[] =>
   [median, min, max].map((value) => value.toFixed(digits));
@@ -36,6 +40,7 @@ function limitTable({ limits }: Report): Table {
 function resultTable({ results }: Report): Table {
   const peers = [...new Set(results.flatMap(({ vsPeer }) => Object.keys(vsPeer)))];
   const duplex = results.some(({ vsOneWay }) => vsOneWay !== undefined);
+  const policies = results.some(({ kicks }) => kicks !== undefined);
   const head = ['path', 'size', 'rings', 'burst', 'payload', 'Mpps', 'min', 'max', 'Gbit/s', 'of limit'];
   return {
     head: [
@@ -43,10 +48,11 @@ function resultTable({ results }: Report): Table {
       'host ns/p',
       'guests ns/p',
       ...(duplex ? ['x one way'] : []),
+      ...(policies ? ['x poll', 'kicks/s'] : []),
       ...peers.map((peer) => `x ${peer}`),
     ],
     rows: results.map((row) => [
-      row.name,
+      titleOf(row),
       `${row.size}`,
       `${row.rings}`,
       `${row.burst}`,
@@ -57,6 +63,7 @@ function resultTable({ results }: Report): Table {
       row.cpuNs?.host.median.toFixed(0) ?? '',
       row.cpuNs?.guests.median.toFixed(0) ?? '',
       ...(duplex ? [row.vsOneWay?.toFixed(2) ?? ''] : []),
+      ...(policies ? [row.vsPoll?.toFixed(2) ?? '', row.kicks?.median.toFixed(0) ?? ''] : []),
       ...peers.map((peer) => row.vsPeer[peer]?.toFixed(2) ?? ''),
     ]),
   };

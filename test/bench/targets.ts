@@ -9,7 +9,9 @@ import type { ResultRow } from './result-rows.ts';
 import {
   idleLabel,
   labelOf,
+  nameOf,
   type PathName,
+  pollingOf,
   portsLabel,
   rowLabel,
   SCENARIOS,
@@ -34,7 +36,7 @@ export interface TargetRow {
 }
 
 /** `points`: of a percentage. */
-type Unit = '%' | 'x' | 'µs' | 'points';
+type Unit = '%' | 'x' | 'µs' | 'points' | '/s';
 type Wanted = { readonly is: '>=' | '<=' | '<'; readonly bound: number };
 
 interface Target {
@@ -113,6 +115,33 @@ const inVm = (name: PathName, peer: string): Target[] => [
   vsPeer(`VM ${name}, 60 bytes, stamped`, peer, null, [path(name, { vm: true, payload: 'stamp' })]),
 ];
 
+/** An adaptive host and guests whose rhythm is not ours: as fast as one that polls all the time, and left alone as much. */
+const foreign: readonly Target[] = SCENARIOS.filter(({ policy }) => policy === 'adaptive').flatMap(
+  (scenario) => {
+    const name = `${nameOf(scenario)}, foreign rhythm, ${scenario.payload}`;
+    const label = labelOf(scenario);
+    const polling = labelOf(pollingOf(scenario)!);
+    return [
+      {
+        name: `${name}, adaptive, of poll`,
+        wanted: atLeast(95),
+        unit: '%',
+        anyOf: [label],
+        against: [polling],
+        figure: ({ results }: Figures) => percent(results.get(label)?.vsPoll),
+      },
+      {
+        name: `${name}, adaptive, kicks`,
+        wanted: below(50),
+        unit: '/s',
+        anyOf: [label],
+        against: [],
+        figure: ({ results }: Figures) => results.get(label)?.kicks?.median,
+      },
+    ] satisfies Target[];
+  },
+);
+
 const MANY_PORTS = 254;
 const manyPorts: Target = {
   name: `VALE with ${MANY_PORTS} ports, of one with 2`,
@@ -184,6 +213,7 @@ export const TARGETS: readonly Target[] = [
   bothWays(1514),
   ...inVm('guest-to-host', 'testpmd-vm-to-host'),
   ...inVm('host-to-guest', 'testpmd-host-to-vm'),
+  ...foreign,
   manyPorts,
   latency('publish to service while polling', below(2), 'p50', {
     timed: 'publish-to-service',

@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { LATENCIES, type Latency, POLICIES } from './latencies.ts';
 import { type Counted, macOf, PATIENCE_US, slotsOf } from './plans.ts';
 import {
+  FOREIGN_PAYLOADS,
   ONE_BUFFER_SIZES,
   type PairPath,
   type Payload,
@@ -22,6 +23,8 @@ const RECEIVER_EXTRA_SECONDS = 30;
 
 const sinkName = (payload: Payload): string => `null:to_${payload}`;
 const sourceName = (size: number, payload: Payload): string => `null:from_${size}_${payload}`;
+/** Those of a worker that never parks them, for what an adaptive one is compared with. */
+const polledName = (port: string): string => `${port}_poll`;
 
 /** Rings are varied only here, and each ring takes its buffers. */
 const isBase = (size: number, payload: Payload): boolean => size === SIZES[0] && payload === 'none';
@@ -55,6 +58,18 @@ const PORTS: Readonly<Record<string, object>> = {
       { 'rx-rings': isBase(size, payload) ? RINGS_MAX : 1, source: { packets: 'unlimited', size, payload } },
     ]),
   ),
+  ...Object.fromEntries(
+    FOREIGN_PAYLOADS.flatMap((payload) => [
+      [
+        polledName(sinkName(payload)),
+        { 'rx-slots': 64, ...(payload !== 'none' && { sink: { verify: true, payload } }) },
+      ],
+      [
+        polledName(sourceName(SIZES[0], payload)),
+        { 'tx-slots': 64, source: { packets: 'unlimited', size: SIZES[0], payload } },
+      ],
+    ]),
+  ),
   'p{1': wide(),
   'p}1': wide(),
   'vale0:1': wide(),
@@ -82,12 +97,15 @@ const VM_PORTS: Readonly<Record<'vm1' | 'vm2', readonly string[]>> = {
 
 export type VmName = keyof typeof VM_PORTS;
 
+const policyOf = (port: string): Latency['policy'] =>
+  POLICY_OF.get(port) ?? SERVED.get(port)?.policy ?? (port.endsWith(polledName('')) ? 'poll' : 'adaptive');
+
 const vmConfig = (name: VmName) => ({
   region: 'lan',
   devices: VM_PORTS[name].map((port, i) => ({
     port,
     mac: macOf(i + (name === 'vm1' ? 0 : 128)),
-    policy: POLICY_OF.get(port) ?? SERVED.get(port)?.policy ?? 'adaptive',
+    policy: policyOf(port),
     bar0: SERVED.get(port)?.bar0 ?? 'io',
   })),
 });
@@ -131,9 +149,13 @@ interface Ends {
   readonly from?: readonly [VmName, string];
 }
 
+const portFor = ({ policy }: Scenario, port: string): string => (policy === 'poll' ? polledName(port) : port);
+
 const ENDS: Readonly<Record<PairPath, (scenario: Scenario) => Ends>> = {
-  'guest-to-host': ({ payload }) => ({ from: ['vm1', sinkName(payload)] }),
-  'host-to-guest': ({ size, payload }) => ({ to: ['vm1', sourceName(size, payload)] }),
+  'guest-to-host': (scenario) => ({ from: ['vm1', portFor(scenario, sinkName(scenario.payload))] }),
+  'host-to-guest': (scenario) => ({
+    to: ['vm1', portFor(scenario, sourceName(scenario.size, scenario.payload))],
+  }),
   'guest-to-guest-pipe': () => ({ from: ['vm1', 'p{1'], to: ['vm2', 'p}1'] }),
   'guest-to-guest-vale': () => ({ from: ['vm1', 'vale0:1'], to: ['vm2', 'vale0:2'] }),
 };
@@ -143,12 +165,13 @@ const ENDS: Readonly<Record<PairPath, (scenario: Scenario) => Ends>> = {
  * @param firstSeq of what is sent: a verifying sink remembers the numbers that it has seen
  */
 export function vmPlanOf(scenario: Scenario, seconds: number, firstSeq: number): VmPlan {
-  const { size, rings, burst, payload } = scenario;
+  const { size, rings, burst, payload, rhythm } = scenario;
   const path = scenario.path as PairPath;
   const { from, to } = ENDS[path](scenario);
   // Two VMs and a worker on two CPUs: whoever has nothing to do must soon leave its CPU to the others.
   const patience = from && to ? ` --spin-us ${SPIN_US}` : '';
-  const common = `--payload ${payload} --burst ${burst}${patience}`;
+  const foreign = rhythm ? ` --rhythm ${rhythm} --interrupts` : '';
+  const common = `--payload ${payload} --burst ${burst}${patience}${foreign}`;
   // The receiver goes on until all that was sent has arrived: what were left over would be found by the next one.
   const limits = from
     ? `--seconds ${seconds + RECEIVER_EXTRA_SECONDS} --idle-ms ${RECEIVER_IDLE_MS}`

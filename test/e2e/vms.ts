@@ -15,9 +15,19 @@ export async function startHost(yaml: string): Promise<TestHost> {
 
 /** Boots the VM of that name with all its devices and waits for the agent. */
 export async function boot(host: TestHost, name: string, options: Partial<VmOptions> = {}): Promise<Vm> {
+  const vm = await start(host, name, options);
+  await vm.ready();
+  return vm;
+}
+
+/** The VM of that name as it was saved into `file`: its agent is where it was. */
+export async function restore(host: TestHost, name: string, file: string): Promise<Vm> {
+  return await start(host, name, { qemuArguments: ['-incoming', `file:${file}`] });
+}
+
+async function start(host: TestHost, name: string, options: Partial<VmOptions>): Promise<Vm> {
   const vm = await Vm.start({ name, sockets: host.sockets(name), ...options });
   vms.push(vm);
-  await vm.ready();
   return vm;
 }
 

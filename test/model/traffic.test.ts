@@ -1,9 +1,12 @@
 // The driver model against a live host: every kind of port, under every policy, by native loops and by TypeScript.
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Guest, openGuest } from '../../guest-driver/model/index.ts';
+import { buildProbe } from '../../guest-driver/model/probe-packet.ts';
 import { TestHost } from '../harness/host.ts';
 
 const N = 200_000;
+const DST = Uint8Array.of(2, 0, 0, 0, 0, 7);
+const SRC = Uint8Array.of(2, 0, 0, 0, 0, 8);
 const hosts: TestHost[] = [];
 const guests: Guest[] = [];
 
@@ -64,6 +67,19 @@ vms:
       expect(result.sent.packets).toBe(BigInt(N));
       expect(result.received).toMatchObject({ packets: BigInt(N), ...CLEAN_BIG });
     }
+  });
+
+  test('an echo port: everything comes back', async () => {
+    const host = await startHost(`
+engine: { policy: ${policy} }
+vms: { vm1: { devices: [{ port: 'echo:a' }] } }
+`);
+    const guest = await attach(host, 'vm1');
+    const result = await run(guest, { op: 'duplex', count: BigInt(N), payload: 'full', sleep: true });
+    expect(result.sent.packets).toBe(BigInt(N));
+    expect(result.received).toMatchObject({ packets: BigInt(N), ...CLEAN_BIG });
+    expect(host.packets('echo:a', 'tx')).toBe(N);
+    expect(host.packets('echo:a', 'rx')).toBe(N);
   });
 
   test('VALE: what does not arrive is counted', async () => {
@@ -172,4 +188,14 @@ vms: { vm1: { devices: [{ port: 'null:a' }] } }
   const guest = await attach(host, 'vm1');
   const got = await run(guest, { op: 'receive', count: 2000n, payload: 'full', sleep: true });
   expect(got.received).toMatchObject({ packets: 2000n, ...CLEAN_BIG });
+});
+
+test('an echo port exchanges the addresses and nothing else, of packets of one slot and of several', async () => {
+  const host = await startHost("vms: { vm1: { devices: [{ port: 'echo:a' }] } }");
+  const port = (await attach(host, 'vm1')).ports[0]!;
+  for (const size of [32, 60, 1514, 2048, 5000]) {
+    const packet = buildProbe(size, { stream: 3, seq: size, dst: DST, src: SRC });
+    expect(await port.send(packet)).toBe(true);
+    expect(await port.receive()).toEqual(buildProbe(size, { stream: 3, seq: size, dst: SRC, src: DST }));
+  }
 });

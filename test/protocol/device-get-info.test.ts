@@ -21,11 +21,19 @@ test('an argsz that is too small is refused with EINVAL', () => {
   fixture.attach().send(VFIO_USER.DEVICE_GET_INFO, encodeDeviceInfo(15), { expect: E.EINVAL });
 });
 
-test.each([0, 15, 17])('a payload of %i bytes is refused with EINVAL', (length) => {
+test.each([0, 15])('a payload of %i bytes is refused with EINVAL', (length) => {
   fixture.attach().send(VFIO_USER.DEVICE_GET_INFO, new Uint8Array(length).fill(32), { expect: E.EINVAL });
 });
 
 test('descriptors do not belong here', () => {
   const options = { expect: E.EINVAL, fds: [fixture.eventfd()] };
   fixture.attach().send(VFIO_USER.DEVICE_GET_INFO, encodeDeviceInfo(), options);
+});
+
+test('room for capabilities may be in the message too, as SPDK leaves it', () => {
+  const payload = new Uint8Array(16 + 64);
+  new DataView(payload.buffer).setUint32(0, payload.length, true);
+  const short = payload.slice(0, 16);
+  const ask = (bytes: Uint8Array) => fixture.attach().send(VFIO_USER.DEVICE_GET_INFO, bytes).payload;
+  expect(ask(payload)).toEqual(ask(short));
 });

@@ -95,7 +95,7 @@ test.each([
   fixture.attach().send(VFIO_USER.GET_REGION_IO_FDS, payload, { expect: E.EINVAL });
 });
 
-test.each([0, 15, 17])('a payload of %i bytes is refused with EINVAL', (length) => {
+test.each([0, 15])('a payload of %i bytes is refused with EINVAL', (length) => {
   const payload = new Uint8Array(length);
   if (length > 0) payload[0] = 64;
   fixture.attach().send(VFIO_USER.GET_REGION_IO_FDS, payload, { expect: E.EINVAL });
@@ -104,4 +104,12 @@ test.each([0, 15, 17])('a payload of %i bytes is refused with EINVAL', (length) 
 test('descriptors do not belong here', () => {
   const options = { expect: E.EINVAL, fds: [fixture.eventfd()] };
   fixture.attach().send(VFIO_USER.GET_REGION_IO_FDS, encodeRegionIoFds(0, ROOM), options);
+});
+
+test('room for capabilities may be in the message too, as SPDK leaves it', () => {
+  const payload = new Uint8Array(16 + 64);
+  new DataView(payload.buffer).setUint32(0, payload.length, true);
+  const short = payload.slice(0, 16);
+  const ask = (bytes: Uint8Array) => fixture.attach().send(VFIO_USER.GET_REGION_IO_FDS, bytes).payload;
+  expect(ask(payload)).toEqual(ask(short));
 });

@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { encodeSetIrqs } from '../../guest-driver/model/messages.ts';
 import { eventfdDrain, inspectFd, socketPair } from '../../native/os.ts';
+import { createPtnet } from '../../pci/index.ts';
 import { openFds } from '../harness/descriptors.ts';
+import { fakeBackend } from '../unit/pci/guest.ts';
 import { E, type Peer, type SendOptions, useFixture, VFIO_USER } from './peer.ts';
 
 const fixture = useFixture();
@@ -266,4 +268,13 @@ test('an eventfd that waits when it is full is made one that does not', () => {
   expect(inspectFd(fd).nonblocking).toBe(false);
   set(peer, { flags: EVENTFD | TRIGGER, count: 1 }, { fds: [fd] });
   expect(inspectFd(fd).nonblocking).toBe(true);
+});
+
+test.each([17, 64])('all %i vectors may come in one message, as from Cloud Hypervisor', (vectors) => {
+  const backend = fakeBackend({ numTxRings: vectors - 1, numRxRings: 1 });
+  const peer = fixture.attach({ device: createPtnet('vm1/net0', backend) });
+  const fds = eventfds(vectors);
+  set(peer, { flags: EVENTFD | TRIGGER, count: vectors }, { fds });
+  set(peer, { flags: NONE | TRIGGER, count: vectors });
+  expect(counts(fds)).toEqual(new Array(vectors).fill(1));
 });

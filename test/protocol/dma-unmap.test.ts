@@ -28,7 +28,7 @@ test('one map goes, and the reply repeats the request', () => {
   const { payload } = peer.send(VFIO_USER.DMA_UNMAP, request);
   expect(payload).toEqual(request);
   expect(left(peer)).toEqual([0x1000n, 0x8000n]);
-  expect(peer.session.dma.resolve(0x2000n, 64, 'r')).toEqual({ errno: E.EFAULT });
+  expect(peer.session.dma.resolve(0x2000n, 64, 'r')).toEqual({ errno: E.EFAULT, miss: 'unmapped' });
 });
 
 test('its descriptor is closed', () => {
@@ -123,6 +123,12 @@ test.each([0, 23, 25])('a payload of %i bytes is refused with EINVAL', (length) 
   mapped().send(VFIO_USER.DMA_UNMAP, payload, { expect: E.EINVAL });
 });
 
-test('descriptors do not belong here', () => {
-  unmap(mapped(), { address: 0x1000n, size: 0x1000n }, { expect: E.EINVAL, fds: [fixture.memfd(0x1000)] });
+test('a descriptor may come with it, as from SPDK, and is dropped; two may not', () => {
+  const peer = mapped();
+  const [first, second] = [fixture.memfd(0x1000), fixture.memfd(0x1000)];
+  const before = openFds().length;
+  unmap(peer, { address: 0x1000n, size: 0x1000n }, { fds: [first] });
+  unmap(peer, { address: 0x8000n, size: 0x1000n }, { expect: E.EINVAL, fds: [first, second] });
+  expect(left(peer)).toEqual([0x2000n, 0x8000n]);
+  expect(openFds()).toHaveLength(before);
 });

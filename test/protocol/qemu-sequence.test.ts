@@ -107,8 +107,8 @@ test('QEMU realizes the device, a guest starts its rings, the machine resets and
   loadDriver(peer);
   const { dma } = peer.session;
   expect(dma.resolve(0x20_0000n, 5 * 64, 'rw')).toMatchObject({ offset: 0x20_0000n });
-  expect(dma.resolve(0xc_0000n, 64, 'rw')).toEqual({ errno: E.EACCES });
-  expect(dma.resolve(0xa_0000n, 64, 'r')).toEqual({ errno: E.EFAULT });
+  expect(dma.resolve(0xc_0000n, 64, 'rw')).toEqual({ errno: E.EACCES, miss: 'access' });
+  expect(dma.resolve(0xa_0000n, 64, 'r')).toEqual({ errno: E.EFAULT, miss: 'unmapped' });
   expect(peer.session.irqs.msix.every(({ fd }) => fd >= 0)).toBe(true);
   // The machine is reset: interrupts off, device reset, BARs and RAM placed anew.
   irqs(peer, { flags: 1 | 32, count: 0 }, 0);

@@ -1,7 +1,9 @@
 // VFIO_USER_REGION_READ: registers and config space, in any width.
+
 import { expect, test } from 'vitest';
 import { decodeRegionAccess, encodeRegionAccess } from '../../guest-driver/model/messages.ts';
 import { createMemdev } from '../../pci/index.ts';
+import { accessTo } from '../unit/pci/guest.ts';
 import { memdev } from './memdev.ts';
 import { E, type Peer, type SendOptions, useFixture, VFIO_USER } from './peer.ts';
 
@@ -45,7 +47,7 @@ test('a mapped BAR by message', () => {
   const pool = { offset: 0, count: 1, size: 64 };
   const pools = { if: pool, ring: { ...pool, offset: 64 }, buf: { ...pool, offset: 128 } };
   const info = { memsize: 0x2000n, memid: 1, barSize: 0x2000n, pools };
-  const peer = fixture.attach({ device: createMemdev('vm1/mem', info, { memory }) });
+  const peer = fixture.attach({ device: createMemdev('vm1/mem', info, { memory: accessTo(memory) }) });
   expect(read(peer, 1, 0x1ffen, 2)).toEqual([0xfe, 0xff]);
   expect(read(peer, 1, 0x10n, 8)).toEqual([16, 17, 18, 19, 20, 21, 22, 23]);
 });

@@ -22,6 +22,8 @@ export const DIRECTIONS: readonly Direction[] = [
   // The engine knows nothing of Node: only the addon looks down on everything else.
   { from: 'native/src/', to: [/^native\/src\/(?!addon\/)/] },
   { from: 'native/src/addon/', to: ['native/src/'] },
+  { from: 'native/model/', to: [/^native\/(?!src\/addon\/)/, 'guest-driver/core/'] },
+  { from: 'native/fuzz/', to: [/^native\/(?!src\/addon\/)/] },
   { from: 'native/test/', to: [/^native\/(?!src\/addon\/)/] },
   // The guest is a second reading of the interface: it shares register offsets and the os layer with the host, no logic.
   {

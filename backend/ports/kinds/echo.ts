@@ -26,6 +26,14 @@ export const echo: PortKind<EchoName> = {
   hasSourceAndSink: false,
   switchOf: () => undefined,
   dependsOn: () => [],
-  check: () => undefined,
+  check(mine) {
+    const uneven = mine.find(({ port }) => port.txRings !== port.rxRings);
+    if (!uneven) return undefined;
+    const { device, port } = uneven;
+    return {
+      path: ['ports', device.port, 'rx-rings'],
+      text: `${port.rxRings} rx rings of '${device.port}' are to bring back what ${port.txRings} tx rings send: the same number would be right`,
+    };
+  },
   create: (_name, { region, stats, shape }) => createEchoPort(region, stats, shape),
 };

@@ -132,6 +132,10 @@ void ReadTraffic(Reader& reader, LoopConfig& config) {
     reader.OneOf("payload", {"none", "stamp", "full"}, choice);
     config.payload = static_cast<Payload>(choice);
   }
+  if (reader.Has("rhythm")) {
+    reader.OneOf("rhythm", {"native", "foreign"}, choice);
+    config.rhythm = static_cast<Rhythm>(choice);
+  }
   if (reader.Has("count")) reader.BigInt("count", config.count);
   if (reader.Has("firstSeq")) reader.BigInt("firstSeq", config.first_seq);
   double seconds = 0;

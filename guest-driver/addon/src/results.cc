@@ -43,6 +43,7 @@ Napi::Object ToJs(Napi::Env env, const LoopResult& result, bool timed) {
   object.Set("received", received);
   object.Set("seconds", result.seconds);
   object.Set("kicks", big(result.kicks));
+  object.Set("idleKicks", big(result.idle_kicks));
   object.Set("interrupts", big(result.interrupts));
   object.Set("syncs", big(result.syncs));
   object.Set("full", big(result.full));

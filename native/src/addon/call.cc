@@ -22,7 +22,7 @@ napi_value NewNumber(napi_env env, double number) {
   return napi_create_double(env, number, &value) == napi_ok ? value : nullptr;
 }
 
-napi_value NewFds(napi_env env, const std::vector<os::UniqueFd>& fds) {
+napi_value NewFds(napi_env env, const std::vector<os::PeerFd>& fds) {
   napi_value array;
   if (napi_create_array_with_length(env, fds.size(), &array) != napi_ok) return nullptr;
   for (uint32_t i = 0; i < fds.size(); ++i) {

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "os/unique_fd.h"
+#include "os/peer_fd.h"
 
 namespace ptnet::addon {
 
@@ -17,7 +17,7 @@ napi_value NewBytes(napi_env env, std::span<const uint8_t> bytes);
 napi_value NewNumber(napi_env env, double number);
 
 /** An array of descriptor numbers; once a function was called with it, the caller releases them: JavaScript owns them. */
-napi_value NewFds(napi_env env, const std::vector<os::UniqueFd>& fds);
+napi_value NewFds(napi_env env, const std::vector<os::PeerFd>& fds);
 
 /**
  * Calls `function`; what it throws becomes an uncaught exception. Does nothing when an argument is nullptr or the

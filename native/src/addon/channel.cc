@@ -126,15 +126,15 @@ void Channel::OnReady(int status, int events) {
 
 void Channel::ReadOnce() {
   uint8_t buffer[kReadSize];
-  std::vector<os::UniqueFd> fds;
+  std::vector<os::PeerFd> fds;
   os::Received received;
-  const os::Error error = os::ReceiveWithFds(fd_.get(), buffer, sizeof buffer, &fds, &received);
+  const os::Error error = os::ReceiveWithFds(fd_.get(), 0, buffer, sizeof buffer, &fds, &received);
   if (error.number == EAGAIN) return;
   if (error) return CloseWith(error.number);
   if (received.truncated) return CloseWith(EMFILE);
   if (received.bytes == 0) return CloseWith(0);
   if (!CallJs(Env(), on_data_.Value(), {NewBytes(Env(), {buffer, received.bytes}), NewFds(Env(), fds)})) return;
-  for (os::UniqueFd& fd : fds) fd.Release();
+  for (os::PeerFd& fd : fds) fd.Release();
 }
 
 void Channel::UpdateInterest() {

@@ -50,6 +50,7 @@ Napi::Value EngineStats(const Napi::CallbackInfo& info) {
     o.Set("rounds", static_cast<double>(c.rounds.load()));
     o.Set("parks", static_cast<double>(c.parks.load()));
     o.Set("wakeups", static_cast<double>(c.wakeups.load()));
+    o.Set("idleWakeups", static_cast<double>(c.idle_wakeups.load()));
     o.Set("sleeps", static_cast<double>(c.sleeps.load()));
     o.Set("servedInKick", static_cast<double>(c.served_in_kick.load()));
     o.Set("watchErrors", static_cast<double>(c.watch_errors.load()));

@@ -44,12 +44,4 @@ std::shared_ptr<T> UnwrapHandle(Napi::Value value) {
 /// Throws a failed status as an Error with `errno` (negative) and `code`; true when there was nothing to throw.
 bool ThrowUnlessOk(Napi::Env env, const Status& status);
 
-/// An ArrayBuffer over memory that `keep` keeps mapped.
-template <class T>
-Napi::Value ViewOf(Napi::Env env, std::shared_ptr<T> keep, uint8_t* data, size_t length) {
-  auto* holder = new std::shared_ptr<T>(std::move(keep));
-  return Napi::ArrayBuffer::New(env, data, length, [](Napi::BasicEnv, void*, std::shared_ptr<T>* h) { delete h; },
-                                holder);
-}
-
 }  // namespace ptnet::addon

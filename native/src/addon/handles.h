@@ -4,6 +4,7 @@
 #include "addon/handle.h"
 #include "datapath/broker.h"
 #include "datapath/engine.h"
+#include "forward/echo.h"
 #include "forward/null_port.h"
 #include "forward/pipe.h"
 #include "forward/vale.h"

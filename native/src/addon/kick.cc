@@ -116,7 +116,7 @@ void KickObject::Handle(napi_env env, Event& event) {
     const size_t bytes = message.bytes.size(), fds = message.fds.size();
     if (CallJs(env, message_.Value(),
                {NewNumber(env, message.session), NewBytes(env, message.bytes), NewFds(env, message.fds)})) {
-      for (os::UniqueFd& fd : message.fds) fd.Release();
+      for (os::PeerFd& fd : message.fds) fd.Release();
     }
     if (open_) kick_->Delivered(message.session, bytes, fds);
   }

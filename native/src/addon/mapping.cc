@@ -2,6 +2,7 @@
 #include "addon/mapping.h"
 
 #include "addon/args.h"
+#include "addon/external.h"
 #include "os/memory.h"
 
 namespace ptnet::addon {
@@ -49,13 +50,12 @@ Mapping::Mapping(const Napi::CallbackInfo& info) : ObjectWrap(info) {
                                std::to_string(length) + " bytes");
     return;
   }
-  const Napi::ArrayBuffer buffer =
-      Napi::ArrayBuffer::New(env, address, static_cast<size_t>(length), [](Napi::Env, void*) {});
+  const Napi::Value buffer = ExternalBuffer(env, nullptr, address, static_cast<size_t>(length));
   if (env.IsExceptionPending()) {
     os::Unmap(address, static_cast<size_t>(length));
     return;
   }
-  buffer_ = Napi::Persistent(buffer);
+  buffer_ = Napi::Persistent(buffer.As<Napi::ArrayBuffer>());
   memory_ = new Memory{env, address, static_cast<size_t>(length)};
   napi_add_env_cleanup_hook(env, Memory::AtEnd, memory_);
 }

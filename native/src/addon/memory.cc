@@ -1,8 +1,11 @@
 // The addon's memory: regions, the statistics area, and the layouts that TypeScript checks its own against.
 #include <uv.h>
 
+#include <cstring>
+
 #include "addon/addon.h"
 #include "addon/args.h"
+#include "addon/external.h"
 #include "addon/handles.h"
 
 namespace ptnet::addon {
@@ -72,7 +75,36 @@ Napi::Value RegionInfo(const Napi::CallbackInfo& info) {
 Napi::Value RegionBuffer(const Napi::CallbackInfo& info) {
   auto region = UnwrapHandle<Region>(info[0]);
   if (!region) return info.Env().Undefined();
-  return ViewOf(info.Env(), region, region->base(), region->memsize());
+  return ExternalBuffer(info.Env(), region, region->base(), region->memsize());
+}
+
+/// The part of a region that (region, offset, bytes) are about; nullptr with an error thrown when it is not inside.
+uint8_t* RegionPart(const Napi::CallbackInfo& info, Napi::Uint8Array* bytes) {
+  auto region = UnwrapHandle<Region>(info[0]);
+  if (!region) return nullptr;
+  if (!info[2].IsTypedArray() || info[2].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    Napi::TypeError::New(info.Env(), "bytes: a Uint8Array is expected").ThrowAsJavaScriptException();
+    return nullptr;
+  }
+  *bytes = info[2].As<Napi::Uint8Array>();
+  const int64_t room = static_cast<int64_t>(region->memsize()) - static_cast<int64_t>(bytes->ByteLength());
+  int64_t offset;
+  if (!GetInteger(info[1], "offset", 0, room, &offset)) return nullptr;
+  return region->base() + offset;
+}
+
+/// regionRead(region, offset, into)
+Napi::Value RegionRead(const Napi::CallbackInfo& info) {
+  Napi::Uint8Array into;
+  if (const uint8_t* part = RegionPart(info, &into)) std::memcpy(into.Data(), part, into.ByteLength());
+  return info.Env().Undefined();
+}
+
+/// regionWrite(region, offset, from)
+Napi::Value RegionWrite(const Napi::CallbackInfo& info) {
+  Napi::Uint8Array from;
+  if (uint8_t* part = RegionPart(info, &from)) std::memcpy(part, from.Data(), from.ByteLength());
+  return info.Env().Undefined();
 }
 
 Napi::Value StatsCreate(const Napi::CallbackInfo& info) {
@@ -88,7 +120,7 @@ Napi::Value StatsCreate(const Napi::CallbackInfo& info) {
 Napi::Value StatsBuffer(const Napi::CallbackInfo& info) {
   auto area = UnwrapHandle<StatsArea>(info[0]);
   if (!area) return info.Env().Undefined();
-  return ViewOf(info.Env(), area, area->base(), area->size());
+  return ExternalBuffer(info.Env(), area, area->base(), area->size());
 }
 
 /// What the C++ side takes each offset and size for: { struct: { field: offset, ..., '': size } }.
@@ -131,6 +163,8 @@ void InitMemory(Napi::Env env, Napi::Object exports) {
   exports.Set("regionCreate", Napi::Function::New(env, RegionCreate));
   exports.Set("regionInfo", Napi::Function::New(env, RegionInfo));
   exports.Set("regionBuffer", Napi::Function::New(env, RegionBuffer));
+  exports.Set("regionRead", Napi::Function::New(env, RegionRead));
+  exports.Set("regionWrite", Napi::Function::New(env, RegionWrite));
   exports.Set("statsCreate", Napi::Function::New(env, StatsCreate));
   exports.Set("statsBuffer", Napi::Function::New(env, StatsBuffer));
   exports.Set("layouts", Napi::Function::New(env, Layouts));

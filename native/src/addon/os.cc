@@ -9,6 +9,7 @@
 #include "os/event.h"
 #include "os/inspect.h"
 #include "os/memory.h"
+#include "os/peer_fd.h"
 #include "os/socket.h"
 
 namespace ptnet::addon {
@@ -88,8 +89,16 @@ Napi::Value Dup(const Napi::CallbackInfo& info) {
 void CloseFd(const Napi::CallbackInfo& info) {
   int fd;
   if (!GetFd(info[0], &fd)) return;
-  if (close(fd) != 0 && errno != EINTR) ThrowErrno(info.Env(), os::Error::Last("close"), Descriptor(fd));
+  if (os::IsPeerFd(fd)) os::CloseElsewhere(fd);
+  else if (close(fd) != 0 && errno != EINTR) ThrowErrno(info.Env(), os::Error::Last("close"), Descriptor(fd));
 }
+
+void ClosePeerFd(const Napi::CallbackInfo& info) {
+  int fd;
+  if (GetFd(info[0], &fd)) os::CloseElsewhere(fd);
+}
+
+void AwaitPeerCloses(const Napi::CallbackInfo&) { os::AwaitPeerCloses(); }
 
 Napi::Value SocketPair(const Napi::CallbackInfo& info) {
   os::UniqueFd first;
@@ -114,7 +123,8 @@ Napi::Value InspectFd(const Napi::CallbackInfo& info) {
     return {};
   }
   const Napi::Object result = Napi::Object::New(env);
-  const char* kind = found.kind == os::FdKind::kFile      ? "file"
+  const char* kind = found.kind == os::FdKind::kMemory    ? "memory"
+                     : found.kind == os::FdKind::kFile    ? "file"
                      : found.kind == os::FdKind::kEventfd ? "eventfd"
                                                           : "other";
   result.Set("kind", kind);
@@ -127,11 +137,6 @@ Napi::Value InspectFd(const Napi::CallbackInfo& info) {
   result.Set("nonblocking", found.nonblocking);
   result.Set("shrinkSealed", found.shrink_sealed);
   return result;
-}
-
-void TrySealShrink(const Napi::CallbackInfo& info) {
-  int fd;
-  if (GetFd(info[0], &fd)) os::TrySealShrink(fd);
 }
 
 void SetNonblocking(const Napi::CallbackInfo& info) {
@@ -150,9 +155,10 @@ void InitOs(Napi::Env env, Napi::Object exports) {
   exports.Set("pollReadable", Napi::Function::New<PollReadable>(env, "pollReadable"));
   exports.Set("dup", Napi::Function::New<Dup>(env, "dup"));
   exports.Set("closeFd", Napi::Function::New<CloseFd>(env, "closeFd"));
+  exports.Set("closePeerFd", Napi::Function::New<ClosePeerFd>(env, "closePeerFd"));
+  exports.Set("awaitPeerCloses", Napi::Function::New<AwaitPeerCloses>(env, "awaitPeerCloses"));
   exports.Set("socketPair", Napi::Function::New<SocketPair>(env, "socketPair"));
   exports.Set("inspectFd", Napi::Function::New<InspectFd>(env, "inspectFd"));
-  exports.Set("trySealShrink", Napi::Function::New<TrySealShrink>(env, "trySealShrink"));
   exports.Set("setNonblocking", Napi::Function::New<SetNonblocking>(env, "setNonblocking"));
   Mapping::Register(env, exports);
   Watch::Register(env, exports);

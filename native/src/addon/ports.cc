@@ -54,6 +54,17 @@ Napi::Value NullPortCreate(const Napi::CallbackInfo& info) {
   return WrapPort(env, std::move(port), null, nullptr);
 }
 
+Napi::Value EchoPortCreate(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto region = UnwrapHandle<Region>(info[0]);
+  auto stats = region ? UnwrapHandle<StatsArea>(info[1]) : nullptr;
+  PortShape shape;
+  std::shared_ptr<EchoPort> port;
+  if (!stats || !GetShape(info[2], &shape) || !ThrowUnlessOk(env, EchoPort::Create(region, stats, shape, &port)))
+    return env.Undefined();
+  return WrapPort(env, std::move(port), nullptr, nullptr);
+}
+
 Napi::Value PipeCreate(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto region = UnwrapHandle<Region>(info[0]);
@@ -74,9 +85,13 @@ Napi::Value SwitchCreate(const Napi::CallbackInfo& info) {
   std::string name;
   auto engine = UnwrapHandle<Engine>(info[0]);
   if (!engine || !GetString(info[1], "name", &name)) return info.Env().Undefined();
-  int64_t patience_us = 0;
-  if (!GetInteger(info[2], "patienceUs", 0, 100'000, &patience_us)) return info.Env().Undefined();
-  return WrapHandle(info.Env(), std::make_shared<ValeSwitch>(name, engine, static_cast<uint64_t>(patience_us) * 1000));
+  int64_t patience_us = 0, age_s = 0;
+  if (!GetInteger(info[2], "patienceUs", 0, 100'000, &patience_us) ||
+      !GetInteger(info[3], "macAge", 0, 1'000'000, &age_s))
+    return info.Env().Undefined();
+  const SwitchOptions options{.patience_ns = static_cast<uint64_t>(patience_us) * 1000,
+                              .age_s = static_cast<uint32_t>(age_s)};
+  return WrapHandle(info.Env(), std::make_shared<ValeSwitch>(name, engine, options));
 }
 
 Napi::Value ValePortCreate(const Napi::CallbackInfo& info) {
@@ -213,6 +228,7 @@ void InitPorts(Napi::Env env, Napi::Object exports) {
   exports.Set("nullPortCreate", Napi::Function::New(env, NullPortCreate));
   exports.Set("nullPortSetSource", Napi::Function::New(env, NullPortSetSource));
   exports.Set("nullPortSetVerify", Napi::Function::New(env, NullPortSetVerify));
+  exports.Set("echoPortCreate", Napi::Function::New(env, EchoPortCreate));
   exports.Set("pipeCreate", Napi::Function::New(env, PipeCreate));
   exports.Set("switchCreate", Napi::Function::New(env, SwitchCreate));
   exports.Set("valePortCreate", Napi::Function::New(env, ValePortCreate));

@@ -1,15 +1,15 @@
 // broker: an attachment's eventfds, those of its interrupts and those of its doorbells, and the look at rings whose guest has
 // overlooked an interrupt.
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "datapath/broker.h"
 #include "os/event.h"
+#include "os/inspect.h"
+#include "os/peer_fd.h"
 #include "os/unique_fd.h"
 
 namespace ptnet {
@@ -21,8 +21,10 @@ constexpr int kEventsMax = 32;  // taken at once
 constexpr uint64_t kLongestWait = 60 * kSecond;
 
 Status CheckEventfds(const std::string& port, const char* what, const std::vector<int>& fds) {
+  os::FdInfo info;
   for (int fd : fds)
-    if (fd >= 0 && !os::IsEventfd(fd)) return Status::Fail(EBADF, port + ": " + what + ": not an eventfd");
+    if (fd >= 0 && (os::InspectFd(fd, &info) || info.kind != os::FdKind::kEventfd))
+      return Status::Fail(EBADF, port + ": " + what + ": not an eventfd");
   return Status::Ok();
 }
 
@@ -32,25 +34,34 @@ Status Attachment::SetInterrupts(uint32_t first, const std::vector<int>& fds) {
   if (first > rings() || fds.size() > rings() - first)
     return Status::Fail(EINVAL, port_->name() + ": interrupts beyond its " + std::to_string(rings()) + " rings");
   if (Status s = CheckEventfds(port_->name(), "interrupt", fds); !s.ok()) return s;
-  if (detached_) return Status::Ok();
-  std::vector<std::shared_ptr<PeerEventfd>> eventfds;
+  if (detached_ || fds.empty()) return Status::Ok();
+  PeerEventfds eventfds;
   for (int fd : fds) {
     eventfds.push_back(fd >= 0 ? PeerEventfd::Duplicate(fd) : nullptr);
     if (fd >= 0 && !eventfds.back()) return Status::Fail(errno, port_->name() + ": interrupt: " + strerror(errno));
   }
-  // From here on they are those that are not needed any more, for the workers to be done with.
-  for (size_t i = 0; i < fds.size(); i++) eventfds[i] = interrupts_[first + i]->Set(std::move(eventfds[i]));
+  PeerEventfds old, replaced;
+  for (size_t i = 0; i < fds.size(); i++) {
+    old.push_back(interrupts_[first + i]->Set(std::move(eventfds[i])));
+    if (old.back()) replaced.push_back(old.back());
+  }
   engine_->Synchronize();
-  for (size_t i = 0; i < fds.size(); i++)
-    interrupts_[first + i]->RaiseMissed(*port_->kring(first + static_cast<uint32_t>(i)).counters);
+  // What the peer has not looked at comes through the new one, when there is one.
+  peer_->Drain(replaced, *port_->kring(first).counters);
+  for (size_t i = 0; i < fds.size(); i++) {
+    Interrupt& interrupt = *interrupts_[first + i];
+    if (old[i] && (!old[i]->taken || old[i]->had_signals)) interrupt.Miss();
+    interrupt.RaiseMissed(*port_->kring(first + static_cast<uint32_t>(i)).counters);
+  }
   return Status::Ok();
 }
 
 /// Once no worker can raise any: what is still on its way, or not seen yet, would reach a guest that has freed its rings.
 void Attachment::EndInterrupts() {
-  std::vector<std::shared_ptr<PeerEventfd>> left;
-  for (auto& interrupt : interrupts_) interrupt->End(&left);
-  peer_->Drain(std::move(left), *port_->kring(0).counters);
+  PeerEventfds left;
+  for (auto& interrupt : interrupts_)
+    if (auto eventfd = interrupt->End()) left.push_back(std::move(eventfd));
+  peer_->Drain(left, *port_->kring(0).counters);
 }
 
 void Attachment::Tick(uint64_t now_ns) noexcept {
@@ -113,7 +124,7 @@ void Attachment::CloseDoorbells() {
     int fd = std::exchange(doorbell_fds_[i], -1);
     if (fd < 0) continue;
     engine_->RemoveWatch(port_->flow(i), fd);
-    close(fd);
+    os::CloseElsewhere(fd);
   }
 }
 
@@ -124,7 +135,7 @@ Status Attachment::SetDoorbells(const std::vector<int>& fds) {
   for (uint32_t i = 0; i < rings() && !detached_; i++) {
     Flow* flow = port_->flow(i);
     if (fds[i] < 0 || flow == nullptr) continue;
-    doorbell_fds_[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+    doorbell_fds_[i] = os::DupPeerFd(fds[i]);
     if (doorbell_fds_[i] < 0) return Status::Fail(errno, port_->name() + ": doorbell: " + strerror(errno));
     // Edge-triggered: every write to the eventfd is an event, and nobody needs to read it.
     engine_->AddWatch(std::make_unique<Watch>(Watch{.name = port_->name(),

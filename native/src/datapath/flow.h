@@ -72,6 +72,7 @@ class Flow {
   // The worker's own.
   Policy policy_ = Policy::kAdaptive;
   bool active_ = false;
+  bool woken_ = false;  // by a kick, and not looked at since
   SpinTime spin_;
   uint64_t idle_since_ns_ = 0;  // parked or not; 0 when it is busy
   std::shared_ptr<DeviceActivity> device_;

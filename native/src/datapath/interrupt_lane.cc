@@ -9,13 +9,12 @@
 #include <deque>
 
 #include "datapath/notify.h"
-#include "os/event.h"
 
 namespace ptnet {
 
 struct InterruptLane::State {
   struct Drained {
-    std::vector<std::shared_ptr<PeerEventfd>> eventfds;
+    PeerEventfds eventfds;
     bool done = false;
   };
   /// One of both.
@@ -73,7 +72,7 @@ void* InterruptLane::Run(void* argument) {
       job.interrupt->RaiseOnLane();
       continue;
     }
-    for (const auto& eventfd : job.drained->eventfds) os::TakeSignals(eventfd->fd);
+    for (const auto& eventfd : job.drained->eventfds) eventfd->Take();
     job.drained->eventfds.clear();
     const std::lock_guard lock(state->mutex);
     job.drained->done = true;
@@ -87,9 +86,9 @@ void InterruptLane::Post(std::shared_ptr<Interrupt> interrupt) {
   state_->changed.notify_all();
 }
 
-bool InterruptLane::Drain(std::vector<std::shared_ptr<PeerEventfd>> eventfds, std::chrono::milliseconds patience) {
+bool InterruptLane::Drain(const PeerEventfds& eventfds, std::chrono::milliseconds patience) {
   auto drained = std::make_shared<State::Drained>();
-  drained->eventfds = std::move(eventfds);
+  drained->eventfds = eventfds;
   std::unique_lock lock(state_->mutex);
   state_->jobs.push_back({nullptr, drained});
   state_->changed.notify_all();

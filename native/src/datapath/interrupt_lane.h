@@ -27,7 +27,7 @@ class InterruptLane {
   void Post(std::shared_ptr<Interrupt> interrupt);
   /// Takes what is left in these eventfds, after all that was posted before. False when that takes longer than `patience`:
   /// it is done later then.
-  bool Drain(std::vector<std::shared_ptr<PeerEventfd>> eventfds, std::chrono::milliseconds patience);
+  bool Drain(const PeerEventfds& eventfds, std::chrono::milliseconds patience);
 
  private:
   struct State;

@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "datapath/clock.h"
-#include "os/event.h"
 #include "os/event_signaller.h"
 
 namespace ptnet {
@@ -64,7 +63,8 @@ InterruptLane* InterruptPeer::Lane() noexcept {
   return lane_.get();
 }
 
-void InterruptPeer::Drain(std::vector<std::shared_ptr<PeerEventfd>> eventfds, RingCounters& counters) {
+void InterruptPeer::Drain(const PeerEventfds& eventfds, RingCounters& counters) {
+  if (eventfds.empty()) return;
   InterruptLane* lane;
   {
     SpinGuard guard(lock_);
@@ -72,9 +72,9 @@ void InterruptPeer::Drain(std::vector<std::shared_ptr<PeerEventfd>> eventfds, Ri
   }
   // Reading wakes who waits for room in an eventfd, and so takes as long as signalling.
   uint64_t start = CpuNs();
-  while (lane == nullptr && !eventfds.empty()) {
-    os::TakeSignals(eventfds.back()->fd);
-    eventfds.pop_back();
+  size_t taken = 0;
+  while (lane == nullptr && taken < eventfds.size()) {
+    eventfds[taken++]->Take();
     const uint64_t now = CpuNs();
     if (now - start <= kLongNs) continue;
     Charge(now - start, counters);
@@ -82,8 +82,9 @@ void InterruptPeer::Drain(std::vector<std::shared_ptr<PeerEventfd>> eventfds, Ri
     if (moved_off()) lane = Lane();
   }
   if (lane == nullptr) return;
+  const PeerEventfds rest(eventfds.begin() + static_cast<ptrdiff_t>(taken), eventfds.end());
   // Only its own guest is hurt when it is not done in time.
-  if (!lane->Drain(std::move(eventfds), patience_)) patience_ = std::max(patience_ / 2, std::chrono::milliseconds(1));
+  if (!lane->Drain(rest, patience_)) patience_ = std::max(patience_ / 2, std::chrono::milliseconds(1));
 }
 
 }  // namespace ptnet

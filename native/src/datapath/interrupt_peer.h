@@ -22,8 +22,9 @@ class InterruptPeer {
   bool Signal(int fd, RingCounters& counters) noexcept;
   /// Where it is raised then; null when no thread can be had.
   InterruptLane* Lane() noexcept;
-  /// The control plane: takes what is left in these eventfds, and what is on its way to them.
-  void Drain(std::vector<std::shared_ptr<PeerEventfd>> eventfds, RingCounters& counters);
+  /// The control plane: takes what is left in these eventfds, and what is on its way to them. Those of a peer that has made
+  /// even this slow may not be taken when it returns.
+  void Drain(const PeerEventfds& eventfds, RingCounters& counters);
   bool moved_off() const { return moved_off_.load(std::memory_order_relaxed); }
 
   /// Signals that take longer are looked at; those of an eventfd that few wait for take one or two microseconds.

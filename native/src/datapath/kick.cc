@@ -1,7 +1,6 @@
 // kick: the thread that reads the vfio-user sockets, answers doorbells by itself and hands on everything else.
 #include "datapath/kick.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,6 +23,7 @@ namespace {
 constexpr int kEventsAtOnce = 64;
 constexpr uint64_t kSlowNs = 1'000'000;       // what serves a few slots takes microseconds
 constexpr uint64_t kBanNs = 10'000'000'000;   // the first time
+constexpr uint64_t kPauseNs = 100'000'000;    // while there are no descriptors to accept a client with
 
 enum class Source : uint32_t { kWake, kListener, kSession };
 
@@ -57,8 +57,6 @@ os::Error Kick::Start(KickSink* sink, std::unique_ptr<Kick>* out) {
 os::Error Kick::Open() {
   epoll_.Reset(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_) return os::Error::Last("epoll_create1");
-  spare_.Reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (!spare_) return os::Error::Last("open");
   if (const os::Error error = os::CreateEventfd(0, &wake_)) return error;
   return Register(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), EPOLLIN, Tag(Source::kWake, 0));
 }
@@ -76,7 +74,10 @@ void Kick::Stop() {
     listeners.swap(listeners_);
     sessions.swap(sessions_);
   }
-  for (const auto& [id, listener] : listeners) RemoveFile(listener);
+  for (const auto& [id, listener] : listeners) {
+    RemoveFile(listener);
+    StopListening(listener);
+  }
   for (const auto& [id, session] : sessions) {
     std::shared_ptr<DoorbellTarget> target;
     const auto lock = session->LockFromOutside();
@@ -89,7 +90,6 @@ void Kick::Stop() {
   const std::lock_guard<std::mutex> lock(mutex_);
   epoll_.Reset();
   wake_.Reset();
-  spare_.Reset();
 }
 
 void Kick::Wake() { (void)os::SignalEventfd(wake_.get()); }
@@ -97,7 +97,8 @@ void Kick::Wake() { (void)os::SignalEventfd(wake_.get()); }
 void Kick::Run() {
   epoll_event events[kEventsAtOnce];
   while (!stopping_.load(std::memory_order_acquire)) {
-    const int count = epoll_wait(epoll_.get(), events, kEventsAtOnce, -1);
+    const int count = epoll_wait(epoll_.get(), events, kEventsAtOnce, PatienceMs());
+    if (resume_ns_ != 0 && NowNs() >= resume_ns_) Resume();
     for (int i = 0; i < count; ++i) {
       const auto id = static_cast<uint32_t>(events[i].data.u64);
       switch (static_cast<Source>(events[i].data.u64 >> 32)) {
@@ -128,21 +129,37 @@ void Kick::OnListener(uint32_t id) {
   const auto found = listeners_.find(id);
   if (found == listeners_.end()) return;
   Listener& listener = found->second;
-  os::UniqueFd client(accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  os::PeerFd client(accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK), listener.peer);
   if (!client) {
-    if (errno != EMFILE && errno != ENFILE) return;
-    // Left in the backlog the client would wake us for ever.
-    spare_.Reset();
-    client.Reset(accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    client.Reset();
-    spare_.Reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    counters_.refused_connections.fetch_add(1, std::memory_order_relaxed);
+    if (errno == EMFILE || errno == ENFILE) Pause(id, &listener);
     return;
   }
   if (listener.session == 0) Adopt(id, &listener, std::move(client));
   else if (MayWait(listener)) listener.newcomer = std::move(client);
-  else counters_.refused_connections.fetch_add(1, std::memory_order_relaxed);
+  else Refuse(client);
 }
+
+void Kick::Refuse(const os::PeerFd& client) {
+  counters_.refused_connections.fetch_add(1, std::memory_order_relaxed);
+  shutdown(client.get(), SHUT_RDWR);  // now: closed it is when its peer lets us
+}
+
+/// No descriptor left: the client waits in the backlog, where it would wake us for ever.
+void Kick::Pause(uint32_t id, Listener* listener) {
+  (void)Register(epoll_.get(), EPOLL_CTL_MOD, listener->socket.get(), 0, Tag(Source::kListener, id));
+  listener->paused = true;
+  resume_ns_ = NowNs() + kPauseNs;
+}
+
+void Kick::Resume() {
+  resume_ns_ = 0;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (auto& [id, listener] : listeners_)
+    if (std::exchange(listener.paused, false))
+      (void)Register(epoll_.get(), EPOLL_CTL_MOD, listener.socket.get(), EPOLLIN, Tag(Source::kListener, id));
+}
+
+int Kick::PatienceMs() const { return resume_ns_ == 0 ? -1 : static_cast<int>(kPauseNs / 1'000'000); }
 
 bool Kick::MayWait(const Listener& listener) {
   if (listener.newcomer && !os::PeerHungUp(listener.newcomer.get())) return false;
@@ -152,7 +169,7 @@ bool Kick::MayWait(const Listener& listener) {
   return session->second->ended() || os::PeerHungUp(session->second->socket());
 }
 
-void Kick::Adopt(uint32_t id, Listener* listener, os::UniqueFd socket) {
+void Kick::Adopt(uint32_t id, Listener* listener, os::PeerFd socket) {
   const uint32_t number = next_id_++;
   auto session = std::make_shared<KickSession>(number, id, std::move(socket), listener->limits, sink_, &counters_);
   listener->session = number;
@@ -227,7 +244,10 @@ os::Error Kick::Listen(const std::string& path, mode_t mode, const KickLimits& l
   Listener entry;
   entry.path = path;
   entry.limits = limits;
-  if (const os::Error error = os::ListenUnix(path, mode, &entry.socket)) return error;
+  os::UniqueFd socket;
+  if (const os::Error error = os::ListenUnix(path, mode, &socket)) return error;
+  // What clients in its backlog have sent is closed with it.
+  entry.socket = os::PeerFd(socket.Release(), entry.peer);
   struct stat status;
   if (stat(path.c_str(), &status) == 0) {
     entry.device = status.st_dev;
@@ -251,7 +271,8 @@ os::Error Kick::Unlisten(uint32_t listener) {
   const auto found = listeners_.find(listener);
   if (found == listeners_.end()) return {EBADF, "unlisten"};
   RemoveFile(found->second);
-  listeners_.erase(found);  // closing the socket takes it out of epoll
+  StopListening(found->second);
+  listeners_.erase(found);
   return {};
 }
 
@@ -261,6 +282,12 @@ void Kick::RemoveFile(const Listener& listener) {
   if (stat(listener.path.c_str(), &status) == 0 && status.st_dev == listener.device &&
       status.st_ino == listener.inode)
     unlink(listener.path.c_str());
+}
+
+/// At once: when it is closed is not for us to say.
+void Kick::StopListening(const Listener& listener) {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener.socket.get(), nullptr);
+  shutdown(listener.socket.get(), SHUT_RDWR);
 }
 
 os::Error Kick::Send(uint32_t id, std::span<const uint8_t> bytes, std::span<const int> fds) {

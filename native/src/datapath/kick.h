@@ -15,6 +15,7 @@
 
 #include "datapath/kick_session.h"
 #include "os/error.h"
+#include "os/peer_fd.h"
 #include "os/unique_fd.h"
 
 namespace ptnet {
@@ -52,13 +53,15 @@ class Kick {
 
  private:
   struct Listener {
-    os::UniqueFd socket;
+    os::PeerId peer = os::NewPeer();  // of all that its clients send
+    os::PeerFd socket;
     std::string path;
     dev_t device = 0;
     ino_t inode = 0;
     KickLimits limits;
     uint32_t session = 0;  // 0: none
-    os::UniqueFd newcomer;
+    os::PeerFd newcomer;
+    bool paused = false;  // not watched until there may be descriptors again
   };
 
   /// A device that has once taken long to be served here, by its listener: until when its worker is woken instead.
@@ -73,23 +76,29 @@ class Kick {
   void Wake();
   void OnWake();
   void OnListener(uint32_t id);
+  void Refuse(const os::PeerFd& client);
+  void Pause(uint32_t id, Listener* listener);
+  void Resume();
+  int PatienceMs() const;
   void OnSession(uint32_t id, bool alone);
   void Serve(uint32_t listener, Worker& worker, bool alone);
-  void Adopt(uint32_t id, Listener* listener, os::UniqueFd socket);
+  void Adopt(uint32_t id, Listener* listener, os::PeerFd socket);
   bool MayWait(const Listener& listener);
   std::shared_ptr<KickSession> Find(uint32_t session);
   void Disconnect(KickSession* session, int error);
   void UpdateInterest(KickSession* session);
+  void StopListening(const Listener& listener);
   static void RemoveFile(const Listener& listener);
 
   KickSink* const sink_;
   KickCounters counters_;
   os::UniqueFd epoll_;
   os::UniqueFd wake_;
-  os::UniqueFd spare_;  // given up for a moment to accept, and close, a client when there is no descriptor left
   std::thread thread_;
   std::atomic<bool> stopping_{false};
-  std::unordered_map<uint32_t, Slow> slow_;  // the thread's own
+  // The thread's own.
+  std::unordered_map<uint32_t, Slow> slow_;
+  uint64_t resume_ns_ = 0;  // when paused listeners are watched again; 0: none is paused
 
   // Guards the tables; taken before a session's lock, never after it.
   std::mutex mutex_;

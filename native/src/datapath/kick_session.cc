@@ -17,7 +17,7 @@ namespace {
 
 // A peer that sends faster than the owner works is not read any further beyond these.
 constexpr size_t kMaxUndeliveredMessages = 64;
-constexpr size_t kMaxUndeliveredFdMessages = 8;  // times max_fds
+constexpr size_t kMaxUndeliveredFds = 128;  // and those of the message that goes beyond
 // A peer that reads no replies is cut off beyond this many of the largest messages.
 constexpr size_t kMaxOutboundMessages = 8;
 
@@ -30,10 +30,11 @@ T Load(const uint8_t* bytes) {
 
 }  // namespace
 
-KickSession::KickSession(uint32_t id, uint32_t listener, os::UniqueFd socket, const KickLimits& limits, KickSink* sink,
+KickSession::KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, KickSink* sink,
                          KickCounters* counters)
     : id_(id),
       listener_(listener),
+      peer_(os::PeerOf(socket.get())),
       limits_(limits),
       sink_(sink),
       counters_(counters),
@@ -69,7 +70,7 @@ int KickSession::Read() {
   }
   fresh_.clear();
   os::Received received;
-  const os::Error error = os::ReceiveWithFds(socket_.get(), into, want, &fresh_, &received);
+  const os::Error error = os::ReceiveWithFds(socket_.get(), peer_, into, want, &fresh_, &received);
   if (error.number == EAGAIN) return kGoOn;
   if (error.number == ECONNRESET) return 0;
   if (error) return error.number;
@@ -146,10 +147,10 @@ KickSession::Rung KickSession::TakeRung() {
   return {target_, std::exchange(rung_, nullptr)};
 }
 
-int KickSession::TakeFds(std::vector<os::UniqueFd>* from) {
+int KickSession::TakeFds(std::vector<os::PeerFd>* from) {
   if (from->empty()) return kGoOn;
   if (fds_.size() + from->size() > limits_.max_fds) return E2BIG;
-  for (os::UniqueFd& fd : *from) fds_.push_back(std::move(fd));
+  for (os::PeerFd& fd : *from) fds_.push_back(std::move(fd));
   from->clear();
   return kGoOn;
 }
@@ -211,7 +212,7 @@ void KickSession::CloseSocket() {
 bool KickSession::wants_read() const {
   return outbound_.empty() && undelivered_messages_ < kMaxUndeliveredMessages &&
          undelivered_bytes_ < limits_.max_message_bytes &&
-         undelivered_fds_ < kMaxUndeliveredFdMessages * limits_.max_fds;
+         undelivered_fds_ < kMaxUndeliveredFds;
 }
 
 uint32_t KickSession::interest() const {

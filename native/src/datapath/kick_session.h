@@ -10,7 +10,7 @@
 
 #include "datapath/doorbell.h"
 #include "os/outbound_queue.h"
-#include "os/unique_fd.h"
+#include "os/peer_fd.h"
 
 namespace ptnet {
 
@@ -30,7 +30,7 @@ struct DoorbellWindow {
 struct KickMessage {
   uint32_t session = 0;
   std::vector<uint8_t> bytes;
-  std::vector<os::UniqueFd> fds;
+  std::vector<os::PeerFd> fds;
 };
 
 /** Hears what the kick thread does not answer itself. Called with a session locked: must not call back into Kick. */
@@ -60,7 +60,8 @@ class KickSession {
   /** What Read and Flush return while the session goes on; else the error of OnDisconnect. */
   static constexpr int kGoOn = -1;
 
-  KickSession(uint32_t id, uint32_t listener, os::UniqueFd socket, const KickLimits& limits, KickSink* sink,
+  /** `socket` has been adopted: what is received from it is the same peer's. */
+  KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, KickSink* sink,
               KickCounters* counters);
 
   uint32_t id() const { return id_; }
@@ -108,11 +109,12 @@ class KickSession {
   int ParseStaged();
   bool MayBeDoorbell(uint32_t size) const;
   bool AnswerDoorbell(uint32_t size);
-  int TakeFds(std::vector<os::UniqueFd>* from);
+  int TakeFds(std::vector<os::PeerFd>* from);
   void Deliver(std::vector<uint8_t> bytes);
 
   const uint32_t id_;
   const uint32_t listener_;
+  const os::PeerId peer_;
   const KickLimits limits_;
   KickSink* const sink_;
   KickCounters* const counters_;
@@ -120,15 +122,15 @@ class KickSession {
   std::mutex mutex_;
   std::atomic<uint32_t> waiting_outside_{0};
 
-  os::UniqueFd socket_;
+  os::PeerFd socket_;  // descriptors that nobody has read are closed with it
   bool ended_ = false;
 
   alignas(8) uint8_t staged_[kMaxDoorbellBytes];  // the beginning of a message
   size_t staged_bytes_ = 0;
   std::vector<uint8_t> body_;  // a message that is no doorbell, being filled; empty: none
   size_t body_filled_ = 0;
-  std::vector<os::UniqueFd> fds_;    // of the message being read
-  std::vector<os::UniqueFd> fresh_;  // of the last read, not yet given to a message
+  std::vector<os::PeerFd> fds_;    // of the message being read
+  std::vector<os::PeerFd> fresh_;  // of the last read, not yet given to a message
 
   os::OutboundQueue outbound_;
 

@@ -9,17 +9,11 @@ namespace ptnet {
 
 void Interrupt::Raise(RingCounters& counters) noexcept {
   const int fd = fd_.load(std::memory_order_acquire);
-  if (fd < 0) {
-    missed_.store(true, std::memory_order_relaxed);
-    return;
-  }
+  if (fd < 0) return Miss();
   if (peer_->Signal(fd, counters)) [[likely]]
     return Count(counters.interrupts);
   InterruptLane* lane = peer_->Lane();
-  if (lane == nullptr) {
-    missed_.store(true, std::memory_order_relaxed);  // tried again once a second
-    return;
-  }
+  if (lane == nullptr) return Miss();  // tried again once a second
   // Full barrier, as the lane's: what was published before is seen by whoever takes the interrupt that is on its way.
   if (posted_.exchange(true, std::memory_order_seq_cst)) return;
   lane->Post(shared_from_this());
@@ -33,7 +27,7 @@ void Interrupt::RaiseOnLane() noexcept {
     const std::lock_guard lock(mutex_);
     held = eventfd_;
     if (!held) {
-      if (!ended_) missed_.store(true, std::memory_order_relaxed);
+      if (!ended_) Miss();
       return;
     }
   }
@@ -46,7 +40,6 @@ std::shared_ptr<PeerEventfd> Interrupt::Set(std::shared_ptr<PeerEventfd> eventfd
   if (ended_) return eventfd;
   fd_.store(eventfd ? eventfd->fd : -1, std::memory_order_release);
   eventfd_.swap(eventfd);
-  if (eventfd) before_.swap(eventfd);
   return eventfd;
 }
 
@@ -54,13 +47,12 @@ void Interrupt::RaiseMissed(RingCounters& counters) noexcept {
   if (has_eventfd() && missed_.exchange(false, std::memory_order_relaxed)) Raise(counters);
 }
 
-void Interrupt::End(std::vector<std::shared_ptr<PeerEventfd>>* left) {
+std::shared_ptr<PeerEventfd> Interrupt::End() {
   const std::lock_guard lock(mutex_);
   ended_ = true;
   fd_.store(-1, std::memory_order_release);
   missed_.store(false, std::memory_order_relaxed);
-  for (auto* each : {&eventfd_, &before_})
-    if (*each) left->push_back(std::exchange(*each, nullptr));
+  return std::exchange(eventfd_, nullptr);
 }
 
 }  // namespace ptnet

@@ -25,14 +25,15 @@ class Interrupt : public std::enable_shared_from_this<Interrupt> {
 
   // The control plane.
 
-  /// Sets the eventfd (null: none, its vector is masked or not set up). Returns one that is not needed any more, to be let go
-  /// when all workers have passed.
+  /// Sets the eventfd (null: none, its vector is masked or not set up). Returns the one before, for when all workers have passed.
   std::shared_ptr<PeerEventfd> Set(std::shared_ptr<PeerEventfd> eventfd);
   /// After Set, and once all workers have passed: an interrupt that came while there was no eventfd comes now, as the pending
   /// bit of MSI-X has it.
   void RaiseMissed(RingCounters& counters) noexcept;
-  /// Nothing is raised from now on, and what was missed is forgotten. Adds the eventfds that may hold something to `left`.
-  void End(std::vector<std::shared_ptr<PeerEventfd>>* left);
+  /// One was raised, but not seen: it counts as missed.
+  void Miss() noexcept { missed_.store(true, std::memory_order_relaxed); }
+  /// Nothing is raised from now on, and what was missed is forgotten. Returns the eventfd.
+  std::shared_ptr<PeerEventfd> End();
   bool has_eventfd() const { return fd_.load(std::memory_order_relaxed) >= 0; }
 
   /// By whoever raises it: for a VALE rx ring several threads may at once.
@@ -47,7 +48,6 @@ class Interrupt : public std::enable_shared_from_this<Interrupt> {
   std::atomic<bool> posted_{false};  // waits on a lane
   std::mutex mutex_;                 // guards the rest, for the lane: workers use fd_
   std::shared_ptr<PeerEventfd> eventfd_;
-  std::shared_ptr<PeerEventfd> before_;  // the one before: its peer may not have looked at it yet
   bool ended_ = false;
 };
 

@@ -6,18 +6,53 @@
 
 namespace ptnet {
 
-/// Polling pays when work comes before the limit: then it is found at once, and its guest need not kick. When gaps are
-/// longer than that, each of them would cost the whole limit for nothing, so the time is halved with each down to a
-/// sixteenth; one gap that is short enough brings all of it back. A gap that ends with a kick is longer by what the kick
-/// takes, which may be more than the limit: so now and then the whole limit is tried, to see how long gaps are without.
+/// A gap is the time from when a flow has become idle until it has work again. Polling pays when the gap ends before the
+/// limit: then the work is found at once, and its guest need not kick. Where gaps are longer each of them would cost the
+/// whole limit for nothing, so the time is halved with each that was polled in full, down to a sixteenth.
+///
+/// A flow in bulk use has a limit of kBulk times as much: its guest fills or empties a whole ring in the gap, or is on
+/// its way back from sleep, and a kick would hold it up at its work.
+///
+/// What a parked flow shows is longer than the gap by what the kick takes, which may be more than the limit. So a gap that
+/// was not polled in full, and is not longer than any kick, says that it was short, or nothing at all. After some of
+/// those the whole limit is tried, ever more seldom while gaps are long.
 class SpinTime {
  public:
-  void Configure(uint64_t most_ns) { ns_ = paid_ns_ = most_ns_ = most_ns; }
+  void Configure(uint64_t most_ns) {
+    *this = SpinTime();
+    ns_ = limit_ns_ = most_ns_ = most_ns;
+  }
+  /// The flow has moved so much, perhaps in several steps, since it last became idle.
+  void Moved(uint64_t slots) { moved_ += slots; }
   /// The flow has become idle.
-  void Begin() { ns_ = ++gaps_ % kTriedEach == 0 ? most_ns_ : paid_ns_; }
+  void Begin() {
+    slots_ = (kSteady * slots_ + std::min(moved_, kSlotsMost) * kSlotsUnit) / (kSteady + 1);
+    moved_ = 0;
+    limit_ns_ = bulk() ? kBulk * most_ns_ : most_ns_;
+    const bool tried = doubtful_ >= tried_each_;
+    if (tried) doubtful_ = 0;
+    ns_ = tried ? limit_ns_ : std::max(limit_ns_ >> halved_, most_ns_ / kLeastShare);
+  }
   /// Work came so long after the flow had become idle, whether it was polled all the time or parked.
   void Saw(uint64_t gap_ns) {
-    paid_ns_ = gap_ns <= most_ns_ ? most_ns_ : std::max(paid_ns_ / 2, most_ns_ / kLeastShare);
+    if (gap_ns <= limit_ns_) {
+      halved_ = doubtful_ = 0;
+      tried_each_ = 1;
+      credit_ = std::min(credit_ + 1, kCreditMost);
+      return;
+    }
+    if (ns_ < limit_ns_) {
+      doubtful_++;
+      if (gap_ns - limit_ns_ <= kKickMostNs) return;
+    }
+    if (credit_ >= kLongCosts) {
+      credit_ -= kLongCosts;
+    } else {
+      credit_ = 0;
+      const uint32_t share = bulk() ? kBulk * kLeastShare : kLeastShare;
+      if ((1u << halved_) < share) halved_++;
+      tried_each_ = std::min(2 * tried_each_, share);
+    }
   }
   /// How long it is to be polled this time.
   uint64_t ns() const { return ns_; }
@@ -25,12 +60,29 @@ class SpinTime {
   bool least() const { return ns_ <= most_ns_ / kLeastShare; }
 
  private:
-  static constexpr uint64_t kLeastShare = 16;
-  static constexpr uint32_t kTriedEach = 16;
+  static constexpr uint32_t kLeastShare = 16;
+  static constexpr uint64_t kKickMostNs = 1'000'000;
+  static constexpr uint32_t kBulk = 4;
+  static constexpr uint64_t kBulkSlots = 64;   // between two gaps, on average
+  static constexpr uint64_t kSlotsMost = 1024;  // that count of one time
+  static constexpr uint64_t kSlotsUnit = 16;   // parts of a slot that the average is kept in
+  static constexpr uint64_t kSteady = 3;       // the average's weight beside the newest
+  // A long gap that was polled costs the host about what two or three kicks cost a guest. As long as short ones have
+  // earned that, a single long one does not shorten the time.
+  static constexpr uint32_t kLongCosts = 2;
+  static constexpr uint32_t kCreditMost = 8;
+
+  bool bulk() const { return slots_ >= kBulkSlots * kSlotsUnit; }
+
   uint64_t most_ns_ = 0;
-  uint64_t paid_ns_ = 0;
+  uint64_t limit_ns_ = 0;     // most_ns_, or kBulk times that
   uint64_t ns_ = 0;
-  uint32_t gaps_ = 0;
+  uint64_t moved_ = 0;        // slots since the last gap
+  uint64_t slots_ = 0;        // between two gaps: a moving average
+  uint32_t halved_ = 0;       // times
+  uint32_t credit_ = 0;       // of short gaps
+  uint32_t doubtful_ = 0;     // gaps in a row that were not polled in full, nor short
+  uint32_t tried_each_ = 1;   // so many of those
 };
 
 }  // namespace ptnet

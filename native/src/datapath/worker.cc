@@ -135,6 +135,13 @@ void Worker::Remove(Flow* flow) {
   flow->active_ = false;
 }
 
+void Worker::OnKick(Flow* flow) {
+  flow->Unblock();
+  flow->woken_ = true;
+  Activate(flow);
+  counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Worker::Activate(Flow* flow) {
   flow->Disarm();
   if (flow->active_) return;
@@ -157,12 +164,11 @@ void Worker::TakeKicked() {
   Flow* flow = kicked_.exchange(nullptr, std::memory_order_acquire);
   while (flow != nullptr) {
     Flow* next = flow->next_kicked_;
-    flow->kicked_.store(false, std::memory_order_release);
+    // Acquire: what a kick announced that found the flow marked already; pairs with the exchange in Mark().
+    flow->kicked_.exchange(false, std::memory_order_acq_rel);
     Worker* home = flow->worker_.load(std::memory_order_acquire);
     if (home == this) {
-      flow->Unblock();
-      Activate(flow);
-      counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
+      OnKick(flow);
     } else if (home != nullptr && home->Mark(flow)) {
       home->Wake();  // it has moved since
     }
@@ -176,17 +182,24 @@ uint64_t Worker::Now() {
   return now_ns_;
 }
 
-/// The flow, which may have been idle, has found work.
-void Worker::EndIdle(Flow* flow) {
+/// The flow, which may have been idle, has found work: so many slots.
+void Worker::EndIdle(Flow* flow, uint32_t slots) {
+  flow->woken_ = false;
   std::atomic<uint64_t>& device = flow->device_->idle_since_ns;
   if (device.load(std::memory_order_relaxed) != 0) device.store(0, std::memory_order_relaxed);
-  if (flow->idle_since_ns_ == 0) return;
-  flow->spin_.Saw(Now() - flow->idle_since_ns_);
-  flow->idle_since_ns_ = 0;
+  if (flow->idle_since_ns_ != 0) {
+    flow->spin_.Saw(Now() - flow->idle_since_ns_);
+    flow->idle_since_ns_ = 0;
+  }
+  flow->spin_.Moved(slots);
 }
 
 /// True when a flow that had nothing to do is parked now.
 bool Worker::MayPark(Flow* flow) {
+  if (flow->woken_) {
+    flow->woken_ = false;
+    counters_.idle_wakeups.fetch_add(1, std::memory_order_relaxed);
+  }
   if (flow->policy_ == Policy::kPoll) return false;
   const uint64_t now = Now();
   uint64_t due = flow->Due();
@@ -213,7 +226,7 @@ bool Worker::PollActive(Budget* shared) {
     if (shared != nullptr && shared->spent()) return moved;
     Flow* flow = active_[i];
     if (const Used used = flow->Poll(shared != nullptr ? *shared : kRoundBudget); used.moved) {
-      EndIdle(flow);
+      EndIdle(flow, used.slots);
       if (shared != nullptr) shared->Take(used);
       moved = true;
       i++;
@@ -285,8 +298,7 @@ void Worker::OnEvents(const epoll_event* events, int count) {
   for (int i = 0; i < count; i++) {
     if (auto* watch = static_cast<Watch*>(events[i].data.ptr)) {
       if (!watch->OnEvents(events[i].events)) counters_.watch_errors.fetch_add(1, std::memory_order_relaxed);
-      Activate(watch->flow);
-      counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
+      watch->kicks != nullptr ? OnKick(watch->flow) : Activate(watch->flow);
       continue;
     }
     uint64_t kicks;

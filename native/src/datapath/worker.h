@@ -24,6 +24,7 @@ struct WorkerCounters {
   std::atomic<uint64_t> rounds{0};   // passes over the busy flows
   std::atomic<uint64_t> parks{0};    // flows that went idle
   std::atomic<uint64_t> wakeups{0};  // flows that a kick brought back
+  std::atomic<uint64_t> idle_wakeups{0};  // of these, flows that had nothing to do
   std::atomic<uint64_t> sleeps{0};   // times the thread waited in epoll
   std::atomic<uint64_t> served_in_kick{0};  // times that the thread that rang served in its place
   std::atomic<uint64_t> watch_errors{0};    // descriptors that are not waited for any more
@@ -70,8 +71,9 @@ class Worker {
   void TakeKicked();
   bool PollActive(Budget* budget);
   uint64_t Now();
-  void EndIdle(Flow* flow);
+  void EndIdle(Flow* flow, uint32_t slots);
   bool MayPark(Flow* flow);
+  void OnKick(Flow* flow);
   void Activate(Flow* flow);
   void Deactivate(size_t i);
   void ActivateDue();

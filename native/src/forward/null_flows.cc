@@ -15,14 +15,9 @@ constexpr uint32_t kPrefetchAhead = 16;  // slots
 
 }  // namespace
 
-bool SinkFlow::HasWork() noexcept {
-  uint32_t head = k_.hwcur;
-  return k_.attached() && !k_.blocked && k_.LoadHead(&head) && head != k_.hwcur;
-}
-
 Used SinkFlow::Poll(const Budget& budget) noexcept {
-  uint32_t head = k_.hwcur;
-  if (!k_.attached() || k_.blocked || !k_.LoadHead(&head) || head == k_.hwcur) return {};
+  uint32_t head;
+  if (!LoadWork(k_, &head)) return {};
   uint64_t checked = 0;
   uint32_t done;
   switch (verify_) {
@@ -32,11 +27,7 @@ Used SinkFlow::Poll(const Budget& budget) noexcept {
   }
   if (done == k_.hwcur) return {};  // the end of a packet is still to come
   const Used used{.moved = true, .slots = k_.Distance(k_.hwcur, done), .bytes = static_cast<uint32_t>(checked)};
-  k_.hwcur = done;
-  k_.hwtail = k_.Prev(done);
-  Add(k_.counters->syncs, 1);
-  k_.Publish();
-  Notify(k_);
+  TakeUpTo(k_, done);
   return used;
 }
 
@@ -146,24 +137,6 @@ void SinkFlow::Verify(const Packet& p, Payload level, probe::Tracker::Tally* tal
   } else {
     tally->corrupt++;
   }
-}
-
-bool SinkFlow::Arm() noexcept {
-  if (!k_.attached()) return false;
-  StoreRelaxed(k_.ktoa->kern_need_kick, 1);
-  // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (!HasWork()) return false;
-  // An incomplete packet is not work: its end comes with a kick.
-  uint32_t head = k_.hwcur;
-  k_.LoadHead(&head);
-  if (!ReadPacket(k_, k_.hwcur, head, &packet_)) return false;
-  Disarm();
-  return true;
-}
-
-void SinkFlow::Disarm() noexcept {
-  k_.DisableKicks();
 }
 
 /// Slots that the guest has given back. False when its indices are wrong.

@@ -7,6 +7,7 @@
 
 #include "forward/port.h"
 #include "forward/probe.h"
+#include "forward/tx_flow.h"
 #include "ring/packet.h"
 
 namespace ptnet {
@@ -25,26 +26,20 @@ struct SourceConfig {
 };
 
 /// Consumes a tx ring.
-class SinkFlow final : public Flow {
+class SinkFlow final : public TxFlow {
  public:
-  explicit SinkFlow(Kring& k) : k_(k) {}
+  using TxFlow::TxFlow;
   Used Poll(const Budget& budget) noexcept override;
-  bool Arm() noexcept override;
-  void Disarm() noexcept override;
-  void Unblock() noexcept override { k_.Unblock(); }
   /// kNone counts, kStamp checks sequence numbers, kFull all bytes. Starts every stream at 0 again.
   void set_verify(Payload level);
 
  private:
-  bool HasWork() noexcept;
   template <Payload level>
   uint32_t Consume(uint32_t head, const Budget& budget, uint64_t* checked) noexcept;
   void Verify(const Packet& p, Payload level, probe::Tracker::Tally* tally) noexcept;
 
-  Kring& k_;
   Payload verify_ = Payload::kNone;
   std::unique_ptr<probe::Tracker> tracker_;
-  Packet packet_;
 };
 
 /// Fills an rx ring.
@@ -61,7 +56,7 @@ class SourceFlow final : public Flow {
 
  private:
   bool Exhausted() const { return sent_ >= config_.packets; }
-  uint32_t Space() const { return k_.Distance(k_.hwtail, k_.Prev(k_.hwcur)); }
+  uint32_t Space() const { return k_.FreeSlots(k_.hwtail); }
   void StartPace() noexcept;
   bool TakeReleased() noexcept;
   bool HasRoom() noexcept;

@@ -159,6 +159,8 @@ Used PumpFlow::Poll(const Budget& budget) noexcept {
   const uint32_t released = TakeReleased(budget.slots);
   const uint32_t passed = PassPublished(budget.slots);
   if (released == 0 && passed == 0) return {};
+  // Before the receiver sees them: from then on the buffers are its own.
+  tx_.ShowToObservers();
   if (rx_.attached()) {
     rx_.Publish();
     if (passed > 0) Notify(rx_);
@@ -189,9 +191,10 @@ bool PumpFlow::HasWork() noexcept {
 }
 
 bool PumpFlow::Arm() noexcept {
-  if (tx_.attached()) StoreRelaxed(tx_.ktoa->kern_need_kick, 1);
-  // The receiver's kick matters only while it holds slots that the sender may be waiting for.
-  if (rx_.attached() && (rx_.hwcur != rx_.hwtail || rx_.blocked)) StoreRelaxed(rx_.ktoa->kern_need_kick, 1);
+  // A kick matters only of who has slots: the sender's when it can publish some, the receiver's when it holds some that the
+  // sender may be waiting for. Without any, there are guests that kick whenever they look for some.
+  for (Kring* k : {&tx_, &rx_})
+    if (k->attached()) StoreRelaxed(k->ktoa->kern_need_kick, k->blocked || k->hwcur != k->hwtail ? 1 : 0);
   // Full barrier: kern_need_kick before both heads; pairs with the guests, which store head before they read the flag.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!HasWork()) return false;

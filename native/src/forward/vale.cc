@@ -1,7 +1,8 @@
-// VALE's control side: ports joining and leaving a switch.
+// VALE's control side: members joining and leaving a switch, and the ports that are some of them.
 #include "forward/vale.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include <cassert>
 
@@ -9,28 +10,37 @@
 
 namespace ptnet {
 
-ValeSwitch::~ValeSwitch() {
-  for (auto& port : ports_) assert(port.load() == nullptr);
+uint32_t CoarseSeconds() {
+  timespec ts;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+  return static_cast<uint32_t>(ts.tv_sec);
 }
 
-Status ValeSwitch::Attach(ValePort* port) {
+ValeSwitch::~ValeSwitch() {
+  for (auto& member : members_) assert(member.load() == nullptr);
+}
+
+Status ValeSwitch::Attach(SwitchMember* member) {
   for (uint32_t i = 0; i < kPortsMax; i++) {
-    if (ports_[i].load(std::memory_order_relaxed) != nullptr) continue;
-    port->number_ = i;
-    ports_[i].store(port, std::memory_order_release);
+    if (members_[i].load(std::memory_order_relaxed) != nullptr) continue;
+    member->number_ = i;
+    members_[i].store(member, std::memory_order_release);
     present_[i / 64].fetch_or(uint64_t{1} << (i % 64), std::memory_order_release);
+    member->joined_ = true;
     return Status::Ok();
   }
   return Status::Fail(ENOSPC, name_ + ": the switch is full: it has 254 ports");
 }
 
-void ValeSwitch::Detach(ValePort* port) {
-  uint32_t i = port->number_;
+void ValeSwitch::Detach(SwitchMember* member) {
+  // First, so that nothing is learned for a place that is being given up.
+  if (!member->joined_.exchange(false)) return;
+  const uint32_t i = member->number_;
   present_[i / 64].fetch_and(~(uint64_t{1} << (i % 64)), std::memory_order_release);
-  ports_[i].store(nullptr, std::memory_order_release);
+  members_[i].store(nullptr, std::memory_order_release);
   departures_.fetch_add(1, std::memory_order_release);
   engine_->Synchronize();
-  // After that nobody learns this port any more.
+  // After that nobody learns this member any more.
   table_.Forget(i);
 }
 
@@ -40,15 +50,13 @@ Status ValePort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsAre
   if (Status s = port->Build(true); !s.ok()) return s;
   for (uint32_t i = 0; i < shape.tx_rings; i++) port->flows_.push_back(std::make_unique<ValeFlow>(*port, port->tx(i)));
   port->switch_ = std::move(sw);
-  if (Status s = port->switch_->Attach(port.get()); !s.ok()) return s;
-  port->joined_ = true;
+  if (Status s = port->switch_->Attach(&port->member_); !s.ok()) return s;
   *out = std::move(port);
   return Status::Ok();
 }
 
 void ValePort::Leave() {
-  // First, so that nothing is learned for a place that is being given up.
-  if (joined_.exchange(false)) switch_->Detach(this);
+  if (switch_ != nullptr) switch_->Detach(&member_);
 }
 
 ValePort::~ValePort() { Leave(); }

@@ -1,9 +1,10 @@
-// VALE's data path, the receiver's half: copies one chain of packets into an rx ring of the destination.
+// VALE's data path, the receiver's half: copies packets for a guest into one rx ring.
 #pragma once
 
 #include <emmintrin.h>
 
 #include "forward/vale.h"
+#include "ring/rx_writer.h"
 
 namespace ptnet {
 
@@ -28,34 +29,22 @@ struct ValeRun {
 
 class ValeDelivery {
  public:
-  /// The rx ring follows from the number of the tx ring, so that what one ring sends stays in order.
-  ValeDelivery(const ValeFlow& from, ValePort& to, uint32_t tx_ring);
-  /// Delivers the packets of two chains, merged in the order in which they were sent; what does not fit is dropped and
-  /// counted at the destination. False when the budget, or a lock that is held, leaves some of them to the next poll.
-  bool Deliver(ValeFlow::Left* left, const Budget& budget, Used* used) noexcept;
-  /// Delivers the packets at the beginning of the sender's ring that belong to the run. False, and nothing done, when
-  /// the destination is not being served.
+  explicit ValeDelivery(Kring& k) : k_(k), to_(k) {}
+  /// As SwitchMember::Deliver and SwitchMember::DeliverRun.
+  bool Deliver(MemberPackets* packets, const Budget& budget, Used* used) noexcept;
   bool DeliverRun(ValeRun* run) noexcept;
 
  private:
-  bool Open() noexcept;
-  Interrupt* DeliverLocked(ValeRun* run) noexcept;
-  Interrupt* DeliverLocked(ValeFlow::Left* left, const Budget& budget, Used* used) noexcept;
-  bool MustWait(const ValeRun& run) noexcept;
-  uint32_t CopyRun(ValeRun* run, uint32_t most, uint64_t* bytes) noexcept;
-  void DropNext(ValeRun* run, Drop cause) noexcept;
-  bool MustCut(uint16_t first) const noexcept;
-  bool Room(uint32_t slots) noexcept;
-  bool CopySlot(const Frag& frag) noexcept;
-  bool CopyWhole(uint16_t first) noexcept;
-  bool CopyCut(uint16_t first, uint32_t slots) noexcept;
   bool Locked(const Budget& budget) noexcept;
-  uint16_t TakeNext(ValeFlow::Left* left) const noexcept;
+  bool Open() noexcept;
+  void Put(MemberPackets* packets, uint64_t bytes_most) noexcept;
+  void Put(ValeRun* run) noexcept;
+  bool MustWait(const ValeRun& run) noexcept;
+  uint32_t CopyRun(ValeRun* run, uint32_t most) noexcept;
+  void DropNext(ValeRun* run, Drop cause) noexcept;
 
-  const ValeFlow& from_;
   Kring& k_;
-  uint32_t tail_ = 0;
-  uint32_t space_ = 0;
+  RxWriter to_;
 };
 
 }  // namespace ptnet

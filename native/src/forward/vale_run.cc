@@ -73,14 +73,15 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
   _mm_store_si128(reinterpret_cast<__m128i*>(stations), run.stations);
   const uint64_t dst = ForwardingTable::MacAt(stations), src = ForwardingTable::MacAt(stations + 6);
   if (ForwardingTable::IsMulticast(dst)) return k_.hwcur;
-  const uint32_t to = sw.table().Lookup(dst);
+  const uint32_t now_s = sw.now_s();
+  const uint32_t to = sw.table().Lookup(dst, now_s);
   if (to == ForwardingTable::kUnknown || to == port_.number()) return k_.hwcur;
-  ValePort* port = sw.port(to);
-  if (port == nullptr) return k_.hwcur;
-  if (!ForwardingTable::IsMulticast(src)) sw.table().Learn(src, port_.number());
+  SwitchMember* member = sw.member(to);
+  if (member == nullptr) return k_.hwcur;
+  if (!ForwardingTable::IsMulticast(src)) sw.table().Learn(src, port_.number(), now_s);
   run.may_defer = budget.may_defer && sw.patience_ns() > 0 && (since == 0 || NowNs() - since < sw.patience_ns());
   run.room_wanted = since == 0 ? 1 : kRoomWanted;
-  if (!ValeDelivery(*this, *port, k_.index).DeliverRun(&run)) return k_.hwcur;
+  if (!member->DeliverRun(&run, k_.index)) return k_.hwcur;
   waits_ = run.waits || run.busy;
   if (run.waits) waits_since_ns_ = since == 0 ? NowNs() : since;
   if (waits_) return k_.hwcur;
@@ -158,24 +159,24 @@ uint32_t ValeBlock::Copy(const ValeRun& run, uint64_t* bytes) noexcept {
 
 /// Copies the run's next packets, up to `most`, for which there must be room; how many. While one block is copied, the
 /// next one's buffers are on their way.
-uint32_t ValeDelivery::CopyRun(ValeRun* run, uint32_t most, uint64_t* bytes) noexcept {
+uint32_t ValeDelivery::CopyRun(ValeRun* run, uint32_t most) noexcept {
   ValeBlock blocks[2];
   ValeBlock *now = &blocks[0], *next = &blocks[1];
-  uint32_t i = run->end, o = tail_, left = most;  // what has not been looked at
+  uint32_t i = run->end, o = to_.tail(), left = most;  // what has not been looked at
   uint32_t copied = 0;
+  uint64_t bytes = 0;
   for (now->Look(run->from, k_, i, o, left);; std::swap(now, next)) {
     const uint32_t n = now->packets();
     i = run->from.Advance(i, n), o = k_.Advance(o, n), left -= n;
     if (now->end() == ValeBlock::End::kGoesOn && left > 0) next->Look(run->from, k_, i, o, left);
-    copied += now->Copy(*run, bytes);
+    copied += now->Copy(*run, &bytes);
     if (now->end() != ValeBlock::End::kGoesOn || left == 0) break;
   }
   run->mixed = now->end() == ValeBlock::End::kMixed;
   run->bad_buf = now->end() == ValeBlock::End::kBadBuf;
   run->end = run->from.Advance(run->end, copied);
   run->packets += copied;
-  tail_ = k_.Advance(tail_, copied);
-  space_ -= copied;
+  to_.Took(copied, bytes);
   return copied;
 }
 
@@ -195,8 +196,8 @@ void ValeDelivery::DropNext(ValeRun* run, Drop cause) noexcept {
 bool ValeDelivery::MustWait(const ValeRun& run) noexcept {
   // A guest that was waited for in vain is not waited for again until it has made room to speak of.
   const uint32_t room = std::min(kRoomWanted, std::max(k_.num_slots / 4, 1u));
-  if (space_ >= room) k_.waited_in_vain = false;
-  const bool short_of_room = space_ < std::min(run.room_wanted, room);
+  if (to_.space() >= room) k_.waited_in_vain = false;
+  const bool short_of_room = to_.space() < std::min(run.room_wanted, room);
   if (run.may_defer && short_of_room && !k_.waited_in_vain) return true;
   if (short_of_room) k_.waited_in_vain = true;
   return false;
@@ -208,48 +209,36 @@ bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
     run->busy = true;
     return true;
   }
-  Interrupt* wanted = nullptr;
-  const bool served = k_.attached() && Open();
-  if (served) wanted = DeliverLocked(run);
+  const bool served = Open();
+  if (served) Put(run);
+  Interrupt* const wanted = to_.Publish();
   k_.lock.Unlock();
   Raise(k_, wanted);
   return served;
 }
 
-/// The interrupt to raise, if there is one.
-Interrupt* ValeDelivery::DeliverLocked(ValeRun* run) noexcept {
+void ValeDelivery::Put(ValeRun* run) noexcept {
   run->waits = MustWait(*run);
-  if (run->waits) return nullptr;
+  if (run->waits) return;
   const Budget& budget = run->budget;
-  uint32_t left = std::min({run->from.Distance(run->end, run->head), kRunMax, budget.slots}), packets = 0;
-  uint64_t bytes = 0;
-  while (left > 0 && !run->mixed && bytes < budget.bytes) {
-    if (space_ == 0 && !Room(1)) {
-      if (packets > 0) break;  // what there was room for goes out first
+  uint32_t left = std::min({run->from.Distance(run->end, run->head), kRunMax, budget.slots});
+  while (left > 0 && !run->mixed && to_.bytes() < budget.bytes) {
+    if (!to_.Room(1)) {
+      if (to_.packets() > 0) break;  // what there was room for goes out first
       DropNext(run, Drop::kFull);
       left--;
       continue;
     }
     // As many as fit the budget whatever their lengths are; when they are short, it goes round once more.
-    const uint32_t fit = std::max((budget.bytes - static_cast<uint32_t>(bytes)) / std::min(run->from.buf_size, k_.buf_size), 1u);
-    const uint32_t copied = CopyRun(run, std::min({left, space_, fit}), &bytes);
-    packets += copied;
-    left -= copied;
+    const uint32_t fit = std::max((budget.bytes - static_cast<uint32_t>(to_.bytes())) / std::min(run->from.buf_size, k_.buf_size), 1u);
+    left -= CopyRun(run, std::min({left, to_.space(), fit}));
     // The slot at the tail stays what it is until its guest mends it.
     for (; run->bad_buf && left > 0 && !run->mixed; left--) {
       DropNext(run, Drop::kBadBuf);
-      run->bad_buf = !k_.ValidBuf(ReadSlot(k_.slots[tail_]).buf_idx);
+      run->bad_buf = !k_.ValidBuf(ReadSlot(k_.slots[to_.tail()]).buf_idx);
     }
   }
-  run->bytes += bytes;
-  if (packets == 0) return nullptr;
-  RingCounters& c = *k_.counters;
-  Add(c.packets, packets);
-  Add(c.bytes, bytes);
-  Add(c.syncs, 1);
-  k_.hwtail = tail_;
-  k_.Publish();
-  return Wanted(k_);
+  run->bytes += to_.bytes();
 }
 
 }  // namespace ptnet

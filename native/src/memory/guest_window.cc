@@ -13,6 +13,8 @@
 #include <atomic>
 #include <mutex>
 
+#include "os/inspect.h"
+
 namespace ptnet {
 namespace {
 
@@ -78,14 +80,17 @@ Status GuestWindow::Map(int fd, uint64_t offset, uint64_t length, std::unique_pt
     int err = errno;
     return Status::Fail(err, std::string("guest memory: ") + call + ": " + strerror(err));
   };
+  // Pages that come from a disk, or from another process, would keep a worker and all its VMs waiting; and even to ask such
+  // a file what it is may do so.
+  if (!os::IsMemory(fd) && errno == EBADF) return fail("fcntl");
+  if (!os::IsMemory(fd))
+    return Status::Fail(EINVAL, "guest memory: its file is not in memory: a memfd, or a file on tmpfs or hugetlbfs, would be right");
   struct statfs fs;
   if (fstatfs(fd, &fs) != 0) return fail("fstatfs");
-  // Pages that come from a disk, or from another process, would keep a worker and all its VMs waiting.
-  if (fs.f_type != TMPFS_MAGIC && fs.f_type != HUGETLBFS_MAGIC && fs.f_type != RAMFS_MAGIC)
-    return Status::Fail(EINVAL, "guest memory: its file is not in memory: a memfd, or a file on tmpfs or hugetlbfs, would be right");
   uint64_t page = fs.f_type == HUGETLBFS_MAGIC ? static_cast<uint64_t>(fs.f_bsize)
                                                : static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   std::unique_ptr<GuestWindow> w(new GuestWindow());
+  w->peer_ = os::PeerOf(fd);
   w->skip_ = offset & (page - 1);
   w->map_length_ = (w->skip_ + length + page - 1) & ~(page - 1);
   InstallOnce();
@@ -103,7 +108,7 @@ bool GuestWindow::lost() const { return guarded[slot_].lost.load(std::memory_ord
 
 GuestWindow::~GuestWindow() {
   if (slot_ >= 0) guarded[slot_].begin.store(0, std::memory_order_release);
-  if (map_ != nullptr) munmap(map_, map_length_);
+  if (map_ != nullptr) os::UnmapElsewhere(map_, map_length_, peer_);
 }
 
 }  // namespace ptnet

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "memory/status.h"
+#include "os/peer_fd.h"
 
 namespace ptnet {
 
@@ -27,6 +28,7 @@ class GuestWindow {
   uint8_t* map_ = nullptr;
   uint64_t map_length_ = 0;
   uint64_t skip_ = 0;
+  os::PeerId peer_ = 0;
   int slot_ = -1;  // in the table that the signal handler reads
 };
 

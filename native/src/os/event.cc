@@ -8,9 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstring>
-
 #include "os/event_signaller.h"
 
 namespace ptnet::os {
@@ -68,13 +65,6 @@ bool TakeSignals(int fd) noexcept {
   int taken = 0;
   while (taken < kTakesMax && preadv2(fd, &place, 1, -1, RWF_NOWAIT) == sizeof value) taken++;
   return taken > 0;
-}
-
-bool IsEventfd(int fd) noexcept {
-  char link[64];
-  char name[64] = {};
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  return readlink(link, name, sizeof name - 1) > 0 && strcmp(name, "anon_inode:[eventfd]") == 0;
 }
 
 Error PollReadable(int fd, int timeout_ms, bool* readable) {

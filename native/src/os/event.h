@@ -26,9 +26,6 @@ Error DrainEventfd(int fd, uint64_t* count) noexcept;
  */
 bool TakeSignals(int fd) noexcept;
 
-/** Whether it is an eventfd; asks the kernel's table of descriptors, not the file. */
-bool IsEventfd(int fd) noexcept;
-
 /** Waits until `fd` is readable (or hung up); a negative timeout waits for ever. */
 Error PollReadable(int fd, int timeout_ms, bool* readable);
 

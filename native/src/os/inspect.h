@@ -7,7 +7,11 @@
 
 namespace ptnet::os {
 
-enum class FdKind { kFile, kEventfd, kOther };
+/**
+ * Memory: what can be sealed, which is a memfd, or a file on tmpfs or hugetlbfs. A file: all else that has a path, a disk's or
+ * FUSE's as well as a device. What a file is asked, its server may leave unanswered, so that is all that is found out.
+ */
+enum class FdKind { kMemory, kFile, kEventfd, kOther };
 
 struct FdInfo {
   FdKind kind = FdKind::kOther;
@@ -21,10 +25,9 @@ struct FdInfo {
   bool shrink_sealed = false;
 };
 
+/** Never waits, whatever it is. Size, device, inode and seals are those of memory only. */
 Error InspectFd(int fd, FdInfo* out);
-
-/** Forbids shrinking a memfd, if its creator left that open; a mapping of a file that shrinks faults. */
-void TrySealShrink(int fd);
+bool IsMemory(int fd);
 
 Error SetNonblocking(int fd);
 

@@ -75,7 +75,7 @@ Error ListenUnix(const std::string& path, mode_t mode, UniqueFd* out) {
   return {};
 }
 
-Error ReceiveWithFds(int socket, void* buffer, size_t size, std::vector<UniqueFd>* fds, Received* out) {
+Error ReceiveWithFds(int socket, PeerId peer, void* buffer, size_t size, std::vector<PeerFd>* fds, Received* out) {
   *out = {};
   iovec vector = {buffer, size};
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxScmFds * sizeof(int))];
@@ -96,7 +96,7 @@ Error ReceiveWithFds(int socket, void* buffer, size_t size, std::vector<UniqueFd
     for (size_t i = 0; i < entries; ++i) {
       int fd;
       memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-      fds->emplace_back(fd);
+      fds->emplace_back(fd, peer);
     }
   }
   out->bytes = static_cast<size_t>(count);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "os/error.h"
+#include "os/peer_fd.h"
 #include "os/unique_fd.h"
 
 namespace ptnet::os {
@@ -29,10 +30,10 @@ struct Received {
 };
 
 /**
- * Reads once without waiting. Descriptors are close-on-exec and are appended to `fds`; those that came before a
- * truncation are closed. An Error of EAGAIN means that there is nothing to read.
+ * Reads once without waiting. Descriptors are close-on-exec, are noted as `peer`'s and appended to `fds`; those that came
+ * before a truncation are closed. An Error of EAGAIN means that there is nothing to read.
  */
-Error ReceiveWithFds(int socket, void* buffer, size_t size, std::vector<UniqueFd>* fds, Received* out);
+Error ReceiveWithFds(int socket, PeerId peer, void* buffer, size_t size, std::vector<PeerFd>* fds, Received* out);
 
 /** Writes what fits without waiting; the descriptors go with the first byte. EAGAIN when nothing fits. */
 Error SendWithFds(int socket, std::span<const uint8_t> bytes, std::span<const int> fds, size_t* sent);

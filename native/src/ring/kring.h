@@ -15,6 +15,7 @@ namespace ptnet {
 
 class Interrupt;
 class Port;
+struct ObserverList;
 
 enum class Dir : uint8_t { kTx, kRx };
 
@@ -42,11 +43,15 @@ struct Kring {
   bool waited_in_vain = false;  // VALE: patience ended before there was room to speak of; until there is, nobody waits
   bool blocked = false;  // a bad index or slot was met and reported: quiet until a kick or an attach
   SpinLock lock;
+  std::atomic<const ObserverList*> observers{nullptr};
+  uint32_t observed = 0;  // what is before it has been shown to the observers, while there are any
 
   uint32_t Next(uint32_t i) const { return ++i == num_slots ? 0 : i; }
   uint32_t Prev(uint32_t i) const { return (i == 0 ? num_slots : i) - 1; }
   /// Slots from `from` up to `to`, going forward.
   uint32_t Distance(uint32_t from, uint32_t to) const { return to >= from ? to - from : to + num_slots - from; }
+  /// Of an rx ring: slots that can still be filled from `tail` on; one always stays empty.
+  uint32_t FreeSlots(uint32_t tail) const { return Distance(tail, Prev(hwcur)); }
   uint32_t Advance(uint32_t i, uint32_t n) const { return (i += n) >= num_slots ? i - num_slots : i; }
   bool attached() const { return atok != nullptr; }
   uint8_t* Buf(uint32_t buf_idx) const { return buf_base + uint64_t{buf_idx} * buf_size; }
@@ -109,8 +114,17 @@ struct Kring {
     if (attached() && !blocked) StoreRelaxed(ktoa->kern_need_kick, 0);
   }
 
-  /// Shows hwcur and hwtail to the guest.
+  /// Where the slots end that observers may see: taken from the guest, or filled for it.
+  uint32_t ObservedUpTo() const { return dir == Dir::kTx ? hwcur : hwtail; }
+  void ShowTo(const ObserverList& list) noexcept;
+  void ShowToObservers() noexcept {
+    // Acquire: the list before what it holds; pairs with its publication by AddObserver().
+    if (const ObserverList* list = observers.load(std::memory_order_acquire)) [[unlikely]] ShowTo(*list);
+  }
+
+  /// Shows hwcur and hwtail to the guest, what is new to the observers first.
   void Publish() {
+    ShowToObservers();
     StoreRelaxed(ktoa->hwcur, hwcur);
     // Release: slots, payload and hwcur before hwtail; pairs with the acquire load of hwtail in the guest's sync.
     StoreRelease(ktoa->hwtail, hwtail);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createMemdev, createPtnet, PTNET, type PtnetBackend, type PtnetDevice } from '../../../pci/index.ts';
-import { bytesOf, fakeBackend, readBar } from '../../unit/pci/guest.ts';
+import { accessTo, bytesOf, fakeBackend, readBar } from '../../unit/pci/guest.ts';
 
 const SEED = 20_162;
 const run = { seed: SEED, numRuns: 500 };
@@ -190,7 +190,7 @@ const memdev = (memory?: Uint8Array) =>
       barSize: 0x2_0000_0000n,
       pools: { if: pool, ring: pool, buf: pool },
     },
-    memory === undefined ? {} : { memory },
+    memory === undefined ? {} : { memory: accessTo(memory) },
   );
 
 test('memdev: no access changes a register, and nothing throws', () => {

@@ -66,6 +66,6 @@ test('the four paths are those that scripts know, and their ends are devices of 
   ]);
   const config = demoConfig('/tmp/x');
   for (const end of PATHS.flatMap((path) => [path.from, path.to])) {
-    if (end) expect(config.vms[end.vm]?.devices[end.device]?.port).toBe(end.port);
+    if (end) expect(config.vms.get(end.vm)?.devices[end.device]?.port).toBe(end.port);
   }
 });

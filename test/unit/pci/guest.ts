@@ -1,5 +1,6 @@
 // What device tests share: accesses as a guest makes them, and a backend that records what the device asks of it.
-import type { PciDevice, PtnetBackend, PtnetInfo } from '../../../pci/index.ts';
+
+import type { MemoryAccess, PciDevice, PtnetBackend, PtnetInfo } from '../../../pci/index.ts';
 
 export function bytesOf(value: number | bigint, length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 0xffn));
@@ -89,5 +90,14 @@ export function fakeBackend(info: Partial<PtnetInfo> = {}): FakeBackend {
     kick(ring) {
       calls.push(`kick ${ring}`);
     },
+  };
+}
+
+/** A region in an array, which may be shorter than the device says. */
+export function accessTo(memory: Uint8Array): MemoryAccess {
+  return {
+    read: (offset, into) => into.set(memory.subarray(offset, offset + into.length)),
+    write: (offset, from) =>
+      memory.set(from.subarray(0, Math.max(0, memory.length - offset)), Math.min(offset, memory.length)),
   };
 }

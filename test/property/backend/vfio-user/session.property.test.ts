@@ -121,7 +121,7 @@ function checkTable(bench: Bench): void {
     expect(map.size).toBeGreaterThan(0n);
     const next = maps[i + 1];
     if (next !== undefined) expect(map.address + map.size).toBeLessThanOrEqual(next.address);
-    if (map.fd >= 0) expect(inspectFd(map.fd).kind).toBe('file');
+    if (map.fd >= 0) expect(inspectFd(map.fd).kind).toBe('memory');
   }
   for (const { fd } of bench.session.irqs.msix) if (fd >= 0) expect(inspectFd(fd).kind).toBe('eventfd');
 }

@@ -41,7 +41,7 @@ class FakeHosts {
   start: StartHost = async (config) => {
     this.configs.push(config);
     return {
-      vms: Object.entries(config.vms).map(([name, vm]) => ({
+      vms: [...config.vms].map(([name, vm]) => ({
         name,
         memory: vm.memory,
         devices: [

@@ -1,5 +1,6 @@
 // Every mistake in a configuration gets one line that names the place, what is wrong and what would be right.
-import { cpus } from 'node:os';
+import { cpus, homedir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../../../backend/config/load.ts';
 import { ConfigurationError } from '../../../../backend/errors.ts';
@@ -38,9 +39,24 @@ describe('the form of the file', () => {
     ['runDir: /x', "f: unknown key 'runDir': 'run-dir' would be right"],
     [
       'zzzzzz: 1',
-      "f: unknown key 'zzzzzz': 'run-dir', 'engine', 'regions', 'switches', 'ports' or 'vms' would be right",
+      "f: unknown key 'zzzzzz': 'run-dir', 'socket-mode', 'socket-group', 'engine', 'regions', 'switches', 'ports' or 'vms' would be right",
     ],
     ['run-dir: 7', "f: run-dir: 7 is not a path: '/run/ptnetmap' would be right"],
+    ['run-dir: ~/x', `f: run-dir: '~/x': nobody expands ~ here: '${join(homedir(), 'x')}' would be right`],
+    ['run-dir: ~you/x', "f: run-dir: '~you/x': nobody expands ~ here: '/run/ptnetmap' would be right"],
+    ['run-dir: "a\\nb"', "f: run-dir: 'a\\u{a}b' is not a path: '/run/ptnetmap' would be right"],
+    ['socket-mode: 600x', "f: socket-mode: '600x' is not the mode of a socket: '0660' would be right"],
+    ['socket-mode: 0755', "f: socket-mode: '0755' is not the mode of a socket: '0660' would be right"],
+    ['socket-mode: 0060', "f: socket-mode: '0060' is not the mode of a socket: '0660' would be right"],
+    ['socket-group: [a]', 'f: socket-group: a list is not a group: its name or number would be right'],
+    [
+      "socket-group: nobody-has-this\nvms: { v: { devices: [{ port: 'null:a' }] } }",
+      "f: socket-group: there is no group 'nobody-has-this' here: one of 'getent group' would be right",
+    ],
+    [
+      "vms: { v: { pci-ids: cccc, devices: [{ port: 'null:a' }] } }",
+      "f: vms.v.pci-ids: 'cccc' is not known here: '1b36:000c' or '1b36:cccc' would be right",
+    ],
     ['run-dir: ""', "f: run-dir: '' is not a path: '/run/ptnetmap' would be right"],
     ['engine: { worker: 1 }', "f: engine: unknown key 'worker': 'workers' would be right"],
     ['engine: { cpus: 0 }', "f: engine.cpus: 0 is not a list: '[0]' would be right"],
@@ -63,7 +79,7 @@ describe('the form of the file', () => {
       'engine: { policy: 3 }',
       "f: engine.policy: 3 is not known here: 'poll', 'adaptive', 'notify' or 'inline' would be right",
     ],
-    ['a: 1\na: 2', 'f:2:1: Map keys must be unique'],
+    ['a: 1\na: 2', "f:2:1: 'a' is there twice: each name once would be right"],
     [
       'vms: { a: { devices: [{ port: p{1 }] } }',
       "f:1:32: Unexpected flow-map-start at node end: a pipe's name in quotes, as in 'p{1', would be right",
@@ -140,6 +156,21 @@ describe('regions', () => {
     [
       vms([`region: lan, ${devices('null:a', 'null:b')}`], 'regions: { lan: { ring-num: 3 } }'),
       "f: regions.lan.ring-num: 3 rings are too few for the ports in region 'lan': 4 would be right",
+    ],
+    [
+      device("port: 'echo:a'", "ports: { 'echo:a': { tx-rings: 2 } }"),
+      "f: ports.'echo:a'.rx-rings: 1 rx rings of 'echo:a' are to bring back what 2 tx rings send: the same number would be right",
+    ],
+    [
+      vms(
+        ["region: lan, devices: [{ port: 'p{1', policy: poll }]", `region: lan, ${devices('p}1')}`],
+        'regions: { lan: {} }',
+      ),
+      "f: vms.vm2.devices[0].policy: vm2 has 'p}1' with adaptive and vm1 has 'p{1' with poll, and the two ends are served together: 'policy: poll' for both would be right",
+    ],
+    [
+      `switches: { vale0: { mac-age: 0 } }\n${device("port: 'vale0:1'")}`,
+      "f: switches.vale0.mac-age: 0 is not a number of seconds from 1 to 1000000: 300 or 'off' would be right",
     ],
   ])('%j', (text, message) => {
     expect(messageOf(text)).toBe(message);
@@ -351,6 +382,6 @@ describe('switches', () => {
     const two = `vms: { vm1: { devices: [{ port: "vale0:1", ${same} }, { port: "vale1:1", ${same} }] } }`;
     expect(() => parseConfig(two, 'f')).not.toThrow();
     const full = vms(Array.from({ length: 254 }, (_, i) => devices(`vale0:${i}`)));
-    expect(Object.keys(parseConfig(full, 'f').ports)).toHaveLength(254);
+    expect(parseConfig(full, 'f').ports.size).toBe(254);
   });
 });

@@ -38,7 +38,7 @@ describe('workers', () => {
 });
 
 describe('memory', () => {
-  const nodesOf = ({ regions, vms }: HostConfig) => [regions.lan?.numaNode, vms.vm1?.numaNode];
+  const nodesOf = ({ regions, vms }: HostConfig) => [regions.get('lan')?.numaNode, vms.get('vm1')?.numaNode];
   const text = (engine: string, region: string, vm: string): string =>
     `engine: { ${engine} }\nregions: { lan: { ${region} } }\nvms: { vm1: { region: lan, devices: [{ port: 'null:a' }], ${vm} } }`;
 

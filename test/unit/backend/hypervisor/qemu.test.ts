@@ -29,9 +29,9 @@ test('the arguments are exactly those that are known to work', () => {
     '-nic',
     'none',
     '-device',
-    '{"driver":"vfio-user-pci","socket":{"path":"/run/x/vm1/mem.sock","type":"unix"},"rombar":0}',
+    '{"driver":"vfio-user-pci","socket":{"path":"/run/x/vm1/mem.sock","type":"unix"},"rombar":0,"x-msg-timeout":600000}',
     '-device',
-    '{"driver":"vfio-user-pci","socket":{"path":"/run/x/vm1/net0.sock","type":"unix"},"rombar":0}',
+    '{"driver":"vfio-user-pci","socket":{"path":"/run/x/vm1/net0.sock","type":"unix"},"rombar":0,"x-msg-timeout":600000}',
   ]);
 });
 

@@ -7,7 +7,7 @@ test('the first of each cause is logged, then the 10th, the 100th', () => {
   const lines: LogLine[] = [];
   const complaints = new Complaints(recordingLog(lines), 'vm1/net0');
   for (let i = 0; i < 100; i++) complaints.add('flood', `line ${i}`);
-  complaints.add('other things', 'once', 'error', { detail: 7 });
+  complaints.add('other things', 'once', { level: 'error', details: { detail: 7 } });
   expect(lines.map(({ text }) => text)).toEqual([
     'vm1/net0: line 0',
     'vm1/net0: line 9 (10 times)',

@@ -8,7 +8,7 @@ import {
   type MemdevInfo,
   type MemdevOptions,
 } from '../../../../pci/index.ts';
-import { readBar, readConfig, rejects, writeBar, writeConfig } from '../guest.ts';
+import { accessTo, readBar, readConfig, rejects, writeBar, writeConfig } from '../guest.ts';
 
 const info: MemdevInfo = {
   memsize: 0x1_0002_3000n,
@@ -113,7 +113,7 @@ describe('BAR 1 by message', () => {
         buf: { offset: 0x2000, count: 2, size: 2048 },
       },
     };
-    const device = createMemdev('vm1/mem', small, { memory });
+    const device = createMemdev('vm1/mem', small, { memory: accessTo(memory) });
     writeBar(device, 1, 0x2ffe, 0x44332211);
     expect([memory[0x2ffe], memory[0x2fff]]).toEqual([0x11, 0x22]);
     expect(readBar(device, 1, 0x2ffe)).toBe(0x2211);

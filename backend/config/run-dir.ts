@@ -1,0 +1,16 @@
+// What a run-dir may be written as: nobody expands `~` in a configuration file, and a folder of that name helps nobody.
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { quote } from './fields.ts';
+import { quoted, shown } from './quote.ts';
+
+/** What is wrong with `value` as a path (undefined: nothing). */
+export function pathProblem(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '' || shown(value).includes('\\u{'))
+    return `${quote(value)} is not a path: '/run/ptnetmap' would be right`;
+  if (value === '~' || value.startsWith('~/'))
+    return `${quoted(value)}: nobody expands ~ here: ${quoted(join(homedir(), value.slice(1)))} would be right`;
+  return value.startsWith('~')
+    ? `${quoted(value)}: nobody expands ~ here: '/run/ptnetmap' would be right`
+    : undefined;
+}

@@ -1,0 +1,114 @@
+// What a YAML text says, with names as they are written: mappings become Maps in the order of the file, never objects.
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  Scalar,
+} from 'yaml';
+import { ConfigurationError } from '../errors.ts';
+import { quoted, shown } from './quote.ts';
+
+/** A number, a boolean or nothing that stands in the file without quotes: `007` is 7 where a number is meant, and a name as it is. */
+export class Plain {
+  readonly value: unknown;
+  readonly source: string;
+
+  constructor(value: unknown, source: string) {
+    this.value = value;
+    this.source = source;
+  }
+}
+
+/** The value that a scalar stands for. */
+export const valueIn = (input: unknown): unknown => (input instanceof Plain ? input.value : input);
+
+/** The text that a scalar was written as. */
+export const textIn = (input: unknown): unknown => (input instanceof Plain ? input.source : input);
+
+export type YamlValue = string | Plain | undefined | readonly YamlValue[] | ReadonlyMap<string, YamlValue>;
+
+/** The parser's own messages may quote a whole line. */
+const YAML_MESSAGE_MAX = 160;
+
+/** Enough for any file that people write, and an end to one whose aliases multiply. */
+const ALIASES_MAX = 1000;
+
+/** @throws ConfigurationError that begins with `file` and the line. */
+export function parseYaml(text: string, file: string): YamlValue {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  const error = document.errors[0];
+  if (error) {
+    const { line } = lines.linePos(error.pos[0]);
+    // The braces of a pipe's name end a flow mapping early.
+    const hint = /\w[{}]\w/.test(text.split('\n')[line - 1] ?? '')
+      ? `: a pipe's name in quotes, as in 'p{1', would be right`
+      : '';
+    throw new ConfigurationError(
+      `${at(error.pos[0])}: ${shown(error.message.split('\n')[0]!, YAML_MESSAGE_MAX)}${hint}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return new Reader(document, at).value(document.contents);
+}
+
+class Reader {
+  readonly #document: Document;
+  readonly #at: (offset: number) => string;
+  #aliases = 0;
+
+  constructor(document: Document, at: (offset: number) => string) {
+    this.#document = document;
+    this.#at = at;
+  }
+
+  value(node: unknown): YamlValue {
+    if (isAlias(node)) {
+      if (++this.#aliases > ALIASES_MAX)
+        this.#fail(node, `more than ${ALIASES_MAX} aliases are followed here: fewer would be right`);
+      return this.value(node.resolve(this.#document));
+    }
+    if (isMap(node)) return this.#map(node.items);
+    if (isSeq(node)) return node.items.map((item) => this.value(item));
+    return isScalar(node) ? scalar(node) : undefined;
+  }
+
+  #map(pairs: readonly Pair[]): ReadonlyMap<string, YamlValue> {
+    const map = new Map<string, YamlValue>();
+    for (const { key, value } of pairs) {
+      const name = this.#name(key);
+      if (map.has(name)) this.#fail(key, `${quoted(name)} is there twice: each name once would be right`);
+      map.set(name, this.value(value));
+    }
+    return map;
+  }
+
+  #name(key: unknown): string {
+    const value = this.value(key);
+    const text = textIn(value);
+    if (typeof text !== 'string') this.#fail(key, 'a list or a mapping is no name: a word would be right');
+    return text;
+  }
+
+  #fail(node: unknown, message: string): never {
+    throw new ConfigurationError(`${this.#at((node as Node).range?.[0] ?? 0)}: ${message}`);
+  }
+}
+
+function scalar(node: Scalar): YamlValue {
+  if (typeof node.value === 'string') return node.value;
+  // Nothing at all, where `source` is an empty text, is no name; `null` and `~` are as written.
+  return node.type === Scalar.PLAIN ? new Plain(node.value, node.source ?? '') : String(node.value);
+}

@@ -1,0 +1,86 @@
+// EchoPort: its creation, and a batch from the tx ring to the rx ring.
+#include "forward/echo.h"
+
+#include <errno.h>
+
+#include <algorithm>
+
+#include "ring/rx_writer.h"
+
+namespace ptnet {
+namespace {
+
+constexpr uint32_t kAddresses = 12;  // destination, then source
+
+Pieces PiecesOf(const Packet& packet) { return {packet.frags, packet.slots, packet.len}; }
+
+}  // namespace
+
+Status EchoPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
+                        std::shared_ptr<EchoPort>* out) {
+  std::shared_ptr<EchoPort> port(new EchoPort(std::move(region), std::move(stats), shape));
+  if (shape.tx_rings != shape.rx_rings)
+    return Status::Fail(EINVAL, shape.name + ": " + std::to_string(shape.tx_rings) + " tx and " +
+                                    std::to_string(shape.rx_rings) + " rx rings: an echo port has as many of each");
+  if (Status s = port->Build(true); !s.ok()) return s;
+  for (uint32_t i = 0; i < shape.tx_rings; i++)
+    port->flows_.push_back(std::make_unique<EchoFlow>(port->tx(i), port->rx(i)));
+  *out = std::move(port);
+  return Status::Ok();
+}
+
+Used EchoFlow::Poll(const Budget& budget) noexcept {
+  TxReader from(k_);
+  RxWriter to(rx_);
+  if (!from.Open() || rx_.blocked || !to.Open()) return {};
+  while (from.slots() < budget.slots && from.bytes() < budget.bytes && from.Peek(&packet_)) {
+    // The addresses are exchanged in one piece.
+    if (packet_.frags[0].len < kAddresses) {
+      from.Drop(Drop::kBadLen);
+      continue;
+    }
+    const Drop cause = to.Put(PiecesOf(packet_));
+    if (cause == Drop::kFull) break;
+    from.Take(packet_);
+    if (cause == Drop::kCount) {
+      uint8_t* const addresses = to.last().data;
+      std::swap_ranges(addresses, addresses + kAddresses / 2, addresses + kAddresses / 2);
+    } else {
+      rx_.counters->CountDrop(cause);
+    }
+  }
+  const Used used{.moved = from.slots() > 0, .slots = from.slots(), .bytes = static_cast<uint32_t>(to.bytes())};
+  to.Close();
+  from.Close();
+  return used;
+}
+
+/// A whole packet, and room for it.
+bool EchoFlow::HasWork() noexcept {
+  RxWriter to(rx_);
+  return TxFlow::HasWork() && !rx_.blocked && to.Open() &&
+         (!packet_.good() || to.Room(std::min(to.SlotsFor(PiecesOf(packet_)), rx_.num_slots - 1)));
+}
+
+bool EchoFlow::Arm() noexcept {
+  // The receiver's kick matters only while it holds slots that a packet may be waiting for.
+  if (rx_.attached() && (rx_.hwcur != rx_.hwtail || rx_.blocked)) StoreRelaxed(rx_.ktoa->kern_need_kick, 1);
+  return TxFlow::Arm();
+}
+
+void EchoFlow::Disarm() noexcept {
+  k_.DisableKicks();
+  rx_.DisableKicks();
+}
+
+void EchoFlow::Unblock() noexcept {
+  k_.Unblock();
+  rx_.Unblock();
+}
+
+void EchoFlow::EndRx() noexcept {
+  uint32_t head = rx_.hwcur;
+  if (rx_.LoadHead(&head)) rx_.hwcur = head;
+}
+
+}  // namespace ptnet

@@ -1,0 +1,101 @@
+// A batch of packets on its way through a switch: who is to get which of them, and how far its delivery has come. It knows
+// nothing of rings: whoever sends fills it with pieces of memory.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "datapath/budget.h"
+#include "forward/vale_switch.h"
+#include "ring/packet.h"
+#include "ring/rx_writer.h"
+
+namespace ptnet {
+
+class SwitchBatch {
+ public:
+  static constexpr uint32_t kPiecesMax = 256;
+
+  void Clear() noexcept { pieces_ = 0; }
+  uint32_t room() const noexcept { return kPiecesMax - pieces_; }
+  bool empty() const noexcept { return pieces_ == 0; }
+  /// Adds a packet of one piece; `flags` are a slot's. Its first piece holds the Ethernet header.
+  void Add(const Frag& frag, uint16_t flags) noexcept {
+    frags_[pieces_] = frag;
+    items_[pieces_++] = {frag.len, kEnd, 1, flags};
+  }
+  /// The same for any packet for which there is room.
+  void Add(const Pieces& packet, uint16_t flags) noexcept;
+
+  /// Learns where the packets come from and looks up where they go to. @return how many go nowhere.
+  uint64_t Route(ValeSwitch& sw, const SwitchMember& from) noexcept;
+  /// Every destination gets its own packets and those for everybody, in the order in which they were added. False when
+  /// the budget leaves some for the next call. `*nowhere`: how many had a destination that has left the switch since.
+  bool Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, Used* used, uint64_t* nowhere) noexcept;
+  /// Forgets what has not been delivered.
+  void Abandon() noexcept;
+  uint32_t CountPackets() const noexcept;
+
+ private:
+  friend class MemberPackets;
+
+  static constexpr uint16_t kEnd = UINT16_MAX;
+  /// Of a packet, at its first piece.
+  struct Item {
+    uint32_t len;
+    uint16_t next;   // the next packet of the same chain
+    uint16_t count;  // pieces
+    uint16_t flags;
+  };
+  struct Chain {
+    uint16_t first, last;
+  };
+
+  void AddDestination(uint32_t port, uint32_t from) noexcept;
+  void Append(Chain* chain, uint16_t at) noexcept;
+
+  uint32_t pieces_ = 0;
+  std::array<Frag, kPiecesMax> frags_;
+  std::array<Item, kPiecesMax> items_;
+  std::array<Chain, ValeSwitch::kPortsMax> chains_;  // of packets for one member; valid for those that are destinations
+  Chain flood_;                                      // packets for every other member
+  std::array<uint8_t, ValeSwitch::kPortsMax> destinations_;
+  uint32_t destinations_count_ = 0;
+  std::array<bool, ValeSwitch::kPortsMax> is_destination_{};
+  // How far the delivery has come.
+  uint32_t departures_ = 0;   // of the switch when the destinations were looked up
+  uint32_t destination_ = 0;  // index of the next one
+  bool begun_ = false;        // some of the packets for that one are delivered
+  uint16_t unicast_left_ = kEnd, flood_left_ = kEnd;
+};
+
+/// What one member is to get of a batch, in the order in which it was sent.
+class MemberPackets {
+ public:
+  bool empty() const noexcept { return Next() == SwitchBatch::kEnd; }
+  /// The packet that is next, which there is.
+  Pieces Take() noexcept {
+    uint16_t& from = unicast_ <= flood_ ? unicast_ : flood_;
+    const uint16_t at = from;
+    const SwitchBatch::Item& item = batch_.items_[at];
+    from = item.next;
+    return {&batch_.frags_[at], item.count, item.len};
+  }
+  /// Asks for the first line of the one that comes after.
+  void Prefetch() const noexcept {
+    if (!empty()) __builtin_prefetch(batch_.frags_[Next()].data);
+  }
+
+ private:
+  friend class SwitchBatch;
+
+  MemberPackets(const SwitchBatch& batch, uint16_t unicast, uint16_t flood)
+      : batch_(batch), unicast_(unicast), flood_(flood) {}
+  /// kEnd is above every index.
+  uint16_t Next() const noexcept { return unicast_ < flood_ ? unicast_ : flood_; }
+
+  const SwitchBatch& batch_;
+  uint16_t unicast_, flood_;  // the next packet for it alone, and for everybody
+};
+
+}  // namespace ptnet

@@ -1,0 +1,70 @@
+// A VALE switch: a learning Ethernet switch. It knows its members by SwitchMember only: what they are, and what becomes of
+// the packets that they are given, is their own affair.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "forward/forwarding_table.h"
+#include "forward/switch_member.h"
+#include "memory/status.h"
+
+namespace ptnet {
+
+class Engine;
+
+inline constexpr uint32_t kEthernetHeader = 14;
+
+/// Seconds of a clock that never goes back.
+using SecondsClock = uint32_t (*)();
+/// The kernel's CLOCK_MONOTONIC_COARSE: it costs next to nothing.
+uint32_t CoarseSeconds();
+
+struct SwitchOptions {
+  /// How long a full destination whose guest is at work holds the sender's ring before packets are dropped: with fewer
+  /// CPUs than threads that guest may just be waiting for one.
+  uint64_t patience_ns = 50'000;
+  /// Seconds after which a station that sends nothing is unknown again; 0: never, as netmap has it.
+  uint32_t age_s = 300;
+  SecondsClock clock = CoarseSeconds;
+};
+
+class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
+ public:
+  static constexpr uint32_t kPortsMax = 254;
+
+  ValeSwitch(std::string name, std::shared_ptr<Engine> engine, const SwitchOptions& options = {})
+      : name_(std::move(name)), options_(options), engine_(std::move(engine)), table_(options.age_s) {}
+  ~ValeSwitch();
+
+  const std::string& name() const { return name_; }
+  uint64_t patience_ns() const { return options_.patience_ns; }
+  /// The time for the table, to be read once a batch.
+  uint32_t now_s() const { return options_.age_s == 0 ? 0 : options_.clock(); }
+  /// Adds a member, and gives it its number; ENOSPC beyond 254.
+  Status Attach(SwitchMember* member);
+  /// Takes it out and waits until no worker can be delivering to it.
+  void Detach(SwitchMember* member);
+
+  SwitchMember* member(uint32_t i) const { return members_[i].load(std::memory_order_acquire); }
+  /// Bit i of word w: member 64 * w + i is there.
+  uint64_t present(uint32_t w) const { return present_[w].load(std::memory_order_acquire); }
+  /// Changes whenever a member leaves: what was looked up before is not to be used any more.
+  uint32_t departures() const { return departures_.load(std::memory_order_acquire); }
+  ForwardingTable& table() { return table_; }
+
+  static constexpr uint32_t kWords = (kPortsMax + 63) / 64;
+
+ private:
+  std::string name_;
+  SwitchOptions options_;
+  std::shared_ptr<Engine> engine_;
+  ForwardingTable table_;
+  std::array<std::atomic<SwitchMember*>, kPortsMax> members_{};
+  std::array<std::atomic<uint64_t>, kWords> present_{};
+  std::atomic<uint32_t> departures_{0};
+};
+
+}  // namespace ptnet

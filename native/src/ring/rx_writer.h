@@ -1,0 +1,111 @@
+// Writes packets into an rx ring: room, copies, and one publication and one notification for all of a batch. The packet
+// stays whole; where the receiver's buffers are smaller it is cut into more pieces.
+#pragma once
+
+#include <cstring>
+
+#include "datapath/notify.h"
+#include "forward/copy.h"
+#include "ring/kring.h"
+#include "ring/packet.h"
+
+namespace ptnet {
+
+/// The pieces of one packet that lie behind each other.
+struct Pieces {
+  const Frag* frags;
+  uint32_t count;
+  uint32_t len;  // of all of them
+};
+
+class RxWriter {
+ public:
+  explicit RxWriter(Kring& k) : k_(k) {}
+
+  /// Takes what the guest has given back. False when nobody is there, or, counted once, while its indices are wrong.
+  bool Open() noexcept {
+    uint32_t head = k_.hwcur;
+    if (!k_.attached() || !k_.LoadHead(&head)) return false;
+    k_.hwcur = head;
+    tail_ = k_.hwtail;
+    space_ = k_.FreeSlots(tail_);
+    return true;
+  }
+  /// Whether there are so many free slots; if not, the guest is looked at once more, which may have moved on.
+  bool Room(uint32_t slots) noexcept { return slots <= space_ || MoreRoom(slots); }
+  /// Slots that the packet takes here.
+  uint32_t SlotsFor(const Pieces& packet) const noexcept {
+    return MustCut(packet) ? (packet.len + k_.buf_size - 1) / k_.buf_size : packet.count;
+  }
+  /// Copies one packet; kCount when it is in, else why it is not: kFull, kBadFrags for one that never fits, kBadBuf when
+  /// a slot shows no buffer of its region. What is not in is neither counted nor dropped.
+  Drop Put(const Pieces& packet) noexcept {
+    if (packet.count == 1 && packet.len <= k_.buf_size && Room(1)) [[likely]]
+      return PutSlot(packet.frags[0]);
+    return PutSlots(packet);
+  }
+  /// The first slot of the packet that was put in last: its buffer, which has `len` bytes of it.
+  Frag last() const noexcept { return last_; }
+
+  /// Shows the batch to the guest. @return the interrupt to raise, not with a lock held; null: none.
+  Interrupt* Publish() noexcept {
+    if (packets_ == 0) return nullptr;
+    RingCounters& c = *k_.counters;
+    Add(c.packets, packets_);
+    Add(c.bytes, bytes_);
+    Add(c.syncs, 1);
+    k_.hwtail = tail_;
+    k_.Publish();
+    return Wanted(k_);
+  }
+  /// The end of a batch on a ring that needs no lock. True when there was anything.
+  bool Close() noexcept {
+    Raise(k_, Publish());
+    return packets_ > 0;
+  }
+
+  // For who fills slots by himself, from tail() on.
+  uint32_t tail() const noexcept { return tail_; }
+  uint32_t space() const noexcept { return space_; }
+  void Took(uint32_t packets, uint64_t bytes) noexcept {
+    tail_ = k_.Advance(tail_, packets);
+    space_ -= packets;
+    packets_ += packets;
+    bytes_ += bytes;
+  }
+  uint64_t packets() const noexcept { return packets_; }
+  uint64_t bytes() const noexcept { return bytes_; }
+
+ private:
+  static constexpr uint32_t kAhead = 4;  // slots between asking for a buffer and writing to it
+
+  Drop PutSlot(const Frag& frag) noexcept {
+    if (space_ > kAhead) PrefetchForWrite(k_.BufAhead(k_.Advance(tail_, kAhead)));
+    const SlotWord old = ReadSlot(k_.slots[tail_]);
+    if (!k_.ValidBuf(old.buf_idx)) [[unlikely]]
+      return Drop::kBadBuf;
+    last_ = {k_.Buf(old.buf_idx), frag.len};
+    CopyPacket(last_.data, frag.data, frag.len);
+    UpdateSlot(k_.slots[tail_], old, {old.buf_idx, static_cast<uint16_t>(frag.len), 0});
+    Took(1, frag.len);
+    return Drop::kCount;
+  }
+  /// Whether a piece is larger than the receiver's buffers.
+  bool MustCut(const Pieces& packet) const noexcept {
+    for (uint32_t f = 0; f < packet.count; f++)
+      if (packet.frags[f].len > k_.buf_size) return true;
+    return false;
+  }
+  bool MoreRoom(uint32_t slots) noexcept;
+  Drop PutSlots(const Pieces& packet) noexcept;
+  bool CopyWhole(const Pieces& packet) noexcept;
+  bool CopyCut(const Pieces& packet, uint32_t slots) noexcept;
+
+  Kring& k_;
+  uint32_t tail_ = 0;
+  uint32_t space_ = 0;
+  uint64_t packets_ = 0, bytes_ = 0;
+  Frag last_{};
+};
+
+}  // namespace ptnet

@@ -1,0 +1,175 @@
+// What the log says once a second: faults of guests by ring, rarer when they go on, and that the host stood still.
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { FaultWatch, type Watched } from '../../../backend/watch.ts';
+import type { Port } from '../../../native/ports.ts';
+import { type LogLine, recordingLog } from '../../protocol/recording.ts';
+
+const NO_DROPS = {
+  full: 0,
+  down: 0,
+  'no-destination': 0,
+  'bad-buf': 0,
+  'bad-len': 0,
+  'bad-flags': 0,
+  'bad-frags': 0,
+};
+
+/** A port of two tx rings and one rx ring whose counters a test sets. */
+class FakePort {
+  readonly rings = 3;
+  readonly info = { name: 'null:a', txRings: 2 };
+  readonly all = Array.from({ length: 3 }, () => ({ badIndex: 0, irqSlow: 0, drops: { ...NO_DROPS } }));
+  counters(ring: number) {
+    return this.all[ring]!;
+  }
+}
+
+let lines: LogLine[];
+let port: FakePort;
+let checks: number;
+let nudges: number;
+let clock: number;
+let vms: string[];
+let watch: FaultWatch;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  lines = [];
+  port = new FakePort();
+  checks = 0;
+  nudges = 0;
+  clock = 0;
+  vms = [];
+  const watched: Watched = {
+    device: 'vm1/net0',
+    port: port as unknown as Port,
+    check: () => {
+      checks++;
+    },
+  };
+  watch = new FaultWatch(
+    { tick: () => Math.min(0, ++nudges) },
+    [watched],
+    recordingLog(lines),
+    () => vms,
+    () => clock,
+  );
+});
+afterEach(() => {
+  watch.close();
+  vi.useRealTimers();
+});
+
+/** One look, `lateMs` after its time. */
+function tick(lateMs = 0): void {
+  clock += 1000 + lateMs;
+  vi.advanceTimersByTime(1000);
+}
+const texts = (): string[] => lines.map(({ text }) => text);
+
+describe('faults', () => {
+  test('each is named with its ring, once a look', () => {
+    port.all[1]!.badIndex = 2;
+    port.all[2]!.drops['bad-buf'] = 1;
+    tick();
+    tick();
+    expect(texts()).toEqual([
+      'vm1/net0: tx 1 ring: head or cur outside what the guest owns: the ring waits for the next kick (2 more, 2 in all)',
+      'vm1/net0: rx 0 ring: buf_idx outside the region (1 more, 1 in all)',
+    ]);
+    expect(lines[1]?.fields).toEqual({
+      device: 'vm1/net0',
+      port: 'null:a',
+      ring: 'rx 0',
+      fault: 'bad-buf',
+      count: 1,
+    });
+  });
+
+  test.each([
+    ['irqSlow', 'raising an interrupt takes long'],
+    ['bad-len', 'len beyond the buffer'],
+    ['bad-flags', 'NS_INDIRECT'],
+    ['bad-frags', 'more than 64 slots'],
+  ] as const)('%s is one', (fault, text) => {
+    if (fault === 'irqSlow') port.all[0]!.irqSlow = 1;
+    else port.all[0]!.drops[fault] = 1;
+    tick();
+    expect(texts()).toEqual([expect.stringContaining(text)]);
+  });
+
+  test('drops for want of room are traffic', () => {
+    Object.assign(port.all[0]!.drops, { full: 5, down: 5, 'no-destination': 5 });
+    tick();
+    expect(texts()).toEqual([]);
+  });
+
+  test('one that goes on is said ever more rarely, and what was left out is said at the end', () => {
+    for (let i = 0; i < 1000; i++) {
+      port.all[0]!.badIndex++;
+      tick();
+    }
+    // After 1, 1 + 1, 2 + 2, 4 + 4 ... looks, then each 64.
+    const counts = lines.map(({ fields }) => fields.count);
+    expect(counts.slice(0, 8)).toEqual([1, 2, 4, 8, 16, 32, 64, 128]);
+    expect(counts).toHaveLength(8 + Math.floor((1000 - 128) / 64));
+    watch.close();
+    expect(texts().at(-1)).toMatch(/ in all\)$/);
+    expect(lines.at(-1)?.fields.count).toBe(1000);
+  });
+
+  test('one that comes again after a long time is said at once, and the next too', () => {
+    for (let i = 0; i < 10; i++) {
+      port.all[0]!.badIndex++;
+      tick();
+    }
+    for (let i = 0; i < 500; i++) tick();
+    lines.length = 0;
+    for (let i = 0; i < 2; i++) {
+      port.all[0]!.badIndex++;
+      tick();
+    }
+    expect(lines).toHaveLength(2);
+  });
+});
+
+test('a look checks the devices and wakes the workers; after close() there is none', () => {
+  tick();
+  tick();
+  expect([checks, nudges]).toEqual([2, 2]);
+  watch.close();
+  tick();
+  expect([checks, nudges]).toEqual([3, 2]);
+});
+
+describe('a host that stood still says so', () => {
+  test('with the VMs that were attached, and what it means for them', () => {
+    vms = ['vm1', 'vm2'];
+    tick(7000);
+    expect(texts()).toEqual([
+      "host: stood still for 7.0 s (stopped, frozen, or without a CPU): attached: vm1, vm2; QEMU's own patience is 5 s unless x-msg-timeout says otherwise, and a VM beyond it has lost its devices until it is started again",
+    ]);
+    expect(lines[0]).toMatchObject({ level: 'warn', fields: { lateMs: 7000, vms: ['vm1', 'vm2'] } });
+  });
+
+  test('not as long as QEMU waits', () => {
+    vms = ['vm1'];
+    tick(2000);
+    expect(texts()).toEqual([
+      'host: stood still for 2.0 s (stopped, frozen, or without a CPU): attached: vm1',
+    ]);
+  });
+
+  test('with no VM attached', () => {
+    tick(60_000);
+    expect(texts()).toEqual([
+      'host: stood still for 60.0 s (stopped, frozen, or without a CPU): no VM was attached',
+    ]);
+  });
+
+  test('once, and not for a look that is a little late', () => {
+    tick(5000);
+    for (let i = 0; i < 10; i++) tick(1999);
+    expect(lines).toHaveLength(1);
+  });
+});
