@@ -36,6 +36,8 @@ export interface PoolInfo {
 export interface RegionInfo {
   readonly id: number;
   readonly fd: number;
+  /** A peer has taken pages of it away: clients no longer share what is here. */
+  readonly lost: boolean;
   /** Bytes that the pools take. */
   readonly memsize: number;
   /** Bytes of the memfd: memsize rounded up to a power of two. */

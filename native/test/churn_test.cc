@@ -280,6 +280,7 @@ int OpenDescriptors() {
 
 int main() {
   Random random("churn");
+  os::EventSignaller::OfThisThread();  // this thread keeps one to signal with
   int descriptors = OpenDescriptors();
   ALeavingSenderLosesNothing(random);
   WhatASourceBroughtStays(random);

@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { awaitPeerCloses, closeFd, eventfd, eventfdSignal } from '../../native/os.ts';
 
-/** A thread that signals keeps a descriptor for it from the first time on: it is there before anything is counted. */
-const first = eventfd();
-eventfdSignal(first);
-closeFd(first);
+// A thread that has signalled once keeps a descriptor for it.
+const signalled = eventfd();
+eventfdSignal(signalled);
+closeFd(signalled);
 
 /** The open descriptors of this process and what they point at. */
 export function openFds(): string[] {
