@@ -5,6 +5,7 @@
 
 #include <mutex>
 
+#include "os/event_signaller.h"
 #include "traffic.h"
 
 using namespace ptnet;
