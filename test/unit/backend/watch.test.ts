@@ -27,6 +27,7 @@ class FakePort {
 let lines: LogLine[];
 let port: FakePort;
 let checks: number;
+let watchErrors: string[] = [];
 let nudges: number;
 let clock: number;
 let vms: string[];
@@ -48,7 +49,7 @@ beforeEach(() => {
     },
   };
   watch = new FaultWatch(
-    { tick: () => Math.min(0, ++nudges) },
+    { tick: () => Math.min(0, ++nudges), takeWatchErrors: () => watchErrors.splice(0) },
     [watched],
     recordingLog(lines),
     () => vms,
