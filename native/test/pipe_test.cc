@@ -132,35 +132,6 @@ void InterruptsOnlyWhenAskedFor() {
   CHECK_EQ(f.tx().interrupts, 1u);
 }
 
-/// A sender whose ring is full has nothing to announce, and a receiver whose ring is empty nothing to give back; both may
-/// look again and again, and kick each time when they are asked to.
-void WhoHasNoSlotsIsNotAskedForKicks() {
-  Fixture f;
-  auto wants = [&] {
-    return LoadRelaxed(f.a.tx().ktoa->kern_need_kick) * 10 + LoadRelaxed(f.b.rx().ktoa->kern_need_kick);
-  };
-  f.Sync();
-  CHECK_EQ(wants(), 10u);
-  for (uint64_t seq = 0; seq < 63; seq++) {
-    CHECK(seq == 0 || wants() == 11u);
-    f.Put(seq);
-    f.Send();
-  }
-  CHECK_EQ(f.a.tx().Mine(), 0u);
-  CHECK_EQ(wants(), 1u);
-  for (uint64_t seq = 0; seq < 63; seq++) {
-    f.Expect(seq);
-    f.Release();
-    CHECK_EQ(wants(), seq < 62 ? 11u : 10u);
-  }
-  // A sender who has stopped for a bad index is waited for, whatever the room.
-  for (uint64_t seq = 0; seq < 63; seq++) f.Put(seq);
-  f.Send();
-  StoreRelaxed(f.a.tx().atok->head, UINT32_MAX);
-  f.Sync();
-  CHECK_EQ(wants(), 11u);
-}
-
 void ABadSlotParksTheSender() {
   struct Case {
     Drop cause;
@@ -416,7 +387,6 @@ int main() {
   PacketsPassWhole();
   AFullPipeHoldsTheSender();
   InterruptsOnlyWhenAskedFor();
-  WhoHasNoSlotsIsNotAskedForKicks();
   ABadSlotParksTheSender();
   TooManyFragmentsParkTheSender();
   BadIndicesParkEitherEnd();
