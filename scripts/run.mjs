@@ -132,6 +132,11 @@ const commands = {
     build();
     script('scripts/mutate/main.mjs')(args);
   },
+  fuzz: script('scripts/fuzz.mjs'),
+  'test-nodes': (args) => {
+    build();
+    script('scripts/nodes.mjs')(args);
+  },
   bench: (args) => {
     build();
     script('dist/test/bench/main.js')(args);

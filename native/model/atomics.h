@@ -208,11 +208,17 @@ class ModelCondition {
  public:
   void notify_one() { ptnet::model::Touch(this); }
   void notify_all() { ptnet::model::Touch(this); }
+  template <class Lock, class Ready>
+  void wait(Lock& lock, Ready ready) {
+    while (!ready()) {
+      lock.unlock();
+      ptnet::model::Wait(this, ready, false);
+      lock.lock();
+    }
+  }
   template <class Lock, class Duration, class Ready>
   bool wait_for(Lock& lock, Duration, Ready ready) {
-    lock.unlock();
-    ptnet::model::Wait(this, ready, false);
-    lock.lock();
+    wait(lock, ready);
     return true;
   }
 };

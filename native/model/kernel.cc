@@ -1,6 +1,7 @@
 // The few system calls that the protocol stands on, for the model checker: eventfds, epoll, and a clock that stands still.
 #include <map>
 
+#include "datapath/notify.h"
 #include "os/event_signaller.h"
 
 namespace {
@@ -101,13 +102,21 @@ int ModelClock(clockid_t, timespec* now) {
   return 0;
 }
 
-namespace ptnet::os {
+namespace ptnet {
 
-EventSignaller::~EventSignaller() = default;
-bool EventSignaller::Open() { return true; }
-bool EventSignaller::Signal(int eventfd) {
+void Interrupt::Raise(RingCounters& counters) noexcept {
   const uint64_t one = 1;
-  return ModelWrite(eventfd, &one, sizeof one) == sizeof one;
+  Count(counters.interrupts);
+  [[maybe_unused]] const ssize_t n = ModelWrite(fd_.load(std::memory_order_relaxed), &one, sizeof one);
 }
 
-}  // namespace ptnet::os
+namespace os {
+
+EventSignaller::~EventSignaller() = default;
+EventSignaller& EventSignaller::OfThisThread() {
+  static EventSignaller none;
+  return none;
+}
+
+}  // namespace os
+}  // namespace ptnet

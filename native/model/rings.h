@@ -17,7 +17,7 @@ struct Ring {
   CsbAtok atok = {};
   CsbKtoa ktoa = {};
   RingCounters counters = {};
-  Interrupt interrupt;
+  Interrupt interrupt{nullptr};
   const int irq = eventfd(0, EFD_NONBLOCK);
   const int doorbell = eventfd(0, EFD_NONBLOCK);
   Kring k;
@@ -64,7 +64,7 @@ struct Ring {
     ring.atok = &atok;
     ring.ktoa = &ktoa;
     ring.interrupt = &interrupt;
-    interrupt.set_fd(irq);
+    interrupt.fd_.store(irq, std::memory_order_relaxed);
     ktoa.hwtail = ring.hwtail;
   }
 };
@@ -85,7 +85,7 @@ inline bool Await(int eventfd) {
 /// A worker, as a flow sees it under a policy that parks at once.
 inline void Serve(Flow& flow, int doorbell) {
   for (;;) {
-    if (flow.Poll() || flow.Arm()) continue;
+    if (flow.Poll(kRoundBudget).moved || flow.Arm()) continue;
     if (!Await(doorbell)) return;
     flow.Unblock();
     flow.Disarm();

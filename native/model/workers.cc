@@ -9,11 +9,11 @@ namespace {
 class Counted final : public Flow {
  public:
   Counted() { device_ = std::make_shared<DeviceActivity>(); }
-  bool Poll() noexcept override {
+  Used Poll(const Budget&) noexcept override {
     const uint32_t wanted = wanted_.load(std::memory_order_acquire);
-    if (wanted == done_) return false;
+    if (wanted == done_) return {};
     done_ = wanted;
-    return true;
+    return {.moved = true, .slots = 1};
   }
   /// Everything is announced with a kick; but an announcement on top of one that is being taken is not.
   bool Arm() noexcept override {
@@ -21,7 +21,6 @@ class Counted final : public Flow {
     return wanted_.load(std::memory_order_acquire) != done_;
   }
   void Disarm() noexcept override {}
-  uint32_t Backlog() noexcept override { return 1; }
 
   void Announce() { wanted_.fetch_add(1, std::memory_order_release); }
   uint32_t done() const { return done_; }

@@ -2,9 +2,13 @@
 // doorbells are replaced; nothing is lost, seen twice, reordered or left asleep.
 #include <dirent.h>
 #include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <mutex>
 
+#include "os/event_signaller.h"
+#include "os/peer_fd.h"
 #include "traffic.h"
 
 using namespace ptnet;
@@ -268,7 +272,12 @@ void AReplacedInterruptStaysSilent() {
   consumer.join();
 }
 
+/// A thread that has signalled once keeps a descriptor for it; what a peer made is closed a little later.
 int OpenDescriptors() {
+  const int event = eventfd(0, EFD_CLOEXEC);
+  os::EventSignaller::OfThisThread().Signal(event);
+  close(event);
+  os::AwaitPeerCloses();
   DIR* dir = opendir("/proc/self/fd");
   int n = 0;
   while (readdir(dir) != nullptr) n++;

@@ -46,8 +46,11 @@ function mutantsOfLine(code, line) {
     }
   }
   const condition = /^(\s*(?:\} )?(?:else )?if \()(.*)(\)(?: \[\[\w+\]\])?(?: \{|.*;)?\s*)$/.exec(code);
-  if (condition !== null && balanced(condition[2]))
-    found.push({ name: 'if', text: line.replace(condition[2], `!(${condition[2]})`) });
+  if (condition !== null && balanced(condition[2])) {
+    const from = condition[1].length;
+    const to = from + condition[2].length;
+    found.push({ name: 'if', text: `${line.slice(0, from)}!(${line.slice(from, to)})${line.slice(to)}` });
+  }
   // One statement that is a call or an assignment, on a line of its own.
   if (
     /^\s+(?!return|const|let|auto|case|throw|using|delete|else|for|if|while|do\b)[\w.>:[\]()*!-]+.*;\s*$/.test(
