@@ -24,7 +24,7 @@ test.each(['  // a && b', '#include <a>', 'std::vector<int> v;', '  x.store(1, s
 
 test('a mutant changes its line only', () => {
   const text = 'a\n  return true;\nb\n';
-  expect(withMutant(text, mutantsOf('x.ts', text)[0])).toBe('a\n  return false;\nb\n');
+  expect(withMutant(text, mutantsOf('x.ts', text)[0]!)).toBe('a\n  return false;\nb\n');
 });
 
 test('a sample follows from its seed, and a larger one contains it', () => {
