@@ -27,7 +27,7 @@ class FakePort {
 let lines: LogLine[];
 let port: FakePort;
 let checks: number;
-let watchErrors: string[] = [];
+const watchErrors: string[] = [];
 let nudges: number;
 let clock: number;
 let vms: string[];
