@@ -174,3 +174,10 @@ describe('a host that stood still says so', () => {
     expect(lines).toHaveLength(1);
   });
 });
+
+test('a descriptor that is not waited for any more is said once', () => {
+  watchErrors.push('tap0: an error: not waited for any more');
+  tick();
+  tick();
+  expect(texts()).toEqual(['tap0: an error: not waited for any more']);
+});
