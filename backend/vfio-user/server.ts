@@ -51,12 +51,13 @@ class Exported implements ExportedDevice {
   session: Session | undefined;
   #seen = { refused: 0, starved: 0 };
   readonly #onClose: () => void;
-  readonly #sockets: () => ListenerCounters;
+  readonly #sockets: () => ListenerCounters | undefined;
+  #last: ListenerCounters = { refused: 0, starved: 0, heldFds: 0, maxFds: 0, closingFds: 0 };
 
   constructor(
     at: { path: string; device: PciDevice; hooks: VfioUserHooks; complaints: Complaints },
     onClose: () => void,
-    sockets: () => ListenerCounters,
+    sockets: () => ListenerCounters | undefined,
   ) {
     this.path = at.path;
     this.device = at.device;
@@ -70,8 +71,10 @@ class Exported implements ExportedDevice {
     return this.complaints.counters;
   }
 
+  /** Its counters; once it is closed, the last ones. */
   get sockets(): ListenerCounters {
-    return this.#sockets();
+    this.#last = this.#sockets() ?? this.#last;
+    return this.#last;
   }
 
   look({ refused, starved, heldFds, maxFds, closingFds }: ListenerCounters): void {
@@ -157,7 +160,7 @@ export class VfioUserServer implements KickEvents {
     const exported = new Exported(
       { path, device, hooks, complaints },
       () => this.#withdraw(listener),
-      () => this.#kick.countersOf(listener),
+      () => (this.#exported.has(listener) ? this.#kick.countersOf(listener) : undefined),
     );
     this.#exported.set(listener, exported);
     this.#timer ??= setInterval(() => this.look(), LOOK_MS).unref();
@@ -225,9 +228,9 @@ export class VfioUserServer implements KickEvents {
   #withdraw(listener: number): void {
     const exported = this.#exported.get(listener);
     if (exported === undefined) return;
-    this.#exported.delete(listener);
     exported.session?.close();
-    exported.look(this.#kick.countersOf(listener));
+    exported.look(exported.sockets);
+    this.#exported.delete(listener);
     exported.complaints.sumUp({ all: true });
     this.#kick.unlisten(listener);
   }

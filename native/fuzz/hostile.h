@@ -88,7 +88,7 @@ class Hostile {
   std::shared_ptr<Region> region_ = test::MakeRegion(1, 1024);
   std::shared_ptr<StatsArea> stats_ = test::MakeStats();
   std::shared_ptr<Engine> engine_ = test::MakeEngine();
-  std::shared_ptr<ValeSwitch> switch_ = std::make_shared<ValeSwitch>("vale0", engine_, 0);
+  std::shared_ptr<ValeSwitch> switch_ = std::make_shared<ValeSwitch>("vale0", engine_, SwitchOptions{.patience_ns = 0});
   std::shared_ptr<NullPort> null_;
   std::shared_ptr<PipePair> pipe_;
   std::shared_ptr<ValePort> vale_[3];

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "os/peer_fd.h"
 #include "os/socket.h"
 
 namespace {
@@ -57,7 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (os::CreateSocketPair(&ours, &theirs)) return 0;
   Sink sink;
   KickCounters counters;
-  KickSession session(1, 1, std::move(ours), kLimits, &sink, &counters);
+  static const os::PeerId peer = os::NewPeer();
+  KickSession session(1, 1, os::PeerFd(ours.Release(), peer), kLimits, &sink, &counters);
   const auto lock = session.LockFromThread();
   int end = KickSession::kGoOn;
   while (input.left > 0 && end == KickSession::kGoOn) {
@@ -87,5 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   session.End();
   session.CloseSocket();
+  // Descriptors are closed on another thread, which is slower than we are.
+  if (os::ClosingPeerFds(peer) > 1000) os::AwaitPeerCloses();
   return 0;
 }

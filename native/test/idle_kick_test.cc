@@ -11,6 +11,12 @@ constexpr AttachOptions kAdaptive{.policy = Policy::kAdaptive, .spin_ns = 100'00
 
 bool Wanted(GuestRing& ring) { return LoadRelaxed(ring.ktoa->kern_need_kick) == 1; }
 
+/// Publishes without a kick.
+void Show(GuestRing& ring) {
+  StoreRelaxed(ring.atok->cur, ring.head);
+  StoreRelease(ring.atok->head, ring.head);
+}
+
 void AreCounted() {
   auto engine = MakeEngine();
   NullRig rig(engine, 16, kNotify);
@@ -64,10 +70,40 @@ void AreNotAskedFor(AttachOptions options) {
   }
 }
 
+/// The same, each step looked at: and a ring that has stopped is waited for, whatever the room.
+void AreAskedForBySlots() {
+  constexpr AttachOptions kInline{.policy = Policy::kInline, .spin_ns = 0, .worker = 0};
+  PipeRig rig(MakeEngine(), 64, kInline, kInline);
+  GuestRing &tx = rig.a.tx(), &rx = rig.b.rx();
+  const auto wanted = [&] { return (Wanted(tx) ? 10 : 0) + (Wanted(rx) ? 1 : 0); };
+  const auto send = [&](uint64_t seq) {
+    CHECK(tx.Put(Probe(seq).data(), 60));
+    Show(tx);
+    rig.a.Sync(tx);
+  };
+  rig.a.Sync(tx);
+  CHECK_EQ(wanted(), 10);
+  for (uint64_t seq = 0; seq < 63; seq++) {
+    send(seq);
+    CHECK_EQ(wanted(), seq < 62 ? 11 : 1);
+  }
+  for (uint64_t seq = 0; seq < 63; seq++) {
+    CHECK(rx.Take() == Probe(seq));
+    Show(rx);
+    rig.b.Sync(rx);
+    CHECK_EQ(wanted(), seq < 62 ? 11 : 10);
+  }
+  for (uint64_t seq = 0; seq < 63; seq++) send(seq);
+  StoreRelaxed(tx.atok->head, UINT32_MAX);
+  rig.a.Sync(tx);
+  CHECK_EQ(wanted(), 11);
+}
+
 }  // namespace
 
 int main() {
   AreCounted();
   AreNotAskedFor(kNotify);
   AreNotAskedFor(kAdaptive);
+  AreAskedForBySlots();
 }

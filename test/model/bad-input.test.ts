@@ -32,13 +32,18 @@ async function strangeMaps({ port }: Neighbours): Promise<void> {
 
 describe('CREATE', () => {
   test.each([
-    ['outside guest memory', HIGH + 0x100n * PAGE, EFAULT, /0x2000100000: its 128 bytes are not in one/],
-    ['at the end of the address space', (1n << 64n) - 64n, EFAULT, /0xffffffffffffffc0: its 128 bytes/],
-    ['over the end of a map', HIGH + 3n * PAGE + PAGE - 64n, EFAULT, /its 128 bytes are not in one/],
-    ['in memory without a descriptor', HIGH, EOPNOTSUPP, /add share=on/],
-    ['across two maps', HIGH + 3n * PAGE - 64n, EFAULT, /its 128 bytes are not in one/],
-    ['in memory that may not be written', HIGH + 5n * PAGE, EACCES, /its 128 bytes are not in one/],
-    ['in memory that may not be read', HIGH + 6n * PAGE, EACCES, /its 128 bytes are not in one/],
+    ['outside guest memory', HIGH + 0x100n * PAGE, EFAULT, /0x2000100000: nothing is mapped there/],
+    [
+      'at the end of the address space',
+      (1n << 64n) - 64n,
+      EFAULT,
+      /0xffffffffffffffc0: nothing is mapped there/,
+    ],
+    ['over the end of a map', HIGH + 3n * PAGE + PAGE - 64n, EFAULT, /its 128 bytes run over the end/],
+    ['in memory without a descriptor', HIGH, EOPNOTSUPP, /without a descriptor.*share=on/],
+    ['across two maps', HIGH + 3n * PAGE - 64n, EFAULT, /its 128 bytes run over the end/],
+    ['in memory that may not be written', HIGH + 5n * PAGE, EACCES, /not mapped for reading and writing/],
+    ['in memory that may not be read', HIGH + 6n * PAGE, EACCES, /not mapped for reading and writing/],
     ['not aligned to an entry', HIGH + 2n * PAGE + 4n, EINVAL, /not aligned/],
   ])('with a CSB %s is refused, for both arrays', async (_, address, errno, line) => {
     const both = await Neighbours.start();
@@ -56,11 +61,10 @@ describe('CREATE', () => {
     await both.bad.create();
   });
 
-  test('twice is EBUSY, DELETE first is ENXIO, another command EINVAL; each is logged, none harms', async () => {
+  test('twice is EBUSY, another command EINVAL, each logged; DELETE first is ENXIO, as drivers do at each unload', async () => {
     const both = await Neighbours.start();
     const { ptnet } = both.port;
     expect(await ptnet.control(PTCTL.DELETE)).toBe(ENXIO);
-    await both.expectLog(/DELETE while the rings are not being served/);
     expect(await ptnet.control(0xffff_ffff)).toBe(EINVAL);
     await both.expectLog(/command other than CREATE and DELETE/);
     await both.bad.create();
@@ -210,8 +214,6 @@ test('an interrupt eventfd that is full and would make the writer wait: nobody w
   both.host.host.setSource('null:a', source(100));
   await until(() => both.host.packets('null:a', 'rx') === 100);
   await both.expectUndisturbed();
-  await both.expectLog(/rx 0 ring: interrupts not raised: their eventfd is full/);
-  expect(both.host.ring('null:a', 'rx').interrupts).toBe(0);
 });
 
 test('an interrupt that came while its vector had no eventfd comes when it gets one', async () => {

@@ -51,6 +51,16 @@ describe('import directions', () => {
   ])('finds %s', (text) => {
     expect(checkDirections({ path: 'pci/bars.ts', text })).toHaveLength(1);
   });
+  test('ports include the data path, never the other way round', () => {
+    const port = '#include "forward/port.h"\n',
+      flow = '#include "datapath/flow.h"\n';
+    expect(checkDirections({ path: 'native/src/forward/pipe.h', text: flow })).toEqual([]);
+    for (const path of ['native/src/datapath/broker.h', 'native/src/ring/kring.h']) {
+      expect(checkDirections({ path, text: port })).toEqual([
+        expect.stringContaining(`${path}: imports native/src/forward/port.h`),
+      ]);
+    }
+  });
   test('the engine may not include the addon, the addon may include the engine', () => {
     const text = '#include "addon/addon.h"\n';
     expect(checkDirections({ path: 'native/src/ring/kring.cc', text })).toHaveLength(1);

@@ -1,5 +1,5 @@
 // A ptnet device in service: what the device model and the session ask of it, with a broker that writes down what it is told.
-import { fstatSync, readdirSync } from 'node:fs';
+import { existsSync, fstatSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { BindRequest, Broker } from '../../../backend/datapath/broker.ts';
@@ -51,7 +51,11 @@ let hosted: HostedPtnet;
 let session: Session;
 
 function make(options: Partial<HostedPtnetOptions> = {}): HostedPtnet {
-  const port = { rings: RINGS, info: { txRings: 2, rxRings: 1, txSlots: 64, rxSlots: 32, nifpOfs: 4096 } };
+  const port = {
+    rings: RINGS,
+    region: { info: { lost: false } },
+    info: { txRings: 2, rxRings: 1, txSlots: 64, rxSlots: 32, nifpOfs: 4096 },
+  };
   return new HostedPtnet(
     {
       name: 'vm1/net0',
@@ -262,7 +266,8 @@ describe('doorbells', () => {
     expect(attachment().calls).toEqual([['doorbells', fds.map(({ fd }) => fd)]]);
     for (const { fd } of fds) expect(() => fstatSync(fd)).not.toThrow();
     hosted.onDetach();
-    const isOpen = (fd: number): boolean => readdirSync('/proc/self/fd').includes(String(fd));
+    const isOpen = (fd: number): boolean =>
+      existsSync(`/proc/self/fd/${fd}`) && readlinkSync(`/proc/self/fd/${fd}`).includes('eventfd');
     await expect.poll(() => fds.filter(({ fd }) => isOpen(fd))).toEqual([]);
     expect(broker.unbound).toBe(1);
   });

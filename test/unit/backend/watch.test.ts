@@ -27,6 +27,7 @@ class FakePort {
 let lines: LogLine[];
 let port: FakePort;
 let checks: number;
+const watchErrors: string[] = [];
 let nudges: number;
 let clock: number;
 let vms: string[];
@@ -48,7 +49,7 @@ beforeEach(() => {
     },
   };
   watch = new FaultWatch(
-    { tick: () => Math.min(0, ++nudges) },
+    { tick: () => Math.min(0, ++nudges), takeWatchErrors: () => watchErrors.splice(0) },
     [watched],
     recordingLog(lines),
     () => vms,
@@ -172,4 +173,11 @@ describe('a host that stood still says so', () => {
     for (let i = 0; i < 10; i++) tick(1999);
     expect(lines).toHaveLength(1);
   });
+});
+
+test('a descriptor that is not waited for any more is said once', () => {
+  watchErrors.push('tap0: an error: not waited for any more');
+  tick();
+  tick();
+  expect(texts()).toEqual(['tap0: an error: not waited for any more']);
 });

@@ -14,7 +14,7 @@ constexpr AttachOptions kNotify{.policy = Policy::kNotify, .spin_ns = 0, .worker
 
 WorkerCounters const& CountersOf(NullRig& rig) { return rig.engine->worker(0).counters(); }
 
-/// Waits until the flow is parked and the worker's turn has ended: nothing wakes it then but what is rung.
+/// Waits until the flow is parked and the worker's thread owns nothing: nothing wakes it then but what is rung.
 void AwaitSleep(GuestRing& ring, const WorkerCounters& counters) {
   Eventually("a parked flow", [&] { return ring.Drained() && LoadRelaxed(ring.ktoa->kern_need_kick) == 1; });
   Eventually("a worker at rest", [&] {
@@ -202,7 +202,7 @@ void AKickThreadSurvivesATruncatedCsb() {
 }  // namespace
 
 int main() {
-  Random random("worker_turn");
+  Random random("worker_owner");
   ASleepingWorkerIsNotWoken(kNotify, 0, 0);
   ASleepingWorkerIsNotWoken({Policy::kAdaptive, 100'000, 0}, 6, 3);
   OthersAskTheWorker();
