@@ -1,5 +1,6 @@
 // The figures of a running host: every ring of every port, and its workers.
 import type { WorkerStats } from '../native/engine.ts';
+import type { KickCounters, ListenerCounters } from '../native/kick.ts';
 import { NullPort, type Port } from '../native/ports.ts';
 import type { DropCause } from '../native/stats.ts';
 
@@ -29,10 +30,20 @@ export interface PortStats {
   readonly sink?: { readonly lost: number; readonly late: number; readonly corrupt: number };
 }
 
+/** What came over a device's socket. */
+export interface DeviceStats extends ListenerCounters {
+  /** `vm1/net0`. */
+  readonly name: string;
+  /** What its guest and its clients did wrong, by cause. */
+  readonly complaints: Readonly<Record<string, number>>;
+}
+
 export interface HostStats {
   /** ISO 8601. */
   readonly time: string;
   readonly ports: readonly PortStats[];
+  readonly devices: readonly DeviceStats[];
+  readonly sockets: KickCounters;
   readonly workers: readonly WorkerStats[];
 }
 

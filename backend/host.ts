@@ -182,7 +182,13 @@ export class Host {
       const port = this.#ports.ports.get(name);
       return port ? [portStats(name, port, this.#users.get(name))] : [];
     });
-    return { time: new Date().toISOString(), ports, workers: this.#pool.engine.workers };
+    const devices = this.#exported.map(([, { device, counters, sockets }]) => ({
+      name: device.name,
+      complaints: counters,
+      ...sockets,
+    }));
+    const time = new Date().toISOString();
+    return { time, ports, devices, sockets: this.#kick.counters, workers: this.#pool.engine.workers };
   }
 
   /** What a null port's rx rings bring from now on, from sequence number 0. @throws ConfigurationError */

@@ -24,6 +24,9 @@ const EIO = 5;
 const ENXIO = 6;
 const CSB_ENTRY = 64;
 
+const LOST_REGION =
+  'a VM of its region has taken pages of it away, and there were no others: stopped: start the host anew, without that VM';
+
 export interface HostedPtnetOptions {
   /** `vm1/net0`. */
   readonly name: string;
@@ -77,6 +80,10 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   create(csb: CsbAddresses): number {
     const session = this.#session;
     if (!session) return ENXIO;
+    if (this.options.port.region.info.lost) {
+      this.#complain('region lost', LOST_REGION);
+      return EIO;
+    }
     const length = CSB_ENTRY * this.options.port.rings;
     const guestToHost = this.#resolve(session, 'guest-to-host', csb.guestToHost, length);
     if (typeof guestToHost === 'number') return guestToHost;
@@ -141,6 +148,10 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
 
   /** Stops serving a guest that has truncated the memory of its CSB; it may come again with memory that is there. */
   checkCsb(): void {
+    if (this.device.serving && this.options.port.region.info.lost) {
+      this.#complain('region lost', LOST_REGION);
+      this.device.stop();
+    }
     if (!this.#broker.table.get(this.options.name)?.attachment.csbLost) return;
     this.#complain('CSB lost', 'the memory of its CSB is gone, its file is shorter now: stopped');
     this.device.stop();

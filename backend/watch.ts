@@ -58,7 +58,7 @@ export class FaultWatch {
    * @param now milliseconds of a clock that goes on while the process is stopped, and is never set.
    */
   constructor(
-    engine: Pick<Engine, 'tick'>,
+    engine: Pick<Engine, 'tick' | 'takeWatchErrors'>,
     watched: readonly Watched[],
     log: Logger,
     connected: () => readonly string[],
@@ -77,7 +77,8 @@ export class FaultWatch {
     this.#timer.unref();
   }
 
-  #tick(engine: Pick<Engine, 'tick'>): void {
+  #tick(engine: Pick<Engine, 'tick' | 'takeWatchErrors'>): void {
+    for (const line of engine.takeWatchErrors()) this.#log.warn({}, line);
     if (engine.tick() === 0 || this.#saidWithoutAio) return;
     this.#saidWithoutAio = true;
     this.#log.warn(

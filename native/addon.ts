@@ -36,6 +36,8 @@ export interface PoolInfo {
 export interface RegionInfo {
   readonly id: number;
   readonly fd: number;
+  /** A peer has taken pages of it away: clients no longer share what is here. */
+  readonly lost: boolean;
   /** Bytes that the pools take. */
   readonly memsize: number;
   /** Bytes of the memfd: memsize rounded up to a power of two. */
@@ -105,8 +107,10 @@ export interface WorkerStats {
   readonly idleWakeups: number;
   /** Times the thread waited in epoll. */
   readonly sleeps: number;
-  /** Times the reader of the sockets served in its place while it slept. */
-  readonly lent: number;
+  /** Times the reader of the sockets, while the thread slept, served a kick itself. */
+  readonly servedInKick: number;
+  /** Descriptors that were not waited for any more, for an error. */
+  readonly watchErrors: number;
 }
 
 interface Addon {
@@ -151,6 +155,10 @@ interface Addon {
   detach(attachment: Handle<'attachment'>): void;
   attachmentCsbLost(attachment: Handle<'attachment'>): boolean;
   attachmentTarget(attachment: Handle<'attachment'>): object;
+  engineTakeWatchErrors(engine: Handle<'engine'>): string[];
+  /** -1 unless the policy is inline. */
+  attachmentWatchFd(attachment: Handle<'attachment'>): number;
+  attachmentServeWatched(attachment: Handle<'attachment'>): void;
   attachmentSync(attachment: Handle<'attachment'>, ring: number): boolean;
   attachmentRing(attachment: Handle<'attachment'>, ring: number): void;
   attachmentSetInterrupts(attachment: Handle<'attachment'>, first: number, fds: readonly number[]): void;

@@ -1,5 +1,6 @@
 // The engine and its attachments: a port's rings bound to a CSB and served by a worker.
 import { type AttachOptions, addon, type CsbPlace, type Handle, type WorkerStats } from './addon.ts';
+import { type Watch, watchReadable } from './os.ts';
 import type { Port } from './ports.ts';
 
 export type { AttachOptions, CsbPlace, PolicyName, WorkerStats } from './addon.ts';
@@ -25,6 +26,11 @@ export class Engine {
     return addon.engineTick(this.handle);
   }
 
+  /** Descriptors that are not waited for any more, for an error: a line for each since the last call. */
+  takeWatchErrors(): string[] {
+    return addon.engineTakeWatchErrors(this.handle);
+  }
+
   /**
    * Maps the CSB, writes the port's present indices into it and starts serving.
    * @throws Error with `code` EBUSY (the port has a client), EINVAL, or what mapping guest memory failed with.
@@ -37,8 +43,13 @@ export class Engine {
 export class Attachment {
   readonly handle: Handle<'attachment'>;
 
+  /** Policy inline: what no doorbell tells of. */
+  readonly #watch: Watch | undefined;
+
   constructor(handle: Handle<'attachment'>) {
     this.handle = handle;
+    const fd = addon.attachmentWatchFd(handle);
+    if (fd >= 0) this.#watch = watchReadable(fd, () => addon.attachmentServeWatched(handle));
   }
 
   /** What the reader of the sockets rings. */
@@ -70,6 +81,7 @@ export class Attachment {
   }
   /** Processes what the guest has published, then stops. The rings' indices stay with the port. */
   detach(): void {
+    this.#watch?.close();
     addon.detach(this.handle);
   }
 }

@@ -4,8 +4,11 @@ import { loadAddon } from './load.ts';
 export interface KickEvents {
   /** A client has connected to a listener. */
   connect(listener: number, session: number): void;
-  /** A whole message, header included, that was no doorbell. The receiver owns the descriptors. */
-  message(session: number, message: Uint8Array, fds: number[]): void;
+  /**
+   * A whole message, header included, that was no doorbell. The receiver owns the descriptors, and calls `done` when it has
+   * dealt with it: as long as it is behind, no more is read.
+   */
+  message(session: number, message: Uint8Array, fds: number[], done: () => void): void;
   /** errno 0: the peer has closed; else positive: its messages were malformed, or the connection failed. Then call release(). */
   disconnect(session: number, errno: number): void;
 }
@@ -24,20 +27,44 @@ export interface DoorbellWindow {
   stride: number;
 }
 
+/** What a listener's clients came to, besides their messages. */
+export interface ListenerCounters {
+  /** Clients that came while another one was there. */
+  readonly refused: number;
+  /** Times that a client had to wait because this process had no descriptor left. */
+  readonly starved: number;
+  /** Descriptors that its clients sent and that are open, and how many may be. */
+  readonly heldFds: number;
+  readonly maxFds: number;
+  /** Those of them that are being closed: if they stay, the close waits for what the client has done to them. */
+  readonly closingFds: number;
+}
+
+/** Of all sockets together. */
+export interface KickCounters {
+  readonly doorbells: number;
+  readonly messages: number;
+  /** Doorbells that took long to be served by the reader of the sockets itself. */
+  readonly slowServices: number;
+}
+
 interface NativeKick {
   listen(path: string, mode: number, maxMessageSize: number, maxFds: number): number;
   unlisten(listener: number): void;
   send(session: number, message: Uint8Array, fds: readonly number[]): void;
   setDoorbells(session: number, region: number, offset: number, stride: number, target: object): void;
   clearDoorbells(session: number): void;
+  delivered(session: number, bytes: number, fds: number): void;
   release(session: number): void;
+  countersOf(listener: number): ListenerCounters;
+  counters(): KickCounters;
   close(): void;
 }
 
 const addon = loadAddon('native', 'ptnetmap') as {
   Kick: new (
     connect: KickEvents['connect'],
-    message: KickEvents['message'],
+    message: (session: number, message: Uint8Array, fds: number[]) => void,
     disconnect: KickEvents['disconnect'],
   ) => NativeKick;
 };
@@ -53,7 +80,10 @@ export class Kick {
   constructor(events: KickEvents) {
     this.#native = new addon.Kick(
       (listener, session) => events.connect(listener, session),
-      (session, message, fds) => events.message(session, message, fds),
+      (session, message, fds) => {
+        const [bytes, count] = [message.length, fds.length];
+        events.message(session, message, fds, () => this.#native.delivered(session, bytes, count));
+      },
       (session, errno) => events.disconnect(session, errno),
     );
   }
@@ -82,6 +112,12 @@ export class Kick {
   /** Closes the connection; its listener takes the next client. */
   release(session: number): void {
     this.#native.release(session);
+  }
+  countersOf(listener: number): ListenerCounters {
+    return this.#native.countersOf(listener);
+  }
+  get counters(): KickCounters {
+    return this.#native.counters();
   }
   close(): void {
     this.#native.close();

@@ -58,25 +58,41 @@ function checkRoom(room: Room, places: readonly Placed[]): void {
         `${have} ${what} are too few for the ports in ${room.what}: ${need} would be right`,
       );
   }
-  for (const place of places) checkObjects(room, place);
+  // The largest first, so that what would be right for it is right for all.
+  const needed = (key: 'ringSize' | 'ifSize') =>
+    places.toSorted((a, b) => objectNeeds(b.port)[key] - objectNeeds(a.port)[key])[0];
+  checkRingSize(room, needed('ringSize'));
+  checkIfSize(room, needed('ifSize'));
+  for (const place of places) checkSource(room, place);
 }
 
 /** A private region has no keys of its own in the file. */
 const where = (room: Room, key: string): string =>
   room.path.startsWith('regions.') ? `${room.path}.${key}` : room.path;
 
-function checkObjects(room: Room, { device, port }: Placed): void {
+function checkRingSize(room: Room, largest: Placed | undefined): void {
+  if (!largest) return;
+  const { device, port } = largest;
   const needs = objectNeeds(port);
   if (needs.ringSize > room.ringSize)
     fail(
       where(room, 'ring-size'),
       `${room.ringSize} bytes are too few for the ${Math.max(port.txSlots, port.rxSlots)} slots of '${device.port}': ${needs.ringSize} would be right`,
     );
+}
+
+function checkIfSize(room: Room, largest: Placed | undefined): void {
+  if (!largest) return;
+  const { device, port } = largest;
+  const needs = objectNeeds(port);
   if (needs.ifSize > room.ifSize)
     fail(
       where(room, 'if-size'),
       `${room.ifSize} bytes are too few for the ${port.txRings + port.rxRings} rings of '${device.port}': ${needs.ifSize} would be right`,
     );
+}
+
+function checkSource(room: Room, { device, port }: Placed): void {
   if (port.source && port.source.size > room.bufSize)
     fail(
       formatPath(['ports', device.port, 'source', 'size']),

@@ -41,7 +41,8 @@ export class Complaints {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    return Object.fromEntries([...this.#causes].map(([cause, { count }]) => [cause, count]));
+    const faults = [...this.#causes].filter(([, { level }]) => level !== 'debug');
+    return Object.fromEntries(faults.map(([cause, { count }]) => [cause, count]));
   }
 
   add(cause: string, text: string, { level = 'warn', details = {}, times = 1 }: ComplaintOptions = {}): void {

@@ -14,12 +14,12 @@ const { EACCES, EBADF, EINVAL, EPERM } = constants.errno;
  */
 export function checkDmaFd(fd: number, { offset, size, flags }: DmaMapRequest): boolean {
   const info = inspectFd(fd);
-  if (info.kind === 'file') return false;
-  if (info.kind !== 'memory')
-    throw new ProtocolError(EBADF, 'descriptor: is not memory (a memfd, or a file on tmpfs or hugetlbfs)');
   if (!info.readable) throw new ProtocolError(EACCES, 'descriptor: is not open for reading');
   const writable = (flags & DMA_FLAG.WRITE) !== 0;
   if (writable && !info.writable) throw new ProtocolError(EACCES, 'descriptor: is not open for writing');
+  if (info.kind === 'file') return false;
+  if (info.kind !== 'memory')
+    throw new ProtocolError(EBADF, 'descriptor: is not memory (a memfd, or a file on tmpfs or hugetlbfs)');
   if (offset % BigInt(DMA_PAGE_SIZE) !== 0n) {
     throw new ProtocolError(EINVAL, `offset ${offset}: must be a multiple of ${DMA_PAGE_SIZE}`);
   }

@@ -39,8 +39,11 @@ export interface Reply {
 export interface Handler {
   /** Descriptors that may come with it. */
   readonly maxFds: number;
-  /** @throws ProtocolError with the errno for the reply. */
-  run(subject: Subject, message: Message): Reply;
+  /**
+   * What takes long is done in pieces, and yields between them.
+   * @throws ProtocolError with the errno for the reply.
+   */
+  run(subject: Subject, message: Message): Reply | Generator<void, Reply>;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -152,12 +155,19 @@ const regionWrite: Handler = {
 
 const regionWriteMulti: Handler = {
   maxFds: 0,
-  run({ device }, message) {
+  *run({ device }, message) {
     const writes = wire.decodeWriteMulti(message.payload);
     // All or none: an errno has no room for how many were done.
-    for (const access of writes) checkAccess(device, access);
-    for (const access of writes) writeRegion(device, access, access.data);
-    return reply(wire.encodeWriteMulti(writes.length));
+    for (let i = 0; i < writes.count; i++) {
+      checkAccess(device, writes.at(i));
+      yield;
+    }
+    for (let i = 0; i < writes.count; i++) {
+      const access = writes.at(i);
+      writeRegion(device, access, access.data);
+      yield;
+    }
+    return reply(wire.encodeWriteMulti(writes.count));
   },
 };
 

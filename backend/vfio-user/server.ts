@@ -1,6 +1,6 @@
 // The vfio-user server: exports devices on sockets and ties the kick thread's connections to sessions.
 import { getSystemErrorName } from 'node:util';
-import { Kick, type KickEvents } from '../../native/kick.ts';
+import { Kick, type KickEvents, type ListenerCounters } from '../../native/kick.ts';
 import type { PciDevice } from '../../pci/index.ts';
 import type { Logger } from '../log.ts';
 import { Complaints } from './complaints.ts';
@@ -8,15 +8,22 @@ import type { VfioUserHooks } from './hooks.ts';
 import { closeFds } from './message.ts';
 import { MAX_MESSAGE_SIZE, MAX_RECEIVED_FDS } from './protocol.ts';
 import { Session } from './session.ts';
+import { Turns } from './turns.ts';
 
 export type { VfioUserHooks } from './hooks.ts';
 
 /** What the server asks of the kick thread; its events go to connect, message and disconnect. */
-export type KickSockets = Pick<Kick, 'listen' | 'unlisten' | 'send' | 'release'>;
+export type KickSockets = Pick<Kick, 'listen' | 'unlisten' | 'send' | 'release' | 'countersOf'>;
+
+/** So many are closed in no time, unless one of them waits. */
+const CLOSING_FDS_MAX = 16;
+const LOOK_MS = 1000;
 
 export interface ExportOptions {
   /** The socket's file mode. */
   mode?: number;
+  /** Where what its clients do wrong is counted and said; one of its own when not given. */
+  complaints?: Complaints;
 }
 
 /** Only the user that runs the host may attach a VM, unless told otherwise. */
@@ -30,6 +37,8 @@ export interface ExportedDevice {
   readonly session: Session | undefined;
   /** What its clients did wrong, by cause, since it was exported. */
   readonly counters: Readonly<Record<string, number>>;
+  /** What its socket came to. */
+  readonly sockets: ListenerCounters;
   /** Ends the session and removes the socket. May be called again. */
   close(): void;
 }
@@ -40,21 +49,50 @@ class Exported implements ExportedDevice {
   readonly hooks: VfioUserHooks;
   readonly complaints: Complaints;
   session: Session | undefined;
+  #seen = { refused: 0, starved: 0 };
   readonly #onClose: () => void;
+  readonly #sockets: () => ListenerCounters;
 
   constructor(
     at: { path: string; device: PciDevice; hooks: VfioUserHooks; complaints: Complaints },
     onClose: () => void,
+    sockets: () => ListenerCounters,
   ) {
     this.path = at.path;
     this.device = at.device;
     this.hooks = at.hooks;
     this.complaints = at.complaints;
     this.#onClose = onClose;
+    this.#sockets = sockets;
   }
 
   get counters(): Readonly<Record<string, number>> {
     return this.complaints.counters;
+  }
+
+  get sockets(): ListenerCounters {
+    return this.#sockets();
+  }
+
+  look({ refused, starved, heldFds, maxFds, closingFds }: ListenerCounters): void {
+    const { complaints } = this;
+    const [moreRefused, moreStarved] = [refused - this.#seen.refused, starved - this.#seen.starved];
+    this.#seen = { refused, starved };
+    if (moreRefused > 0) {
+      const text =
+        'a second client, while the first one is connected: hung up: one VM for a device would be right';
+      complaints.add('second client', text, { times: moreRefused });
+    }
+    if (moreStarved > 0) {
+      const text =
+        'EMFILE: no descriptor left to accept its client with, which has to wait: a greater limit (ulimit -n) would be right';
+      complaints.add('no descriptor left', text, { times: moreStarved });
+    }
+    if (closingFds > CLOSING_FDS_MAX) {
+      const text = `${closingFds} descriptors that its client sent wait to be closed (${heldFds} of at most ${maxFds} are open): one of them keeps the close waiting`;
+      complaints.add('close waits', text);
+    }
+    complaints.sumUp();
   }
 
   close(): void {
@@ -70,9 +108,9 @@ class Relay implements KickEvents {
     this.server?.connect(listener, id);
   }
 
-  message(id: number, message: Uint8Array, fds: number[]): void {
+  message(id: number, message: Uint8Array, fds: number[], done: () => void): void {
     if (this.server === undefined) closeFds(fds);
-    else this.server.message(id, message, fds);
+    else this.server.message(id, message, fds, done);
   }
 
   disconnect(id: number, errno: number): void {
@@ -85,6 +123,8 @@ const relays = new WeakMap<KickSockets, Relay>();
 export class VfioUserServer implements KickEvents {
   readonly #kick: KickSockets;
   readonly #log: Logger;
+  readonly #turns = new Turns();
+  #timer: NodeJS.Timeout | undefined;
   /** By the kick thread's number for the socket. */
   readonly #exported = new Map<number, Exported>();
   /** By the kick thread's number for the connection. */
@@ -113,14 +153,20 @@ export class VfioUserServer implements KickEvents {
       maxMessageSize: MAX_MESSAGE_SIZE,
       maxFds: MAX_RECEIVED_FDS,
     });
-    const complaints = new Complaints(this.#log, device.name);
-    const exported = new Exported({ path, device, hooks, complaints }, () => this.#withdraw(listener));
+    const complaints = options.complaints ?? new Complaints(this.#log, device.name);
+    const exported = new Exported(
+      { path, device, hooks, complaints },
+      () => this.#withdraw(listener),
+      () => this.#kick.countersOf(listener),
+    );
     this.#exported.set(listener, exported);
+    this.#timer ??= setInterval(() => this.look(), LOOK_MS).unref();
     return exported;
   }
 
   /** Ends all sessions and removes all sockets; the kick thread stays its owner's. */
   async close(): Promise<void> {
+    clearInterval(this.#timer);
     for (const listener of [...this.#exported.keys()]) this.#withdraw(listener);
   }
 
@@ -139,30 +185,41 @@ export class VfioUserServer implements KickEvents {
       close: (): void => {
         this.#sessions.delete(id);
         exported.session = undefined;
-        this.#log.debug({ device: device.name }, `${device.name}: client gone`);
+        complaints.add('client gone', 'client gone', { level: 'debug' });
         this.#kick.release(id);
       },
     };
     const session = new Session({ id, device, hooks, transport, complaints });
     exported.session = session;
     this.#sessions.set(id, session);
-    this.#log.debug({ device: device.name }, `${device.name}: client connected`);
+    complaints.add('client connected', 'client connected', { level: 'debug' });
   }
 
   /** A whole message came: the kick thread's event. */
-  message(id: number, message: Uint8Array, fds: readonly number[]): void {
+  message(id: number, message: Uint8Array, fds: readonly number[], done: () => void): void {
     const session = this.#sessions.get(id);
     // It was under way when the session was closed.
     if (session === undefined) closeFds(fds);
-    else session.receive(message, fds);
+    else {
+      session.enqueue(message, fds, done);
+      this.#turns.add(session);
+    }
   }
 
   /** A client is gone, or sent something that is no message: the kick thread's event. */
   disconnect(id: number, errno: number): void {
     const session = this.#sessions.get(id);
     if (session === undefined) return;
-    if (errno !== 0) session.complain(`connection ${getSystemErrorName(-errno)}`, explain(errno));
-    session.close();
+    session.after(() => {
+      if (errno !== 0) session.complain(`connection ${getSystemErrorName(-errno)}`, explain(errno));
+      session.close();
+    });
+    this.#turns.add(session);
+  }
+
+  /** Says what clients have done that no message tells of; about once a second anyway. */
+  look(): void {
+    for (const [listener, exported] of this.#exported) exported.look(this.#kick.countersOf(listener));
   }
 
   #withdraw(listener: number): void {
@@ -170,6 +227,8 @@ export class VfioUserServer implements KickEvents {
     if (exported === undefined) return;
     this.#exported.delete(listener);
     exported.session?.close();
+    exported.look(this.#kick.countersOf(listener));
+    exported.complaints.sumUp({ all: true });
     this.#kick.unlisten(listener);
   }
 }
@@ -179,5 +238,7 @@ function explain(errno: number): string {
   if (name === 'EMSGSIZE' || name === 'E2BIG') {
     return `message too large or with too many descriptors: at most ${MAX_MESSAGE_SIZE} bytes, ${MAX_RECEIVED_FDS} descriptors`;
   }
+  if (name === 'EMFILE') return 'EMFILE: no descriptor left for what it sends: hanging up';
+  if (name === 'EDQUOT') return "holds more descriptors than its share of this process's: hanging up";
   return name === 'EPROTO' ? 'malformed message: hanging up' : `connection lost: ${name}`;
 }

@@ -31,6 +31,12 @@ export interface SessionOptions {
   complaints: Complaints;
 }
 
+/** A message whose turn has not come. */
+interface Waiting {
+  run(): Generator<void, void>;
+  drop(): void;
+}
+
 export class Session {
   readonly id: number;
   readonly device: PciDevice;
@@ -41,6 +47,10 @@ export class Session {
   readonly #complaints: Complaints;
   #limits: ClientLimits = { maxMsgFds: DEFAULT_MAX_MSG_FDS };
   #state: 'new' | 'attached' | 'closed' = 'new';
+  readonly #queue: Waiting[] = [];
+  /** The message that is being dealt with, between two pieces. */
+  #current: Generator<void, void> | undefined;
+  #stepping = false;
 
   constructor({ id, device, hooks, transport, complaints }: SessionOptions) {
     this.id = id;
@@ -61,11 +71,41 @@ export class Session {
     return this.#limits;
   }
 
-  /** Takes one whole message; its descriptors are the session's from here on. Never throws. */
+  /** Takes one whole message and deals with it at once; its descriptors are the session's from here on. Never throws. */
   receive(bytes: Uint8Array, fds: readonly number[]): void {
+    this.enqueue(bytes, fds, () => {});
+    while (this.step());
+  }
+
+  /** Takes one whole message, to be dealt with by step(); `done` is called then. Its descriptors are the session's. */
+  enqueue(bytes: Uint8Array, fds: readonly number[], done: () => void): void {
+    if (this.#state === 'closed') {
+      closeFds(fds);
+      done();
+    } else this.#queue.push({ run: () => this.#take(bytes, fds, done), drop: () => closeFds(fds) });
+  }
+
+  /** Does something when all messages that came so far have been dealt with. */
+  after(then: () => void): void {
+    this.#queue.push({ run: () => once(then), drop: () => {} });
+  }
+
+  /** Does a piece of what waits. @return whether there is more. Never throws. */
+  step(): boolean {
+    this.#current ??= this.#queue.shift()?.run();
+    if (this.#current === undefined) return false;
+    const current = this.#current;
+    this.#stepping = true;
+    const { done } = current.next();
+    this.#stepping = false;
+    // It may have closed the session, and everything with it.
+    if (done === true && this.#current === current) this.#current = undefined;
+    return this.#current !== undefined || this.#queue.length > 0;
+  }
+
+  *#take(bytes: Uint8Array, fds: readonly number[], done: () => void): Generator<void, void> {
     const header = decodeHeader(bytes);
-    if (this.#state === 'closed') closeFds(fds);
-    else if (header === undefined || header.size !== bytes.length) {
+    if (header === undefined || header.size !== bytes.length) {
       closeFds(fds);
       const said = header === undefined ? '' : `, its header says ${header.size}`;
       this.#complaints.add('malformed message', `message of ${bytes.length} bytes${said}: hanging up`);
@@ -73,11 +113,12 @@ export class Session {
     } else {
       const message = new Message(header, bytes, fds);
       try {
-        this.#answer(message);
+        yield* this.#answer(message);
       } finally {
         message.close();
       }
     }
+    done();
   }
 
   /** Drops what the client left and hangs up. May be called again. */
@@ -85,6 +126,10 @@ export class Session {
     if (this.#state === 'closed') return;
     const attached = this.#state === 'attached';
     this.#state = 'closed';
+    for (const { drop } of this.#queue.splice(0)) drop();
+    // What waits for its next piece gives back what it holds; what is closing us does so when it returns.
+    if (!this.#stepping) this.#current?.return();
+    this.#current = undefined;
     if (attached) {
       this.#guard('onDetach', () => this.hooks.onDetach(this));
       this.#guard('reset', () => this.device.reset());
@@ -99,7 +144,7 @@ export class Session {
     this.#complaints.add(cause, text);
   }
 
-  #answer(message: Message): void {
+  *#answer(message: Message): Generator<void, void> {
     const { header } = message;
     const type = header.flags & FLAG.TYPE;
     if (type === FLAG.REPLY) {
@@ -108,7 +153,8 @@ export class Session {
     }
     try {
       if (type !== FLAG.COMMAND) throw new ProtocolError(EINVAL, `message type ${type}: 0 or 1 expected`);
-      const { payload, fds } = this.#run(message);
+      const result = this.#run(message);
+      const { payload, fds } = 'payload' in result ? result : yield* result;
       this.#send(header, encodeReply(header, payload), fds);
       // After the reply, so that what the host does next cannot come before it.
       if (header.command === VFIO_USER.VERSION) this.#attach();
@@ -117,7 +163,7 @@ export class Session {
     }
   }
 
-  #run(message: Message): Reply {
+  #run(message: Message): Reply | Generator<void, Reply> {
     const { command } = message.header;
     if (command === VFIO_USER.VERSION) return this.#version(message);
     if (this.#state === 'new') {
@@ -178,6 +224,10 @@ export class Session {
       return false;
     }
   }
+}
+
+function* once(run: () => void): Generator<void, void> {
+  yield run();
 }
 
 function checkFds(message: Message, most: number): void {

@@ -329,19 +329,27 @@ const WRITE_MULTI_SIZE = 8;
 const WRITE_MULTI_ENTRY = 24;
 export const WRITE_MULTI_DATA = 8;
 
-export function decodeWriteMulti(payload: Uint8Array): (RegionAccess & { data: Uint8Array })[] {
+/** There may be tens of thousands of them: each is looked at when its turn comes. */
+export interface WriteMulti {
+  readonly count: number;
+  /** @throws ProtocolError EINVAL */
+  at(i: number): RegionAccess & { readonly data: Uint8Array };
+}
+
+export function decodeWriteMulti(payload: Uint8Array): WriteMulti {
   const fields = Fields.atLeast(payload, WRITE_MULTI_SIZE);
   const room = Math.floor((payload.length - WRITE_MULTI_SIZE) / WRITE_MULTI_ENTRY);
   const count = fields.u64(0);
   if (count > BigInt(room)) throw new ProtocolError(EINVAL, `wr_cnt ${count}: the message carries ${room}`);
-  return Array.from({ length: Number(count) }, (_, i) => {
-    const at = WRITE_MULTI_SIZE + i * WRITE_MULTI_ENTRY;
-    const access = decodeAccess(fields, at);
+  const at = (i: number) => {
+    const start = WRITE_MULTI_SIZE + i * WRITE_MULTI_ENTRY;
+    const access = decodeAccess(fields, start);
     if (access.count > WRITE_MULTI_DATA) {
       throw new ProtocolError(EINVAL, `write ${i} of ${access.count} bytes: at most ${WRITE_MULTI_DATA} fit`);
     }
-    return { ...access, data: fields.bytes(at + REGION_ACCESS_SIZE, access.count) };
-  });
+    return { ...access, data: fields.bytes(start + REGION_ACCESS_SIZE, access.count) };
+  };
+  return { count: Number(count), at };
 }
 
 export function encodeWriteMulti(count: number): Uint8Array {

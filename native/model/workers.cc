@@ -36,9 +36,10 @@ enum class How { kWake, kServe };
 
 /// `ringers` threads announce one thing each, the first of them two.
 void Rung(const std::vector<How>& ringers) {
+  WatchErrors errors;
   Worker worker;
   Counted flow;
-  if (!worker.Start(0, {}).ok()) abort();
+  if (!worker.Start(0, {}, &errors).ok()) abort();
   worker.Add(&flow, Policy::kNotify, 0);
   std::vector<std::thread> threads;
   for (How how : ringers)
@@ -58,8 +59,9 @@ void TwoServe() { Rung({How::kServe, How::kServe}); }
 
 /// The control plane's call is heard by a worker that falls asleep.
 void OneCalls() {
+  WatchErrors errors;
   Worker worker;
-  if (!worker.Start(0, {}).ok()) abort();
+  if (!worker.Start(0, {}, &errors).ok()) abort();
   bool called = false;
   std::thread caller([&] { worker.Call([&] { called = true; }); });
   Execute([&] { return called; });

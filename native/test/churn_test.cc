@@ -2,9 +2,13 @@
 // doorbells are replaced; nothing is lost, seen twice, reordered or left asleep.
 #include <dirent.h>
 #include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <mutex>
 
+#include "os/event_signaller.h"
+#include "os/peer_fd.h"
 #include "traffic.h"
 
 using namespace ptnet;
@@ -268,7 +272,12 @@ void AReplacedInterruptStaysSilent() {
   consumer.join();
 }
 
+/// A thread that has signalled once keeps a descriptor for it; what a peer made is closed a little later.
 int OpenDescriptors() {
+  const int event = eventfd(0, EFD_CLOEXEC);
+  os::EventSignaller::OfThisThread().Signal(event);
+  close(event);
+  os::AwaitPeerCloses();
   DIR* dir = opendir("/proc/self/fd");
   int n = 0;
   while (readdir(dir) != nullptr) n++;
@@ -280,6 +289,7 @@ int OpenDescriptors() {
 
 int main() {
   Random random("churn");
+  os::EventSignaller::OfThisThread();  // keeps one
   int descriptors = OpenDescriptors();
   ALeavingSenderLosesNothing(random);
   WhatASourceBroughtStays(random);
@@ -291,5 +301,6 @@ int main() {
   DoorbellsAreHeardByABusyWorker(random);
   InterruptsAreReplacedUnderTraffic(random);
   AReplacedInterruptStaysSilent();
+  os::AwaitPeerCloses();
   CHECK_EQ(OpenDescriptors(), descriptors);
 }

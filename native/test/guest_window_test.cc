@@ -113,6 +113,27 @@ void BeyondTheEndReadsZero() {
   close(fd);
 }
 
+/// As a region's is when a huge page is taken out of it and there is no other: zeros, and known as lost.
+void ARegionWhosePagesAreGone() {
+  int fd = memfd_create("region", MFD_CLOEXEC);
+  CHECK(ftruncate(fd, 4 * kPage) == 0);
+  auto* p = static_cast<volatile uint8_t*>(mmap(nullptr, 4 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  {
+    SigbusGuard guard;
+    CHECK(guard.Watch(const_cast<uint8_t*>(p), 4 * kPage));
+    p[0] = 7;
+    p[3 * kPage] = 7;
+    CHECK(!guard.lost());
+    CHECK(ftruncate(fd, kPage) == 0);
+    CHECK_EQ(p[3 * kPage], 0);
+    CHECK(guard.lost());
+    p[2 * kPage] = 9;
+    CHECK_EQ(p[2 * kPage], 9);
+  }
+  munmap(const_cast<uint8_t*>(p), 4 * kPage);
+  close(fd);
+}
+
 void BadDescriptorsAreRefused() {
   std::unique_ptr<GuestWindow> window;
   CHECK_EQ(GuestWindow::Map(-1, 0, 64, &window).err, EBADF);
@@ -194,6 +215,7 @@ int main() {
   SurvivesTruncation();
   SurvivesTruncationWhileInUse();
   BeyondTheEndReadsZero();
+  ARegionWhosePagesAreGone();
   BadDescriptorsAreRefused();
   PlacesComeBack();
   SigbusElsewhereStillKills();

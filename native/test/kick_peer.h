@@ -11,6 +11,7 @@
 #include <deque>
 #include "check.h"
 #include "datapath/kick_wire.h"
+#include "os/event_signaller.h"
 #include "os/socket.h"
 
 namespace ptnet {
@@ -151,6 +152,7 @@ inline bool Quiet(const os::UniqueFd& fd) {
 
 inline size_t OpenFds() {
   os::AwaitPeerCloses();
+  os::EventSignaller::OfThisThread();  // stays open
   size_t count = 0;
   DIR* folder = opendir("/proc/self/fd");
   while (readdir(folder) != nullptr) ++count;

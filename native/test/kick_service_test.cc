@@ -70,7 +70,7 @@ void TheSessionIsFreeMeanwhile() {
   rig.target->flow.held = true;
   rig.Ring();
   Eventually("somebody at work", [&] { return rig.target->flow.begun.load(); });
-  CHECK_EQ(rig.target->counters().lent.load(), 1u);
+  CHECK_EQ(rig.target->counters().served_in_kick.load(), 1u);
   // Each of these would wait for ever if the session were locked.
   CHECK(!rig.f.kick->Send(rig.session, Message(9, 0), {}));
   rig.f.kick->Delivered(rig.session, 0, 0);
@@ -94,7 +94,7 @@ void WhoIsSlowIsServedByTheWorker() {
     rig.AwaitWork();
     rig.target->AwaitSleep();
   }
-  CHECK_EQ(rig.target->counters().lent.load(), 1u);
+  CHECK_EQ(rig.target->counters().served_in_kick.load(), 1u);
   // Other devices are not meant.
   auto other = std::make_shared<HeldTarget>();
   uint32_t listener;
@@ -109,7 +109,7 @@ void WhoIsSlowIsServedByTheWorker() {
   Write(client, Doorbell(0x80));
   CHECK_EQ(ReadReply(client).offset, 0x80);
   Eventually("the work done", [&] { return !other->flow.work; });
-  CHECK_EQ(other->counters().lent.load(), 1u);
+  CHECK_EQ(other->counters().served_in_kick.load(), 1u);
   for (uint32_t each : {session, rig.session}) CHECK(!rig.f.kick->ClearDoorbells(each));
 }
 

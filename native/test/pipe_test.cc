@@ -6,46 +6,14 @@
 #include <deque>
 #include <set>
 
-#include "guest.h"
+#include "pipe_fixture.h"
 
 using namespace ptnet;
 using namespace ptnet::test;
 
 namespace {
 
-struct Fixture {
-  std::shared_ptr<Engine> engine = MakeEngine();
-  std::shared_ptr<Region> region = MakeRegion();
-  std::shared_ptr<StatsArea> stats = MakeStats();
-  std::shared_ptr<PipePair> pair;
-  Guest a, b;  // master, slave
-
-  explicit Fixture(PortShape shape = {"p{1", 1, 1, 64, 64, 0}) {
-    CHECK_OK(PipePair::Create(region, stats, shape, "p}1", &pair));
-    AttachA();
-    AttachB();
-  }
-  void AttachA() { a.Attach(engine, pair->master()); }
-  void AttachB() { b.Attach(engine, pair->slave()); }
-  void Sync() { a.Sync(a.tx()); }
-  void Put(uint64_t seq, uint32_t len = 60, uint32_t frags = 1) {
-    CHECK(a.tx().Put(Probe(seq, len).data(), len, frags));
-  }
-  /// Publishes what the sender has put, and serves the pipe.
-  void Send() {
-    a.tx().Publish();
-    Sync();
-  }
-  void Release() {
-    b.rx().Publish();
-    b.Sync(b.rx());
-  }
-  void Expect(uint64_t seq, uint32_t len = 60) { CHECK(b.rx().Take() == Probe(seq, len)); }
-  NetmapSlot& LastPut() { return a.tx().slot(a.tx().k->Prev(a.tx().head)); }
-  RingCounters& tx() { return *pair->master().tx(0).counters; }
-  RingCounters& rx() { return *pair->slave().rx(0).counters; }
-  uint64_t drops(Drop cause) { return tx().drops[static_cast<int>(cause)]; }
-};
+using Fixture = PipeFixture;
 
 void SlotsAppearAtTheirIndexUncopied() {
   Fixture f;
@@ -104,61 +72,6 @@ void AFullPipeHoldsTheSender() {
     CHECK_EQ(f.a.tx().Mine(), take);
   }
   CHECK_EQ(f.tx().packets, sent);
-}
-
-/// The sender may be told of room by an interrupt, the receiver of packets; neither without having asked.
-void InterruptsOnlyWhenAskedFor() {
-  Fixture f;
-  f.a.EnableInterrupts();
-  f.b.EnableInterrupts();
-  auto fired = [](GuestRing& ring) {
-    uint64_t count = 0;
-    return read(ring.irq, &count, sizeof count) > 0 && count > 0;
-  };
-  f.Put(0);
-  f.Send();
-  CHECK(!fired(f.b.rx()));
-  StoreRelaxed(f.b.rx().atok->appl_need_kick, 1);
-  f.Sync();
-  CHECK(!fired(f.b.rx()));  // nothing moved
-  f.Put(1);
-  f.Send();
-  CHECK(fired(f.b.rx()) && !fired(f.a.tx()));
-  StoreRelaxed(f.a.tx().atok->appl_need_kick, 1);
-  f.Expect(0);
-  f.Release();
-  CHECK(fired(f.a.tx()) && !fired(f.b.rx()));
-  CHECK_EQ(f.rx().interrupts, 1u);
-  CHECK_EQ(f.tx().interrupts, 1u);
-}
-
-/// A sender whose ring is full has nothing to announce, and a receiver whose ring is empty nothing to give back; both may
-/// look again and again, and kick each time when they are asked to.
-void WhoHasNoSlotsIsNotAskedForKicks() {
-  Fixture f;
-  auto wants = [&] {
-    return LoadRelaxed(f.a.tx().ktoa->kern_need_kick) * 10 + LoadRelaxed(f.b.rx().ktoa->kern_need_kick);
-  };
-  f.Sync();
-  CHECK_EQ(wants(), 10u);
-  for (uint64_t seq = 0; seq < 63; seq++) {
-    CHECK(seq == 0 || wants() == 11u);
-    f.Put(seq);
-    f.Send();
-  }
-  CHECK_EQ(f.a.tx().Mine(), 0u);
-  CHECK_EQ(wants(), 1u);
-  for (uint64_t seq = 0; seq < 63; seq++) {
-    f.Expect(seq);
-    f.Release();
-    CHECK_EQ(wants(), seq < 62 ? 11u : 10u);
-  }
-  // A sender who has stopped for a bad index is waited for, whatever the room.
-  for (uint64_t seq = 0; seq < 63; seq++) f.Put(seq);
-  f.Send();
-  StoreRelaxed(f.a.tx().atok->head, UINT32_MAX);
-  f.Sync();
-  CHECK_EQ(wants(), 11u);
 }
 
 void ABadSlotParksTheSender() {
@@ -415,8 +328,6 @@ int main() {
   SlotsAppearAtTheirIndexUncopied();
   PacketsPassWhole();
   AFullPipeHoldsTheSender();
-  InterruptsOnlyWhenAskedFor();
-  WhoHasNoSlotsIsNotAskedForKicks();
   ABadSlotParksTheSender();
   TooManyFragmentsParkTheSender();
   BadIndicesParkEitherEnd();

@@ -64,7 +64,7 @@ void KeepsItsMind() {
   flow.Gaps(kOften, 1000);
   for (int i = 0; i < 100; i++) {
     flow.Gap(50 * kMost);
-    for (int n = 0; n < 2; n++) {
+    for (int n = 0; n < 4; n++) {
       flow.Gap(1000);
       CHECK_EQ(flow.polled_ns, kMost);
     }
@@ -126,6 +126,18 @@ void TriesSeldom() {
   }
 }
 
+/// Among long gaps a short one now and then brings no more than a few long polls.
+void AShortGapNowAndThenIsCheap() {
+  Served flow;
+  flow.Gaps(kOften, 250'000);
+  flow.in_vain_ns = 0;
+  for (int i = 0; i < 100; i++) {
+    flow.Gap(1000);
+    for (int n = 0; n < 19; n++) flow.Gap(250'000, kFew, 70'000);
+  }
+  CHECK(flow.in_vain_ns <= 100 * (4 * kMost + 19 * kMost / 16));
+}
+
 /// Whatever comes, no time is beyond the limits, and what is polled in vain is paid for by short gaps, or tried seldom.
 void AnyGaps() {
   Random random("spin_time_test");
@@ -170,6 +182,7 @@ int main() {
   AKickIsNoGap(5'000'000);
   BulkIsWaitedForLonger();
   TriesSeldom();
+  AShortGapNowAndThenIsCheap();
   AnyGaps();
   Limits();
 }

@@ -1,4 +1,4 @@
-// Types of mutants.mjs for the tests, which are TypeScript.
+// The types of mutants.mjs, for its test.
 export interface Mutant {
   readonly file: string;
   readonly line: number;
@@ -8,4 +8,5 @@ export interface Mutant {
 }
 export function mutantsOf(file: string, text: string): Mutant[];
 export function withMutant(text: string, mutant: Mutant): string;
+export function random(seed: number): () => number;
 export function sample<T>(list: readonly T[], count: number, seed: number): T[];

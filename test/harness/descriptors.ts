@@ -1,6 +1,11 @@
 // Counts this process's descriptors and mappings, for tests that must find nothing left behind.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { awaitPeerCloses } from '../../native/os.ts';
+import { awaitPeerCloses, closeFd, eventfd, eventfdSignal } from '../../native/os.ts';
+
+// A thread that has signalled once keeps a descriptor for it.
+const signalled = eventfd();
+eventfdSignal(signalled);
+closeFd(signalled);
 
 /** The open descriptors of this process and what they point at. */
 export function openFds(): string[] {

@@ -168,24 +168,106 @@ test('events of clients and listeners that are not there any more change nothing
     unlisten: () => {},
     send: () => {},
     release: (id: number) => released.push(id),
+    countersOf: () => ({ refused: 0, starved: 0, heldFds: 0, maxFds: 64, closingFds: 0 }),
   };
   const late = new VfioUserServer(sockets, recordingLog(log));
   const hooks = new RecordingHooks();
   const at = late.export('/none', createPtnet('vm1/net0', fakeBackend()), hooks);
   late.connect(99, 1);
-  late.message(2, reset, [eventfd()]);
+  let done = 0;
+  const count = () => done++;
+  late.message(2, reset, [eventfd()], count);
   late.disconnect(3, 71);
   expect(released).toEqual([1]);
   late.connect(5, 7);
-  late.message(7, hello, []);
+  late.message(7, hello, [], count);
   // The kick thread has let the next one in: the first has gone without a word.
   late.connect(5, 8);
   expect(released).toEqual([1, 7]);
   expect(hooks.calls).toEqual(['attach', 'detach']);
-  late.message(7, reset, [dup(fixture.eventfd())]);
+  late.message(7, reset, [dup(fixture.eventfd())], count);
+  expect(done).toBe(1);
   expect(at.session?.id).toBe(8);
   at.close();
   late.connect(5, 9);
   expect(released).toEqual([1, 7, 8, 9]);
   expect(warnings()).toEqual([]);
+});
+
+/** A server whose sockets are recorded: the ids of the sessions that were answered, in order. */
+function recorded(): { server: VfioUserServer; answered: number[] } {
+  const answered: number[] = [];
+  let listeners = 0;
+  const sockets = {
+    listen: () => ++listeners,
+    unlisten: () => {},
+    send: (id: number) => void answered.push(id),
+    release: () => {},
+    countersOf: () => ({ refused: 0, starved: 0, heldFds: 0, maxFds: 64, closingFds: 0 }),
+  };
+  const own = new VfioUserServer(sockets, recordingLog(log));
+  for (const listener of [1, 2]) {
+    own.export('/none', createPtnet(`vm${listener}/net0`, fakeBackend()), new RecordingHooks());
+    own.connect(listener, listener);
+    own.message(listener, hello, [], () => {});
+  }
+  return { server: own, answered };
+}
+
+/** As many writes as a message holds, of CREATE and DELETE in turn. */
+function manyCreates(): Uint8Array {
+  const count = Math.floor((2 ** 20 - 8) / 24);
+  const payload = new Uint8Array(8 + 24 * count);
+  const view = new DataView(payload.buffer);
+  view.setBigUint64(0, BigInt(count), true);
+  for (let i = 0; i < count; i++) {
+    view.setBigUint64(8 + 24 * i, 4n, true);
+    view.setUint32(8 + 24 * i + 12, 4, true);
+    view.setUint32(8 + 24 * i + 16, 1 + (i % 2), true);
+  }
+  return encodeMessage({ msgId: 2, command: VFIO_USER.REGION_WRITE_MULTI }, payload);
+}
+
+test('a message that takes long holds up no other session, and its own next ones come after it', async () => {
+  const { server: own, answered } = recorded();
+  await until(() => answered.length === 2);
+  answered.length = 0;
+  const done: string[] = [];
+  own.message(1, manyCreates(), [], () => done.push('many'));
+  own.message(1, reset, [], () => done.push('reset'));
+  own.message(2, reset, [], () => done.push('other'));
+  await until(() => done.length === 3);
+  expect(done).toEqual(['other', 'many', 'reset']);
+  expect(answered).toEqual([2, 1, 1]);
+  await own.close();
+});
+
+test('a client that goes while its message is being dealt with is let go after it, and a host that closes does not wait', async () => {
+  const { server: own, answered } = recorded();
+  await until(() => answered.length === 2);
+  own.message(1, manyCreates(), [], () => {});
+  own.disconnect(1, 0);
+  own.message(2, manyCreates(), [], () => {});
+  own.message(2, reset, [dup(fixture.eventfd())], () => {});
+  await until(() => answered.length === 5);
+  expect(answered.slice(2).sort()).toEqual([1, 2, 2]);
+  own.message(2, manyCreates(), [], () => {});
+  own.message(2, reset, [dup(fixture.eventfd())], () => {});
+  await own.close();
+  expect(answered).toHaveLength(5);
+});
+
+test('a second client is said once, with the device and the cause, and counted', async () => {
+  const at = exported();
+  const first = await new Client(at).attach();
+  const second = new Client(at);
+  await until(() => second.closed);
+  server.look();
+  server.look();
+  expect(warnings()).toEqual([
+    expect.stringMatching(/^vm1\/net0: a second client, while the first one is connected/),
+  ]);
+  expect(at.counters).toEqual({ 'second client': 1 });
+  expect(at.sockets).toMatchObject({ refused: 1, starved: 0 });
+  first.channel.close();
 });

@@ -22,6 +22,9 @@ export const DIRECTIONS: readonly Direction[] = [
   // The engine knows nothing of Node: only the addon looks down on everything else.
   { from: 'native/src/', to: [/^native\/src\/(?!addon\/)/] },
   { from: 'native/src/addon/', to: ['native/src/'] },
+  // From the ground up: rings, the data path that serves flows, and the ports whose flows they are.
+  { from: 'native/src/ring/', to: [/^native\/src\/(memory|os|ring|stats)\//, 'native/src/datapath/notify.h'] },
+  { from: 'native/src/datapath/', to: [/^native\/src\/(datapath|memory|os|ring|stats)\//] },
   { from: 'native/model/', to: [/^native\/(?!src\/addon\/)/, 'guest-driver/core/'] },
   { from: 'native/fuzz/', to: [/^native\/(?!src\/addon\/)/] },
   { from: 'native/test/', to: [/^native\/(?!src\/addon\/)/] },

@@ -1,4 +1,5 @@
 // What a receiver finds when packets are lost, doubled or damaged, and what a loop does with a host that breaks the rules.
+#include "../application_view.h"
 #include "harness.h"
 
 namespace ptnet::guest::test {
@@ -131,6 +132,33 @@ TEST(bad_layout, "rings that are not where the port says are refused with a reas
   mentions([](FakeHost& host, PortLayout&) { host.gh(0).head = 64; }, "was CREATE done?");
   mentions([](FakeHost& host, PortLayout&) { host.hg(3).hwtail = 64; }, "rx ring 1: the CSB");
   CHECK_EQ(error_after([](FakeHost&, PortLayout&) {}), "");
+}
+
+TEST(application_view, "an application uses every ring with an offset, and what it puts into one that nobody serves stays there") {
+  FakeHost host({.tx_slots = 64});
+  host.Start();
+  ApplicationView none;
+  CHECK_EQ(OpenApplicationView(host.layout(), none), "");
+  CHECK(none.host_rings == 0 && none.port.tx.size() == 1 && none.port.rx.size() == 1);
+  // ring_ofs: NIC tx, host tx, NIC rx, host rx. The host tx ring's place leads to a ring all the same.
+  PortLayout layout = host.layout();
+  int64_t* ring_ofs = reinterpret_cast<int64_t*>(layout.region.base + layout.nifp_ofs + sizeof(netmap_if));
+  ring_ofs[1] = ring_ofs[0];
+  host.ring_header(0).tail = 63;
+  ApplicationView one;
+  CHECK_EQ(OpenApplicationView(layout, one), "");
+  CHECK(one.host_rings == 1 && one.port.tx.size() == 2 && one.port.rx.size() == 1);
+  Ring& unserved = one.port.tx[1];
+  CHECK_EQ(unserved.Available(), 63u);
+  unserved.head = 1;
+  unserved.Publish();
+  CHECK(!unserved.HostWantsKick());
+  unserved.Refresh();
+  CHECK_EQ(unserved.Pending(), 1u);
+  ring_ofs[1] = -8;
+  ApplicationView bad;
+  CHECK(OpenApplicationView(layout, bad).find("host tx ring 0") == 0);
+  host.Stop();
 }
 
 TEST(bad_config, "a configuration that cannot run is refused with what would be right") {

@@ -52,7 +52,8 @@ Napi::Value EngineStats(const Napi::CallbackInfo& info) {
     o.Set("wakeups", static_cast<double>(c.wakeups.load()));
     o.Set("idleWakeups", static_cast<double>(c.idle_wakeups.load()));
     o.Set("sleeps", static_cast<double>(c.sleeps.load()));
-    o.Set("lent", static_cast<double>(c.lent.load()));
+    o.Set("servedInKick", static_cast<double>(c.served_in_kick.load()));
+    o.Set("watchErrors", static_cast<double>(c.watch_errors.load()));
     list.Set(i, o);
   }
   return list;
@@ -129,6 +130,26 @@ Napi::Value AttachmentTarget(const Napi::CallbackInfo& info) {
   return WrapDoorbellTarget(info.Env(), attachment);
 }
 
+Napi::Value TakeWatchErrors(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto engine = UnwrapHandle<Engine>(info[0]);
+  if (!engine) return env.Undefined();
+  Napi::Array list = Napi::Array::New(env);
+  for (const std::string& line : engine->watch_errors().Take()) list.Set(list.Length(), line);
+  return list;
+}
+
+Napi::Value AttachmentWatchFd(const Napi::CallbackInfo& info) {
+  auto attachment = UnwrapHandle<Attachment>(info[0]);
+  if (!attachment) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), attachment->watch_fd());
+}
+
+Napi::Value AttachmentServeWatched(const Napi::CallbackInfo& info) {
+  if (auto attachment = UnwrapHandle<Attachment>(info[0])) attachment->ServeWatched();
+  return info.Env().Undefined();
+}
+
 Napi::Value AttachmentSync(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto attachment = UnwrapHandle<Attachment>(info[0]);
@@ -197,6 +218,9 @@ void InitEngine(Napi::Env env, Napi::Object exports) {
   exports.Set("detach", Napi::Function::New(env, Detach));
   exports.Set("attachmentCsbLost", Napi::Function::New(env, AttachmentCsbLost));
   exports.Set("attachmentTarget", Napi::Function::New(env, AttachmentTarget));
+  exports.Set("engineTakeWatchErrors", Napi::Function::New(env, TakeWatchErrors));
+  exports.Set("attachmentWatchFd", Napi::Function::New(env, AttachmentWatchFd));
+  exports.Set("attachmentServeWatched", Napi::Function::New(env, AttachmentServeWatched));
   exports.Set("attachmentSync", Napi::Function::New(env, AttachmentSync));
   exports.Set("attachmentRing", Napi::Function::New(env, AttachmentRing));
   exports.Set("attachmentSetInterrupts", Napi::Function::New(env, SetInterrupts));

@@ -44,7 +44,10 @@ class KickObject : public Napi::ObjectWrap<KickObject>, private KickSink {
   Napi::Value Send(const Napi::CallbackInfo& info);
   Napi::Value SetDoorbells(const Napi::CallbackInfo& info);
   Napi::Value ClearDoorbells(const Napi::CallbackInfo& info);
+  Napi::Value Delivered(const Napi::CallbackInfo& info);
   Napi::Value Release(const Napi::CallbackInfo& info);
+  Napi::Value CountersOf(const Napi::CallbackInfo& info);
+  Napi::Value Counters(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
   bool Check(Napi::Env env, os::Error error, const std::string& object);
   bool IsOpen(Napi::Env env);
@@ -63,7 +66,10 @@ void KickObject::Register(Napi::Env env, Napi::Object exports) {
                                    InstanceMethod("send", &KickObject::Send),
                                    InstanceMethod("setDoorbells", &KickObject::SetDoorbells),
                                    InstanceMethod("clearDoorbells", &KickObject::ClearDoorbells),
+                                   InstanceMethod("delivered", &KickObject::Delivered),
                                    InstanceMethod("release", &KickObject::Release),
+                                   InstanceMethod("countersOf", &KickObject::CountersOf),
+                                   InstanceMethod("counters", &KickObject::Counters),
                                    InstanceMethod("close", &KickObject::Close)}));
 }
 
@@ -114,11 +120,13 @@ void KickObject::Handle(napi_env env, Event& event) {
     KickMessage& message = *std::get<std::unique_ptr<KickMessage>>(event);
     if (!kick_->Has(message.session)) return;
     const size_t bytes = message.bytes.size(), fds = message.fds.size();
-    if (CallJs(env, message_.Value(),
+    // Its receiver calls delivered() when it has dealt with it.
+    if (!CallJs(env, message_.Value(),
                {NewNumber(env, message.session), NewBytes(env, message.bytes), NewFds(env, message.fds)})) {
-      for (os::PeerFd& fd : message.fds) fd.Release();
+      if (open_) kick_->Delivered(message.session, bytes, fds);
+      return;
     }
-    if (open_) kick_->Delivered(message.session, bytes, fds);
+    for (os::PeerFd& fd : message.fds) fd.Release();
   }
 }
 
@@ -198,6 +206,41 @@ Napi::Value KickObject::ClearDoorbells(const Napi::CallbackInfo& info) {
   if (IsOpen(info.Env()) && GetId(info[0], "session", &session))
     Check(info.Env(), kick_->ClearDoorbells(session), "session " + std::to_string(session));
   return info.Env().Undefined();
+}
+
+/// delivered(session, bytes, fds)
+Napi::Value KickObject::Delivered(const Napi::CallbackInfo& info) {
+  uint32_t session;
+  int64_t bytes, fds;
+  if (open_ && GetId(info[0], "session", &session) && GetInteger(info[1], "bytes", 0, UINT32_MAX, &bytes) &&
+      GetInteger(info[2], "fds", 0, UINT32_MAX, &fds))
+    kick_->Delivered(session, static_cast<size_t>(bytes), static_cast<size_t>(fds));
+  return info.Env().Undefined();
+}
+
+Napi::Value KickObject::CountersOf(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uint32_t listener;
+  if (!IsOpen(env) || !GetId(info[0], "listener", &listener)) return env.Undefined();
+  const ListenerCounters counters = kick_->CountersOf(listener);
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("refused", static_cast<double>(counters.refused));
+  o.Set("starved", static_cast<double>(counters.starved));
+  o.Set("heldFds", static_cast<double>(counters.held_fds));
+  o.Set("closingFds", static_cast<double>(counters.closing_fds));
+  o.Set("maxFds", static_cast<double>(counters.fds_max));
+  return o;
+}
+
+Napi::Value KickObject::Counters(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!IsOpen(env)) return env.Undefined();
+  const KickCounters& counters = kick_->counters();
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("doorbells", static_cast<double>(counters.doorbells.load()));
+  o.Set("messages", static_cast<double>(counters.messages.load()));
+  o.Set("slowServices", static_cast<double>(counters.slow_services.load()));
+  return o;
 }
 
 Napi::Value KickObject::Release(const Napi::CallbackInfo& info) {

@@ -62,6 +62,7 @@ Napi::Value RegionInfo(const Napi::CallbackInfo& info) {
   Napi::Object o = Napi::Object::New(env);
   o.Set("id", region->id());
   o.Set("fd", region->fd());
+  o.Set("lost", region->lost());
   o.Set("memsize", static_cast<double>(region->memsize()));
   o.Set("barSize", static_cast<double>(region->bar_size()));
   Napi::Object pools = Napi::Object::New(env);

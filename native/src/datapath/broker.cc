@@ -2,8 +2,11 @@
 #include "datapath/broker.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include <algorithm>
+
+#include "os/event.h"
 
 namespace ptnet {
 
@@ -13,7 +16,7 @@ Status Attachment::CheckOptions(const AttachOptions& options) const {
                                   std::to_string(engine_->workers() - 1));
 }
 
-Status Attachment::Create(std::shared_ptr<Engine> engine, Port* port, const CsbPlace& guest_to_host,
+Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, const CsbPlace& guest_to_host,
                           const CsbPlace& host_to_guest, const AttachOptions& options,
                           std::shared_ptr<Attachment>* out) {
   std::shared_ptr<Attachment> a(new Attachment(std::move(engine), port));
@@ -28,10 +31,12 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Port* port, const CsbP
   uint64_t size = uint64_t{port->rings()} * sizeof(CsbAtok);
   if (Status s = GuestWindow::Map(guest_to_host.fd, guest_to_host.offset, size, &a->guest_to_host_); !s.ok()) return s;
   if (Status s = GuestWindow::Map(host_to_guest.fd, host_to_guest.offset, size, &a->host_to_guest_); !s.ok()) return s;
+  if (options.policy == Policy::kInline)
+    if (Status s = a->OpenWatches(); !s.ok()) return s;
   a->anchor_ = port->Anchor();
   a->peer_ = a->engine_->PeerOf(port->name());
   for (uint32_t i = 0; i < port->rings(); i++) a->interrupts_.push_back(std::make_shared<Interrupt>(a->peer_));
-  a->watches_.resize(port->rings());
+  a->seen_.resize(port->rings());
   a->doorbell_fds_.assign(port->rings(), -1);
   port->attached = true;
   a->detached_ = false;
@@ -62,6 +67,7 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
   if (flow == nullptr) return bind();
   engine_->WithFlow(flow, bind);
   engine_->Acquire(flow, activity_, options.policy, options.spin_ns, options.worker);
+  if (options.policy == Policy::kInline) Engine::WatchHere(flow, &watches_, true);
   Engine::Kick(flow);
 }
 
@@ -90,10 +96,14 @@ void Attachment::Unbind(uint32_t ring) {
   if (flow == nullptr) return unbind();
   if (k.dir == Dir::kTx) Drain(ring, flow);
   engine_->WithFlow(flow, unbind);
+  if (Engine::IsInline(*flow)) Engine::WatchHere(flow, &watches_, false);
   engine_->ReleaseFlow(flow);
 }
 
-Attachment::~Attachment() { Detach(); }
+Attachment::~Attachment() {
+  Detach();
+  if (again_fd_ >= 0) close(again_fd_);
+}
 
 void Attachment::Detach() {
   {
@@ -129,6 +139,10 @@ bool Attachment::Sync(uint32_t ring) {
   do {
     for (Used used; !left.spent() && (used = flow->Poll(left)).moved; left.Take(used)) moved = true;
   } while (!left.spent() && flow->Arm());
+  if (left.spent()) [[unlikely]] {
+    unfinished_[ring] = true;
+    (void)os::SignalEventfd(again_fd_);
+  }
   return moved;
 }
 

@@ -6,10 +6,10 @@
 #include <memory>
 #include <vector>
 
+#include "datapath/attachable.h"
 #include "datapath/doorbell.h"
 #include "datapath/engine.h"
 #include "datapath/notify.h"
-#include "forward/port.h"
 #include "memory/guest_window.h"
 #include "ring/spinlock.h"
 
@@ -39,7 +39,7 @@ class Attachment final : public DoorbellTarget, private Ticked {
  public:
   /// Maps both CSB arrays, writes the port's present indices into them and starts serving. Fails with EBUSY when the
   /// port has an attachment, EINVAL for a worker that is not there, or with what mapping guest memory failed with.
-  static Status Create(std::shared_ptr<Engine> engine, Port* port, const CsbPlace& guest_to_host,
+  static Status Create(std::shared_ptr<Engine> engine, Attachable* port, const CsbPlace& guest_to_host,
                        const CsbPlace& host_to_guest, const AttachOptions& options,
                        std::shared_ptr<Attachment>* out);
   ~Attachment();
@@ -51,8 +51,12 @@ class Attachment final : public DoorbellTarget, private Ticked {
   uint32_t rings() const noexcept override { return port_->rings(); }
   /// A doorbell; any thread. The ring's number has been checked.
   Worker* Ring(uint32_t ring) noexcept override;
-  /// kInline: serves the ring here and now, until there is nothing left to do. True when something moved.
+  /// kInline: serves the ring here and now, until there is nothing left to do or a large budget is spent; then watch_fd()
+  /// brings the rest. True when something moved.
   bool Sync(uint32_t ring);
+  /// kInline: readable when there is something to do that no doorbell tells of, for ServeWatched(); else -1.
+  int watch_fd() const { return watches_.fd(); }
+  void ServeWatched();
 
   /// Sets interrupt eventfds (-1: none) of the rings from `first`. Each is duplicated; an old one is closed when no worker can be
   /// using it. EBADF for what is no eventfd, of which nobody could say how long signalling it takes.
@@ -66,24 +70,29 @@ class Attachment final : public DoorbellTarget, private Ticked {
   bool csb_lost() const { return guest_to_host_->lost() || host_to_guest_->lost(); }
 
  private:
-  Attachment(std::shared_ptr<Engine> engine, Port* port) : engine_(std::move(engine)), port_(port) {}
+  Attachment(std::shared_ptr<Engine> engine, Attachable* port) : engine_(std::move(engine)), port_(port) {}
   Status CheckOptions(const AttachOptions& options) const;
   void Bind(uint32_t ring, const AttachOptions& options);
   void Drain(uint32_t ring, Flow* flow);
   void Unbind(uint32_t ring);
+  Status OpenWatches();
+
   void CloseDoorbells();
   void EndInterrupts();
   void Tick(uint64_t now_ns) noexcept override;
   void LookAt(uint32_t ring, uint64_t now_ns) noexcept;
 
   std::shared_ptr<Engine> engine_;
-  Port* port_;
+  Attachable* port_;
   std::shared_ptr<void> anchor_;  // keeps port_ and its flows
   std::unique_ptr<GuestWindow> guest_to_host_, host_to_guest_;
   std::shared_ptr<InterruptPeer> peer_;
   std::vector<std::shared_ptr<Interrupt>> interrupts_;
-  std::vector<RingWatch> watches_;  // the control plane's
+  std::vector<RingWatch> seen_;  // the control plane's
   std::vector<int> doorbell_fds_;
+  WatchSet watches_;             // kInline
+  int again_fd_ = -1;            // kInline: an eventfd for rings that a Sync has not finished
+  std::vector<bool> unfinished_;
   std::shared_ptr<DeviceActivity> activity_ = std::make_shared<DeviceActivity>();
   SpinLock ring_lock_;  // doorbells against Detach
   bool detached_ = true;

@@ -7,14 +7,17 @@
 #include <utility>
 
 #include "datapath/broker.h"
+#include "os/event.h"
 #include "os/inspect.h"
 #include "os/peer_fd.h"
+#include "os/unique_fd.h"
 
 namespace ptnet {
 namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kFirstWait = kSecond * 9 / 10;  // looked at about once a second
+constexpr int kEventsMax = 32;  // taken at once
 constexpr uint64_t kLongestWait = 60 * kSecond;
 
 Status CheckEventfds(const std::string& port, const char* what, const std::vector<int>& fds) {
@@ -72,7 +75,7 @@ void Attachment::Tick(uint64_t now_ns) noexcept {
 /// seen, and it asks to be told, and nothing has moved, it is told again: after a second, then ever more rarely.
 void Attachment::LookAt(uint32_t ring, uint64_t now_ns) noexcept {
   Kring& k = port_->kring(ring);
-  RingWatch& watch = watches_[ring];
+  RingWatch& watch = seen_[ring];
   const uint32_t head = LoadRelaxed(k.atok->head), cur = LoadRelaxed(k.atok->cur), hwtail = LoadRelaxed(k.ktoa->hwtail);
   // Slots up to cur it has seen, also those that it has not given back; of a tx ring it has room from there.
   const bool unseen = cur != hwtail && LoadRelaxed(k.atok->appl_need_kick) != 0;
@@ -88,11 +91,39 @@ void Attachment::LookAt(uint32_t ring, uint64_t now_ns) noexcept {
   interrupts_[ring]->Raise(*k.counters);
 }
 
+Status Attachment::OpenWatches() {
+  os::UniqueFd again;
+  if (Status s = watches_.Open(&engine_->watch_errors()); !s.ok()) return s;
+  if (os::Error e = os::CreateEventfd(0, &again)) return Status::Fail(e.number, port_->name() + ": eventfd");
+  again_fd_ = again.Release();
+  unfinished_.assign(rings(), false);
+  return watches_.AddOwn(again_fd_) ? Status::Ok() : Status::Fail(errno, port_->name() + ": epoll_ctl");
+}
+
+void Attachment::ServeWatched() {
+  if (detached_ || watch_fd() < 0) return;
+  epoll_event events[kEventsMax];
+  const timespec none{};
+  uint64_t again;
+  for (int i = 0, count = watches_.Wait(events, kEventsMax, &none); i < count; i++) {
+    auto* watch = static_cast<Watch*>(events[i].data.ptr);
+    if (watch == nullptr) (void)os::DrainEventfd(again_fd_, &again);
+    else watch->OnEvents(events[i].events);
+    for (uint32_t ring = 0; watch != nullptr && ring < rings(); ring++)
+      if (port_->flow(ring) == watch->flow) unfinished_[ring] = true;
+  }
+  for (uint32_t ring = 0; ring < rings(); ring++) {
+    if (!unfinished_[ring]) continue;
+    unfinished_[ring] = false;
+    Sync(ring);
+  }
+}
+
 void Attachment::CloseDoorbells() {
   for (uint32_t i = 0; i < rings(); i++) {
     int fd = std::exchange(doorbell_fds_[i], -1);
     if (fd < 0) continue;
-    engine_->UnwatchDoorbell(port_->flow(i), fd);
+    engine_->RemoveWatch(port_->flow(i), fd);
     os::CloseElsewhere(fd);
   }
 }
@@ -106,7 +137,13 @@ Status Attachment::SetDoorbells(const std::vector<int>& fds) {
     if (fds[i] < 0 || flow == nullptr) continue;
     doorbell_fds_[i] = os::DupPeerFd(fds[i]);
     if (doorbell_fds_[i] < 0) return Status::Fail(errno, port_->name() + ": doorbell: " + strerror(errno));
-    engine_->WatchDoorbell(flow, doorbell_fds_[i], &port_->kring(i).counters->kicks);
+    // Edge-triggered: every write to the eventfd is an event, and nobody needs to read it.
+    engine_->AddWatch(std::make_unique<Watch>(Watch{.name = port_->name(),
+                                                    .fd = doorbell_fds_[i],
+                                                    .events = EPOLLIN | EPOLLET,
+                                                    .flow = flow,
+                                                    .kicks = &port_->kring(i).counters->kicks}),
+                      &watches_);
   }
   return Status::Ok();
 }

@@ -11,7 +11,7 @@ Status Engine::Create(const std::vector<CpuList>& cpus, std::shared_ptr<Engine>*
   std::shared_ptr<Engine> engine(new Engine());
   for (uint32_t i = 0; i < cpus.size(); i++) {
     engine->workers_.push_back(std::make_unique<Worker>());
-    if (Status s = engine->workers_.back()->Start(i, cpus[i]); !s.ok()) return s;
+    if (Status s = engine->workers_.back()->Start(i, cpus[i], &engine->watch_errors_); !s.ok()) return s;
   }
   *out = std::move(engine);
   return Status::Ok();
@@ -59,30 +59,28 @@ void Engine::Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t to) {
   Worker* from = flow->worker_.load(std::memory_order_acquire);
   Worker& target = *workers_[to];
   if (from == &target) return target.Call([&] { target.Configure(flow, policy, spin_ns); });
-  from->Call([&] {
-    for (const auto& bell : flow->doorbells_) from->UnwatchDoorbell(*bell);
-    from->Remove(flow);
-  });
-  target.Call([&] {
-    target.Add(flow, policy, spin_ns);
-    for (const auto& bell : flow->doorbells_) target.WatchDoorbell(bell.get());
+  from->Call([&] { from->Remove(flow); });
+  target.Call([&] { target.Add(flow, policy, spin_ns); });
+}
+
+void Engine::AddWatch(std::unique_ptr<Watch> watch, WatchSet* set) {
+  Worker* worker = watch->flow->worker_.load(std::memory_order_acquire);
+  auto& list = watch->flow->watches_;
+  auto add = [&] { (worker != nullptr ? worker->watches() : *set).Add(list.emplace_back(std::move(watch)).get()); };
+  worker != nullptr ? worker->Call(add) : add();
+}
+
+void Engine::RemoveWatch(Flow* flow, int fd) {
+  WithFlow(flow, [&] {
+    auto watch = std::ranges::find(flow->watches_, fd, [](const auto& w) { return w->fd; });
+    if (watch == flow->watches_.end()) return;
+    if ((*watch)->set != nullptr) (*watch)->set->Remove(watch->get());
+    flow->watches_.erase(watch);
   });
 }
 
-void Engine::WatchDoorbell(Flow* flow, int fd, uint64_t* kicks) {
-  Worker* worker = flow->worker_.load(std::memory_order_acquire);
-  if (worker == nullptr) return;
-  flow->doorbells_.push_back(std::make_unique<EventDoorbell>(EventDoorbell{fd, flow, kicks}));
-  worker->Call([&] { worker->WatchDoorbell(flow->doorbells_.back().get()); });
-}
-
-void Engine::UnwatchDoorbell(Flow* flow, int fd) {
-  Worker* worker = flow->worker_.load(std::memory_order_acquire);
-  if (worker == nullptr) return;
-  auto bell = std::ranges::find(flow->doorbells_, fd, [](const auto& b) { return b->fd; });
-  if (bell == flow->doorbells_.end()) return;
-  worker->Call([&] { worker->UnwatchDoorbell(**bell); });
-  flow->doorbells_.erase(bell);
+void Engine::WatchHere(Flow* flow, WatchSet* set, bool add) {
+  for (const auto& watch : flow->watches_) add ? void(set->Add(watch.get())) : set->Remove(watch.get());
 }
 
 void Engine::Kick(Flow* flow) noexcept {

@@ -52,9 +52,12 @@ class Engine {
   void ReleaseFlow(Flow* flow);
   /// Changes policy, spin time and worker of a flow that is in use. Not to or from kInline.
   void Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t worker);
-  /// An eventfd that a client signals instead of writing to the doorbell; watched by the flow's worker.
-  void WatchDoorbell(Flow* flow, int fd, uint64_t* kicks);
-  void UnwatchDoorbell(Flow* flow, int fd);
+  /// A descriptor that a flow waits for from now on: in its worker's set, or in `set` when it has none.
+  void AddWatch(std::unique_ptr<Watch> watch, WatchSet* set);
+  void RemoveWatch(Flow* flow, int fd);
+  /// The flow's watches that no worker has, into `set` or out of it.
+  static void WatchHere(Flow* flow, WatchSet* set, bool add);
+  WatchErrors& watch_errors() { return watch_errors_; }
   static bool InUse(const Flow& flow) { return flow.users_ > 0; }
   static bool IsInline(const Flow& flow) { return flow.policy_ == Policy::kInline; }
   /// Any thread. Nothing happens for a flow without a worker.
@@ -64,6 +67,7 @@ class Engine {
 
  private:
   Engine() = default;
+  WatchErrors watch_errors_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Ticked*> ticked_;
   std::shared_ptr<InterruptLanes> lanes_ = std::make_shared<InterruptLanes>();

@@ -4,22 +4,16 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "datapath/budget.h"
 #include "datapath/spin_time.h"
+#include "datapath/watch.h"
 
 namespace ptnet {
 
-class Flow;
 class Worker;
-
-/// An eventfd that rings a flow, and where its rings are counted.
-struct EventDoorbell {
-  int fd;
-  Flow* flow;
-  uint64_t* kicks;
-};
 
 /// The rings of one device are used together: none of them is parked while another one is busy, because a guest that goes
 /// round its rings would find all of them parked, and be held up by a kick for each, when it comes back.
@@ -54,11 +48,19 @@ class Flow {
   virtual void EndTx() noexcept {}
   /// The rx ring's attachment ends now: takes what its guest has given back, so that the next one does not see it again.
   virtual void EndRx() noexcept {}
+  /// Events (of epoll) came for a descriptor that the flow waits for. It has not been read: Poll() comes next, and reads it.
+  virtual void OnReady(Watch&, uint32_t) noexcept {}
   /// For a source that keeps a pace: when (CLOCK_MONOTONIC, ns) to poll again; 0 when it does not matter.
   virtual uint64_t Due() const noexcept { return 0; }
 
  protected:
   ~Flow() = default;
+
+  /// Before anybody serves the flow: it waits for `fd`, which stays the caller's and open as long as the flow is there.
+  Watch* WaitFor(const std::string& name, int fd, uint32_t events) {
+    watches_.push_back(std::make_unique<Watch>(Watch{.name = name, .fd = fd, .events = events, .flow = this}));
+    return watches_.back().get();
+  }
 
  private:
   friend class Worker;
@@ -75,8 +77,8 @@ class Flow {
   uint64_t idle_since_ns_ = 0;  // parked or not; 0 when it is busy
   std::shared_ptr<DeviceActivity> device_;
   // The control plane's.
-  uint32_t users_ = 0;          // attachments that drive this flow
-  std::vector<std::unique_ptr<EventDoorbell>> doorbells_;  // of all its attachments, watched by its worker
+  uint32_t users_ = 0;  // attachments that drive this flow
+  std::vector<std::unique_ptr<Watch>> watches_;  // its own, and the doorbells of all its attachments
 };
 
 }  // namespace ptnet

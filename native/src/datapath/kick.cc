@@ -136,11 +136,11 @@ void Kick::OnListener(uint32_t id) {
   }
   if (listener.session == 0) Adopt(id, &listener, std::move(client));
   else if (MayWait(listener)) listener.newcomer = std::move(client);
-  else Refuse(client);
+  else Refuse(&listener, client);
 }
 
-void Kick::Refuse(const os::PeerFd& client) {
-  counters_.refused_connections.fetch_add(1, std::memory_order_relaxed);
+void Kick::Refuse(Listener* listener, const os::PeerFd& client) {
+  listener->refused++;
   shutdown(client.get(), SHUT_RDWR);  // now: closed it is when its peer lets us
 }
 
@@ -148,6 +148,7 @@ void Kick::Refuse(const os::PeerFd& client) {
 void Kick::Pause(uint32_t id, Listener* listener) {
   (void)Register(epoll_.get(), EPOLL_CTL_MOD, listener->socket.get(), 0, Tag(Source::kListener, id));
   listener->paused = true;
+  listener->starved++;
   resume_ns_ = NowNs() + kPauseNs;
 }
 
@@ -171,7 +172,8 @@ bool Kick::MayWait(const Listener& listener) {
 
 void Kick::Adopt(uint32_t id, Listener* listener, os::PeerFd socket) {
   const uint32_t number = next_id_++;
-  auto session = std::make_shared<KickSession>(number, id, std::move(socket), listener->limits, sink_, &counters_);
+  auto session = std::make_shared<KickSession>(number, id, std::move(socket), listener->limits, &share_, sink_,
+                                               &counters_);
   listener->session = number;
   sessions_.emplace(number, session);
   sink_->OnConnect(id, number);
@@ -262,6 +264,7 @@ os::Error Kick::Listen(const std::string& path, mode_t mode, const KickLimits& l
     return error;
   }
   listeners_.emplace(id, std::move(entry));
+  share_.Divide(listeners_.size());
   *listener = id;
   return {};
 }
@@ -350,6 +353,14 @@ os::Error Kick::Release(uint32_t id) {
   listener->second.session = 0;
   if (listener->second.newcomer) Wake();
   return {};
+}
+
+ListenerCounters Kick::CountersOf(uint32_t listener) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = listeners_.find(listener);
+  if (found == listeners_.end()) return {};
+  const Listener& l = found->second;
+  return {l.refused, l.starved, os::HeldPeerFds(l.peer), os::ClosingPeerFds(l.peer), share_.max()};
 }
 
 bool Kick::Has(uint32_t session) { return Find(session) != nullptr; }

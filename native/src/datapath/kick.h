@@ -25,6 +25,15 @@ namespace ptnet {
  * has hung up and only waits for Release, the newcomer is kept and accepted then.
  * All methods may be called from any thread other than the kick thread.
  */
+/** What a listener's clients came to, besides their messages. */
+struct ListenerCounters {
+  uint64_t refused = 0;  // came while another one was there
+  uint64_t starved = 0;  // times that a client had to wait because this process had no descriptor left
+  size_t held_fds = 0;     // descriptors of its clients that are open
+  size_t closing_fds = 0;  // those of them that are being closed
+  size_t fds_max = 0;      // as many may be
+};
+
 class Kick {
  public:
   static os::Error Start(KickSink* sink, std::unique_ptr<Kick>* out);
@@ -50,6 +59,7 @@ class Kick {
   void Stop();
 
   const KickCounters& counters() const { return counters_; }
+  ListenerCounters CountersOf(uint32_t listener);
 
  private:
   struct Listener {
@@ -61,6 +71,7 @@ class Kick {
     KickLimits limits;
     uint32_t session = 0;  // 0: none
     os::PeerFd newcomer;
+    uint64_t refused = 0, starved = 0;
     bool paused = false;  // not watched until there may be descriptors again
   };
 
@@ -76,7 +87,7 @@ class Kick {
   void Wake();
   void OnWake();
   void OnListener(uint32_t id);
-  void Refuse(const os::PeerFd& client);
+  void Refuse(Listener* listener, const os::PeerFd& client);
   void Pause(uint32_t id, Listener* listener);
   void Resume();
   int PatienceMs() const;
@@ -92,6 +103,7 @@ class Kick {
 
   KickSink* const sink_;
   KickCounters counters_;
+  FdShare share_;
   os::UniqueFd epoll_;
   os::UniqueFd wake_;
   std::thread thread_;

@@ -19,6 +19,16 @@ struct KickLimits {
   uint32_t max_fds = 16;
 };
 
+/** How many descriptors each device's clients may hold: what this process may open, shared out among its devices. */
+class FdShare {
+ public:
+  size_t max() const { return max_.load(std::memory_order_relaxed); }
+  void Divide(size_t devices);
+
+ private:
+  std::atomic<size_t> max_{0};
+};
+
 /** Where a device's doorbells lie: ring i at offset + i * stride of a region. */
 struct DoorbellWindow {
   uint32_t region = 0;
@@ -40,7 +50,8 @@ class KickSink {
   virtual void OnMessage(std::unique_ptr<KickMessage> message) = 0;
   /**
    * 0: the peer closed; EPROTO: a size below the header's, or closed in the middle of a message; EMSGSIZE, E2BIG: more
-   * bytes or descriptors than allowed; ENOBUFS: replies not read; EMFILE: no room for its descriptors here.
+   * bytes or descriptors than allowed; ENOBUFS: replies not read; EMFILE: no room for its descriptors here; EDQUOT: more of them
+   * than its share.
    */
   virtual void OnDisconnect(uint32_t session, int error) = 0;
 
@@ -51,7 +62,6 @@ class KickSink {
 struct KickCounters {
   std::atomic<uint64_t> doorbells{0};
   std::atomic<uint64_t> messages{0};
-  std::atomic<uint64_t> refused_connections{0};
   std::atomic<uint64_t> slow_services{0};  // doorbells that took long to be served by the kick thread itself
 };
 
@@ -61,8 +71,8 @@ class KickSession {
   static constexpr int kGoOn = -1;
 
   /** `socket` has been adopted: what is received from it is the same peer's. */
-  KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, KickSink* sink,
-              KickCounters* counters);
+  KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, const FdShare* share,
+              KickSink* sink, KickCounters* counters);
 
   uint32_t id() const { return id_; }
   uint32_t listener() const { return listener_; }
@@ -116,6 +126,7 @@ class KickSession {
   const uint32_t listener_;
   const os::PeerId peer_;
   const KickLimits limits_;
+  const FdShare* const share_;
   KickSink* const sink_;
   KickCounters* const counters_;
 

@@ -14,8 +14,8 @@ namespace ptnet {
 /// its way back from sleep, and a kick would hold it up at its work.
 ///
 /// What a parked flow shows is longer than the gap by what the kick takes, which may be more than the limit. So a gap that
-/// was not polled in full, and is not longer than any kick, says that it was short, or nothing at all. After some of
-/// those the whole limit is tried, ever more seldom while gaps are long.
+/// was not polled in full may have been short all the same: the whole limit is tried soon after, and ever more seldom while
+/// gaps are long indeed.
 class SpinTime {
  public:
   void Configure(uint64_t most_ns) {
@@ -41,18 +41,16 @@ class SpinTime {
       credit_ = std::min(credit_ + 1, kCreditMost);
       return;
     }
-    if (ns_ < limit_ns_) {
-      doubtful_++;
-      if (gap_ns - limit_ns_ <= kKickMostNs) return;
-    }
-    if (credit_ >= kLongCosts) {
+    const bool doubtful = ns_ < limit_ns_;
+    doubtful_ += doubtful ? 1 : 0;
+    if (!doubtful && credit_ >= kLongCosts) {
       credit_ -= kLongCosts;
-    } else {
-      credit_ = 0;
-      const uint32_t share = bulk() ? kBulk * kLeastShare : kLeastShare;
-      if ((1u << halved_) < share) halved_++;
-      tried_each_ = std::min(2 * tried_each_, share);
+      return;
     }
+    credit_ = 0;
+    const uint32_t share = bulk() ? kBulk * kLeastShare : kLeastShare;
+    if ((1u << halved_) < share) halved_++;
+    if (!doubtful || gap_ns - limit_ns_ > kKickMostNs) tried_each_ = std::min(kSeldomer * tried_each_, share);
   }
   /// How long it is to be polled this time.
   uint64_t ns() const { return ns_; }
@@ -67,9 +65,10 @@ class SpinTime {
   static constexpr uint64_t kSlotsMost = 1024;  // that count of one time
   static constexpr uint64_t kSlotsUnit = 16;   // parts of a slot that the average is kept in
   static constexpr uint64_t kSteady = 3;       // the average's weight beside the newest
-  // A long gap that was polled costs the host about what two or three kicks cost a guest. As long as short ones have
+  static constexpr uint32_t kSeldomer = 4;  // with each long gap: times as many before the next try
+  // A long gap that was polled costs the host more than a kick costs a guest. As long as short ones have
   // earned that, a single long one does not shorten the time.
-  static constexpr uint32_t kLongCosts = 2;
+  static constexpr uint32_t kLongCosts = 4;
   static constexpr uint32_t kCreditMost = 8;
 
   bool bulk() const { return slots_ >= kBulkSlots * kSlotsUnit; }
@@ -81,7 +80,7 @@ class SpinTime {
   uint64_t slots_ = 0;        // between two gaps: a moving average
   uint32_t halved_ = 0;       // times
   uint32_t credit_ = 0;       // of short gaps
-  uint32_t doubtful_ = 0;     // gaps in a row that were not polled in full, nor short
+  uint32_t doubtful_ = 0;     // gaps since the last try that were not polled in full, nor short
   uint32_t tried_each_ = 1;   // so many of those
 };
 

@@ -19,7 +19,7 @@ namespace ptnet {
 namespace {
 
 constexpr uint64_t kPacedSleepNs = 50'000;     // a source due sooner than this is polled, not slept for
-constexpr uint64_t kDoorbellCheckRounds = 64;  // rounds between two looks at the ioeventfds while busy
+constexpr uint64_t kWatchRounds = 64;          // rounds between two looks at the descriptors while busy
 constexpr int kEventsMax = 32;      // taken at once
 
 /// 0 or an errno: EINVAL when this process may run on none of them.
@@ -39,16 +39,14 @@ struct Worker::PendingCall {
   bool done = false;
 };
 
-Status Worker::Start(uint32_t index, const CpuList& cpus) {
+Status Worker::Start(uint32_t index, const CpuList& cpus, WatchErrors* errors) {
   auto fail = [&](const char* call, int err) {
     return Status::Fail(err, "worker " + std::to_string(index) + ": " + call + ": " + strerror(err));
   };
-  epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
-  if (epoll_fd_ < 0) return fail("epoll_create1", errno);
+  if (Status s = watches_.Open(errors); !s.ok()) return s;
   wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake_fd_ < 0) return fail("eventfd", errno);
-  epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
-  if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &event) != 0) return fail("epoll_ctl", errno);
+  if (!watches_.AddOwn(wake_fd_)) return fail("epoll_ctl", errno);
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), ("ptnet-w" + std::to_string(index)).c_str());
   if (int err = cpus.empty() ? 0 : SetAffinity(thread_.native_handle(), cpus); err != 0)
@@ -63,16 +61,15 @@ Worker::~Worker() {
     thread_.join();
   }
   if (wake_fd_ >= 0) close(wake_fd_);
-  if (epoll_fd_ >= 0) close(epoll_fd_);
 }
 
 void Worker::Wake() noexcept {
-  // Full barrier: what the caller has just stored before turn_; pairs with EndTurn(), which stores turn_ before all of
-  // that is looked at once more.
+  // Full barrier: what the caller has just stored before owner_; pairs with Disown(), which stores owner_ before all
+  // of that is looked at once more.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  Turn nobody = Turn::kNobody;
-  if (turn_.load(std::memory_order_relaxed) != nobody) return;  // who has the turn looks before it ends
-  if (!turn_.compare_exchange_strong(nobody, Turn::kWorker, std::memory_order_acq_rel)) return;
+  Owner nobody = Owner::kNobody;
+  if (owner_.load(std::memory_order_relaxed) != nobody) return;  // the owner looks before it disowns
+  if (!owner_.compare_exchange_strong(nobody, Owner::kThread, std::memory_order_acq_rel)) return;
   const uint64_t one = 1;
   [[maybe_unused]] ssize_t n = write(wake_fd_, &one, sizeof one);
 }
@@ -119,6 +116,7 @@ bool Worker::RunCalls() {
 void Worker::Add(Flow* flow, Policy policy, uint64_t spin_ns) {
   Configure(flow, policy, spin_ns);
   flow->worker_.store(this, std::memory_order_release);
+  for (const auto& watch : flow->watches_) watches_.Add(watch.get());
   Activate(flow);
 }
 
@@ -131,24 +129,10 @@ void Worker::Configure(Flow* flow, Policy policy, uint64_t spin_ns) {
 
 void Worker::Remove(Flow* flow) {
   flow->worker_.store(nullptr, std::memory_order_release);
+  for (const auto& watch : flow->watches_) watches_.Remove(watch.get());
   std::erase(active_, flow);
   std::erase(paced_, flow);
   flow->active_ = false;
-}
-
-void Worker::WatchDoorbell(EventDoorbell* bell) {
-  // Edge-triggered: every write to the eventfd is an event, and nobody needs to read it.
-  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = bell}};
-  if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, bell->fd, &event) == 0) doorbells_++;
-}
-
-void Worker::UnwatchDoorbell(const EventDoorbell& bell) {
-  if (epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, bell.fd, nullptr) == 0) doorbells_--;
-}
-
-void Worker::OnDoorbell(const EventDoorbell& bell) {
-  std::atomic_ref<uint64_t>(*bell.kicks).fetch_add(1, std::memory_order_relaxed);
-  OnKick(bell.flow);
 }
 
 void Worker::OnKick(Flow* flow) {
@@ -228,7 +212,7 @@ bool Worker::MayPark(Flow* flow) {
   uint64_t device_since = device.load(std::memory_order_relaxed);
   if (device_since == 0) device.store(device_since = now, std::memory_order_relaxed);
   // Where polling has not paid lately, it is not worth waking the worker for.
-  const bool polled = flow->policy_ == Policy::kAdaptive && !(flow->spin_.least() && lent());
+  const bool polled = flow->policy_ == Policy::kAdaptive && !(flow->spin_.least() && served_in_kick());
   if (polled && now - std::max(flow->idle_since_ns_, device_since) < flow->spin_.ns()) return false;
   return !flow->Arm();
 }
@@ -280,14 +264,15 @@ void Worker::Run() {
       continue;
     }
     counters_.rounds.store(round, std::memory_order_relaxed);
-    if (doorbells_ > 0 && round % kDoorbellCheckRounds == 0) PollEvents();
+    if (watches_.size() > 0 && round % kWatchRounds == 0) PollEvents();
     if (!PollActive(nullptr)) yielder_.Idle();
   }
 }
 
 void Worker::PollEvents() {
   epoll_event events[kEventsMax];
-  OnEvents(events, epoll_wait(epoll_fd_, events, kEventsMax, 0));
+  const timespec none{};
+  OnEvents(events, watches_.Wait(events, kEventsMax, &none));
 }
 
 void Worker::Sleep() {
@@ -299,20 +284,21 @@ void Worker::Sleep() {
   const timespec timeout{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
   epoll_event events[kEventsMax];
   int count = 0;
-  EndTurn();
+  Disown();
   if (!MustWork()) {
     counters_.sleeps.fetch_add(1, std::memory_order_relaxed);
-    count = epoll_pwait2(epoll_fd_, events, kEventsMax, timeout_ns < 0 ? nullptr : &timeout, nullptr);
+    count = watches_.Wait(events, kEventsMax, timeout_ns < 0 ? nullptr : &timeout);
   }
-  TakeTurn();
+  Own();
   now_ns_ = 0;
   OnEvents(events, count);
 }
 
 void Worker::OnEvents(const epoll_event* events, int count) {
   for (int i = 0; i < count; i++) {
-    if (auto* bell = static_cast<EventDoorbell*>(events[i].data.ptr)) {
-      OnDoorbell(*bell);
+    if (auto* watch = static_cast<Watch*>(events[i].data.ptr)) {
+      if (!watch->OnEvents(events[i].events)) counters_.watch_errors.fetch_add(1, std::memory_order_relaxed);
+      watch->kicks != nullptr ? OnKick(watch->flow) : Activate(watch->flow);
       continue;
     }
     uint64_t kicks;

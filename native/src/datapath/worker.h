@@ -1,8 +1,6 @@
 // A worker: one native thread that polls the flows that are busy and sleeps when none is.
 #pragma once
 
-#include <sys/epoll.h>
-
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "datapath/flow.h"
+#include "datapath/watch.h"
 #include "datapath/yielder.h"
 #include "memory/status.h"
 
@@ -27,7 +26,8 @@ struct WorkerCounters {
   std::atomic<uint64_t> wakeups{0};  // flows that a kick brought back
   std::atomic<uint64_t> idle_wakeups{0};  // of these, flows that had nothing to do
   std::atomic<uint64_t> sleeps{0};   // times the thread waited in epoll
-  std::atomic<uint64_t> lent{0};     // times that another thread served in its place
+  std::atomic<uint64_t> served_in_kick{0};  // times that the thread that rang served in its place
+  std::atomic<uint64_t> watch_errors{0};    // descriptors that are not waited for any more
 };
 
 class Worker {
@@ -38,7 +38,7 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   /// Starts the thread, on any of `cpus`; none leaves it to the scheduler.
-  Status Start(uint32_t index, const CpuList& cpus);
+  Status Start(uint32_t index, const CpuList& cpus, WatchErrors* errors);
 
   /// Any thread: the flow has something to do. False when that was known; otherwise Wake() or ServeHere() must follow.
   bool Mark(Flow* flow) noexcept;
@@ -54,17 +54,16 @@ class Worker {
   void Add(Flow* flow, Policy policy, uint64_t spin_ns);
   void Remove(Flow* flow);
   void Configure(Flow* flow, Policy policy, uint64_t spin_ns);
-  void WatchDoorbell(EventDoorbell* bell);
-  void UnwatchDoorbell(const EventDoorbell& bell);
+  WatchSet& watches() { return watches_; }
 
   const WorkerCounters& counters() const { return counters_; }
 
  private:
-  /// Who may touch what belongs to the worker: its flows, its lists.
-  enum class Turn : uint32_t {
-    kWorker,  // its thread, which is awake or has been woken
+  /// Who may touch the worker's flows and lists.
+  enum class Owner : uint32_t {
+    kThread,  // its own, which is awake or has been woken
     kNobody,  // the thread sleeps
-    kLent,    // somebody in ServeHere()
+    kKicker,  // a thread that has kicked, in ServeHere()
   };
 
   void Run();
@@ -74,38 +73,36 @@ class Worker {
   uint64_t Now();
   void EndIdle(Flow* flow, uint32_t slots);
   bool MayPark(Flow* flow);
-  void OnDoorbell(const EventDoorbell& bell);
   void OnKick(Flow* flow);
   void Activate(Flow* flow);
   void Deactivate(size_t i);
   void ActivateDue();
   uint64_t NextDue() const;
-  bool lent() const { return turn_.load(std::memory_order_relaxed) == Turn::kLent; }
+  bool served_in_kick() const { return owner_.load(std::memory_order_relaxed) == Owner::kKicker; }
   bool MustWork() const noexcept;
-  void TakeTurn() noexcept;
-  void EndTurn() noexcept;
-  void HandBack(bool work_left) noexcept;
+  void Own() noexcept;
+  void Disown() noexcept;
+  void ReturnToThread() noexcept;
   void Sleep();
   void PollEvents();
   void OnEvents(const epoll_event* events, int count);
 
   std::thread thread_;
-  int epoll_fd_ = -1;
+  WatchSet watches_;
   int wake_fd_ = -1;
 
   // Other threads write these.
   alignas(64) std::atomic<Flow*> kicked_{nullptr};
   std::atomic<bool> calls_pending_{false};
-  std::atomic<Turn> turn_{Turn::kWorker};
+  std::atomic<Owner> owner_{Owner::kThread};
   std::atomic<bool> stop_{false};
   std::mutex calls_mutex_;
   struct PendingCall;
   std::vector<PendingCall*> calls_;
 
-  // Of who has the turn: the thread, or another while it sleeps.
+  // The owner's.
   alignas(64) std::vector<Flow*> active_;
   std::vector<Flow*> paced_;  // parked sources that wait for the time of their next packet
-  uint32_t doorbells_ = 0;    // ioeventfds in the epoll set
   uint64_t now_ns_ = 0;  // 0: not read in this round
   Yielder yielder_;
   WorkerCounters counters_;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "datapath/flow.h"
+#include "datapath/attachable.h"
 #include "memory/region.h"
 #include "ring/kring.h"
 #include "stats/area.h"
@@ -22,7 +22,7 @@ struct PortShape {
   uint32_t extra_bufs = 0;
 };
 
-class Port {
+class Port : public Attachable {
  public:
   virtual ~Port();
   Port(const Port&) = delete;
@@ -32,23 +32,15 @@ class Port {
   /// but no object), a buffer for each slot that owns one.
   static PoolNeeds Needs(const PortShape& shape, bool rx_bufs = true);
 
-  const std::string& name() const { return shape_.name; }
+  const std::string& name() const override { return shape_.name; }
   const PortShape& shape() const { return shape_; }
   Region& region() const { return *region_; }
   uint64_t nifp_ofs() const { return reinterpret_cast<uint8_t*>(nifp_) - region_->base(); }
-  uint32_t rings() const { return shape_.tx_rings + shape_.rx_rings; }
-  /// The i-th ring as a guest counts them: tx rings first.
-  Kring& kring(uint32_t i) { return i < shape_.tx_rings ? tx_[i] : rx_[i - shape_.tx_rings]; }
+  uint32_t rings() const override { return shape_.tx_rings + shape_.rx_rings; }
+  Kring& kring(uint32_t i) override { return i < shape_.tx_rings ? tx_[i] : rx_[i - shape_.tx_rings]; }
   Kring& tx(uint32_t i) { return tx_[i]; }
   Kring& rx(uint32_t i) { return rx_[i]; }
   StatsArea& stats() const { return *stats_; }
-
-  /// What serves the i-th ring (tx rings first); null where another port's flow does all the work.
-  virtual Flow* flow(uint32_t i) = 0;
-  /// The memory this port's flows need: kept alive by whoever may still run them.
-  virtual std::shared_ptr<void> Anchor() = 0;
-
-  bool attached = false;
 
  protected:
   Port(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape);

@@ -25,10 +25,16 @@ void SwitchBatch::Append(Chain* chain, uint16_t at) noexcept {
   chain->last = at;
 }
 
+uint64_t SwitchBatch::CountChain(uint16_t at) const noexcept {
+  uint64_t packets = 0;
+  for (; at != kEnd; at = items_[at].next) packets++;
+  return packets;
+}
+
 uint64_t SwitchBatch::Route(ValeSwitch& sw, const SwitchMember& from) noexcept {
   departures_ = sw.departures();
   destinations_count_ = destination_ = 0;
-  begun_ = false;
+  begun_ = reached_ = false;
   flood_ = {kEnd, kEnd};
   ForwardingTable& table = sw.table();
   const uint32_t now_s = sw.now_s();
@@ -79,7 +85,9 @@ bool SwitchBatch::Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, U
     // Once a member has left, another one may have taken its place.
     SwitchMember* member = sw.departures() == departures_ ? sw.member(to) : nullptr;
     if (member == nullptr) {
-      for (uint16_t at = unicast_left_; at != kEnd; at = items_[at].next) ++*nowhere;
+      *nowhere += CountChain(unicast_left_);
+      // Those for everybody count once, if nobody else has got them.
+      if (!reached_ && destination_ + 1 == destinations_count_) *nowhere += CountChain(flood_left_);
     } else {
       begun_ = true;
       if (used->destinations >= budget.destinations || used->bytes >= budget.bytes) return false;
@@ -89,6 +97,7 @@ bool SwitchBatch::Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, U
       flood_left_ = packets.flood_;
       if (!all) return false;
       begun_ = false;
+      reached_ = true;
     }
     is_destination_[to] = false;
   }

@@ -53,6 +53,7 @@ class SwitchBatch {
 
   void AddDestination(uint32_t port, uint32_t from) noexcept;
   void Append(Chain* chain, uint16_t at) noexcept;
+  uint64_t CountChain(uint16_t at) const noexcept;
 
   uint32_t pieces_ = 0;
   std::array<Frag, kPiecesMax> frags_;
@@ -66,6 +67,7 @@ class SwitchBatch {
   uint32_t departures_ = 0;   // of the switch when the destinations were looked up
   uint32_t destination_ = 0;  // index of the next one
   bool begun_ = false;        // some of the packets for that one are delivered
+  bool reached_ = false;      // one destination has got its packets
   uint16_t unicast_left_ = kEnd, flood_left_ = kEnd;
 };
 

@@ -5,7 +5,7 @@
 
 #include "datapath/clock.h"
 #include "datapath/notify.h"
-#include "forward/copy.h"
+#include "ring/copy.h"
 #include "forward/vale.h"
 #include "forward/vale_delivery.h"
 

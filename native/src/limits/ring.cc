@@ -6,7 +6,7 @@
 #include <memory>
 #include <thread>
 
-#include "forward/copy.h"
+#include "ring/copy.h"
 #include "limits/limits.h"
 #include "limits/threads.h"
 #include "memory/layout.h"

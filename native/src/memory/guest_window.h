@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "memory/sigbus_guard.h"
 #include "memory/status.h"
 #include "os/peer_fd.h"
 
@@ -21,7 +22,7 @@ class GuestWindow {
 
   uint8_t* data() const { return map_ + skip_; }
   /// Whether its pages were taken away and replaced.
-  bool lost() const;
+  bool lost() const { return guard_.lost(); }
 
  private:
   GuestWindow() = default;
@@ -29,7 +30,7 @@ class GuestWindow {
   uint64_t map_length_ = 0;
   uint64_t skip_ = 0;
   os::PeerId peer_ = 0;
-  int slot_ = -1;  // in the table that the signal handler reads
+  SigbusGuard guard_;
 };
 
 }  // namespace ptnet

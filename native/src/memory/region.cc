@@ -90,6 +90,8 @@ Status Region::Map(const RegionPages& pages) {
                                     " of 2 MiB: raise /proc/sys/vm/nr_hugepages");
   if (p == MAP_FAILED) return SystemFailure(id_, "mmap");
   base_ = static_cast<uint8_t*>(p);
+  // Its size is sealed, but a peer can punch out pages, and of huge ones there may be none left to put there.
+  if (!guard_.Watch(p, bar_size_)) return Status::Fail(ENOSPC, "region " + std::to_string(id_) + ": too many mappings are guarded: 4096 is the limit");
   madvise(p, bar_size_, MADV_DONTDUMP);
   if (!pages.numa_node) return Status::Ok();
   // A page stays where it was when it was touched first, so this comes before any of the pools is used.
@@ -104,6 +106,7 @@ Status Region::Map(const RegionPages& pages) {
 }
 
 Region::~Region() {
+  guard_.Release();
   if (base_ != nullptr) munmap(base_, bar_size_);
   if (fd_ >= 0) close(fd_);
 }

@@ -10,6 +10,7 @@
 
 #include "memory/layout.h"
 #include "memory/pool.h"
+#include "memory/sigbus_guard.h"
 #include "memory/status.h"
 
 namespace ptnet {
@@ -56,6 +57,8 @@ class Region {
   /// Bytes of the memfd and of BAR 1: memsize rounded up to a power of two.
   uint64_t bar_size() const { return bar_size_; }
   bool hugepages() const { return hugepages_; }
+  /// A peer has taken pages away: what is here now is ours alone, and zero.
+  bool lost() const { return guard_.lost(); }
   const Pool& ifs() const { return ifs_; }
   const Pool& rings() const { return rings_; }
   const Pool& bufs() const { return bufs_; }
@@ -92,6 +95,7 @@ class Region {
   uint64_t memsize_ = 0;
   uint64_t bar_size_ = 0;
   bool hugepages_ = false;
+  SigbusGuard guard_;
   Pool ifs_, rings_, bufs_;
   Holder last_holder_ = 0;
   std::vector<TrackedRing> tracked_;

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "datapath/notify.h"
-#include "forward/copy.h"
+#include "ring/copy.h"
 #include "ring/kring.h"
 #include "ring/packet.h"
 

@@ -23,7 +23,8 @@ function port(kind: object): Port {
     interrupts: 40 + i,
     syncs: 50 + i,
     badIndex: 60 + i,
-    irqFull: 70 + i,
+    reraised: 65 + i,
+    irqSlow: 70 + i,
     lost: 100 + i,
     late: 200 + i,
     corrupt: 300 + i,
@@ -50,7 +51,8 @@ test('rings are tx first, each with its own counters', () => {
     interrupts: 42,
     syncs: 52,
     badIndex: 62,
-    irqFull: 72,
+    reraised: 67,
+    irqSlow: 72,
   });
 });
 

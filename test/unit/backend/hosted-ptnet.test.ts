@@ -6,7 +6,7 @@ import type { BindRequest, Broker } from '../../../backend/datapath/broker.ts';
 import { HostedPtnet, type HostedPtnetOptions } from '../../../backend/hosted-ptnet.ts';
 import { DmaTable } from '../../../backend/vfio-user/dma.ts';
 import type { Session } from '../../../backend/vfio-user/session.ts';
-import { closeFd, memfdCreate } from '../../../native/os.ts';
+import { closeFd, closePeerFd, eventfd, memfdCreate } from '../../../native/os.ts';
 import type { Port } from '../../../native/ports.ts';
 import { PTCTL, PTNET } from '../../../pci/index.ts';
 import { type LogLine, recordingLog } from '../../protocol/recording.ts';
@@ -248,6 +248,8 @@ describe('doorbells', () => {
   });
 
   test('as eventfds: one for each ring, the same ones again, closed with the session', async () => {
+    // The thread that closes has a descriptor of its own, from its first use on.
+    closePeerFd(eventfd());
     hosted.onAttach(session);
     start();
     const fds = hosted.ioFds(0);

@@ -18,7 +18,7 @@ const NO_DROPS = {
 class FakePort {
   readonly rings = 3;
   readonly info = { name: 'null:a', txRings: 2 };
-  readonly all = Array.from({ length: 3 }, () => ({ badIndex: 0, irqFull: 0, drops: { ...NO_DROPS } }));
+  readonly all = Array.from({ length: 3 }, () => ({ badIndex: 0, irqSlow: 0, drops: { ...NO_DROPS } }));
   counters(ring: number) {
     return this.all[ring]!;
   }
@@ -27,6 +27,7 @@ class FakePort {
 let lines: LogLine[];
 let port: FakePort;
 let checks: number;
+let watchErrors: string[] = [];
 let nudges: number;
 let clock: number;
 let vms: string[];
@@ -48,7 +49,7 @@ beforeEach(() => {
     },
   };
   watch = new FaultWatch(
-    { tick: () => (nudges++, 0) },
+    { tick: () => Math.min(0, ++nudges), takeWatchErrors: () => watchErrors.splice(0) },
     [watched],
     recordingLog(lines),
     () => vms,
@@ -87,12 +88,12 @@ describe('faults', () => {
   });
 
   test.each([
-    ['irqFull', 'interrupts not raised'],
+    ['irqSlow', 'raising an interrupt takes long'],
     ['bad-len', 'len beyond the buffer'],
     ['bad-flags', 'NS_INDIRECT'],
     ['bad-frags', 'more than 64 slots'],
   ] as const)('%s is one', (fault, text) => {
-    if (fault === 'irqFull') port.all[0]!.irqFull = 1;
+    if (fault === 'irqSlow') port.all[0]!.irqSlow = 1;
     else port.all[0]!.drops[fault] = 1;
     tick();
     expect(texts()).toEqual([expect.stringContaining(text)]);

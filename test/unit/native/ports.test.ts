@@ -43,7 +43,15 @@ test('workers are given lists of CPUs that there are', () => {
   expect(() => new Engine([[0], [4095]])).toThrow('worker 1: pthread_setaffinity_np: Invalid argument');
   const { workers } = new Engine([[0], []]);
   expect(workers).toHaveLength(2);
-  expect(Object.keys(workers[0]!)).toEqual(['rounds', 'parks', 'wakeups', 'idleWakeups', 'sleeps', 'lent']);
+  expect(Object.keys(workers[0]!)).toEqual([
+    'rounds',
+    'parks',
+    'wakeups',
+    'idleWakeups',
+    'sleeps',
+    'servedInKick',
+    'watchErrors',
+  ]);
 });
 
 test('a region says how large it is and what is free', () => {

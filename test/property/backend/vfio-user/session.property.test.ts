@@ -2,7 +2,7 @@
 // left open, and the next client finds a clean device.
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { VfioUserServer } from '../../../../backend/vfio-user/server.ts';
+import { type ExportedDevice, VfioUserServer } from '../../../../backend/vfio-user/server.ts';
 import {
   decodeHeader,
   MESSAGE_FLAG,
@@ -39,7 +39,10 @@ class Bench {
   readonly hooks = new RecordingHooks();
   readonly log: LogLine[] = [];
   readonly server: VfioUserServer;
+  readonly at: ExportedDevice;
   readonly answers: Answer[] = [];
+  /** Messages that were dealt with. */
+  done = 0;
   readonly released = new Set<number>();
   client = 0;
   #msgId = 0;
@@ -50,9 +53,10 @@ class Bench {
       unlisten: () => {},
       send: (id: number, bytes: Uint8Array) => void this.answers.push({ id, bytes: bytes.slice() }),
       release: (id: number) => void this.released.add(id),
+      countersOf: () => ({ refused: 0, starved: 0, heldFds: 0, maxFds: 64, closingFds: 0 }),
     };
     this.server = new VfioUserServer(kick, recordingLog(this.log));
-    this.server.export('/none', this.device, this.hooks);
+    this.at = this.server.export('/none', this.device, this.hooks);
   }
 
   get session() {
@@ -70,13 +74,23 @@ class Bench {
     expect(this.session.state).toBe('attached');
   }
 
+  /** What waits for a later turn of the event loop comes now. */
+  #drained(act: () => void): void {
+    const { session } = this.at;
+    act();
+    while (session?.step());
+  }
+
   /** Sends it and checks what has to come back. */
   send(message: Sent): void {
     this.#msgId = (this.#msgId + 1) & 0xffff;
     const bytes = encode(message, this.#msgId);
     this.answers.length = 0;
     const fds = message.fds.map((kind) => dup(palette.fd(kind)));
-    this.server.message(this.client, bytes, fds);
+    const done = this.done;
+    this.#drained(() => this.server.message(this.client, bytes, fds, () => this.done++));
+    // A session that has ended need not say so any more.
+    if (this.open) expect(this.done).toBe(done + 1);
     const wanted =
       message.sizeError === 0 &&
       (message.flags & MESSAGE_TYPE.MASK) !== MESSAGE_TYPE.REPLY &&
@@ -98,7 +112,7 @@ class Bench {
   }
 
   hangUp(): void {
-    this.server.disconnect(this.client, 0);
+    this.#drained(() => this.server.disconnect(this.client, 0));
     expect(this.open).toBe(false);
   }
 }

@@ -26,3 +26,25 @@ test('a peer cannot fill the memory with causes: beyond 256 they are one', () =>
   expect(complaints.counters).toMatchObject({ 'cause 3': 2, other: 744 });
   expect(lines).toHaveLength(256 + 3);
 });
+
+test('what was only counted is summed up later, at a rate that does not depend on how much it is', () => {
+  const lines: LogLine[] = [];
+  let now = 0;
+  const complaints = new Complaints(recordingLog(lines), 'vm1/net0', () => now);
+  const texts = () => lines.splice(0).map(({ text }) => text);
+  for (let i = 0; i < 57; i++) complaints.add('flood', 'text');
+  expect(texts()).toEqual(['vm1/net0: text', 'vm1/net0: text (10 times)']);
+  complaints.sumUp();
+  expect(texts()).toEqual([]);
+  now = 60_000;
+  complaints.sumUp();
+  complaints.sumUp();
+  expect(texts()).toEqual(['vm1/net0: text (57 times)']);
+  complaints.add('flood', 'text', { times: 3 });
+  now = 120_000;
+  complaints.add('flood', 'text');
+  expect(texts()).toEqual(['vm1/net0: text (61 times)']);
+  complaints.add('flood', 'text');
+  complaints.sumUp({ all: true });
+  expect(texts()).toEqual(['vm1/net0: text (62 times)']);
+});

@@ -14,7 +14,7 @@ constexpr AttachOptions kNotify{.policy = Policy::kNotify, .spin_ns = 0, .worker
 
 WorkerCounters const& CountersOf(NullRig& rig) { return rig.engine->worker(0).counters(); }
 
-/// Waits until the flow is parked and the worker's turn has ended: nothing wakes it then but what is rung.
+/// Waits until the flow is parked and the worker's thread owns nothing: nothing wakes it then but what is rung.
 void AwaitSleep(GuestRing& ring, const WorkerCounters& counters) {
   Eventually("a parked flow", [&] { return ring.Drained() && LoadRelaxed(ring.ktoa->kern_need_kick) == 1; });
   Eventually("a worker at rest", [&] {
@@ -43,12 +43,12 @@ void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before, u
       RingHere(*rig.guest.attachment, 0);
       continue;
     }
-    const uint64_t lent = CountersOf(rig).lent, sleeps = CountersOf(rig).sleeps;
+    const uint64_t served = CountersOf(rig).served_in_kick, sleeps = CountersOf(rig).sleeps;
     Show(tx, seq, seq + 1);
     RingHere(*rig.guest.attachment, 0);
     // Done when the doorbell is: taken, and parked again.
     CHECK(tx.Drained());
-    CHECK_EQ(CountersOf(rig).lent.load(), lent + 1);
+    CHECK_EQ(CountersOf(rig).served_in_kick.load(), served + 1);
     const bool parked = LoadRelaxed(tx.ktoa->kern_need_kick) == 1;
     if (!parked) woken++;
     else CHECK_EQ(CountersOf(rig).sleeps.load(), sleeps);
@@ -64,7 +64,7 @@ void OthersAskTheWorker() {
   Show(tx, 0, 1);
   rig.guest.attachment->Ring(0)->Wake();
   Eventually("a packet taken", [&] { return tx.Drained(); });
-  CHECK_EQ(CountersOf(rig).lent.load(), 0u);
+  CHECK_EQ(CountersOf(rig).served_in_kick.load(), 0u);
   rig.CheckSink(1);
 }
 
@@ -187,7 +187,7 @@ void AKickThreadSurvivesATruncatedCsb() {
   Write(client, Doorbell(0x80));
   CHECK_EQ(ReadReply(client).offset, 0x80);
   Eventually("a lost CSB", [&] { return rig.guest.attachment->csb_lost(); });
-  CHECK(CountersOf(rig).lent > 0);
+  CHECK(CountersOf(rig).served_in_kick > 0);
   // And serves others after that.
   NullRig other(rig.engine, 16, kNotify);
   CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, other.guest.attachment));
@@ -202,7 +202,7 @@ void AKickThreadSurvivesATruncatedCsb() {
 }  // namespace
 
 int main() {
-  Random random("worker_turn");
+  Random random("worker_owner");
   ASleepingWorkerIsNotWoken(kNotify, 0, 0);
   ASleepingWorkerIsNotWoken({Policy::kAdaptive, 100'000, 0}, 6, 3);
   OthersAskTheWorker();

@@ -1,0 +1,30 @@
+// What a client can be attached to: rings, and the flows that serve them. Ports are; the data path knows no more of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "datapath/flow.h"
+#include "ring/kring.h"
+
+namespace ptnet {
+
+class Attachable {
+ public:
+  virtual const std::string& name() const = 0;
+  virtual uint32_t rings() const = 0;
+  /// The i-th ring as a guest counts them: tx rings first.
+  virtual Kring& kring(uint32_t i) = 0;
+  /// What serves the i-th ring; null where another one's flow does all the work.
+  virtual Flow* flow(uint32_t i) = 0;
+  /// The memory that the flows need: kept alive by whoever may still run them.
+  virtual std::shared_ptr<void> Anchor() = 0;
+
+  bool attached = false;  // the control plane's: to one client at a time
+
+ protected:
+  ~Attachable() = default;
+};
+
+}  // namespace ptnet

@@ -1,0 +1,83 @@
+// Watches: the epoll set, and what its events mean to a flow.
+#include "datapath/watch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <utility>
+
+#include "datapath/flow.h"
+
+namespace ptnet {
+
+void Watch::SetEvents(uint32_t wanted) noexcept {
+  events = wanted;
+  if (set == nullptr) return;
+  epoll_event event{.events = wanted, .data = {.ptr = this}};
+  if (epoll_ctl(set->epoll_fd_, EPOLL_CTL_MOD, fd, &event) != 0) epoll_ctl(set->epoll_fd_, EPOLL_CTL_ADD, fd, &event);
+}
+
+bool Watch::OnEvents(uint32_t seen) noexcept {
+  if (kicks != nullptr) {
+    // Edge-triggered: an error, which a client can bring about, comes once with each of its writes.
+    std::atomic_ref<uint64_t>(*kicks).fetch_add(1, std::memory_order_relaxed);
+    flow->Unblock();
+    return true;
+  }
+  const bool fine = (seen & (EPOLLERR | EPOLLHUP)) == 0;
+  if (!fine) {
+    epoll_ctl(set->epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+    set->errors_->Add(*this, seen);
+  }
+  flow->OnReady(*this, seen);
+  return fine;
+}
+
+WatchSet::~WatchSet() {
+  if (epoll_fd_ >= 0) close(epoll_fd_);
+}
+
+void WatchErrors::Add(const Watch& watch, uint32_t events) noexcept {
+  const char* what = (events & EPOLLERR) != 0 ? "an error" : "the other end is gone";
+  std::lock_guard lock(mutex_);
+  if (lines_.size() < kMost) lines_.push_back(watch.name + ": " + what + ": not waited for any more");
+}
+
+std::vector<std::string> WatchErrors::Take() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(lines_, {});
+}
+
+Status WatchSet::Open(WatchErrors* errors) {
+  errors_ = errors;
+  epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
+  return epoll_fd_ >= 0 ? Status::Ok() : Status::Fail(errno, std::string("epoll_create1: ") + strerror(errno));
+}
+
+bool WatchSet::Add(Watch* watch) noexcept {
+  epoll_event event{.events = watch->events, .data = {.ptr = watch}};
+  if (watch->set != nullptr || epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, watch->fd, &event) != 0) return false;
+  watch->set = this;
+  size_++;
+  return true;
+}
+
+void WatchSet::Remove(Watch* watch) noexcept {
+  if (watch->set != this) return;
+  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, watch->fd, nullptr);  // ENOENT after an error
+  watch->set = nullptr;
+  size_--;
+}
+
+bool WatchSet::AddOwn(int fd) noexcept {
+  epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
+  return epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+int WatchSet::Wait(epoll_event* events, int most, const timespec* timeout) noexcept {
+  return epoll_pwait2(epoll_fd_, events, most, timeout, nullptr);
+}
+
+}  // namespace ptnet

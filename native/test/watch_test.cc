@@ -1,0 +1,216 @@
+// A flow waits for descriptors of any kind: level or edge, in and out, with errors, on a worker and under policy inline.
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <thread>
+
+#include "traffic.h"
+
+using namespace ptnet;
+using namespace ptnet::test;
+
+namespace {
+
+/// As a tap's or a socket's flow: reads what comes and counts it. It polls until there is nothing more.
+class ReaderFlow final : public Flow {
+ public:
+  ReaderFlow(int fd, uint32_t events) : fd_(fd) { watch = WaitFor("reader: socket", fd, events); }
+  Used Poll(const Budget& budget) noexcept override {
+    if (hold) return {};
+    uint8_t bytes[64];
+    const ssize_t n = read(fd_, bytes, std::min<size_t>(sizeof bytes, budget.bytes));
+    if (n <= 0) return {};
+    got += static_cast<uint64_t>(n);
+    return {.moved = true, .slots = 1, .bytes = static_cast<uint32_t>(n)};
+  }
+  bool Arm() noexcept override { return false; }
+  void Disarm() noexcept override {}
+  void OnReady(Watch& w, uint32_t seen) noexcept override {
+    CHECK(&w == watch);
+    if (hold && (seen & EPOLLIN) != 0) w.SetEvents(0);
+    events |= seen;
+    calls++;
+  }
+
+  Watch* watch;
+  std::atomic<uint64_t> got{0}, calls{0};
+  std::atomic<uint32_t> events{0};
+  std::atomic<bool> hold{false};
+
+ private:
+  const int fd_;
+};
+
+struct Pair {
+  explicit Pair(int type = SOCK_STREAM) { CHECK(socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0); }
+  ~Pair() {
+    close(ends[0]);
+    if (ends[1] >= 0) close(ends[1]);
+  }
+  void Say(int n) {
+    for (int i = 0; i < n; i++) CHECK(write(ends[1], "x", 1) == 1);
+  }
+  int ends[2];
+};
+
+/// A flow on a worker, without an attachment, as a member of a switch that has no client.
+struct OnWorker {
+  OnWorker(std::shared_ptr<Engine> e, Flow* f, Policy policy = Policy::kNotify) : engine(std::move(e)), flow(f) {
+    engine->Acquire(flow, std::make_shared<DeviceActivity>(), policy, 0, 0);
+  }
+  ~OnWorker() {
+    engine->ReleaseFlow(flow);
+    engine->Synchronize();
+  }
+  std::shared_ptr<Engine> engine;
+  Flow* flow;
+};
+
+/// The worker's thread is in epoll, and stays there.
+void AwaitRest(Engine& engine) {
+  const WorkerCounters& c = engine.worker(0).counters();
+  Eventually("a worker at rest", [&] {
+    const uint64_t rounds = c.rounds, sleeps = c.sleeps;
+    usleep(2000);
+    return sleeps > 0 && rounds == c.rounds && sleeps == c.sleeps;
+  });
+}
+
+void ASleepingWorkerIsWoken(uint32_t events) {
+  Pair pair;
+  ReaderFlow flow(pair.ends[0], events);
+  auto engine = MakeEngine();
+  OnWorker on(engine, &flow);
+  for (uint64_t i = 1; i <= 50; i++) {
+    AwaitRest(*engine);
+    pair.Say(3);
+    Eventually("bytes read", [&] { return flow.got == 3 * i; });
+  }
+  CHECK((flow.events & EPOLLIN) != 0);
+  CHECK_EQ(engine->worker(0).counters().watch_errors.load(), 0u);
+}
+
+/// While other flows keep the worker busy, the descriptor is looked at all the same.
+void ABusyWorkerLooksToo() {
+  Pair pair;
+  ReaderFlow flow(pair.ends[0], EPOLLIN);
+  auto engine = MakeEngine();
+  NullRig busy(engine, 16, {.policy = Policy::kPoll, .spin_ns = 0, .worker = 0});
+  OnWorker on(engine, &flow);
+  for (uint64_t i = 1; i <= 50; i++) {
+    pair.Say(1);
+    Eventually("a byte read", [&] { return flow.got == i; });
+  }
+}
+
+/// A flow that cannot take what is there says so, and its thread sleeps; later it takes it.
+void WhoCannotReadTakesTheEventAway() {
+  Pair pair;
+  ReaderFlow flow(pair.ends[0], EPOLLIN);
+  auto engine = MakeEngine();
+  OnWorker on(engine, &flow);
+  flow.hold = true;
+  pair.Say(1);
+  Eventually("an event", [&] { return flow.calls > 0; });
+  AwaitRest(*engine);
+  CHECK_EQ(flow.got.load(), 0u);
+  flow.hold = false;
+  engine->WithFlow(&flow, [&] { flow.watch->SetEvents(EPOLLIN); });
+  Eventually("a byte read", [&] { return flow.got == 1; });
+}
+
+void RoomToWriteIsTold() {
+  Pair pair;
+  ReaderFlow flow(pair.ends[0], EPOLLIN | EPOLLOUT | EPOLLET);
+  auto engine = MakeEngine();
+  char bytes[4096] = {};
+  while (write(pair.ends[0], bytes, sizeof bytes) > 0) continue;
+  OnWorker on(engine, &flow);
+  AwaitRest(*engine);
+  CHECK((flow.events & EPOLLOUT) == 0);
+  while (read(pair.ends[1], bytes, sizeof bytes) > 0) continue;
+  Eventually("room", [&] { return (flow.events & EPOLLOUT) != 0; });
+}
+
+/// The other end goes: the flow is told once, it is counted and said, and the thread sleeps although the kernel would tell it
+/// for ever.
+void AnErrorIsToldOnce() {
+  Pair pair;
+  ReaderFlow flow(pair.ends[0], EPOLLIN);
+  auto engine = MakeEngine();
+  OnWorker on(engine, &flow);
+  AwaitRest(*engine);
+  pair.Say(2);
+  Eventually("bytes read", [&] { return flow.got == 2; });
+  close(std::exchange(pair.ends[1], -1));
+  Eventually("an error", [&] { return engine->worker(0).counters().watch_errors == 1; });
+  AwaitRest(*engine);
+  CHECK((flow.events & EPOLLHUP) != 0);
+  CHECK_EQ(engine->worker(0).counters().watch_errors.load(), 1u);
+  const auto said = engine->watch_errors().Take();
+  CHECK_EQ(said.size(), 1u);
+  CHECK(said[0] == "reader: socket: the other end is gone: not waited for any more");
+  CHECK(engine->watch_errors().Take().empty());
+}
+
+void AWatchFollowsItsFlow() {
+  Pair pair;
+  ReaderFlow flow(pair.ends[0], EPOLLIN);
+  auto engine = MakeEngine(2);
+  OnWorker on(engine, &flow);
+  for (uint64_t i = 1; i <= 50; i++) {
+    engine->Move(&flow, Policy::kNotify, 0, i % 2);
+    pair.Say(1);
+    Eventually("a byte read", [&] { return flow.got == i; });
+  }
+}
+
+/// Under policy inline the set is one descriptor for the control plane to wait for.
+struct InlineRig {
+  InlineRig() {
+    PortShape shape{"null:a", 1, 1, 64, 64, 0};
+    CHECK_OK(NullPort::Create(MakeRegion(), MakeStats(), shape, &port));
+    guest.Attach(engine, *port);
+  }
+  bool Ready() {
+    pollfd entry = {guest.attachment->watch_fd(), POLLIN, 0};
+    return poll(&entry, 1, 0) == 1;
+  }
+  std::shared_ptr<Engine> engine = MakeEngine();
+  std::shared_ptr<NullPort> port;
+  Guest guest;
+};
+
+void InlineDoorbellsAreServedByTheControlPlane() {
+  InlineRig rig;
+  const int bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  CHECK_OK(rig.guest.attachment->SetDoorbells({bell, -1}));
+  GuestRing& tx = rig.guest.tx();
+  tx.doorbell = bell;
+  for (uint64_t seq = 0; seq < 20; seq++) {
+    CHECK(!rig.Ready());
+    CHECK(tx.Put(Probe(seq).data(), 60));
+    tx.Publish();
+    CHECK(!tx.Drained());
+    CHECK(rig.Ready());
+    rig.guest.attachment->ServeWatched();
+    CHECK(tx.Drained());
+  }
+  CHECK_EQ(rig.port->tx(0).counters->kicks, 20u);
+  CHECK_OK(rig.guest.attachment->SetDoorbells({-1, -1}));
+  CHECK(!rig.Ready());
+  close(bell);
+}
+
+}  // namespace
+
+int main() {
+  for (uint32_t trigger : {uint32_t{EPOLLIN}, uint32_t{EPOLLIN} | EPOLLET}) ASleepingWorkerIsWoken(trigger);
+  ABusyWorkerLooksToo();
+  WhoCannotReadTakesTheEventAway();
+  RoomToWriteIsTold();
+  AnErrorIsToldOnce();
+  AWatchFollowsItsFlow();
+  InlineDoorbellsAreServedByTheControlPlane();
+}
