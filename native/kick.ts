@@ -74,6 +74,7 @@ const DEFAULT_MAX_MESSAGE = 2 ** 20 + 4096;
 const DEFAULT_MAX_FDS = 16;
 
 export class Kick {
+  #last: KickCounters | undefined;
   readonly #native: NativeKick;
 
   /** @throws SystemError when the thread cannot be started. */
@@ -116,10 +117,12 @@ export class Kick {
   countersOf(listener: number): ListenerCounters {
     return this.#native.countersOf(listener);
   }
+  /** Once it is closed, the last ones. */
   get counters(): KickCounters {
-    return this.#native.counters();
+    return this.#last ?? this.#native.counters();
   }
   close(): void {
+    this.#last ??= this.#native.counters();
     this.#native.close();
   }
 }

@@ -58,8 +58,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (os::CreateSocketPair(&ours, &theirs)) return 0;
   Sink sink;
   KickCounters counters;
+  static FdShare share;
+  share.Divide(1);
   static const os::PeerId peer = os::NewPeer();
-  KickSession session(1, 1, os::PeerFd(ours.Release(), peer), kLimits, &sink, &counters);
+  KickSession session(1, 1, os::PeerFd(ours.Release(), peer), kLimits, &share, &sink, &counters);
   const auto lock = session.LockFromThread();
   int end = KickSession::kGoOn;
   while (input.left > 0 && end == KickSession::kGoOn) {

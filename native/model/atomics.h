@@ -236,6 +236,10 @@ int ModelEpollWait(int epoll, epoll_event* events, int most, bool for_ever);
 ssize_t ModelWrite(int fd, const void* from, size_t size);
 ssize_t ModelRead(int fd, void* to, size_t size);
 int ModelPoll(pollfd* fds, nfds_t count, int timeout);
+template <class... Arguments>
+int ModelNothing(Arguments...) {
+  return 0;
+}
 int ModelClock(clockid_t clock, timespec* now);
 
 #define atomic ModelAtomic
@@ -255,6 +259,6 @@ int ModelClock(clockid_t clock, timespec* now);
 #define read ModelRead
 #define poll ModelPoll
 #define clock_gettime ModelClock
-#define pthread_setname_np(...) 0
-#define pthread_setaffinity_np(...) 0
-#define pthread_kill(...) 0
+#define pthread_setname_np ModelNothing
+#define pthread_setaffinity_np ModelNothing
+#define pthread_kill ModelNothing
