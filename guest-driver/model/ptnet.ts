@@ -101,7 +101,7 @@ export class Ptnet {
     return await this.readRegister(PTNET.IO_PTCTL);
   }
 
-  /** CREATE, with the wishes for interrupts that it starts with: TX rings 0, RX rings 1. */
+  /** CREATE, with the appl_need_kick that it starts with: TX rings 0, RX rings 1. */
   async create(): Promise<void> {
     for (let ring = 0; ring < this.numRings; ring++) {
       this.csb.atok(ring).applNeedKick = ring < this.numTxRings ? 0 : 1;

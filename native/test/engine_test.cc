@@ -92,7 +92,7 @@ void NobodySleepsThroughAWakeup(Random& random) {
   }
 }
 
-/// Everything is taken and the host asks for a kick. The wish alone may be one that it takes back at once.
+/// Everything is taken and the host asks for a kick. The flag alone may be one that it clears at once.
 bool Parked(GuestRing& ring) { return ring.Drained() && LoadRelaxed(ring.ktoa->kern_need_kick) == 1; }
 
 /// True when the worker does nothing: it makes no round while others get to run many times.

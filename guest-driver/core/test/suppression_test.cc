@@ -74,7 +74,7 @@ TEST(kick_when_asked, "a kick per publication while the host wants one, and one 
   CHECK_EQ(host.gh(0).head, 40);
 }
 
-/// Looks at the wishes for interrupts at every packet: the host thread asks for each packet's fate before it passes it on.
+/// Looks at appl_need_kick at every packet: the host thread asks for each packet's fate before it passes it on.
 /// Before and after a loop the driver is idle and asks, so what counts is when both loops are known to run.
 struct Asked {
   FakeHost& host;
@@ -95,7 +95,7 @@ struct Asked {
 
 TEST(polling_asks_for_nothing, "a loop that polls asks for no interrupt until it ends") {
   FakeHost host({.spins_before_parking = 1000});
-  Asked asked(host, 64);  // the receiver has given a slot back by then: it cleared its wish before that
+  Asked asked(host, 64);  // the receiver has given a slot back by then: it cleared appl_need_kick before that
   const Both both = SendAndReceive(host, ConfigFor(host, Op::kSend, Payload::kNone, 5000),
                                    ConfigFor(host, Op::kReceive, Payload::kNone, 5000));
   CheckExactlyOnce(both, 5000, 300'000);

@@ -115,7 +115,7 @@ describe('TxRing', () => {
   test('room that comes between the two looks is not slept over', () => {
     const { ring, csb } = makeTx(4);
     ring.put(packet(60), { frags: 3 });
-    // The host frees a slot right after the guest has stored its wish for an interrupt.
+    // The host frees a slot right after the guest has asked for an interrupt.
     const words = csb.guestToHost;
     const entry = ring.atok;
     Object.defineProperty(entry, 'applNeedKick', {
