@@ -81,17 +81,38 @@ void PiecesOfAnySizeMakeTheSameTraffic(Random& random) {
     }
     StoreRelaxed(tx.atok->cur, tx.head);
     StoreRelease(tx.atok->head, tx.head);
+    uint32_t slots_most = 0;  // of the polls since the one that read the batch
     while (!tx.Drained()) {
-      const Budget budget{1 + random.Below(80), 1 + random.Below(5000), 1 + random.Below(3), random.OneIn(2), random.OneIn(2)};
+      Budget budget{1 + random.Below(80), 1 + random.Below(5000), 1 + random.Below(3), random.OneIn(2), random.OneIn(2)};
       const Used used = net[from].port->flow(0)->Poll(budget);
       CHECK(used.moved);
+      budget.slots = slots_most = std::max(slots_most, budget.slots);
       CheckWithin(used, budget, 2 * 2048);
+      if (used.slots > 0) slots_most = 0;
     }
     for (size_t i = 0; i < 5; i++) {
       for (; !expected[i].empty(); expected[i].pop_front()) CHECK(net[i].Got(expected[i].front()));
       CHECK(net[i].Nothing());
     }
   }
+}
+
+/// A batch is as long as the poll that read it might make it; its slots count for the poll that ends it, which may have fewer.
+void ABatchIsEndedByASmallerBudget() {
+  Net net(0);
+  for (int i = 0; i < 2; i++) net.Add({"", 1, 1, 128, 256, 0});
+  GuestRing& tx = net[0].guest.tx();
+  for (uint32_t i = 0; i < 100; i++) CHECK(tx.Put(Frame(kAll, 0, 60, i).data(), 60));
+  StoreRelaxed(tx.atok->cur, tx.head);
+  StoreRelease(tx.atok->head, tx.head);
+  const Budget large{100, 1, 1, true, true}, small{1, 1 << 20, 64, true, true};
+  Used used = net[0].port->flow(0)->Poll(large);
+  CHECK(used.moved && !tx.Drained());
+  CHECK_EQ(used.slots, 0u);
+  used = net[0].port->flow(0)->Poll(small);
+  CHECK(used.moved && tx.Drained());
+  CHECK_EQ(used.slots, 100u);
+  for (uint32_t i = 0; i < 100; i++) CHECK(net[1].Got(Frame(kAll, 0, 60, i)));
 }
 
 void ARunOfLargePacketsIsCut() {
@@ -274,6 +295,7 @@ int main() {
   Random random("budget");
   AFloodIsCutByBytesAndDestinations();
   PiecesOfAnySizeMakeTheSameTraffic(random);
+  ABatchIsEndedByASmallerBudget();
   ARunOfLargePacketsIsCut();
   WhatAHostReadsAndWritesIsBounded();
   APipePassesNoMoreSlotsThanItMay(random);

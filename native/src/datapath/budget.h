@@ -10,7 +10,7 @@ namespace ptnet {
 /// What a Poll used. A Poll that moved nothing has `moved` false, whatever it looked at.
 struct Used {
   bool moved = false;
-  uint32_t slots = 0;         // taken from, or put into, the flow's own ring
+  uint32_t slots = 0;         // taken from, or put into, the flow's own ring: those of a batch by the poll that ends it
   uint32_t bytes = 0;         // of payload that was read or written: for a switch once for each destination
   uint32_t destinations = 0;  // rings of others that were locked, published and notified
 };
