@@ -18,7 +18,9 @@ using Bytes = std::vector<uint8_t>;
 /// A member that keeps what it gets in a list, of `room` packets at most.
 class ListMember final : public SwitchMember {
  public:
-  explicit ListMember(std::shared_ptr<ValeSwitch> sw) : switch_(std::move(sw)) { CHECK_OK(switch_->Attach(this)); }
+  explicit ListMember(std::shared_ptr<ValeSwitch> sw, size_t most = SIZE_MAX) : room(most), switch_(std::move(sw)) {
+    CHECK_OK(switch_->Attach(this));
+  }
   ~ListMember() { switch_->Detach(this); }
 
   bool Deliver(MemberPackets* packets, uint32_t lane, const Budget& budget, Used* used) noexcept override {
@@ -52,7 +54,7 @@ class ListMember final : public SwitchMember {
   }
 
   std::vector<Bytes> got;
-  size_t room = SIZE_MAX;
+  size_t room;
   uint64_t dropped = 0, notified = 0;
   uint32_t lane_ = 0;
 
@@ -108,8 +110,7 @@ void MembersComeAndGoInTraffic(Random& random) {
   };
   std::thread threads[] = {run(a, 1), run(b, 2)};
   while (running > 0) {
-    ListMember member(sw);
-    member.room = 1000;
+    ListMember member(sw, 1000);
     member.Send({Frame(0xff, 9), Frame(1, 9)});
   }
   for (std::thread& thread : threads) thread.join();
