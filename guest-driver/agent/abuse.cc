@@ -1,4 +1,5 @@
-// What no driver does, done to a live device: each deed, what the device answered, and whether it still works afterwards.
+// What no driver does, done to a live device: each deed, what the device answered, and whether it still works
+// afterwards.
 #include <cstring>
 #include <functional>
 
@@ -49,10 +50,18 @@ struct Deed {
 constexpr Deed kDeeds[] = {
     {"head-out-of-range", [](Victim& v) { v.Publish(v.ring.head, v.ring.num_slots + 7); }},
     {"cur-out-of-range", [](Victim& v) { v.Publish(v.ring.num_slots + 9, v.ring.Advance(v.ring.head, 1)); }},
-    {"bad-buf-idx", [](Victim& v) { v.PublishSlot({0x7fffffff, 60, 0, 0}); }},
-    {"bad-len", [](Victim& v) { v.PublishSlot({v.SlotAt(0).buf_idx, 65535, 0, 0}); }},
+    {"bad-buf-idx",
+     [](Victim& v) {
+       v.PublishSlot({0x7fffffff, 60, 0, 0});
+     }},
+    {"bad-len",
+     [](Victim& v) {
+       v.PublishSlot({v.SlotAt(0).buf_idx, 65535, 0, 0});
+     }},
     {"indirect-flag",
-     [](Victim& v) { v.PublishSlot({v.SlotAt(0).buf_idx, 60, guest::NS_INDIRECT, 0xdeadbeef000}); }},
+     [](Victim& v) {
+       v.PublishSlot({v.SlotAt(0).buf_idx, 60, guest::NS_INDIRECT, 0xdeadbeef000});
+     }},
     {"overwrite-ring-header",
      [](Victim& v) {
        netmap_ring& header = v.Header();
@@ -120,7 +129,8 @@ Json DescribeRegisters(Driver& driver) {
 }
 
 /// Does the deed on a running device and writes down its CSB before and after.
-std::string AbuseRunning(const Deed& deed, Driver& driver, uint32_t memid, uint64_t ring, int64_t settle_ns, Json& json) {
+std::string AbuseRunning(const Deed& deed, Driver& driver, uint32_t memid, uint64_t ring, int64_t settle_ns,
+                         Json& json) {
   std::string error = driver.Start(memid);
   if (!error.empty()) return error;
   if (ring >= driver.port().tx.size()) return "--ring " + std::to_string(ring) + ": there is no such tx ring";

@@ -91,7 +91,8 @@ double Args::Positive(const std::string& name, double fallback) {
   const std::string text = Text(name, "");
   char* end = nullptr;
   const double value = strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !(value > 0 && value < 1e12)) Fail("--" + name + " " + text + ": must be above 0");
+  if (text.empty() || *end != '\0' || !(value > 0 && value < 1e12))
+    Fail("--" + name + " " + text + ": must be above 0");
   return value;
 }
 

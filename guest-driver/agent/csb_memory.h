@@ -1,4 +1,5 @@
-// Guest memory that the device writes: pages for the CSB and for interrupts, whose physical addresses are known and stay.
+// Guest memory that the device writes: pages for the CSB and for interrupts, whose physical addresses are known and
+// stay.
 #pragma once
 
 #include <cstdint>

@@ -22,8 +22,8 @@ std::string Memdev::Open() {
 }
 
 uint64_t Memdev::memsize() const {
-  return registers_.Read(PTNET_MDEV_IO_MEMSIZE_LO) |
-         static_cast<uint64_t>(registers_.Read(PTNET_MDEV_IO_MEMSIZE_HI)) << 32;
+  return registers_.Read(PTNET_MDEV_IO_MEMSIZE_LO) | static_cast<uint64_t>(registers_.Read(PTNET_MDEV_IO_MEMSIZE_HI))
+                                                         << 32;
 }
 
 std::string Memdev::MapRegion() {
@@ -93,8 +93,8 @@ std::string Driver::OpenMemory(uint32_t memid) {
     if (error.empty()) memory_ = std::move(memory);
     return error;
   }
-  return function_.address() + ": its memory " + std::to_string(wanted) + " is on no memdev here; MEMIDs seen:" +
-         (seen.empty() ? " none" : seen);
+  return function_.address() + ": its memory " + std::to_string(wanted) +
+         " is on no memdev here; MEMIDs seen:" + (seen.empty() ? " none" : seen);
 }
 
 void Driver::Negotiate() {

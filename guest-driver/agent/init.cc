@@ -1,4 +1,5 @@
-// The agent as PID 1: mounts, console, a line a command, and a process a command so that none takes the machine with it.
+// The agent as PID 1: mounts, console, a line a command, and a process a command so that none takes the machine with
+// it.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>

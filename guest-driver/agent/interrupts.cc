@@ -1,4 +1,5 @@
-// down and overlook: what a driver relies on beyond traffic. No interrupt after DELETE, and a second one when one was ignored.
+// down and overlook: what a driver relies on beyond traffic. No interrupt after DELETE, and a second one when one was
+// ignored.
 #include <cstring>
 
 #include "commands.h"
@@ -37,7 +38,8 @@ uint64_t TakeAll(Driver& driver, Ring& ring) {
 }
 
 /// Serves the rx rings by interrupts for a while, then DELETE. @return how many vectors were raised after its answer.
-uint32_t UpAndDown(Driver& driver, Msix& msix, int64_t up_ns, int64_t quiet_ns, uint64_t& packets, uint64_t& interrupts) {
+uint32_t UpAndDown(Driver& driver, Msix& msix, int64_t up_ns, int64_t quiet_ns, uint64_t& packets,
+                   uint64_t& interrupts) {
   const int64_t until = guest::NowNs() + up_ns;
   while (guest::NowNs() < until) {
     for (Ring& ring : driver.port().rx) packets += TakeAll(driver, ring);

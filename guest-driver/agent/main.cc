@@ -9,13 +9,17 @@ namespace {
 constexpr char kUsage[] =
     "usage: ptnet-agent COMMAND [flags]\n"
     "  info\n"
-    "  send | receive | echo | duplex | ping [--count N] [--seconds S] [--idle-ms MS] [--size B] [--frags N] [--burst N]\n"
+    "  send | receive | echo | duplex | ping [--count N] [--seconds S] [--idle-ms MS] [--size B] [--frags N] [--burst "
+    "N]\n"
     "      [--payload none|stamp|full] [--stream N] [--first-seq N] [--dst MAC] [--spread N] [--src MAC] [--rate PPS]\n"
-    "      [--rings 0,1] [--tx-rings 0] [--rx-rings 1] [--rhythm native|foreign] [--spin-us US] [--interrupts] [--progress]\n"
+    "      [--rings 0,1] [--tx-rings 0] [--rx-rings 1] [--rhythm native|foreign] [--spin-us US] [--interrupts] "
+    "[--progress]\n"
     "      [--application]                   use every ring with an offset in netmap_if, as netmap's clients do\n"
     "  cycle [--count N] [--packets K]       CREATE and DELETE N times, K packets a ring each time\n"
-    "  down [--count N] [--up-ms MS] [--quiet-ms MS]   received by interrupts, DELETE, and whatever is raised after it\n"
-    "  overlook                              ignores the first interrupt, waits for a second one with the rx ring full\n"
+    "  down [--count N] [--up-ms MS] [--quiet-ms MS]   received by interrupts, DELETE, and whatever is raised after "
+    "it\n"
+    "  overlook                              ignores the first interrupt, waits for a second one with the rx ring "
+    "full\n"
     "  poke [--read OFF]... [--write OFF=VALUE]... [--width 1|2|4] [--bar N|config] [--memdev-index K]\n"
     "  abuse --what NAME [--ring N] [--settle-ms MS] [--packets K]\n"
     "  reboot, poweroff                      as PID 1 only\n"
@@ -33,7 +37,8 @@ Json Dispatch(Args& args) {
   if (op == "overlook") return Overlook(args);
   if (op == "poke") return Poke(args);
   if (op == "abuse") return Abuse(args);
-  return Failure(op, "'" + op + "': must be info, send, receive, echo, duplex, ping, cycle, down, overlook, poke or abuse");
+  return Failure(op,
+                 "'" + op + "': must be info, send, receive, echo, duplex, ping, cycle, down, overlook, poke or abuse");
 }
 
 void PrintLine(const std::string& line) {

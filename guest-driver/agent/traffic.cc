@@ -58,10 +58,8 @@ class ProgressPrinter {
       for (int tick = 1; !done_.load(); ++tick) {
         guest::NapNs(kTickNs);
         if (tick % 10 != 0) continue;
-        PrintLine("PTNET-PROGRESS " + Json()
-                                          .Set("sent", control.sent.load())
-                                          .Set("received", control.received.load())
-                                          .Text());
+        PrintLine("PTNET-PROGRESS " +
+                  Json().Set("sent", control.sent.load()).Set("received", control.received.load()).Text());
       }
     });
   }
@@ -146,10 +144,8 @@ Json Describe(const std::string& op, const guest::LoopResult& result) {
   json.Set("op", op)
       .Set("ok", result.error.empty())
       .Set("sent", traffic(result.sent))
-      .Set("received", traffic(result.received)
-                           .Set("lost", result.lost)
-                           .Set("late", result.late)
-                           .Set("corrupt", result.corrupt))
+      .Set("received",
+           traffic(result.received).Set("lost", result.lost).Set("late", result.late).Set("corrupt", result.corrupt))
       .Set("seconds", result.seconds)
       .Set("mpps", mpps)
       .Set("kicks", result.kicks)

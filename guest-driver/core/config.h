@@ -15,8 +15,8 @@ namespace ptnet::guest {
 enum class Op { kSend, kReceive, kEcho, kDuplex, kPing, kListen };
 /// When a loop looks at the host's indices, and how it waits.
 /// kNative: as often as it helps, and polls for spin_ns before it sleeps.
-/// kForeign: as drivers and applications that we did not write: a sender looks only when its ring is full, a receiver takes
-/// all that is there; with nothing left to do both kick if the host wants it, and sleep at once.
+/// kForeign: as drivers and applications that we did not write: a sender looks only when its ring is full, a receiver
+/// takes all that is there; with nothing left to do both kick if the host wants it, and sleep at once.
 enum class Rhythm { kNative, kForeign };
 enum class Stopped { kCount, kSeconds, kIdle, kStop, kError };
 
@@ -60,7 +60,7 @@ struct LoopConfig {
   uint8_t dst[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
   uint8_t src[6] = {0x02, 0, 0, 0, 0, 0};
   uint8_t spread = 1;  // destinations in turn: dst and those that follow it in its last byte
-  double rate = 0;  // packets per second, 0: as many as go
+  double rate = 0;     // packets per second, 0: as many as go
 
   /// How long the end of a send waits without progress for the host to take what is in the rings.
   static constexpr int64_t kNsDrain = 1'000'000'000;

@@ -6,7 +6,8 @@
 
 namespace ptnet::guest {
 
-/// Does not wait: who has nothing to do leaves the turn to the other one. Counts interrupts as the waiter it is made of.
+/// Does not wait: who has nothing to do leaves the turn to the other one. Counts interrupts as the waiter it is made
+/// of.
 template <Waiter W>
 class Awake {
  public:

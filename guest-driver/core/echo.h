@@ -62,8 +62,8 @@ class Echoer {
       const uint32_t buf_idx = slot.buf_idx;
       const uint32_t len = slot.len;
       if (buf_idx == 0 || buf_idx >= rx_.buf_count || len > tx_.buf_size) [[unlikely]]
-        error_ = "ring " + std::to_string(rx_.index) + ": the host left buf_idx " + std::to_string(buf_idx) +
-                 ", len " + std::to_string(len) + " in slot " + std::to_string(at);
+        error_ = "ring " + std::to_string(rx_.index) + ": the host left buf_idx " + std::to_string(buf_idx) + ", len " +
+                 std::to_string(len) + " in slot " + std::to_string(at);
       more = (slot.flags & NS_MOREFRAG) != 0;
       packet.bytes += len;
       ++packet.slots;

@@ -1,4 +1,5 @@
-// Runs send, receive, echo or duplex over several rings in one thread until a limit is met; the same code in a VM and on the host.
+// Runs send, receive, echo or duplex over several rings in one thread until a limit is met; the same code in a VM and
+// on the host.
 #pragma once
 
 #include <algorithm>
@@ -167,9 +168,7 @@ class Loop {
   }
 
   /// Slots taken from an RX ring before they are given back.
-  uint32_t Batch(const Ring& ring) const {
-    return config_.rhythm == Rhythm::kForeign ? ring.num_slots : config_.burst;
-  }
+  uint32_t Batch(const Ring& ring) const { return config_.rhythm == Rhythm::kForeign ? ring.num_slots : config_.burst; }
 
   template <Payload P>
   bool SendPass() {
@@ -351,9 +350,7 @@ class Loop {
     last_ = NowNs();
   }
 
-  void Fail(const Ring& ring) {
-    Fail(ring.BadIndexText());
-  }
+  void Fail(const Ring& ring) { Fail(ring.BadIndexText()); }
 
   static void Add(Traffic& total, const Traffic& more) {
     total.packets += more.packets;

@@ -98,7 +98,8 @@ class PingLoop {
       return true;
     }
     if (!ending_) {
-      const bool all = tx_ != nullptr ? result_.sent.packets >= config_.count : result_.received.packets >= config_.count;
+      const bool all =
+          tx_ != nullptr ? result_.sent.packets >= config_.count : result_.received.packets >= config_.count;
       const bool late = config_.duration_ns > 0 && now_ - start_ >= config_.duration_ns;
       ending_ = all || late;
       if (ending_) result_.stopped = all ? Stopped::kCount : Stopped::kSeconds;
@@ -226,7 +227,8 @@ class PingLoop {
       if (left < 0 || left > kMinSleepNs) return Sleep(left);
     }
     const bool at_rest = result_.received.packets >= result_.sent.packets;
-    if (config_.sleep && tx_ != nullptr && config_.rate > 0 && !ending_ && at_rest && Due() - now_ > kMarginNs + kMinSleepNs)
+    if (config_.sleep && tx_ != nullptr && config_.rate > 0 && !ending_ && at_rest &&
+        Due() - now_ > kMarginNs + kMinSleepNs)
       return waiter_.Nap(std::min(Due() - now_ - kMarginNs, kMaxNapNs));
     waiter_.Spin(fruitless_);
   }
@@ -262,9 +264,7 @@ class PingLoop {
     result_.stopped = Stopped::kError;
   }
 
-  void Fail(const Ring& ring) {
-    Fail(ring.BadIndexText());
-  }
+  void Fail(const Ring& ring) { Fail(ring.BadIndexText()); }
 
   static constexpr int64_t kMarginNs = 100'000;   // a timer may be so late
   static constexpr int64_t kMinSleepNs = 20'000;  // less is not worth a system call

@@ -39,9 +39,7 @@ inline uint64_t Mix(uint64_t x) {
   return m ^ (m >> 32);
 }
 
-inline uint64_t CheckOf(uint64_t seq, uint64_t stream, uint64_t len) {
-  return Mix(seq ^ (stream << 48) ^ (len << 32));
-}
+inline uint64_t CheckOf(uint64_t seq, uint64_t stream, uint64_t len) { return Mix(seq ^ (stream << 48) ^ (len << 32)); }
 
 /// What stays the same for every packet of a stream: bytes 0 to 15.
 using ProbeHeader = std::array<uint8_t, 16>;

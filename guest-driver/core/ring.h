@@ -119,8 +119,8 @@ inline std::string OpenRing(const Region& region, uint64_t offset, const std::st
     return name + ": " + std::to_string(header.num_slots) + " slots do not fit the region";
   const uint64_t pool = offset + static_cast<uint64_t>(header.buf_ofs);
   if (header.buf_size < 64 || header.buf_size > 65536 || header.buf_ofs <= 0 || pool >= region.size)
-    return name + ": buf_ofs " + std::to_string(header.buf_ofs) + " with buf_size " +
-           std::to_string(header.buf_size) + " names no buffers in the region";
+    return name + ": buf_ofs " + std::to_string(header.buf_ofs) + " with buf_size " + std::to_string(header.buf_size) +
+           " names no buffers in the region";
   ring.slots = reinterpret_cast<netmap_slot*>(base + sizeof(netmap_ring));
   ring.buffers = region.base + pool;
   ring.num_slots = header.num_slots;
@@ -137,8 +137,8 @@ inline std::string OpenPort(const PortLayout& at, Port& port) {
   std::memcpy(&header, at.region.base + at.nifp_ofs, sizeof header);
   if (header.tx_rings != at.num_tx_rings || header.rx_rings != at.num_rx_rings)
     return "netmap_if at " + std::to_string(at.nifp_ofs) + ": has " + std::to_string(header.tx_rings) + " tx and " +
-           std::to_string(header.rx_rings) + " rx rings, the device says " + std::to_string(at.num_tx_rings) +
-           " and " + std::to_string(at.num_rx_rings);
+           std::to_string(header.rx_rings) + " rx rings, the device says " + std::to_string(at.num_tx_rings) + " and " +
+           std::to_string(at.num_rx_rings);
   // ring_ofs holds NIC tx, host tx, NIC rx, host rx, in this order.
   const uint64_t rx_first = static_cast<uint64_t>(header.tx_rings) + header.host_tx_rings;
   const uint64_t offsets = at.nifp_ofs + sizeof(netmap_if);

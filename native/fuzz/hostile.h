@@ -19,7 +19,8 @@ class Hostile {
     null_->source(1).Configure({.packets = SourceConfig::kUnlimited, .size = 5000, .payload = Payload::kFull});
     Check(PipePair::Create(region_, stats_, {"pipe:p/0", 1, 1, kSlots, kSlots, 0}, "pipe:p/1", &pipe_));
     for (int i = 0; i < 3; i++) {
-      Check(ValePort::Create(region_, stats_, {"vale0:" + std::to_string(i), 1, 1, kSlots, kSlots, 0}, switch_, &vale_[i]));
+      Check(ValePort::Create(region_, stats_, {"vale0:" + std::to_string(i), 1, 1, kSlots, kSlots, 0}, switch_,
+                             &vale_[i]));
       Attach(*vale_[i]);
     }
     Attach(*null_);
@@ -33,10 +34,14 @@ class Hostile {
   void Write(uint32_t ring, uint32_t where, uint64_t value) {
     Kring& k = *rings_[ring].k;
     switch (where % 4) {
-      case 0: return StoreRelaxed(rings_[ring].csb->head, static_cast<uint32_t>(value));
-      case 1: return StoreRelaxed(rings_[ring].csb->cur, static_cast<uint32_t>(value));
-      case 2: return StoreRelaxed(rings_[ring].csb->appl_need_kick, static_cast<uint32_t>(value) & 1);
-      default: return WriteSlot(k.slots[where / 4 % k.num_slots], std::bit_cast<SlotWord>(value));
+      case 0:
+        return StoreRelaxed(rings_[ring].csb->head, static_cast<uint32_t>(value));
+      case 1:
+        return StoreRelaxed(rings_[ring].csb->cur, static_cast<uint32_t>(value));
+      case 2:
+        return StoreRelaxed(rings_[ring].csb->appl_need_kick, static_cast<uint32_t>(value) & 1);
+      default:
+        return WriteSlot(k.slots[where / 4 % k.num_slots], std::bit_cast<SlotWord>(value));
     }
   }
   /// A slot as a guest that behaves would leave it: a buffer of the region, a length that fits.

@@ -1,6 +1,4 @@
 // Fuzzes what a peer's bytes meet first: framing, doorbells and descriptors of a session, over a socket pair.
-#include "datapath/kick_session.h"
-
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "datapath/kick_session.h"
 #include "os/peer_fd.h"
 #include "os/socket.h"
 
@@ -68,8 +67,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const uint8_t what = input.Byte();
     if (what & 0x80) {
       // The owner: doorbells come and go, messages are dealt with.
-      if (what & 1) session.SetDoorbells({what & 2u, 0x80, 1u + (what >> 2) % 8}, std::make_shared<Target>());
-      else session.ClearDoorbells();
+      if (what & 1)
+        session.SetDoorbells({what & 2u, 0x80, 1u + (what >> 2) % 8}, std::make_shared<Target>());
+      else
+        session.ClearDoorbells();
       session.Delivered(sink.bytes, sink.fds);
       sink.bytes = sink.fds = 0;
       continue;
@@ -86,7 +87,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     session.TakeRung();
     // Replies are read now and then.
     uint8_t replies[256];
-    if (what & 1) [[maybe_unused]] const ssize_t n = recv(theirs.get(), replies, sizeof replies, MSG_DONTWAIT);
+    if (what & 1) [[maybe_unused]]
+      const ssize_t n = recv(theirs.get(), replies, sizeof replies, MSG_DONTWAIT);
     if (end == KickSession::kGoOn) end = session.Flush();
   }
   session.End();

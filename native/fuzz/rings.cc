@@ -1,4 +1,5 @@
-// Fuzzes the readers of CSBs and slots under every kind of port: the input says what guests write, and when they are served.
+// Fuzzes the readers of CSBs and slots under every kind of port: the input says what guests write, and when they are
+// served.
 #include "hostile.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -8,10 +9,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     uint64_t value;
     memcpy(&value, data + 3, sizeof value);
     switch (data[0] % 4) {
-      case 0: hostile->Write(ring, data[2], value); break;
-      case 1: hostile->WriteGood(ring, data[2], value); break;
-      case 2: hostile->Publish(ring, data[2]); break;
-      default: hostile->Serve(ring); break;
+      case 0:
+        hostile->Write(ring, data[2], value);
+        break;
+      case 1:
+        hostile->WriteGood(ring, data[2], value);
+        break;
+      case 2:
+        hostile->Publish(ring, data[2]);
+        break;
+      default:
+        hostile->Serve(ring);
+        break;
     }
   }
   return 0;

@@ -1,4 +1,5 @@
-// Serves every kind of port while another thread, the guests, writes into their CSBs and slots all the time. For so many seconds.
+// Serves every kind of port while another thread, the guests, writes into their CSBs and slots all the time. For so
+// many seconds.
 #include <thread>
 
 #include "datapath/clock.h"
@@ -14,9 +15,12 @@ int main(int argc, char** argv) {
       const uint32_t ring = writes.Below(hostile.rings());
       const uint64_t value = uint64_t{writes.Below(UINT32_MAX)} << 32 | writes.Below(UINT32_MAX);
       // Mostly what is nearly right: what is plainly wrong is refused at once.
-      if (writes.OneIn(8)) hostile.Write(ring, writes.Below(256), value);
-      else if (writes.OneIn(2)) hostile.WriteGood(ring, writes.Below(256), value);
-      else hostile.Write(ring, writes.Below(2), value % ptnet::fuzz::Hostile::kSlots);
+      if (writes.OneIn(8))
+        hostile.Write(ring, writes.Below(256), value);
+      else if (writes.OneIn(2))
+        hostile.WriteGood(ring, writes.Below(256), value);
+      else
+        hostile.Write(ring, writes.Below(2), value % ptnet::fuzz::Hostile::kSlots);
     }
   });
   for (const uint64_t start = ptnet::NowNs(); ptnet::NowNs() - start < seconds * 1'000'000'000;)

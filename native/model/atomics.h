@@ -1,5 +1,5 @@
-// Included before everything else when code is compiled for the model checker: std::atomic, fences, threads, eventfds and the
-// clock become the explorer's, so that what is checked is the product's own source, not a copy of it.
+// Included before everything else when code is compiled for the model checker: std::atomic, fences, threads, eventfds
+// and the clock become the explorer's, so that what is checked is the product's own source, not a copy of it.
 #pragma once
 
 // First all headers that the names below occur in.
@@ -45,8 +45,8 @@ void Unlock(const void* at, bool* held);
 
 int Spawn(std::function<void()> run);
 void Join(int thread);
-/// Until `ready`, which depends on what is written with Touch(at). Where `to_the_end` it may be false: the run is over, and all
-/// are to end.
+/// Until `ready`, which depends on what is written with Touch(at). Where `to_the_end` it may be false: the run is over,
+/// and all are to end.
 bool Wait(const void* at, std::function<bool()> ready, bool to_the_end = true);
 void Touch(const void* at);
 
@@ -71,8 +71,10 @@ T FromWord(uint64_t word) {
 template <class T>
 struct Cell {
   static T LoadAt(const T& at, std::memory_order order) {
-    if constexpr (!kModelled<T>) return at;
-    else return FromWord<T>(Load(&at, sizeof at, order));
+    if constexpr (!kModelled<T>)
+      return at;
+    else
+      return FromWord<T>(Load(&at, sizeof at, order));
   }
   static void StoreAt(T& at, T value, std::memory_order order) {
     if constexpr (kModelled<T>) Store(&at, sizeof at, ToWord(value), order);

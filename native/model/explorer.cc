@@ -22,7 +22,7 @@ struct Thread {
 /// One point at which the search could have gone on in another way.
 struct Choice {
   uint32_t taken = 0;
-  uint32_t options = 0;         // of a load: how many messages may be seen
+  uint32_t options = 0;          // of a load: how many messages may be seen
   std::vector<int> done, sleep;  // of an order: threads that need not be taken (again)
   bool order = false;
 };
@@ -34,16 +34,16 @@ struct Search {
   // One execution.
   size_t depth = 0;
   std::vector<std::unique_ptr<Thread>> threads;
-  int current = -1;  // -1: the scenario itself, in which all is as usual
-  bool free = false;   // what is left of an execution is of no interest: it only ends
+  int current = -1;     // -1: the scenario itself, in which all is as usual
+  bool free = false;    // what is left of an execution is of no interest: it only ends
   bool ending = false;  // and those that wait are told so
   uint64_t steps = 0, writes = 0;
   std::vector<int> sleep;
   std::unordered_map<const void*, size_t> places;
   std::vector<std::vector<Message>> history;
   std::unordered_map<const void*, View> unlocked;  // what who let a mutex go knew
-  View common;  // of seq_cst fences
-  Fiber home, outer;  // the scenario, and who explores it
+  View common;                                     // of seq_cst fences
+  Fiber home, outer;                               // the scenario, and who explores it
   std::string story;
 };
 
@@ -293,7 +293,8 @@ void Forget(const void* at) {
 void Yield() {
   if (search == nullptr || search->current < 0) return;
   Thread& self = Self();
-  Await(Kind::kYield, nullptr, [&self] { return search->free || search->writes - self.own_writes != self.seen_writes; });
+  Await(Kind::kYield, nullptr,
+        [&self] { return search->free || search->writes - self.own_writes != self.seen_writes; });
   self.seen_writes = search->writes - self.own_writes;
   for (size_t place = 0; place < search->history.size(); place++)
     At(self.now, place) = static_cast<uint32_t>(search->history[place].size()) - 1;

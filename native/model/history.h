@@ -37,8 +37,8 @@ struct Op {
   bool writes() const { return kind == Kind::kStore || kind == Kind::kRmw || kind == Kind::kTouch; }
 };
 
-/// Whether nothing new comes of `a` after `b` when all that comes of `a` before `b` is known. A load may see what was there
-/// before a store: so a load before a store is nothing new, but a load after it is.
+/// Whether nothing new comes of `a` after `b` when all that comes of `a` before `b` is known. A load may see what was
+/// there before a store: so a load before a store is nothing new, but a load after it is.
 inline bool Independent(const Op& a, const Op& b) {
   if (a.writes() && b.kind == Kind::kLoad) return true;
   if (a.kind == Kind::kStart || b.kind == Kind::kStart) return true;

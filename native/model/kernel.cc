@@ -1,4 +1,5 @@
-// The few system calls that the protocol stands on, for the model checker: eventfds, epoll, and a clock that stands still.
+// The few system calls that the protocol stands on, for the model checker: eventfds, epoll, and a clock that stands
+// still.
 #include <map>
 
 #include "datapath/notify.h"
@@ -55,7 +56,8 @@ int ModelEpollWait(int epoll, epoll_event* events, int most, bool for_ever) {
   auto& watched = epolls[epoll];
   if (for_ever) {
     const void* at = watched.empty() ? nullptr : &At(watched.front().fd);
-    while (!Wait(at, [&] { return std::any_of(watched.begin(), watched.end(), Ready); }, false)) {
+    while (!Wait(
+        at, [&] { return std::any_of(watched.begin(), watched.end(), Ready); }, false)) {
     }
   }
   int count = 0;
@@ -91,7 +93,8 @@ int ModelPoll(pollfd* fds, nfds_t count, int timeout) {
   if (timeout != 0 && count > 0) Wait(&At(fds[0].fd), ready, false);
   int n = 0;
   for (nfds_t i = 0; i < count; i++) {
-    fds[i].revents = static_cast<short>((fds[i].events & POLLOUT) | (At(fds[i].fd).count > 0 ? fds[i].events & POLLIN : 0));
+    fds[i].revents =
+        static_cast<short>((fds[i].events & POLLOUT) | (At(fds[i].fd).count > 0 ? fds[i].events & POLLIN : 0));
     n += fds[i].revents != 0;
   }
   return n;

@@ -1,5 +1,5 @@
-// Runs every scenario as it is, where nothing may go wrong, and then without each fence that it passes: for each fence of the
-// product there must be a scenario that fails without it.
+// Runs every scenario as it is, where nothing may go wrong, and then without each fence that it passes: for each fence
+// of the product there must be a scenario that fails without it.
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -19,7 +19,8 @@ std::set<std::string> Written(const std::filesystem::path& root) {
     std::ifstream file(entry.path());
     std::string text;
     for (int line = 1; std::getline(file, text); line++)
-      if (text.find("atomic_thread" "_fence(") != std::string::npos)
+      if (text.find("atomic_thread"
+                    "_fence(") != std::string::npos)
         found.insert(std::filesystem::relative(entry.path(), root).string() + ":" + std::to_string(line));
   }
   return found;

@@ -1,5 +1,5 @@
-// No wake-up is lost between a guest and what serves its rings: each kind of flow against a guest that kicks and sleeps only as
-// the protocol says.
+// No wake-up is lost between a guest and what serves its rings: each kind of flow against a guest that kicks and sleeps
+// only as the protocol says.
 #include "rings.h"
 
 #include "datapath/engine.h"
@@ -61,8 +61,8 @@ ValePort& APortWithoutItsSwitch() {
     std::shared_ptr<StatsArea> stats;
     std::shared_ptr<Engine> engine;
     std::shared_ptr<ValePort> made;
-    if (!Region::Create(1, {{4, 1024}, {8, 4096}, {64, 2048}}, {}, &region).ok() || !StatsArea::Create(16, &stats).ok() ||
-        !Engine::Create({}, &engine).ok() ||
+    if (!Region::Create(1, {{4, 1024}, {8, 4096}, {64, 2048}}, {}, &region).ok() ||
+        !StatsArea::Create(16, &stats).ok() || !Engine::Create({}, &engine).ok() ||
         !ValePort::Create(region, stats, {"vale0:a", 1, 1, Ring::kSlots, Ring::kSlots, 0},
                           std::make_shared<ValeSwitch>("vale0", engine), &made)
              .ok())

@@ -111,8 +111,10 @@ struct GuestWaiter {
   void Spin(uint64_t) { Yield(); }
   bool CanSleep() { return true; }
   void Sleep(int64_t) {
-    if (Await(ring.irq)) taken++;
-    else control.stop.store(true, std::memory_order_relaxed);
+    if (Await(ring.irq))
+      taken++;
+    else
+      control.stop.store(true, std::memory_order_relaxed);
   }
   void Nap(int64_t) { Yield(); }
   uint64_t interrupts() { return taken; }

@@ -1,5 +1,5 @@
-// No poll costs more than its budget and one packet to one destination, whatever a guest sends and to how many; where it
-// stopped, the next one goes on. Everything is in units of the budget, nothing in time.
+// No poll costs more than its budget and one packet to one destination, whatever a guest sends and to how many; where
+// it stopped, the next one goes on. Everything is in units of the budget, nothing in time.
 #include <deque>
 #include <thread>
 
@@ -83,7 +83,8 @@ void PiecesOfAnySizeMakeTheSameTraffic(Random& random) {
     StoreRelease(tx.atok->head, tx.head);
     uint32_t slots_most = 0;  // of the polls since the one that read the batch
     while (!tx.Drained()) {
-      Budget budget{1 + random.Below(80), 1 + random.Below(5000), 1 + random.Below(3), random.OneIn(2), random.OneIn(2)};
+      Budget budget{1 + random.Below(80), 1 + random.Below(5000), 1 + random.Below(3), random.OneIn(2),
+                    random.OneIn(2)};
       const Used used = net[from].port->flow(0)->Poll(budget);
       CHECK(used.moved);
       budget.slots = slots_most = std::max(slots_most, budget.slots);
@@ -97,7 +98,8 @@ void PiecesOfAnySizeMakeTheSameTraffic(Random& random) {
   }
 }
 
-/// A batch is as long as the poll that read it might make it; its slots count for the poll that ends it, which may have fewer.
+/// A batch is as long as the poll that read it might make it; its slots count for the poll that ends it, which may have
+/// fewer.
 void ABatchIsEndedByASmallerBudget() {
   Net net(0);
   for (int i = 0; i < 2; i++) net.Add({"", 1, 1, 128, 256, 0});

@@ -44,11 +44,10 @@ class Random {
 
 }  // namespace ptnet::test
 
-#define CHECK(condition) \
-  ((condition) ? void() : ::ptnet::test::Fail(__FILE__, __LINE__, "not true: " #condition))
+#define CHECK(condition) ((condition) ? void() : ::ptnet::test::Fail(__FILE__, __LINE__, "not true: " #condition))
 #define CHECK_EQ(have, want) ::ptnet::test::CheckEqual(__FILE__, __LINE__, #have, (have), (want))
-#define CHECK_OK(status)                                                        \
-  do {                                                                          \
-    ::ptnet::Status s_ = (status);                                              \
-    if (!s_.ok()) ::ptnet::test::Fail(__FILE__, __LINE__, s_.message);          \
+#define CHECK_OK(status)                                               \
+  do {                                                                 \
+    ::ptnet::Status s_ = (status);                                     \
+    if (!s_.ok()) ::ptnet::test::Fail(__FILE__, __LINE__, s_.message); \
   } while (false)

@@ -1,5 +1,5 @@
-// A guest that is detached, as DELETE does it, under full load: from then on its eventfds are empty, and stay so, whoever was
-// raising its interrupts; it has freed its rings.
+// A guest that is detached, as DELETE does it, under full load: from then on its eventfds are empty, and stay so,
+// whoever was raising its interrupts; it has freed its rings.
 #include "traffic.h"
 
 using namespace ptnet;

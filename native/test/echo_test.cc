@@ -1,5 +1,5 @@
-// The echo port: every packet comes back once, with its addresses exchanged and everything else as it was; a full rx ring
-// holds the sender back; bad rings are counted; under traffic nothing is lost whatever the policy.
+// The echo port: every packet comes back once, with its addresses exchanged and everything else as it was; a full rx
+// ring holds the sender back; bad rings are counted; under traffic nothing is lost whatever the policy.
 #include "forward/echo.h"
 
 #include <errno.h>

@@ -14,7 +14,7 @@ using namespace ptnet;
 int main() {
   os::EventSignaller signaller;
   const int event = eventfd(0, EFD_CLOEXEC);  // blocking
-  CHECK(!signaller.Signal(event));  // not open yet
+  CHECK(!signaller.Signal(event));            // not open yet
   CHECK(signaller.Open());
   CHECK(signaller.Open());
   // More than there may be operations at once.

@@ -48,9 +48,9 @@ struct GuestRing {
   Attachment* attachment;
   uint32_t number;
   uint32_t head = 0;
-  int irq = -1;       // eventfd to sleep on
+  int irq = -1;        // eventfd to sleep on
   int other_irq = -1;  // another one, when a test replaces them
-  int doorbell = -1;  // eventfd to kick with, instead of a call
+  int doorbell = -1;   // eventfd to kick with, instead of a call
 
   uint32_t Tail() { return LoadAcquire(ktoa->hwtail); }
   uint32_t Mine() { return k->Distance(head, Tail()); }
@@ -106,7 +106,7 @@ struct GuestRing {
       pollfd p[] = {{irq, POLLIN, 0}, {other_irq, POLLIN, 0}};
       if (!over() && poll(p, 2, 60'000) == 0)
         Fail(__FILE__, __LINE__, k->port->name() + ": no interrupt of ring " + std::to_string(number) + " within 60 s");
-      for (uint64_t count; pollfd& wakeup : p) [[maybe_unused]] ssize_t n = read(wakeup.fd, &count, sizeof count);
+      for (uint64_t count; pollfd & wakeup : p) [[maybe_unused]] ssize_t n = read(wakeup.fd, &count, sizeof count);
       StoreRelaxed(atok->appl_need_kick, 0);
     }
   }

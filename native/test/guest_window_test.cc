@@ -181,8 +181,8 @@ void SigbusElsewhereStillKills() {
              auto window = Map(fd, 0, 64);
              void* at = window->data();
              window.reset();
-             auto* p = static_cast<volatile uint8_t*>(
-                 mmap(at, kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0));
+             auto* p =
+                 static_cast<volatile uint8_t*>(mmap(at, kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0));
              CHECK(ftruncate(fd, 0) == 0);
              p[0] = 1;
            }),

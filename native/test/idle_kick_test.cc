@@ -40,8 +40,8 @@ void AreCounted() {
   rig.CheckSink(20);
 }
 
-/// A sender that looks for room in a full pipe, and a receiver that looks for packets in an empty one, kick whenever the
-/// host wants it: it does not, until they can have something for it.
+/// A sender that looks for room in a full pipe, and a receiver that looks for packets in an empty one, kick whenever
+/// the host wants it: it does not, until they can have something for it.
 void AreNotAskedFor(AttachOptions options) {
   auto engine = MakeEngine();
   PipeRig rig(engine, 16, options, options);

@@ -1,15 +1,17 @@
 // A peer for the kick thread's tests: what it hears, what clients send, and counting of what must not leak.
 #pragma once
 
-#include "datapath/kick.h"
 #include <dirent.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+
 #include "check.h"
+#include "datapath/kick.h"
 #include "datapath/kick_wire.h"
 #include "os/event_signaller.h"
 #include "os/socket.h"

@@ -1,5 +1,5 @@
-// The reader of the sockets serves in the place of a sleeping worker: without the session's lock, and not again soon for a
-// device that has kept it waiting.
+// The reader of the sockets serves in the place of a sleeping worker: without the session's lock, and not again soon
+// for a device that has kept it waiting.
 #include "kick_peer.h"
 #include "traffic.h"
 

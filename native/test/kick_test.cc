@@ -35,8 +35,10 @@ void HandsOnWhatIsNoDoorbell() {
   Fixture f;
   uint32_t session;
   auto client = f.Connect(&session);
-  const Bytes others[] = {Doorbell(0x7c), Doorbell(0x82), Doorbell(0x90), Doorbell(0x80, false, 4, 1),
-                          Doorbell(0x80, false, 3), Message(kVfioUserRegionWrite, 4), Message(13, 0), Message(2, 32)};
+  const Bytes others[] = {Doorbell(0x7c),           Doorbell(0x82),
+                          Doorbell(0x90),           Doorbell(0x80, false, 4, 1),
+                          Doorbell(0x80, false, 3), Message(kVfioUserRegionWrite, 4),
+                          Message(13, 0),           Message(2, 32)};
   for (const Bytes& message : others) {
     Write(client, message);
     const auto event = f.sink.Next('m');
@@ -184,7 +186,8 @@ void SurvivesPeersThatReadNothing() {
   std::thread flood([&] {
     while (!stop.load()) {
       pollfd entry = {client.get(), POLLOUT, 0};
-      if (poll(&entry, 1, 1) == 1) (void)send(client.get(), doorbell.data(), doorbell.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (poll(&entry, 1, 1) == 1)
+        (void)send(client.get(), doorbell.data(), doorbell.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     }
   });
   while (f.target->counts[0].load() < 100) std::this_thread::yield();

@@ -32,7 +32,9 @@ void SinkSeesEveryPacketOnce() {
   uint64_t seq = 0;
   for (int round = 0; round < 200; round++) {
     uint32_t frags = 1 + static_cast<uint32_t>(round) % 5;
-    while (f.guest.tx().Put(Probe(seq, 61 + static_cast<uint32_t>(seq % 200)).data(), 61 + static_cast<uint32_t>(seq % 200), frags)) seq++;
+    while (f.guest.tx().Put(Probe(seq, 61 + static_cast<uint32_t>(seq % 200)).data(),
+                            61 + static_cast<uint32_t>(seq % 200), frags))
+      seq++;
     f.guest.tx().Publish();
     f.guest.Sync(f.guest.tx());
   }
@@ -55,7 +57,10 @@ void SinkFindsLossDuplicatesAndCorruption() {
 
 void BadSlotsAreDroppedByCause() {
   Fixture f;
-  auto put = [&](uint32_t seq) { CHECK(f.guest.tx().Put(Probe(seq).data(), 60)); return f.port->tx(0).Prev(f.guest.tx().head); };
+  auto put = [&](uint32_t seq) {
+    CHECK(f.guest.tx().Put(Probe(seq).data(), 60));
+    return f.port->tx(0).Prev(f.guest.tx().head);
+  };
   uint32_t i = put(0), good_buf = f.guest.tx().slot(i).buf_idx;
   f.guest.tx().slot(i).buf_idx = UINT32_MAX;
   i = put(0);
@@ -91,7 +96,8 @@ void EndlessFragmentsAreDropped() {
   CHECK_EQ(f.drops(Drop::kBadFrags), 1u);
   CHECK_EQ(f.port->tx(0).hwcur, 101u);
   // A ring full of fragments without an end cannot get one.
-  while (f.guest.tx().Put(Probe(0).data(), 60)) f.guest.tx().slot(f.port->tx(0).Prev(f.guest.tx().head)).flags = NS_MOREFRAG;
+  while (f.guest.tx().Put(Probe(0).data(), 60))
+    f.guest.tx().slot(f.port->tx(0).Prev(f.guest.tx().head)).flags = NS_MOREFRAG;
   f.guest.tx().Publish();
   f.guest.Sync(f.guest.tx());
   CHECK_EQ(f.drops(Drop::kBadFrags), 2u);

@@ -1,10 +1,9 @@
 // Observers: each sees every batch that passes its ring while it is there, in order and before the other side does, and
 // none is called once it has been removed; a ring without one does not know of them.
-#include "forward/observe.h"
-
 #include <algorithm>
 #include <thread>
 
+#include "forward/observe.h"
 #include "traffic.h"
 
 using namespace ptnet;

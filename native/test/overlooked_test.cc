@@ -1,5 +1,6 @@
-// An interrupt that a guest has overlooked is raised again, after a second and then ever more rarely, as long as there is
-// something that it has not seen and asks to be told of; and one that was missed for want of an eventfd comes when there is one.
+// An interrupt that a guest has overlooked is raised again, after a second and then ever more rarely, as long as there
+// is something that it has not seen and asks to be told of; and one that was missed for want of an eventfd comes when
+// there is one.
 #include <sys/eventfd.h>
 
 #include "forward/pipe.h"

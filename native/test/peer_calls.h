@@ -1,5 +1,5 @@
-// What a peer can do to whoever uses its eventfd: the system calls of this program's interrupts take as long as a test says.
-// Include it in one file of a program: it stands in for the C library's syscall(), preadv2() and poll().
+// What a peer can do to whoever uses its eventfd: the system calls of this program's interrupts take as long as a test
+// says. Include it in one file of a program: it stands in for the C library's syscall(), preadv2() and poll().
 #pragma once
 
 #include <linux/aio_abi.h>
@@ -17,13 +17,13 @@
 namespace ptnet::test {
 
 struct PeerCalls {
-  std::atomic<bool> no_aio{false};      // io_setup fails
-  std::atomic<uint64_t> cpu_us{0};      // a signal uses that much of a CPU
-  std::atomic<uint64_t> sleep_us{0};    // a signal takes that long, without using it
-  std::atomic<bool> hold{false};        // a signal, or taking what is left, takes as long as this is set
-  std::atomic<uint32_t> held{0};        // how many are in there
-  std::atomic<bool> fill{false};        // an eventfd is filled when it has just been looked at, once
-  std::atomic<pid_t> raised_by{0};      // the last thread that signalled
+  std::atomic<bool> no_aio{false};    // io_setup fails
+  std::atomic<uint64_t> cpu_us{0};    // a signal uses that much of a CPU
+  std::atomic<uint64_t> sleep_us{0};  // a signal takes that long, without using it
+  std::atomic<bool> hold{false};      // a signal, or taking what is left, takes as long as this is set
+  std::atomic<uint32_t> held{0};      // how many are in there
+  std::atomic<bool> fill{false};      // an eventfd is filled when it has just been looked at, once
+  std::atomic<pid_t> raised_by{0};    // the last thread that signalled
 };
 inline PeerCalls peer_calls;
 

@@ -174,7 +174,8 @@ void Main() {
   ManyPeersWhoseClosesWait();
   CountsWhatIsHeld();
   UnmapsElsewhere();
-  for (auto end : {DropTooMany, DropMalformed, DropHalfAMessage, DropUnheard, DropUnread, DropRefused}) DoorbellsGoOn(end);
+  for (auto end : {DropTooMany, DropMalformed, DropHalfAMessage, DropUnheard, DropUnread, DropRefused})
+    DoorbellsGoOn(end);
   os::AwaitPeerCloses();
   CHECK_EQ(OpenFds(), before);
 }

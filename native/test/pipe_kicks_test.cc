@@ -34,8 +34,8 @@ void InterruptsOnlyWhenAskedFor() {
   CHECK_EQ(f.tx().interrupts, 1u);
 }
 
-/// A sender whose ring is full has nothing to announce, and a receiver whose ring is empty nothing to give back; both may
-/// look again and again, and kick each time when they are asked to.
+/// A sender whose ring is full has nothing to announce, and a receiver whose ring is empty nothing to give back; both
+/// may look again and again, and kick each time when they are asked to.
 void WhoHasNoSlotsIsNotAskedForKicks() {
   Fixture f;
   auto wants = [&] {

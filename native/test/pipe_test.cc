@@ -79,8 +79,10 @@ void ABadSlotParksTheSender() {
     Drop cause;
     NetmapSlot slot;
   };
-  for (auto [cause, bad] : {Case{Drop::kBadBuf, {1, 60, 0, 0}}, {Drop::kBadBuf, {8192, 60, 0, 0}},
-                            {Drop::kBadLen, {2, 2049, 0, 0}}, {Drop::kBadFlags, {2, 60, NS_INDIRECT, 0x41414141}}}) {
+  for (auto [cause, bad] : {Case{Drop::kBadBuf, {1, 60, 0, 0}},
+                            {Drop::kBadBuf, {8192, 60, 0, 0}},
+                            {Drop::kBadLen, {2, 2049, 0, 0}},
+                            {Drop::kBadFlags, {2, 60, NS_INDIRECT, 0x41414141}}}) {
     Fixture f;
     f.Put(0);
     f.Put(1);
@@ -267,7 +269,7 @@ void RandomSequences() {
   Random random("pipe");
   for (int run = 0; run < 30; run++) {
     Fixture f({"p{1", 1 + random.Below(3), 1 + random.Below(3), 8 + random.Below(60), 8 + random.Below(120), 0});
-    Port *ports[] = {&f.pair->master(), &f.pair->slave()};
+    Port* ports[] = {&f.pair->master(), &f.pair->slave()};
     Guest* guests[] = {&f.a, &f.b};
     std::vector<Lane> lanes;
     std::vector<std::set<uint32_t>> buffers;
@@ -293,11 +295,16 @@ void RandomSequences() {
             guests[end]->Attach(f.engine, *ports[end]);
           }
           break;
-        case 1: if (lane.receiver->attachment) lane.Peek(random); break;
-        case 2: case 3: case 4:
+        case 1:
+          if (lane.receiver->attachment) lane.Peek(random);
+          break;
+        case 2:
+        case 3:
+        case 4:
           if (lane.sender->attachment) lane.Send(random);
           break;
-        case 5: case 6:
+        case 5:
+        case 6:
           // Only what has been served is there to be received.
           if (lane.sender->attachment) lane.sender->Sync(lane.tx());
           if (lane.receiver->attachment) lane.Receive(random);

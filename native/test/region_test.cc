@@ -86,8 +86,8 @@ static void MemoryComesFromItsNode() {
   CHECK(NumaMap(region->base()).starts_with("prefer:0 "));
   CHECK(!Contains(NumaMap(region->base()), " N0="));
   // A guest touches the file through a mapping of its own, for which it sets no policy.
-  auto* guest = static_cast<uint8_t*>(
-      mmap(nullptr, region->bar_size(), PROT_READ | PROT_WRITE, MAP_SHARED, region->fd(), 0));
+  auto* guest =
+      static_cast<uint8_t*>(mmap(nullptr, region->bar_size(), PROT_READ | PROT_WRITE, MAP_SHARED, region->fd(), 0));
   CHECK(NumaMap(guest).starts_with("prefer:0 "));
   memset(guest, 1, region->memsize() / 2);
   munmap(guest, region->bar_size());

@@ -1,5 +1,6 @@
-// What one packet costs the thread that serves it: every path with its rings in one thread, so that no other core's cache
-// and no scheduler is in the figure. Under callgrind (--toggle-collect='*Attachment::Sync*') the instructions are exact.
+// What one packet costs the thread that serves it: every path with its rings in one thread, so that no other core's
+// cache and no scheduler is in the figure. Under callgrind (--toggle-collect='*Attachment::Sync*') the instructions are
+// exact.
 //   service_cost PATH SIZE BURST PACKETS     prints {"packets":N,"nsPerPacket":X}
 #include <algorithm>
 #include <cstdio>
@@ -108,7 +109,8 @@ std::unique_ptr<Path> Make(const std::string& name, uint32_t size) {
   if (name == "host-to-guest") return std::make_unique<NullPath>(false, size);
   if (name == "guest-to-guest-pipe") return std::make_unique<PipePath>();
   if (name == "guest-to-guest-vale") return std::make_unique<ValePath>();
-  Fail(__FILE__, __LINE__, name + ": guest-to-host, host-to-guest, guest-to-guest-pipe or guest-to-guest-vale would be right");
+  Fail(__FILE__, __LINE__,
+       name + ": guest-to-host, host-to-guest, guest-to-guest-pipe or guest-to-guest-vale would be right");
 }
 
 /// The number in `text`, which names itself in what is wrong with it.
@@ -116,7 +118,9 @@ uint32_t Number(const char* what, const char* text, uint32_t least, uint32_t mos
   char* end;
   const unsigned long value = std::strtoul(text, &end, 10);
   if (*text == '\0' || *end != '\0' || value < least || value > most)
-    Fail(__FILE__, __LINE__, std::string(what) + " '" + text + "': " + std::to_string(least) + " to " + std::to_string(most) + " would be right");
+    Fail(__FILE__, __LINE__,
+         std::string(what) + " '" + text + "': " + std::to_string(least) + " to " + std::to_string(most) +
+             " would be right");
   return static_cast<uint32_t>(value);
 }
 

@@ -1,5 +1,5 @@
-// A peer that makes its interrupts take long has them raised by a thread of their own, for good, and hurts nobody else with
-// them; one whose signals are only held up by a busy machine does not.
+// A peer that makes its interrupts take long has them raised by a thread of their own, for good, and hurts nobody else
+// with them; one whose signals are only held up by a busy machine does not.
 #include "peer_calls.h"
 #include "traffic.h"
 

@@ -98,8 +98,8 @@ void AKickIsNoGap(uint64_t kick_ns) {
   }
 }
 
-/// An unmodified guest that fills its ring, waits for room asleep, and is back after more than the limit: it moves enough
-/// for a longer one.
+/// An unmodified guest that fills its ring, waits for room asleep, and is back after more than the limit: it moves
+/// enough for a longer one.
 void BulkIsWaitedForLonger() {
   for (const uint64_t gap : {30'000, 150'000, 300'000}) {
     Served flow;

@@ -192,14 +192,18 @@ class Scribbler {
     Kring& k = port.kring(ring);
     uint32_t near = random_.Below(k.num_slots + 2);
     switch (random_.Below(8)) {
-      case 0: return Store(guest.csb_word(true, ring, random_.Below(3)), near);
-      case 1: return Store(guest.csb_word(false, ring, random_.Below(16)), random_.Below(UINT32_MAX));
-      case 2: return Store(guest.csb_word(false, ring, 2), random_.Below(2));
+      case 0:
+        return Store(guest.csb_word(true, ring, random_.Below(3)), near);
+      case 1:
+        return Store(guest.csb_word(false, ring, random_.Below(16)), random_.Below(UINT32_MAX));
+      case 2:
+        return Store(guest.csb_word(false, ring, 2), random_.Below(2));
       case 3: {  // the header, and the rest of the first slot
         auto* words = reinterpret_cast<uint32_t*>(k.ring);
         return Store(words[random_.Below(sizeof(NetmapRing) / 4)], random_.Below(UINT32_MAX));
       }
-      case 4: case 5: {
+      case 4:
+      case 5: {
         uint32_t buf = random_.OneIn(16) ? random_.Below(UINT32_MAX) : random_.Below(k.num_bufs);
         auto len = static_cast<uint16_t>(random_.OneIn(16) ? random_.Below(65536) : random_.Below(k.buf_size));
         auto flags = static_cast<uint16_t>(random_.OneIn(4) ? random_.Below(65536) : 0);

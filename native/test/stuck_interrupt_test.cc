@@ -1,6 +1,6 @@
-// Where the kernel offers no asynchronous operations: a peer fills its eventfd just when an interrupt is being raised, and keeps
-// who raises it in that call. Nobody else waits for it, neither a worker, nor the reader of the sockets, nor who detaches that
-// very guest.
+// Where the kernel offers no asynchronous operations: a peer fills its eventfd just when an interrupt is being raised,
+// and keeps who raises it in that call. Nobody else waits for it, neither a worker, nor the reader of the sockets, nor
+// who detaches that very guest.
 #include <fcntl.h>
 
 #include "kick_peer.h"

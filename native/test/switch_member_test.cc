@@ -1,5 +1,5 @@
-// Who stands on a switch: a member without rings gets and sends as a port does, in order, as far as the budget goes, with one
-// notification a batch; what a silent station was known for is forgotten in time.
+// Who stands on a switch: a member without rings gets and sends as a port does, in order, as far as the budget goes,
+// with one notification a batch; what a silent station was known for is forgotten in time.
 #include "forward/switch_member.h"
 
 #include <algorithm>

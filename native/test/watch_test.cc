@@ -1,4 +1,5 @@
-// A flow waits for descriptors of any kind: level or edge, in and out, with errors, on a worker and under policy inline.
+// A flow waits for descriptors of any kind: level or edge, in and out, with errors, on a worker and under policy
+// inline.
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -43,7 +44,9 @@ class ReaderFlow final : public Flow {
 };
 
 struct Pair {
-  explicit Pair(int type = SOCK_STREAM) { CHECK(socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0); }
+  explicit Pair(int type = SOCK_STREAM) {
+    CHECK(socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+  }
   ~Pair() {
     close(ends[0]);
     if (ends[1] >= 0) close(ends[1]);
@@ -133,8 +136,8 @@ void RoomToWriteIsTold() {
   Eventually("room", [&] { return (flow.events & EPOLLOUT) != 0; });
 }
 
-/// The other end goes: the flow is told once, it is counted and said, and the thread sleeps although the kernel would tell it
-/// for ever.
+/// The other end goes: the flow is told once, it is counted and said, and the thread sleeps although the kernel would
+/// tell it for ever.
 void AnErrorIsToldOnce() {
   Pair pair;
   ReaderFlow flow(pair.ends[0], EPOLLIN);

@@ -1,5 +1,5 @@
-// A doorbell that finds the worker asleep is served by the thread that rings it, and what that thread must not or should
-// not do is left to the worker: much work, and whatever comes while it serves.
+// A doorbell that finds the worker asleep is served by the thread that rings it, and what that thread must not or
+// should not do is left to the worker: much work, and whatever comes while it serves.
 #include <fcntl.h>
 
 #include "kick_peer.h"
@@ -30,8 +30,8 @@ void Show(GuestRing& ring, uint64_t first, uint64_t end) {
   StoreRelease(ring.atok->head, ring.head);
 }
 
-/// Gaps between packets are of some milliseconds here: for policy adaptive far more than it is worth to poll for, which it
-/// finds out with the first packets, and tries now and then.
+/// Gaps between packets are of some milliseconds here: for policy adaptive far more than it is worth to poll for, which
+/// it finds out with the first packets, and tries now and then.
 void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before, uint64_t woken_most) {
   NullRig rig(MakeEngine(), 16, options);
   GuestRing& tx = rig.guest.tx();
@@ -50,8 +50,10 @@ void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before, u
     CHECK(tx.Drained());
     CHECK_EQ(CountersOf(rig).served_in_kick.load(), served + 1);
     const bool parked = LoadRelaxed(tx.ktoa->kern_need_kick) == 1;
-    if (!parked) woken++;
-    else CHECK_EQ(CountersOf(rig).sleeps.load(), sleeps);
+    if (!parked)
+      woken++;
+    else
+      CHECK_EQ(CountersOf(rig).sleeps.load(), sleeps);
   }
   CHECK(woken <= woken_most);
   rig.CheckSink(50);

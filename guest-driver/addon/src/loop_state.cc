@@ -1,4 +1,5 @@
-// Opens what a loop needs, and closes it: rings through the mapped region, copies of descriptors, an eventfd to stop it.
+// Opens what a loop needs, and closes it: rings through the mapped region, copies of descriptors, an eventfd to stop
+// it.
 #include "loop_state.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-// Turns the options of startLoop() and startDuo() into configurations: required fields, limits, addresses that are mapped, open descriptors.
+// Turns the options of startLoop() and startDuo() into configurations: required fields, limits, addresses that are
+// mapped, open descriptors.
 #include "options.h"
 
 #include <fcntl.h>
@@ -120,8 +121,7 @@ void CheckSleep(Reader& reader, const StartOptions& options) {
                        std::to_string(index) + "]");
   };
   for (const uint32_t i : options.tx_rings) check(i, "tx ring " + std::to_string(i));
-  for (const uint32_t i : options.rx_rings)
-    check(options.layout.num_tx_rings + i, "rx ring " + std::to_string(i));
+  for (const uint32_t i : options.rx_rings) check(options.layout.num_tx_rings + i, "rx ring " + std::to_string(i));
 }
 
 void ReadTraffic(Reader& reader, LoopConfig& config) {

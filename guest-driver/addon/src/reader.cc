@@ -70,8 +70,7 @@ void Reader::BigInt(const char* name, uint64_t& into) {
   if (!lossless) RangeError(std::string(name) + ": " + Show(value) + ": must fit 64 unsigned bits");
 }
 
-bool Reader::CheckInteger(const std::string& name, const Napi::Value& value, int64_t low, int64_t high,
-                          int64_t& into) {
+bool Reader::CheckInteger(const std::string& name, const Napi::Value& value, int64_t low, int64_t high, int64_t& into) {
   if (!value.IsNumber()) {
     TypeError(name + ": " + Show(value) + ": must be a number");
     return false;

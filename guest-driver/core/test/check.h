@@ -25,28 +25,28 @@ struct Register {
   Register(const char* name, void (*run)()) { Cases().push_back({name, run}); }
 };
 
-#define TEST(id, text)                                              \
-  static void id();                                                 \
+#define TEST(id, text)                                                 \
+  static void id();                                                    \
   static const ::ptnet::guest::test::Register register_##id(text, id); \
   static void id()
 
-#define CHECK(condition)                                                              \
-  do {                                                                                \
-    if (!(condition)) {                                                               \
+#define CHECK(condition)                                                               \
+  do {                                                                                 \
+    if (!(condition)) {                                                                \
       std::cerr << __FILE__ << ":" << __LINE__ << ": " << #condition << " is false\n"; \
-      ++::ptnet::guest::test::failures;                                               \
-    }                                                                                 \
+      ++::ptnet::guest::test::failures;                                                \
+    }                                                                                  \
   } while (false)
 
-#define CHECK_EQ(actual, wanted)                                                                                  \
-  do {                                                                                                            \
-    const auto actual_value = (actual);                                                                           \
-    const decltype(actual_value) wanted_value = (wanted);                                                         \
-    if (!(actual_value == wanted_value)) {                                                                        \
-      std::cerr << __FILE__ << ":" << __LINE__ << ": " << #actual << " is " << actual_value << ", not " << wanted_value \
-                << "\n";                                                                                          \
-      ++::ptnet::guest::test::failures;                                                                           \
-    }                                                                                                             \
+#define CHECK_EQ(actual, wanted)                                                                        \
+  do {                                                                                                  \
+    const auto actual_value = (actual);                                                                 \
+    const decltype(actual_value) wanted_value = (wanted);                                               \
+    if (!(actual_value == wanted_value)) {                                                              \
+      std::cerr << __FILE__ << ":" << __LINE__ << ": " << #actual << " is " << actual_value << ", not " \
+                << wanted_value << "\n";                                                                \
+      ++::ptnet::guest::test::failures;                                                                 \
+    }                                                                                                   \
   } while (false)
 
 inline int RunAll(int argc, char** argv) {

@@ -1,5 +1,6 @@
 // A ping and an echo that take turns in one thread, against a fake host: nothing is lost, neither waits, one ends both.
 #include "../duo.h"
+
 #include "harness.h"
 
 namespace ptnet::guest::test {
@@ -42,7 +43,8 @@ struct TestDuo {
   }
 };
 
-TEST(turns, "every packet comes back once and is timed, at a rate or not, and neither side waits though it is told to") {
+TEST(turns,
+     "every packet comes back once and is timed, at a rate or not, and neither side waits though it is told to") {
   for (const double rate : {0.0, 20'000.0}) {
     TestDuo duo;
     duo.ping.rate = rate;

@@ -17,9 +17,7 @@ void Signal(int fd) {
   [[maybe_unused]] const ssize_t n = write(fd, &one, sizeof one);
 }
 
-uint64_t RingBytes(uint32_t slots) {
-  return (sizeof(netmap_ring) + slots * sizeof(netmap_slot) + 4095) / 4096 * 4096;
-}
+uint64_t RingBytes(uint32_t slots) { return (sizeof(netmap_ring) + slots * sizeof(netmap_slot) + 4095) / 4096 * 4096; }
 
 }  // namespace
 

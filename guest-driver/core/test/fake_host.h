@@ -1,4 +1,5 @@
-// A host half of one's own for the tests: a region with one port, and an engine thread that joins TX ring r to RX ring r.
+// A host half of one's own for the tests: a region with one port, and an engine thread that joins TX ring r to RX ring
+// r.
 #pragma once
 
 #include <poll.h>

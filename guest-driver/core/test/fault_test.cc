@@ -1,4 +1,5 @@
-// What a receiver finds when packets are lost, doubled or damaged, and what a loop does with a host that breaks the rules.
+// What a receiver finds when packets are lost, doubled or damaged, and what a loop does with a host that breaks the
+// rules.
 #include "../application_view.h"
 #include "harness.h"
 
@@ -134,7 +135,8 @@ TEST(bad_layout, "rings that are not where the port says are refused with a reas
   CHECK_EQ(error_after([](FakeHost&, PortLayout&) {}), "");
 }
 
-TEST(application_view, "an application uses every ring with an offset, and what it puts into one that nobody serves stays there") {
+TEST(application_view,
+     "an application uses every ring with an offset, and what it puts into one that nobody serves stays there") {
   FakeHost host({.tx_slots = 64});
   host.Start();
   ApplicationView none;

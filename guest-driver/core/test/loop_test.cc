@@ -1,4 +1,5 @@
-// Loops against a fake host: every packet once and in order at every wrap, with several rings, fragments, full rings, echo.
+// Loops against a fake host: every packet once and in order at every wrap, with several rings, fragments, full rings,
+// echo.
 #include "harness.h"
 
 namespace ptnet::guest::test {

@@ -1,6 +1,7 @@
 // The histogram's precision, pings against a fake host whose loopback is the echo, and destinations in turn.
-#include "../histogram.h"
 #include "../ping.h"
+
+#include "../histogram.h"
 #include "harness.h"
 
 namespace ptnet::guest::test {

@@ -1,4 +1,5 @@
-// The rhythm of drivers that are not ours: the host's indices are looked at late, sleep comes at once, kicks may bring nothing.
+// The rhythm of drivers that are not ours: the host's indices are looked at late, sleep comes at once, kicks may bring
+// nothing.
 #include "harness.h"
 
 namespace ptnet::guest::test {

@@ -1,4 +1,5 @@
-// Kicks and interrupts only when asked for, and never one too few: sleepers on both sides that would hang if one got lost.
+// Kicks and interrupts only when asked for, and never one too few: sleepers on both sides that would hang if one got
+// lost.
 #include "harness.h"
 
 namespace ptnet::guest::test {
@@ -86,8 +87,7 @@ struct Asked {
     host.fate = [this](uint64_t packet) {
       if (packet < from) return Fate::kPass;
       ++looks;
-      for (const uint32_t ring : {0, 1})
-        times += Load(host.gh(ring).appl_need_kick, std::memory_order_relaxed) != 0;
+      for (const uint32_t ring : {0, 1}) times += Load(host.gh(ring).appl_need_kick, std::memory_order_relaxed) != 0;
       return Fate::kPass;
     };
   }

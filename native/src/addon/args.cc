@@ -11,8 +11,8 @@ namespace ptnet::addon {
 
 void ThrowErrno(Napi::Env env, os::Error error, const std::string& object) {
   const std::string code = uv_err_name(-error.number);
-  Napi::Error thrown =
-      Napi::Error::New(env, std::string(error.syscall) + ": " + code + ": " + uv_strerror(-error.number) + ", " + object);
+  Napi::Error thrown = Napi::Error::New(
+      env, std::string(error.syscall) + ": " + code + ": " + uv_strerror(-error.number) + ", " + object);
   thrown.Set("code", Napi::String::New(env, code));
   thrown.Set("errno", Napi::Number::New(env, -error.number));
   thrown.Set("syscall", Napi::String::New(env, error.syscall));
@@ -22,7 +22,8 @@ void ThrowErrno(Napi::Env env, os::Error error, const std::string& object) {
 bool GetInteger(Napi::Value value, const char* name, int64_t min, int64_t max, int64_t* out) {
   const Napi::Env env = value.Env();
   if (!value.IsNumber()) {
-    Napi::TypeError::New(env, std::string(name) + ": not a number: an integer is expected").ThrowAsJavaScriptException();
+    Napi::TypeError::New(env, std::string(name) + ": not a number: an integer is expected")
+        .ThrowAsJavaScriptException();
     return false;
   }
   const double number = value.As<Napi::Number>().DoubleValue();

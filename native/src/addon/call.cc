@@ -39,7 +39,8 @@ bool CallJs(napi_env env, napi_value function, std::initializer_list<napi_value>
   napi_value global;
   if (napi_get_global(env, &global) != napi_ok) return false;
   napi_value result;
-  const napi_status status = napi_make_callback(env, nullptr, global, function, arguments.size(), arguments.begin(), &result);
+  const napi_status status =
+      napi_make_callback(env, nullptr, global, function, arguments.size(), arguments.begin(), &result);
   if (status == napi_ok) return true;
   bool pending = false;
   napi_value thrown;

@@ -16,7 +16,8 @@ namespace ptnet::addon {
 napi_value NewBytes(napi_env env, std::span<const uint8_t> bytes);
 napi_value NewNumber(napi_env env, double number);
 
-/** An array of descriptor numbers; once a function was called with it, the caller releases them: JavaScript owns them. */
+/** An array of descriptor numbers; once a function was called with it, the caller releases them: JavaScript owns them.
+ */
 napi_value NewFds(napi_env env, const std::vector<os::PeerFd>& fds);
 
 /**

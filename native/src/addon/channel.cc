@@ -140,8 +140,10 @@ void Channel::ReadOnce() {
 void Channel::UpdateInterest() {
   if (poller_ == nullptr) return;
   const int events = (reading_ ? UV_READABLE : 0) | (outbound_.empty() ? 0 : UV_WRITABLE);
-  if (events != 0) poller_->Start(events);
-  else poller_->Stop();
+  if (events != 0)
+    poller_->Start(events);
+  else
+    poller_->Stop();
 }
 
 void Channel::OnEnvironmentEnd() { Shut(); }

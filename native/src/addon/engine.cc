@@ -10,7 +10,8 @@ namespace {
 
 bool GetCpuList(Napi::Value value, CpuList* cpus) {
   if (!value.IsArray()) {
-    Napi::TypeError::New(value.Env(), "cpus: an array of CPUs is expected for each worker").ThrowAsJavaScriptException();
+    Napi::TypeError::New(value.Env(), "cpus: an array of CPUs is expected for each worker")
+        .ThrowAsJavaScriptException();
     return false;
   }
   Napi::Array list = value.As<Napi::Array>();
@@ -108,7 +109,8 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
   std::shared_ptr<Attachment> attachment;
   if (!port || !GetPlace(info[2], "guestToHost", &guest_to_host) || !GetPlace(info[3], "hostToGuest", &host_to_guest) ||
       !GetOptions(info[4], &options) ||
-      !ThrowUnlessOk(env, Attachment::Create(engine, port->port.get(), guest_to_host, host_to_guest, options, &attachment)))
+      !ThrowUnlessOk(env,
+                     Attachment::Create(engine, port->port.get(), guest_to_host, host_to_guest, options, &attachment)))
     return env.Undefined();
   return WrapHandle(env, std::move(attachment));
 }

@@ -1,4 +1,5 @@
-// ArrayBuffers over memory that is not JavaScript's: the one place that makes them, because a refused one is easily freed twice.
+// ArrayBuffers over memory that is not JavaScript's: the one place that makes them, because a refused one is easily
+// freed twice.
 #include "addon/external.h"
 
 #include <cstdint>
@@ -17,8 +18,8 @@ void Finalize(napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<
 
 Napi::Value ExternalBuffer(Napi::Env env, std::shared_ptr<void> keep, void* data, size_t length) {
   if (length > kBytesMax) {
-    Napi::RangeError::New(env, std::to_string(length) + " bytes: one ArrayBuffer holds at most " +
-                                   std::to_string(kBytesMax))
+    Napi::RangeError::New(env,
+                          std::to_string(length) + " bytes: one ArrayBuffer holds at most " + std::to_string(kBytesMax))
         .ThrowAsJavaScriptException();
     return env.Undefined();
   }

@@ -1,4 +1,5 @@
-// ArrayBuffers over memory that is not JavaScript's: the one place that makes them, because a refused one is easily freed twice.
+// ArrayBuffers over memory that is not JavaScript's: the one place that makes them, because a refused one is easily
+// freed twice.
 #pragma once
 
 #include <napi.h>

@@ -15,18 +15,18 @@ namespace ptnet::addon {
 template <class T>
 struct HandleTraits;
 
-#define PTNET_HANDLE(Type, low, label)                                     \
-  template <>                                                              \
-  struct HandleTraits<Type> {                                              \
-    static constexpr napi_type_tag kTag{0x70746e65746d6170u, low};         \
-    static constexpr const char* kName = label;                            \
+#define PTNET_HANDLE(Type, low, label)                             \
+  template <>                                                      \
+  struct HandleTraits<Type> {                                      \
+    static constexpr napi_type_tag kTag{0x70746e65746d6170u, low}; \
+    static constexpr const char* kName = label;                    \
   }
 
 template <class T>
 Napi::Value WrapHandle(Napi::Env env, std::shared_ptr<T> object) {
   auto* holder = new std::shared_ptr<T>(std::move(object));
-  auto external = Napi::External<std::shared_ptr<T>>::New(
-      env, holder, [](Napi::BasicEnv, std::shared_ptr<T>* h) { delete h; });
+  auto external =
+      Napi::External<std::shared_ptr<T>>::New(env, holder, [](Napi::BasicEnv, std::shared_ptr<T>* h) { delete h; });
   external.TypeTag(&HandleTraits<T>::kTag);
   return external;
 }

@@ -1,4 +1,6 @@
 // The kick thread as JavaScript sees it: calls go down directly, events come up through the event loop in order.
+#include "datapath/kick.h"
+
 #include <memory>
 #include <variant>
 #include <vector>
@@ -7,7 +9,6 @@
 #include "addon/args.h"
 #include "addon/call.h"
 #include "addon/doorbell_target.h"
-#include "datapath/kick.h"
 
 namespace ptnet::addon {
 namespace {
@@ -60,17 +61,15 @@ class KickObject : public Napi::ObjectWrap<KickObject>, private KickSink {
 };
 
 void KickObject::Register(Napi::Env env, Napi::Object exports) {
-  exports.Set("Kick", DefineClass(env, "Kick",
-                                  {InstanceMethod("listen", &KickObject::Listen),
-                                   InstanceMethod("unlisten", &KickObject::Unlisten),
-                                   InstanceMethod("send", &KickObject::Send),
-                                   InstanceMethod("setDoorbells", &KickObject::SetDoorbells),
-                                   InstanceMethod("clearDoorbells", &KickObject::ClearDoorbells),
-                                   InstanceMethod("delivered", &KickObject::Delivered),
-                                   InstanceMethod("release", &KickObject::Release),
-                                   InstanceMethod("countersOf", &KickObject::CountersOf),
-                                   InstanceMethod("counters", &KickObject::Counters),
-                                   InstanceMethod("close", &KickObject::Close)}));
+  exports.Set(
+      "Kick",
+      DefineClass(env, "Kick",
+                  {InstanceMethod("listen", &KickObject::Listen), InstanceMethod("unlisten", &KickObject::Unlisten),
+                   InstanceMethod("send", &KickObject::Send), InstanceMethod("setDoorbells", &KickObject::SetDoorbells),
+                   InstanceMethod("clearDoorbells", &KickObject::ClearDoorbells),
+                   InstanceMethod("delivered", &KickObject::Delivered), InstanceMethod("release", &KickObject::Release),
+                   InstanceMethod("countersOf", &KickObject::CountersOf),
+                   InstanceMethod("counters", &KickObject::Counters), InstanceMethod("close", &KickObject::Close)}));
 }
 
 KickObject::KickObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KickObject>(info) {
@@ -122,7 +121,7 @@ void KickObject::Handle(napi_env env, Event& event) {
     const size_t bytes = message.bytes.size(), fds = message.fds.size();
     // Its receiver calls delivered() when it has dealt with it.
     if (!CallJs(env, message_.Value(),
-               {NewNumber(env, message.session), NewBytes(env, message.bytes), NewFds(env, message.fds)})) {
+                {NewNumber(env, message.session), NewBytes(env, message.bytes), NewFds(env, message.fds)})) {
       if (open_) kick_->Delivered(message.session, bytes, fds);
       return;
     }

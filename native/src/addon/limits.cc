@@ -61,8 +61,8 @@ Napi::Value MeasureLimit(const Napi::CallbackInfo& info) {
   if (!GetString(info[0], "limit", &name)) return {};
   const std::optional<Limit> limit = LimitOf(name);
   if (!limit) {
-    Napi::RangeError::New(
-        env, "limit '" + name + "': must be 'slots', 'slots+copy', 'memory', 'core-to-core' or 'switch'")
+    Napi::RangeError::New(env,
+                          "limit '" + name + "': must be 'slots', 'slots+copy', 'memory', 'core-to-core' or 'switch'")
         .ThrowAsJavaScriptException();
     return {};
   }

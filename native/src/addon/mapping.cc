@@ -46,8 +46,9 @@ Mapping::Mapping(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   void* address;
   if (const os::Error error = os::Map(fd, static_cast<uint64_t>(offset), static_cast<size_t>(length),
                                       info[3].ToBoolean().Value(), &address)) {
-    ThrowErrno(env, error, "descriptor " + std::to_string(fd) + " at " + std::to_string(offset) + ", " +
-                               std::to_string(length) + " bytes");
+    ThrowErrno(env, error,
+               "descriptor " + std::to_string(fd) + " at " + std::to_string(offset) + ", " + std::to_string(length) +
+                   " bytes");
     return;
   }
   const Napi::Value buffer = ExternalBuffer(env, nullptr, address, static_cast<size_t>(length));

@@ -147,13 +147,12 @@ Napi::Value Layouts(const Napi::CallbackInfo& info) {
       {FIELD(NetmapSlot, buf_idx), FIELD(NetmapSlot, len), FIELD(NetmapSlot, flags), FIELD(NetmapSlot, ptr)});
   add("csb_atok", sizeof(CsbAtok),
       {FIELD(CsbAtok, head), FIELD(CsbAtok, cur), FIELD(CsbAtok, appl_need_kick), FIELD(CsbAtok, sync_flags)});
-  add("csb_ktoa", sizeof(CsbKtoa),
-      {FIELD(CsbKtoa, hwcur), FIELD(CsbKtoa, hwtail), FIELD(CsbKtoa, kern_need_kick)});
+  add("csb_ktoa", sizeof(CsbKtoa), {FIELD(CsbKtoa, hwcur), FIELD(CsbKtoa, hwtail), FIELD(CsbKtoa, kern_need_kick)});
   add("ring_counters", sizeof(RingCounters),
       {FIELD(RingCounters, packets), FIELD(RingCounters, bytes), FIELD(RingCounters, syncs),
        FIELD(RingCounters, interrupts), FIELD(RingCounters, bad_index), FIELD(RingCounters, lost),
-       FIELD(RingCounters, late), FIELD(RingCounters, corrupt), FIELD(RingCounters, drops), FIELD(RingCounters, reraised), FIELD(RingCounters, irq_slow),
-       FIELD(RingCounters, kicks)});
+       FIELD(RingCounters, late), FIELD(RingCounters, corrupt), FIELD(RingCounters, drops),
+       FIELD(RingCounters, reraised), FIELD(RingCounters, irq_slow), FIELD(RingCounters, kicks)});
 #undef FIELD
   return all;
 }

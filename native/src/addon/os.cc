@@ -89,8 +89,10 @@ Napi::Value Dup(const Napi::CallbackInfo& info) {
 void CloseFd(const Napi::CallbackInfo& info) {
   int fd;
   if (!GetFd(info[0], &fd)) return;
-  if (os::IsPeerFd(fd)) os::CloseElsewhere(fd);
-  else if (close(fd) != 0 && errno != EINTR) ThrowErrno(info.Env(), os::Error::Last("close"), Descriptor(fd));
+  if (os::IsPeerFd(fd))
+    os::CloseElsewhere(fd);
+  else if (close(fd) != 0 && errno != EINTR)
+    ThrowErrno(info.Env(), os::Error::Last("close"), Descriptor(fd));
 }
 
 void ClosePeerFd(const Napi::CallbackInfo& info) {

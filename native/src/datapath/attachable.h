@@ -1,4 +1,5 @@
-// What a client can be attached to: rings, and the flows that serve them. Ports are; the data path knows no more of them.
+// What a client can be attached to: rings, and the flows that serve them. Ports are; the data path knows no more of
+// them.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,8 @@ namespace ptnet {
 
 Status Attachment::CheckOptions(const AttachOptions& options) const {
   if (options.worker < engine_->workers() || options.policy == Policy::kInline) return Status::Ok();
-  return Status::Fail(EINVAL, port_->name() + ": worker " + std::to_string(options.worker) + " is not there: use 0 to " +
-                                  std::to_string(engine_->workers() - 1));
+  return Status::Fail(EINVAL, port_->name() + ": worker " + std::to_string(options.worker) +
+                                  " is not there: use 0 to " + std::to_string(engine_->workers() - 1));
 }
 
 Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, const CsbPlace& guest_to_host,

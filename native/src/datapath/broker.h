@@ -30,9 +30,9 @@ struct CsbPlace {
 /// What a ring showed when it was looked at last, to find one whose guest has overlooked an interrupt.
 struct RingWatch {
   uint32_t head = 0, cur = 0, hwtail = 0;
-  bool still = false;          // as it is now since `since_ns`, with something to see that the guest asks to be told of
+  bool still = false;  // as it is now since `since_ns`, with something to see that the guest asks to be told of
   uint64_t since_ns = 0;
-  uint64_t wait_ns = 0;        // from since_ns, or from the last interrupt, to the next
+  uint64_t wait_ns = 0;  // from since_ns, or from the last interrupt, to the next
 };
 
 class Attachment final : public DoorbellTarget, private Ticked {
@@ -40,26 +40,25 @@ class Attachment final : public DoorbellTarget, private Ticked {
   /// Maps both CSB arrays, writes the port's present indices into them and starts serving. Fails with EBUSY when the
   /// port has an attachment, EINVAL for a worker that is not there, or with what mapping guest memory failed with.
   static Status Create(std::shared_ptr<Engine> engine, Attachable* port, const CsbPlace& guest_to_host,
-                       const CsbPlace& host_to_guest, const AttachOptions& options,
-                       std::shared_ptr<Attachment>* out);
+                       const CsbPlace& host_to_guest, const AttachOptions& options, std::shared_ptr<Attachment>* out);
   ~Attachment();
 
-  /// Processes what the guest has published, then stops serving; the rings' indices stay. Afterwards no interrupt is on its way
-  /// to the guest, and none is left in an eventfd that it has not looked at. Idempotent.
+  /// Processes what the guest has published, then stops serving; the rings' indices stay. Afterwards no interrupt is on
+  /// its way to the guest, and none is left in an eventfd that it has not looked at. Idempotent.
   void Detach();
 
   uint32_t rings() const noexcept override { return port_->rings(); }
   /// A doorbell; any thread. The ring's number has been checked.
   Worker* Ring(uint32_t ring) noexcept override;
-  /// kInline: serves the ring here and now, until there is nothing left to do or a large budget is spent; then watch_fd()
-  /// brings the rest. True when something moved.
+  /// kInline: serves the ring here and now, until there is nothing left to do or a large budget is spent; then
+  /// watch_fd() brings the rest. True when something moved.
   bool Sync(uint32_t ring);
   /// kInline: readable when there is something to do that no doorbell tells of, for ServeWatched(); else -1.
   int watch_fd() const { return watches_.fd(); }
   void ServeWatched();
 
-  /// Sets interrupt eventfds (-1: none) of the rings from `first`. Each is duplicated; an old one is closed when no worker can be
-  /// using it. EBADF for what is no eventfd, of which nobody could say how long signalling it takes.
+  /// Sets interrupt eventfds (-1: none) of the rings from `first`. Each is duplicated; an old one is closed when no
+  /// worker can be using it. EBADF for what is no eventfd, of which nobody could say how long signalling it takes.
   Status SetInterrupts(uint32_t first, const std::vector<int>& fds);
   Status SetPolicy(const AttachOptions& options);
   /// Eventfds (-1: none) that ring the doorbells too, for clients that can signal one; each is duplicated.
@@ -90,8 +89,8 @@ class Attachment final : public DoorbellTarget, private Ticked {
   std::vector<std::shared_ptr<Interrupt>> interrupts_;
   std::vector<RingWatch> seen_;  // the control plane's
   std::vector<int> doorbell_fds_;
-  WatchSet watches_;             // kInline
-  int again_fd_ = -1;            // kInline: an eventfd for rings that a Sync has not finished
+  WatchSet watches_;   // kInline
+  int again_fd_ = -1;  // kInline: an eventfd for rings that a Sync has not finished
   std::vector<bool> unfinished_;
   std::shared_ptr<DeviceActivity> activity_ = std::make_shared<DeviceActivity>();
   SpinLock ring_lock_;  // doorbells against Detach

@@ -1,5 +1,5 @@
-// broker: an attachment's eventfds, those of its interrupts and those of its doorbells, and the look at rings whose guest has
-// overlooked an interrupt.
+// broker: an attachment's eventfds, those of its interrupts and those of its doorbells, and the look at rings whose
+// guest has overlooked an interrupt.
 #include <errno.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kFirstWait = kSecond * 9 / 10;  // looked at about once a second
-constexpr int kEventsMax = 32;  // taken at once
+constexpr int kEventsMax = 32;                     // taken at once
 constexpr uint64_t kLongestWait = 60 * kSecond;
 
 Status CheckEventfds(const std::string& port, const char* what, const std::vector<int>& fds) {
@@ -56,7 +56,8 @@ Status Attachment::SetInterrupts(uint32_t first, const std::vector<int>& fds) {
   return Status::Ok();
 }
 
-/// Once no worker can raise any: what is still on its way, or not seen yet, would reach a guest that has freed its rings.
+/// Once no worker can raise any: what is still on its way, or not seen yet, would reach a guest that has freed its
+/// rings.
 void Attachment::EndInterrupts() {
   PeerEventfds left;
   for (auto& interrupt : interrupts_)
@@ -71,8 +72,9 @@ void Attachment::Tick(uint64_t now_ns) noexcept {
   }
 }
 
-/// An interrupt may have come when the guest was not ready for it, and been ignored. If there still is something that it has not
-/// seen, and it asks to be told, and nothing has moved, it is told again: after a second, then ever more rarely.
+/// An interrupt may have come when the guest was not ready for it, and been ignored. If there still is something that
+/// it has not seen, and it asks to be told, and nothing has moved, it is told again: after a second, then ever more
+/// rarely.
 void Attachment::LookAt(uint32_t ring, uint64_t now_ns) noexcept {
   Kring& k = port_->kring(ring);
   RingWatch& watch = seen_[ring];
@@ -107,8 +109,10 @@ void Attachment::ServeWatched() {
   uint64_t again;
   for (int i = 0, count = watches_.Wait(events, kEventsMax, &none); i < count; i++) {
     auto* watch = static_cast<Watch*>(events[i].data.ptr);
-    if (watch == nullptr) (void)os::DrainEventfd(again_fd_, &again);
-    else watch->OnEvents(events[i].events);
+    if (watch == nullptr)
+      (void)os::DrainEventfd(again_fd_, &again);
+    else
+      watch->OnEvents(events[i].events);
     for (uint32_t ring = 0; watch != nullptr && ring < rings(); ring++)
       if (port_->flow(ring) == watch->flow) unfinished_[ring] = true;
   }

@@ -15,8 +15,8 @@ struct Used {
   uint32_t destinations = 0;  // rings of others that were locked, published and notified
 };
 
-/// What a Poll may use. It may exceed `bytes` and `slots` by one packet to one destination: less than a packet is no work,
-/// and there is always room for one. Where it stopped, the next Poll goes on.
+/// What a Poll may use. It may exceed `bytes` and `slots` by one packet to one destination: less than a packet is no
+/// work, and there is always room for one. Where it stopped, the next Poll goes on.
 struct Budget {
   uint32_t slots;
   uint32_t bytes;
@@ -36,13 +36,16 @@ struct Budget {
 };
 
 /// Of one flow in one round of its worker: what every other flow of the worker may have to wait for.
-inline constexpr Budget kRoundBudget{.slots = 1024, .bytes = 1 << 20, .destinations = 64, .may_wait = true, .may_defer = true};
+inline constexpr Budget kRoundBudget{
+    .slots = 1024, .bytes = 1 << 20, .destinations = 64, .may_wait = true, .may_defer = true};
 
 /// Of all that is served where a kick arrives, by a thread that others need, while a virtual CPU waits for it.
-inline constexpr Budget kKickBudget{.slots = 64, .bytes = 64 << 10, .destinations = 4, .may_wait = false, .may_defer = true};
+inline constexpr Budget kKickBudget{
+    .slots = 64, .bytes = 64 << 10, .destinations = 4, .may_wait = false, .may_defer = true};
 
 /// Of one ring, by the control plane: policy inline, and, in pieces, what was published before an attachment ends.
-inline constexpr Budget kSyncBudget{.slots = 16384, .bytes = 32 << 20, .destinations = 8192, .may_wait = true, .may_defer = false};
+inline constexpr Budget kSyncBudget{
+    .slots = 16384, .bytes = 32 << 20, .destinations = 8192, .may_wait = true, .may_defer = false};
 
 /// The next piece of a larger budget.
 inline Budget Piece(const Budget& whole) {

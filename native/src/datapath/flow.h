@@ -15,8 +15,8 @@ namespace ptnet {
 
 class Worker;
 
-/// The rings of one device are used together: none of them is parked while another one is busy, because a guest that goes
-/// round its rings would find all of them parked, and be held up by a kick for each, when it comes back.
+/// The rings of one device are used together: none of them is parked while another one is busy, because a guest that
+/// goes round its rings would find all of them parked, and be held up by a kick for each, when it comes back.
 struct DeviceActivity {
   std::atomic<uint64_t> idle_since_ns{0};  // 0 while one of its rings is busy
 };
@@ -34,8 +34,8 @@ class Flow {
   Flow(const Flow&) = delete;
   Flow& operator=(const Flow&) = delete;
 
-  /// Moves what can be moved, as far as `budget` goes: none of its numbers is 0. Work that is left has to be found by the
-  /// next Poll, and by Arm().
+  /// Moves what can be moved, as far as `budget` goes: none of its numbers is 0. Work that is left has to be found by
+  /// the next Poll, and by Arm().
   virtual Used Poll(const Budget& budget) noexcept = 0;
   /// Enables kicks (kern_need_kick = 1) and looks again after a full barrier. True when there is work after all; then
   /// kicks are disabled again.
@@ -46,9 +46,11 @@ class Flow {
   virtual void Unblock() noexcept {}
   /// The tx ring's attachment ends now: a packet that is under way to some of its destinations is forgotten.
   virtual void EndTx() noexcept {}
-  /// The rx ring's attachment ends now: takes what its guest has given back, so that the next one does not see it again.
+  /// The rx ring's attachment ends now: takes what its guest has given back, so that the next one does not see it
+  /// again.
   virtual void EndRx() noexcept {}
-  /// Events (of epoll) came for a descriptor that the flow waits for. It has not been read: Poll() comes next, and reads it.
+  /// Events (of epoll) came for a descriptor that the flow waits for. It has not been read: Poll() comes next, and
+  /// reads it.
   virtual void OnReady(Watch&, uint32_t) noexcept {}
   /// For a source that keeps a pace: when (CLOCK_MONOTONIC, ns) to poll again; 0 when it does not matter.
   virtual uint64_t Due() const noexcept { return 0; }
@@ -77,7 +79,7 @@ class Flow {
   uint64_t idle_since_ns_ = 0;  // parked or not; 0 when it is busy
   std::shared_ptr<DeviceActivity> device_;
   // The control plane's.
-  uint32_t users_ = 0;  // attachments that drive this flow
+  uint32_t users_ = 0;                           // attachments that drive this flow
   std::vector<std::unique_ptr<Watch>> watches_;  // its own, and the doorbells of all its attachments
 };
 

@@ -1,5 +1,5 @@
-// InterruptLane: a queue and a detached thread. A peer can keep the thread in a system call for as long as it likes where
-// the kernel offers no asynchronous operations, so nobody ever joins it.
+// InterruptLane: a queue and a detached thread. A peer can keep the thread in a system call for as long as it likes
+// where the kernel offers no asynchronous operations, so nobody ever joins it.
 #include "datapath/interrupt_lane.h"
 
 #include <pthread.h>

@@ -25,8 +25,8 @@ class InterruptLane {
 
   /// Any thread: raises it soon.
   void Post(std::shared_ptr<Interrupt> interrupt);
-  /// Takes what is left in these eventfds, after all that was posted before. False when that takes longer than `patience`:
-  /// it is done later then.
+  /// Takes what is left in these eventfds, after all that was posted before. False when that takes longer than
+  /// `patience`: it is done later then.
   bool Drain(const PeerEventfds& eventfds, std::chrono::milliseconds patience);
 
  private:

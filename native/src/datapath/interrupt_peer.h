@@ -1,5 +1,5 @@
-// Who has the other end of a device's interrupts, and how long raising them takes: what a peer does with its eventfds is paid for
-// by whoever signals them. It outlives attachments, so that nobody is forgiven by attaching again.
+// Who has the other end of a device's interrupts, and how long raising them takes: what a peer does with its eventfds
+// is paid for by whoever signals them. It outlives attachments, so that nobody is forgiven by attaching again.
 #pragma once
 
 #include <atomic>
@@ -22,14 +22,15 @@ class InterruptPeer {
   bool Signal(int fd, RingCounters& counters) noexcept;
   /// Where it is raised then; null when no thread can be had.
   InterruptLane* Lane() noexcept;
-  /// The control plane: takes what is left in these eventfds, and what is on its way to them. Those of a peer that has made
-  /// even this slow may not be taken when it returns.
+  /// The control plane: takes what is left in these eventfds, and what is on its way to them. Those of a peer that has
+  /// made even this slow may not be taken when it returns.
   void Drain(const PeerEventfds& eventfds, RingCounters& counters);
   bool moved_off() const { return moved_off_.load(std::memory_order_relaxed); }
 
   /// Signals that take longer are looked at; those of an eventfd that few wait for take one or two microseconds.
   static constexpr uint64_t kLongNs = 100'000;
-  /// CPU time that a device may take of others by long signals: so much at once, and a thousandth of the time that passes.
+  /// CPU time that a device may take of others by long signals: so much at once, and a thousandth of the time that
+  /// passes.
   static constexpr uint64_t kCreditNs = 20'000'000;
   static constexpr uint64_t kNsForCredit = 1000;
 

@@ -21,9 +21,9 @@ namespace ptnet {
 namespace {
 
 constexpr int kEventsAtOnce = 64;
-constexpr uint64_t kSlowNs = 1'000'000;       // what serves a few slots takes microseconds
-constexpr uint64_t kBanNs = 10'000'000'000;   // the first time
-constexpr uint64_t kPauseNs = 100'000'000;    // while there are no descriptors to accept a client with
+constexpr uint64_t kSlowNs = 1'000'000;      // what serves a few slots takes microseconds
+constexpr uint64_t kBanNs = 10'000'000'000;  // the first time
+constexpr uint64_t kPauseNs = 100'000'000;   // while there are no descriptors to accept a client with
 
 enum class Source : uint32_t { kWake, kListener, kSession };
 
@@ -134,9 +134,12 @@ void Kick::OnListener(uint32_t id) {
     if (errno == EMFILE || errno == ENFILE) Pause(id, &listener);
     return;
   }
-  if (listener.session == 0) Adopt(id, &listener, std::move(client));
-  else if (MayWait(listener)) listener.newcomer = std::move(client);
-  else Refuse(&listener, client);
+  if (listener.session == 0)
+    Adopt(id, &listener, std::move(client));
+  else if (MayWait(listener))
+    listener.newcomer = std::move(client);
+  else
+    Refuse(&listener, client);
 }
 
 void Kick::Refuse(Listener* listener, const os::PeerFd& client) {
@@ -172,8 +175,8 @@ bool Kick::MayWait(const Listener& listener) {
 
 void Kick::Adopt(uint32_t id, Listener* listener, os::PeerFd socket) {
   const uint32_t number = next_id_++;
-  auto session = std::make_shared<KickSession>(number, id, std::move(socket), listener->limits, &share_, sink_,
-                                               &counters_);
+  auto session =
+      std::make_shared<KickSession>(number, id, std::move(socket), listener->limits, &share_, sink_, &counters_);
   listener->session = number;
   sessions_.emplace(number, session);
   sink_->OnConnect(id, number);
@@ -195,15 +198,17 @@ void Kick::OnSession(uint32_t id, bool alone) {
     int end = session->Flush();
     if (end == KickSession::kGoOn && session->wants_read()) end = session->Read();
     rung = session->TakeRung();
-    if (end == KickSession::kGoOn) UpdateInterest(session.get());
-    else Disconnect(session.get(), end);
+    if (end == KickSession::kGoOn)
+      UpdateInterest(session.get());
+    else
+      Disconnect(session.get(), end);
   }
   // Without the lock: whoever else wants the session does not wait for what is served.
   if (rung.worker != nullptr) Serve(session->listener(), *rung.worker, alone);
 }
 
-/// Serves what was rung in the place of a worker that sleeps, unless others wait to be read meanwhile or this device has
-/// been slow at it; otherwise wakes the worker.
+/// Serves what was rung in the place of a worker that sleeps, unless others wait to be read meanwhile or this device
+/// has been slow at it; otherwise wakes the worker.
 void Kick::Serve(uint32_t listener, Worker& worker, bool alone) {
   const uint64_t start = NowNs();
   const auto slow = slow_.find(listener);
@@ -228,9 +233,7 @@ void Kick::UpdateInterest(KickSession* session) {
   const uint32_t events = session->interest();
   if (events == session->registered_interest) return;
   // Out of epoll altogether when nothing is wanted: a hang-up would be reported over and over otherwise.
-  const int operation = events == 0                          ? EPOLL_CTL_DEL
-                        : session->registered_interest == 0 ? EPOLL_CTL_ADD
-                                                            : EPOLL_CTL_MOD;
+  const int operation = events == 0 ? EPOLL_CTL_DEL : session->registered_interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
   (void)Register(epoll_.get(), operation, session->socket(), events, Tag(Source::kSession, session->id()));
   session->registered_interest = events;
 }
@@ -282,8 +285,7 @@ os::Error Kick::Unlisten(uint32_t listener) {
 void Kick::RemoveFile(const Listener& listener) {
   struct stat status;
   // Not if somebody has put another socket in its place.
-  if (stat(listener.path.c_str(), &status) == 0 && status.st_dev == listener.device &&
-      status.st_ino == listener.inode)
+  if (stat(listener.path.c_str(), &status) == 0 && status.st_dev == listener.device && status.st_ino == listener.inode)
     unlink(listener.path.c_str());
 }
 

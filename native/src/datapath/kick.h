@@ -27,8 +27,8 @@ namespace ptnet {
  */
 /** What a listener's clients came to, besides their messages. */
 struct ListenerCounters {
-  uint64_t refused = 0;  // came while another one was there
-  uint64_t starved = 0;  // times that a client had to wait because this process had no descriptor left
+  uint64_t refused = 0;    // came while another one was there
+  uint64_t starved = 0;    // times that a client had to wait because this process had no descriptor left
   size_t held_fds = 0;     // descriptors of its clients that are open
   size_t closing_fds = 0;  // those of them that are being closed
   size_t fds_max = 0;      // as many may be

@@ -229,8 +229,7 @@ void KickSession::CloseSocket() {
 
 bool KickSession::wants_read() const {
   return outbound_.empty() && undelivered_messages_ < kMaxUndeliveredMessages &&
-         undelivered_bytes_ < limits_.max_message_bytes &&
-         undelivered_fds_ < kMaxUndeliveredFds;
+         undelivered_bytes_ < limits_.max_message_bytes && undelivered_fds_ < kMaxUndeliveredFds;
 }
 
 uint32_t KickSession::interest() const {

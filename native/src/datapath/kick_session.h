@@ -50,8 +50,8 @@ class KickSink {
   virtual void OnMessage(std::unique_ptr<KickMessage> message) = 0;
   /**
    * 0: the peer closed; EPROTO: a size below the header's, or closed in the middle of a message; EMSGSIZE, E2BIG: more
-   * bytes or descriptors than allowed; ENOBUFS: replies not read; EMFILE: no room for its descriptors here; EDQUOT: more of them
-   * than its share.
+   * bytes or descriptors than allowed; ENOBUFS: replies not read; EMFILE: no room for its descriptors here; EDQUOT:
+   * more of them than its share.
    */
   virtual void OnDisconnect(uint32_t session, int error) = 0;
 

@@ -12,8 +12,9 @@
 
 namespace ptnet {
 
-/// One MSI-X vector's eventfd. Raising it never waits for its peer, whatever that does: at worst it takes long, and then it is
-/// raised on another thread from then on. Kept by its attachment, and by a lane while it is on its way there.
+/// One MSI-X vector's eventfd. Raising it never waits for its peer, whatever that does: at worst it takes long, and
+/// then it is raised on another thread from then on. Kept by its attachment, and by a lane while it is on its way
+/// there.
 class Interrupt : public std::enable_shared_from_this<Interrupt> {
  public:
   explicit Interrupt(std::shared_ptr<InterruptPeer> peer) : peer_(std::move(peer)) {}
@@ -25,10 +26,11 @@ class Interrupt : public std::enable_shared_from_this<Interrupt> {
 
   // The control plane.
 
-  /// Sets the eventfd (null: none, its vector is masked or not set up). Returns the one before, for when all workers have passed.
+  /// Sets the eventfd (null: none, its vector is masked or not set up). Returns the one before, for when all workers
+  /// have passed.
   std::shared_ptr<PeerEventfd> Set(std::shared_ptr<PeerEventfd> eventfd);
-  /// After Set, and once all workers have passed: an interrupt that came while there was no eventfd comes now, as the pending
-  /// bit of MSI-X has it.
+  /// After Set, and once all workers have passed: an interrupt that came while there was no eventfd comes now, as the
+  /// pending bit of MSI-X has it.
   void RaiseMissed(RingCounters& counters) noexcept;
   /// One was raised, but not seen: it counts as missed.
   void Miss() noexcept { missed_.store(true, std::memory_order_relaxed); }
@@ -37,9 +39,7 @@ class Interrupt : public std::enable_shared_from_this<Interrupt> {
   bool has_eventfd() const { return fd_.load(std::memory_order_relaxed) >= 0; }
 
   /// By whoever raises it: for a VALE rx ring several threads may at once.
-  static void Count(uint64_t& counter) {
-    std::atomic_ref<uint64_t>(counter).fetch_add(1, std::memory_order_relaxed);
-  }
+  static void Count(uint64_t& counter) { std::atomic_ref<uint64_t>(counter).fetch_add(1, std::memory_order_relaxed); }
 
  private:
   const std::shared_ptr<InterruptPeer> peer_;

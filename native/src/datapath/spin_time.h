@@ -6,16 +6,16 @@
 
 namespace ptnet {
 
-/// A gap is the time from when a flow has become idle until it has work again. Polling pays when the gap ends before the
-/// limit: then the work is found at once, and its guest need not kick. Where gaps are longer each of them would cost the
-/// whole limit for nothing, so the time is halved with each that was polled in full, down to a sixteenth.
+/// A gap is the time from when a flow has become idle until it has work again. Polling pays when the gap ends before
+/// the limit: then the work is found at once, and its guest need not kick. Where gaps are longer each of them would
+/// cost the whole limit for nothing, so the time is halved with each that was polled in full, down to a sixteenth.
 ///
 /// A flow in bulk use has a limit of kBulk times as much: its guest fills or empties a whole ring in the gap, or is on
 /// its way back from sleep, and a kick would hold it up at its work.
 ///
-/// What a parked flow shows is longer than the gap by what the kick takes, which may be more than the limit. So a gap that
-/// was not polled in full may have been short all the same: the whole limit is tried soon after, and ever more seldom while
-/// gaps are long indeed.
+/// What a parked flow shows is longer than the gap by what the kick takes, which may be more than the limit. So a gap
+/// that was not polled in full may have been short all the same: the whole limit is tried soon after, and ever more
+/// seldom while gaps are long indeed.
 class SpinTime {
  public:
   void Configure(uint64_t most_ns) {
@@ -61,11 +61,11 @@ class SpinTime {
   static constexpr uint32_t kLeastShare = 16;
   static constexpr uint64_t kKickMostNs = 1'000'000;
   static constexpr uint32_t kBulk = 4;
-  static constexpr uint64_t kBulkSlots = 64;   // between two gaps, on average
+  static constexpr uint64_t kBulkSlots = 64;    // between two gaps, on average
   static constexpr uint64_t kSlotsMost = 1024;  // that count of one time
-  static constexpr uint64_t kSlotsUnit = 16;   // parts of a slot that the average is kept in
-  static constexpr uint64_t kSteady = 3;       // the average's weight beside the newest
-  static constexpr uint32_t kSeldomer = 4;  // with each long gap: times as many before the next try
+  static constexpr uint64_t kSlotsUnit = 16;    // parts of a slot that the average is kept in
+  static constexpr uint64_t kSteady = 3;        // the average's weight beside the newest
+  static constexpr uint32_t kSeldomer = 4;      // with each long gap: times as many before the next try
   // A long gap that was polled costs the host more than a kick costs a guest. As long as short ones have
   // earned that, a single long one does not shorten the time.
   static constexpr uint32_t kLongCosts = 4;
@@ -74,14 +74,14 @@ class SpinTime {
   bool bulk() const { return slots_ >= kBulkSlots * kSlotsUnit; }
 
   uint64_t most_ns_ = 0;
-  uint64_t limit_ns_ = 0;     // most_ns_, or kBulk times that
+  uint64_t limit_ns_ = 0;  // most_ns_, or kBulk times that
   uint64_t ns_ = 0;
-  uint64_t moved_ = 0;        // slots since the last gap
-  uint64_t slots_ = 0;        // between two gaps: a moving average
-  uint32_t halved_ = 0;       // times
-  uint32_t credit_ = 0;       // of short gaps
-  uint32_t doubtful_ = 0;     // gaps since the last try that were not polled in full, nor short
-  uint32_t tried_each_ = 1;   // so many of those
+  uint64_t moved_ = 0;       // slots since the last gap
+  uint64_t slots_ = 0;       // between two gaps: a moving average
+  uint32_t halved_ = 0;      // times
+  uint32_t credit_ = 0;      // of short gaps
+  uint32_t doubtful_ = 0;    // gaps since the last try that were not polled in full, nor short
+  uint32_t tried_each_ = 1;  // so many of those
 };
 
 }  // namespace ptnet

@@ -16,12 +16,12 @@ namespace ptnet {
 class Flow;
 class WatchSet;
 
-/// One descriptor that a flow waits for. It is looked at when its flow sleeps, and now and then while others are busy: so
-/// readiness is a hint, and what a flow polls it need not wait for. Who reads it: the flow, in Poll(). With EPOLLET nobody
-/// has to; without, a flow that cannot read yet takes the event away (SetEvents), or its thread does not sleep.
+/// One descriptor that a flow waits for. It is looked at when its flow sleeps, and now and then while others are busy:
+/// so readiness is a hint, and what a flow polls it need not wait for. Who reads it: the flow, in Poll(). With EPOLLET
+/// nobody has to; without, a flow that cannot read yet takes the event away (SetEvents), or its thread does not sleep.
 ///
-/// After EPOLLERR or EPOLLHUP, which the kernel tells whether asked or not and again and again, it is not watched any more
-/// until the flow, which is told, has done something about it and sets its events.
+/// After EPOLLERR or EPOLLHUP, which the kernel tells whether asked or not and again and again, it is not watched any
+/// more until the flow, which is told, has done something about it and sets its events.
 struct Watch {
   std::string name;  // for messages: whose it is, and what
   int fd = -1;

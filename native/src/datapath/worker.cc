@@ -18,9 +18,9 @@
 namespace ptnet {
 namespace {
 
-constexpr uint64_t kPacedSleepNs = 50'000;     // a source due sooner than this is polled, not slept for
-constexpr uint64_t kWatchRounds = 64;          // rounds between two looks at the descriptors while busy
-constexpr int kEventsMax = 32;      // taken at once
+constexpr uint64_t kPacedSleepNs = 50'000;  // a source due sooner than this is polled, not slept for
+constexpr uint64_t kWatchRounds = 64;       // rounds between two looks at the descriptors while busy
+constexpr int kEventsMax = 32;              // taken at once
 
 /// 0 or an errno: EINVAL when this process may run on none of them.
 int SetAffinity(pthread_t thread, const CpuList& cpus) {

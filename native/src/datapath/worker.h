@@ -21,11 +21,11 @@ constexpr uint32_t kCpusMax = 4096;
 
 /// What a worker counts about itself.
 struct WorkerCounters {
-  std::atomic<uint64_t> rounds{0};   // passes over the busy flows
-  std::atomic<uint64_t> parks{0};    // flows that went idle
-  std::atomic<uint64_t> wakeups{0};  // flows that a kick brought back
-  std::atomic<uint64_t> idle_wakeups{0};  // of these, flows that had nothing to do
-  std::atomic<uint64_t> sleeps{0};   // times the thread waited in epoll
+  std::atomic<uint64_t> rounds{0};          // passes over the busy flows
+  std::atomic<uint64_t> parks{0};           // flows that went idle
+  std::atomic<uint64_t> wakeups{0};         // flows that a kick brought back
+  std::atomic<uint64_t> idle_wakeups{0};    // of these, flows that had nothing to do
+  std::atomic<uint64_t> sleeps{0};          // times the thread waited in epoll
   std::atomic<uint64_t> served_in_kick{0};  // times that the thread that rang served in its place
   std::atomic<uint64_t> watch_errors{0};    // descriptors that are not waited for any more
 };
@@ -44,8 +44,9 @@ class Worker {
   bool Mark(Flow* flow) noexcept;
   /// Any thread: looks at what was marked soon, from its sleep if need be.
   void Wake() noexcept;
-  /// Any thread that may do the worker's work for a moment: if the worker sleeps, and little was marked, serves it, without
-  /// ever waiting. What is left after that is the worker's. False when nothing was done and the worker is still to be woken.
+  /// Any thread that may do the worker's work for a moment: if the worker sleeps, and little was marked, serves it,
+  /// without ever waiting. What is left after that is the worker's. False when nothing was done and the worker is still
+  /// to be woken.
   bool ServeHere() noexcept;
   /// The control plane: runs `fn` on the worker's thread, between two rounds, and waits until it is done.
   void Call(const std::function<void()>& fn);
@@ -103,7 +104,7 @@ class Worker {
   // The owner's.
   alignas(64) std::vector<Flow*> active_;
   std::vector<Flow*> paced_;  // parked sources that wait for the time of their next packet
-  uint64_t now_ns_ = 0;  // 0: not read in this round
+  uint64_t now_ns_ = 0;       // 0: not read in this round
   Yielder yielder_;
   WorkerCounters counters_;
 };

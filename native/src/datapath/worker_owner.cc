@@ -1,5 +1,5 @@
-// Worker: who owns its flows. While the thread sleeps whoever kicks may serve them: waking a thread on another CPU can take
-// longer than all of its work.
+// Worker: who owns its flows. While the thread sleeps whoever kicks may serve them: waking a thread on another CPU can
+// take longer than all of its work.
 #include <sched.h>
 #include <unistd.h>
 
@@ -32,7 +32,8 @@ void Worker::Own() noexcept {
   for (unsigned spins = 0;; spins++) {
     Owner owner = owner_.load(std::memory_order_acquire);
     if (owner == Owner::kThread) return;  // given by who woke us
-    if (owner == Owner::kNobody && owner_.compare_exchange_weak(owner, Owner::kThread, std::memory_order_acquire)) return;
+    if (owner == Owner::kNobody && owner_.compare_exchange_weak(owner, Owner::kThread, std::memory_order_acquire))
+      return;
     spins < 64 ? CpuRelax() : void(sched_yield());
   }
 }

@@ -11,8 +11,8 @@
 
 namespace ptnet {
 
-/// A yield that takes longer than a system call has let somebody else run: then the CPU is shared, and whoever waits for
-/// us to be idle should get it at once. Otherwise yields are a waste of time in which nothing is seen.
+/// A yield that takes longer than a system call has let somebody else run: then the CPU is shared, and whoever waits
+/// for us to be idle should get it at once. Otherwise yields are a waste of time in which nothing is seen.
 class Yielder {
  public:
   void Idle() {

@@ -1,5 +1,5 @@
-// A switch's forwarding table: which member a station was last seen at, and when. A station has one place in it, by a hash
-// of its address; who comes later takes the place over. Any thread may read and learn at any time.
+// A switch's forwarding table: which member a station was last seen at, and when. A station has one place in it, by a
+// hash of its address; who comes later takes the place over. Any thread may read and learn at any time.
 #pragma once
 
 #include <atomic>
@@ -52,8 +52,8 @@ class ForwardingTable {
   }
 
  private:
-  /// The two words are not read as one: a station that takes the place of another may be taken for as old, or as young, as
-  /// that one for a moment, which costs a flood, or a packet that goes where it went before.
+  /// The two words are not read as one: a station that takes the place of another may be taken for as old, or as young,
+  /// as that one for a moment, which costs a flood, or a packet that goes where it went before.
   struct Entry {
     std::atomic<uint64_t> station{0};  // address and port + 1
     std::atomic<uint32_t> seen_s{0};

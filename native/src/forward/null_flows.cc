@@ -21,9 +21,15 @@ Used SinkFlow::Poll(const Budget& budget) noexcept {
   uint64_t checked = 0;
   uint32_t done;
   switch (verify_) {
-    case Payload::kNone: done = Consume<Payload::kNone>(head, budget, &checked); break;
-    case Payload::kStamp: done = Consume<Payload::kStamp>(head, budget, &checked); break;
-    default: done = Consume<Payload::kFull>(head, budget, &checked); break;
+    case Payload::kNone:
+      done = Consume<Payload::kNone>(head, budget, &checked);
+      break;
+    case Payload::kStamp:
+      done = Consume<Payload::kStamp>(head, budget, &checked);
+      break;
+    default:
+      done = Consume<Payload::kFull>(head, budget, &checked);
+      break;
   }
   if (done == k_.hwcur) return {};  // the end of a packet is still to come
   const Used used{.moved = true, .slots = k_.Distance(k_.hwcur, done), .bytes = static_cast<uint32_t>(checked)};
@@ -31,7 +37,8 @@ Used SinkFlow::Poll(const Budget& budget) noexcept {
   return used;
 }
 
-/// Counts plain packets in up to `most` slots from `i`, four at a time, as far as they do not wrap; how many there were.
+/// Counts plain packets in up to `most` slots from `i`, four at a time, as far as they do not wrap; how many there
+/// were.
 static uint32_t CountPlain(const Kring& k, uint32_t i, uint32_t most, uint64_t* bytes) {
   const PlainSlots plain(k);
   LengthSum sum;
@@ -200,12 +207,15 @@ bool SourceFlow::Produce(uint32_t space, const Budget& budget, Used* used) noexc
     for (; allowed > 0 && fine; allowed--) fine = MakeFragmented();
   } else {
     // The first lap writes every byte of every buffer.
-    uint64_t whole = config_.payload == Payload::kFull ? allowed : k_.num_slots - std::min<uint64_t>(prefilled_, k_.num_slots);
+    uint64_t whole =
+        config_.payload == Payload::kFull ? allowed : k_.num_slots - std::min<uint64_t>(prefilled_, k_.num_slots);
     whole = std::min(whole, allowed);
     fine = MakeRun<Payload::kFull>(whole);
     prefilled_ += sent_ - before;
-    if (config_.payload == Payload::kStamp) fine = fine && MakeRun<Payload::kStamp>(allowed - whole);
-    else fine = fine && MakeUntouched(allowed - whole);
+    if (config_.payload == Payload::kStamp)
+      fine = fine && MakeRun<Payload::kStamp>(allowed - whole);
+    else
+      fine = fine && MakeUntouched(allowed - whole);
   }
   Add(k_.counters->packets, sent_ - before);
   Add(k_.counters->bytes, (sent_ - before) * config_.size);
@@ -213,7 +223,8 @@ bool SourceFlow::Produce(uint32_t space, const Budget& budget, Used* used) noexc
   return fine;
 }
 
-/// Of up to `most` slots from `i`, those that already show a packet of ours, four at a time, as far as they do not wrap.
+/// Of up to `most` slots from `i`, those that already show a packet of ours, four at a time, as far as they do not
+/// wrap.
 uint32_t SourceFlow::CountReady(uint32_t i, uint64_t most) const noexcept {
   const PlainSlots plain(k_);
   const __m128i len = _mm_set1_epi32(static_cast<int>(config_.size));
@@ -276,7 +287,8 @@ bool SourceFlow::MakeFragmented() noexcept {
       stamp ? Write<Payload::kStamp>(to, sent_, offset, n) : Write<Payload::kFull>(to, sent_, offset, n);
     }
     const bool last = offset + n == config_.size;
-    UpdateSlot(k_.slots[i], old, {old.buf_idx, static_cast<uint16_t>(n), static_cast<uint16_t>(last ? 0 : NS_MOREFRAG)});
+    UpdateSlot(k_.slots[i], old,
+               {old.buf_idx, static_cast<uint16_t>(n), static_cast<uint16_t>(last ? 0 : NS_MOREFRAG)});
   }
   prefilled_ += writes ? slots_per_packet_ : 0;
   sent_++;
@@ -308,8 +320,6 @@ bool SourceFlow::Arm() noexcept {
   return true;
 }
 
-void SourceFlow::Disarm() noexcept {
-  k_.DisableKicks();
-}
+void SourceFlow::Disarm() noexcept { k_.DisableKicks(); }
 
 }  // namespace ptnet

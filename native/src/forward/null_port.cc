@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-
 namespace ptnet {
 
 Status NullPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,

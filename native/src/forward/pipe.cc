@@ -72,8 +72,8 @@ uint32_t PumpFlow::TakeReleased(uint32_t most) noexcept {
   return released;
 }
 
-/// Passes one-slot packets in slots [from, to), which do not wrap; where it stopped, and their bytes. A slot that already
-/// shows in the rx ring what it is to show is not written: then no cache line changes hands.
+/// Passes one-slot packets in slots [from, to), which do not wrap; where it stopped, and their bytes. A slot that
+/// already shows in the rx ring what it is to show is not written: then no cache line changes hands.
 uint32_t PumpFlow::PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept {
   NetmapSlot* const sent = tx_.slots;
   NetmapSlot* const shown = rx_.slots;
@@ -108,8 +108,8 @@ uint32_t PumpFlow::PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept
   return i;
 }
 
-/// Whole packets that the sender has published become the receiver's, about `most` slots; how many. A bad slot stops the
-/// ring: skipping it would break the slot-by-slot correspondence.
+/// Whole packets that the sender has published become the receiver's, about `most` slots; how many. A bad slot stops
+/// the ring: skipping it would break the slot-by-slot correspondence.
 uint32_t PumpFlow::PassPublished(uint32_t most) noexcept {
   if (!tx_.attached() || tx_.blocked) return 0;
   uint32_t head = tx_.hwcur;
@@ -191,8 +191,8 @@ bool PumpFlow::HasWork() noexcept {
 }
 
 bool PumpFlow::Arm() noexcept {
-  // A kick matters only of who has slots: the sender's when it can publish some, the receiver's when it holds some that the
-  // sender may be waiting for. Without any, there are guests that kick whenever they look for some.
+  // A kick matters only of who has slots: the sender's when it can publish some, the receiver's when it holds some that
+  // the sender may be waiting for. Without any, there are guests that kick whenever they look for some.
   for (Kring* k : {&tx_, &rx_})
     if (k->attached()) StoreRelaxed(k->ktoa->kern_need_kick, k->blocked || k->hwcur != k->hwtail ? 1 : 0);
   // Full barrier: kern_need_kick before both heads; pairs with the guests, which store head before they read the flag.

@@ -9,19 +9,15 @@
 namespace ptnet {
 namespace {
 
-// Of each direction: netmap_if counts at least one. Nobody serves it, so its offset is 0: an application of a guest uses
-// every ring that has an offset, and would wait for ever for a packet that it put there to leave.
+// Of each direction: netmap_if counts at least one. Nobody serves it, so its offset is 0: an application of a guest
+// uses every ring that has an offset, and would wait for ever for a packet that it put there to leave.
 constexpr uint32_t kHostRings = 1;
 constexpr int64_t kNoRing = 0;
 
 }  // namespace
 
 Port::Port(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape)
-    : region_(std::move(region)),
-      stats_(std::move(stats)),
-      shape_(shape),
-      tx_(shape.tx_rings),
-      rx_(shape.rx_rings) {}
+    : region_(std::move(region)), stats_(std::move(stats)), shape_(shape), tx_(shape.tx_rings), rx_(shape.rx_rings) {}
 
 Port::~Port() {
   for (auto* rings : {&tx_, &rx_})

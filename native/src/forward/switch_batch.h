@@ -1,5 +1,5 @@
-// A batch of packets on its way through a switch: who is to get which of them, and how far its delivery has come. It knows
-// nothing of rings: whoever sends fills it with pieces of memory.
+// A batch of packets on its way through a switch: who is to get which of them, and how far its delivery has come. It
+// knows nothing of rings: whoever sends fills it with pieces of memory.
 #pragma once
 
 #include <array>

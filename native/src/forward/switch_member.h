@@ -1,5 +1,5 @@
-// Who stands on a switch: takes the packets that are for it, a batch at a time. What kind of thing it is the switch does not
-// know: a port with a guest's rings is one, a tap or an interface of the host will be others.
+// Who stands on a switch: takes the packets that are for it, a batch at a time. What kind of thing it is the switch
+// does not know: a port with a guest's rings is one, a tap or an interface of the host will be others.
 #pragma once
 
 #include <atomic>
@@ -18,9 +18,9 @@ class SwitchMember {
   SwitchMember(const SwitchMember&) = delete;
   SwitchMember& operator=(const SwitchMember&) = delete;
 
-  /// Takes the packets in their order, as far as the budget goes, then shows them to whoever reads them and notifies once.
-  /// What there is no room for is dropped, and counted by the member. `lane` is the sender's ring: what comes by one lane
-  /// stays in order. Several threads may call it at once. False when some packets are left, for the next time.
+  /// Takes the packets in their order, as far as the budget goes, then shows them to whoever reads them and notifies
+  /// once. What there is no room for is dropped, and counted by the member. `lane` is the sender's ring: what comes by
+  /// one lane stays in order. Several threads may call it at once. False when some packets are left, for the next time.
   virtual bool Deliver(MemberPackets* packets, uint32_t lane, const Budget& budget, Used* used) noexcept = 0;
   /// A short way for packets that still lie in the sender's ring. False, and nothing done, when there is none now.
   virtual bool DeliverRun(ValeRun*, uint32_t /*lane*/) noexcept { return false; }

@@ -1,5 +1,5 @@
-// VALE ports: members of a switch whose other side are a guest's rings. The sender's worker copies a batch straight into the
-// rx rings of the destinations; a destination without room drops and counts, it never holds the sender back.
+// VALE ports: members of a switch whose other side are a guest's rings. The sender's worker copies a batch straight
+// into the rx rings of the destinations; a destination without room drops and counts, it never holds the sender back.
 #pragma once
 
 #include <memory>
@@ -14,8 +14,8 @@ namespace ptnet {
 
 class ValePort;
 
-/// Reads a batch from one tx ring, looks the destinations up and delivers to each of them once; when the budget ends before
-/// that, the next poll goes on with the same batch.
+/// Reads a batch from one tx ring, looks the destinations up and delivers to each of them once; when the budget ends
+/// before that, the next poll goes on with the same batch.
 class ValeFlow final : public TxFlow {
  public:
   ValeFlow(ValePort& port, Kring& k) : TxFlow(k), port_(port) {}
@@ -30,7 +30,7 @@ class ValeFlow final : public TxFlow {
   void CountNowhere(uint64_t packets) noexcept;
 
   ValePort& port_;
-  uint32_t polls_batched_ = 0;  // before a run is tried again
+  uint32_t polls_batched_ = 0;   // before a run is tried again
   bool waits_ = false;           // the last poll left its packets where they are: their destination is full
   uint64_t waits_since_ns_ = 0;  // 0 when it does not
   SwitchBatch batch_;

@@ -16,7 +16,9 @@ bool RingMember::Deliver(MemberPackets* packets, uint32_t lane, const Budget& bu
   return ValeDelivery(RingFor(lane)).Deliver(packets, budget, used);
 }
 
-bool RingMember::DeliverRun(ValeRun* run, uint32_t lane) noexcept { return ValeDelivery(RingFor(lane)).DeliverRun(run); }
+bool RingMember::DeliverRun(ValeRun* run, uint32_t lane) noexcept {
+  return ValeDelivery(RingFor(lane)).DeliverRun(run);
+}
 
 /// Takes the lock, unless the budget says not to wait for it.
 bool ValeDelivery::Locked(const Budget& budget) noexcept {

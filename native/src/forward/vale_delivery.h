@@ -17,10 +17,10 @@ struct ValeRun {
   uint32_t end;      // behind the last packet taken
   bool may_defer = false;
   uint32_t room_wanted = 1;  // with less the packets stay where they are, if they may
-  bool waits = false;  // nothing was taken: the destination is full and may soon have room
-  bool busy = false;   // nothing was taken: somebody else delivers there, and the budget says not to wait
-  bool mixed = false;    // it ended because the next packet is not of its kind
-  bool bad_buf = false;  // its next packet would go to a slot without a buffer of its region
+  bool waits = false;        // nothing was taken: the destination is full and may soon have room
+  bool busy = false;         // nothing was taken: somebody else delivers there, and the budget says not to wait
+  bool mixed = false;        // it ended because the next packet is not of its kind
+  bool bad_buf = false;      // its next packet would go to a slot without a buffer of its region
   uint32_t packets = 0;
   uint64_t bytes = 0;
 

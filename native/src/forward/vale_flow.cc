@@ -22,7 +22,8 @@ Used ValeFlow::Poll(const Budget& budget) noexcept {
   return used;
 }
 
-/// Forwards packets of any kind, a batch at a time; the new hwcur, which is the old one before the whole batch is delivered.
+/// Forwards packets of any kind, a batch at a time; the new hwcur, which is the old one before the whole batch is
+/// delivered.
 uint32_t ValeFlow::ForwardBatch(ValeSwitch& sw, uint32_t head, const Budget& budget, Used* used) noexcept {
   uint64_t nowhere = 0;
   if (!batch_open_) {
@@ -43,8 +44,8 @@ void ValeFlow::CountNowhere(uint64_t packets) noexcept {
   if (packets > 0) k_.counters->CountDrop(Drop::kNoDestination, packets);
 }
 
-/// Reads whole packets from hwcur towards `head` into the batch, about `most` slots, and asks for the first line of each;
-/// where it ends.
+/// Reads whole packets from hwcur towards `head` into the batch, about `most` slots, and asks for the first line of
+/// each; where it ends.
 uint32_t ValeFlow::Read(uint32_t head, uint32_t most) noexcept {
   uint64_t packets = 0, bytes = 0;
   uint32_t i = k_.hwcur;

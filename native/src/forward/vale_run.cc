@@ -5,9 +5,9 @@
 
 #include "datapath/clock.h"
 #include "datapath/notify.h"
-#include "ring/copy.h"
 #include "forward/vale.h"
 #include "forward/vale_delivery.h"
+#include "ring/copy.h"
 
 namespace ptnet {
 namespace {
@@ -15,8 +15,9 @@ namespace {
 constexpr uint32_t kRunMax = 512;       // slots between two publications
 constexpr uint32_t kShortRun = 8;       // runs that end sooner because the stations differ are not worth it,
 constexpr uint32_t kPollsBatched = 16;  // so for so many polls packets are sorted by destination first
-constexpr uint32_t kRoomWanted = 64;    // slots that end a wait: with one at a time the two cores would only fight for the indices
-constexpr uint32_t kBlock = 16;         // packets whose buffers are asked for before those of the block before are copied
+constexpr uint32_t kRoomWanted =
+    64;  // slots that end a wait: with one at a time the two cores would only fight for the indices
+constexpr uint32_t kBlock = 16;  // packets whose buffers are asked for before those of the block before are copied
 
 constexpr uint16_t kNotAlone = NS_MOREFRAG | NS_INDIRECT | NS_NO_LEARN;
 
@@ -93,8 +94,9 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
   return run.end;
 }
 
-/// Looks at up to `most` packets from slot `i` on and at the slots from `o` on that they go to, as many as fit a block and
-/// lie in both rings without a wrap; asks for their buffers, and shows their lengths, which nobody sees before hwtail.
+/// Looks at up to `most` packets from slot `i` on and at the slots from `o` on that they go to, as many as fit a block
+/// and lie in both rings without a wrap; asks for their buffers, and shows their lengths, which nobody sees before
+/// hwtail.
 void ValeBlock::Look(const Kring& from, const Kring& to, uint32_t i, uint32_t o, uint32_t most) noexcept {
   end_ = End::kGoesOn;
   packets_ = std::min({most, kBlock, from.num_slots - i, to.num_slots - o});
@@ -230,7 +232,8 @@ void ValeDelivery::Put(ValeRun* run) noexcept {
       continue;
     }
     // As many as fit the budget whatever their lengths are; when they are short, it goes round once more.
-    const uint32_t fit = std::max((budget.bytes - static_cast<uint32_t>(to_.bytes())) / std::min(run->from.buf_size, k_.buf_size), 1u);
+    const uint32_t fit =
+        std::max((budget.bytes - static_cast<uint32_t>(to_.bytes())) / std::min(run->from.buf_size, k_.buf_size), 1u);
     left -= CopyRun(run, std::min({left, to_.space(), fit}));
     // The slot at the tail stays what it is until its guest mends it.
     for (; run->bad_buf && left > 0 && !run->mixed; left--) {

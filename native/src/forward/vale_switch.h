@@ -1,5 +1,5 @@
-// A VALE switch: a learning Ethernet switch. It knows its members by SwitchMember only: what they are, and what becomes of
-// the packets that they are given, is their own affair.
+// A VALE switch: a learning Ethernet switch. It knows its members by SwitchMember only: what they are, and what becomes
+// of the packets that they are given, is their own affair.
 #pragma once
 
 #include <array>

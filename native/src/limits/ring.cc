@@ -6,15 +6,15 @@
 #include <memory>
 #include <thread>
 
-#include "ring/copy.h"
 #include "limits/limits.h"
 #include "limits/threads.h"
 #include "memory/layout.h"
+#include "ring/copy.h"
 
 namespace ptnet::limits {
 namespace {
 
-constexpr uint32_t kSpinsBeforeYield = 512;   // as the driver model: the other thread may need this very core
+constexpr uint32_t kSpinsBeforeYield = 512;  // as the driver model: the other thread may need this very core
 constexpr uint64_t kMark = 0x70746e65746d6170;
 
 /// As a guest's tx ring with its CSB: slots in a shared array, each side's index in a cache line of its own.
@@ -88,9 +88,8 @@ Measured MeasureRing(bool copy, double seconds) {
   auto ring = std::make_unique<Shared>();
   const Buffers from = NewBuffers(), to = NewBuffers();
   uint64_t wrong = 0;
-  std::thread receiver([&] {
-    copy ? Receive<true>(*ring, from, to, &wrong) : Receive<false>(*ring, from, to, &wrong);
-  });
+  std::thread receiver(
+      [&] { copy ? Receive<true>(*ring, from, to, &wrong) : Receive<false>(*ring, from, to, &wrong); });
   std::thread sender([&] { Send(*ring); });
   Measured measured = CountFor(seconds, ring->tail);
   ring->stop.store(true, std::memory_order_relaxed);

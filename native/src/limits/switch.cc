@@ -1,4 +1,5 @@
-// What it takes to change a CPU from one thread to another: guests that share a CPU pay it whenever they wait for each other.
+// What it takes to change a CPU from one thread to another: guests that share a CPU pay it whenever they wait for each
+// other.
 #include <sched.h>
 
 #include <atomic>

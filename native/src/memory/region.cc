@@ -31,8 +31,8 @@ constexpr PoolLimits kBufLimits{"buf", 64, 65536, 4, 1000000};
 Status CheckShape(uint16_t id, const PoolLimits& limits, const PoolShape& shape) {
   auto fail = [&](const char* what, uint64_t value, uint64_t min, uint64_t max) {
     return Status::Fail(EINVAL, "region " + std::to_string(id) + ": " + limits.name + "-" + what + " " +
-                                    std::to_string(value) + " is out of range: use " + std::to_string(min) +
-                                    " to " + std::to_string(max));
+                                    std::to_string(value) + " is out of range: use " + std::to_string(min) + " to " +
+                                    std::to_string(max));
   };
   if (shape.size < limits.size_min || shape.size > limits.size_max)
     return fail("size", shape.size, limits.size_min, limits.size_max);
@@ -91,7 +91,8 @@ Status Region::Map(const RegionPages& pages) {
   if (p == MAP_FAILED) return SystemFailure(id_, "mmap");
   base_ = static_cast<uint8_t*>(p);
   // Its size is sealed, but a peer can punch out pages, and of huge ones there may be none left to put there.
-  if (!guard_.Watch(p, bar_size_)) return Status::Fail(ENOSPC, "region " + std::to_string(id_) + ": too many mappings are guarded: 4096 is the limit");
+  if (!guard_.Watch(p, bar_size_))
+    return Status::Fail(ENOSPC, "region " + std::to_string(id_) + ": too many mappings are guarded: 4096 is the limit");
   madvise(p, bar_size_, MADV_DONTDUMP);
   if (!pages.numa_node) return Status::Ok();
   // A page stays where it was when it was touched first, so this comes before any of the pools is used.

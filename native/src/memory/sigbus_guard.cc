@@ -31,7 +31,8 @@ void OnSigbus(int signal, siginfo_t* info, void* context) {
     uintptr_t length = g.length.load(std::memory_order_relaxed);
     if (begin == 0 || at < begin || at >= begin + length) continue;
     // The system call itself: what stands before it in a libc or a sanitizer need not be safe in a signal handler.
-    long p = syscall(SYS_mmap, begin, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    long p = syscall(SYS_mmap, begin, length, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     if (p == -1) continue;
     g.lost.store(true, std::memory_order_relaxed);
     return;

@@ -5,8 +5,9 @@
 
 namespace ptnet {
 
-/// A file that is truncated, a huge page that is punched out of one when no other is free, memory with an error: an access then
-/// raises SIGBUS. In memory that is watched it finds zeros instead, and the memory is lost: the peer no longer shares it.
+/// A file that is truncated, a huge page that is punched out of one when no other is free, memory with an error: an
+/// access then raises SIGBUS. In memory that is watched it finds zeros instead, and the memory is lost: the peer no
+/// longer shares it.
 class SigbusGuard {
  public:
   SigbusGuard() = default;

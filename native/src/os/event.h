@@ -12,8 +12,8 @@ namespace ptnet::os {
 Error CreateEventfd(unsigned initial, UniqueFd* out);
 
 /**
- * Adds one to an eventfd. Does not wait when the descriptor came from a peer who made it blocking and filled its counter: an
- * eventfd that is full is signalled already.
+ * Adds one to an eventfd. Does not wait when the descriptor came from a peer who made it blocking and filled its
+ * counter: an eventfd that is full is signalled already.
  */
 Error SignalEventfd(int fd) noexcept;
 
@@ -21,8 +21,8 @@ Error SignalEventfd(int fd) noexcept;
 Error DrainEventfd(int fd, uint64_t* count) noexcept;
 
 /**
- * Takes what an eventfd holds, whoever made it and however: never waits, and gives up after some reads when it counts like a
- * semaphore, one a read. True when there was something.
+ * Takes what an eventfd holds, whoever made it and however: never waits, and gives up after some reads when it counts
+ * like a semaphore, one a read. True when there was something.
  */
 bool TakeSignals(int fd) noexcept;
 

@@ -55,8 +55,10 @@ Error InspectFd(int fd, FdInfo* out) {
   if (const int seals = fcntl(fd, F_GET_SEALS); seals >= 0) return InspectMemory(fd, seals, out);
   char name[64];
   ReadName(fd, name, sizeof name);
-  if (name[0] == '/') out->kind = FdKind::kFile;
-  else if (strcmp(name, "anon_inode:[eventfd]") == 0) out->kind = FdKind::kEventfd;
+  if (name[0] == '/')
+    out->kind = FdKind::kFile;
+  else if (strcmp(name, "anon_inode:[eventfd]") == 0)
+    out->kind = FdKind::kEventfd;
   return {};
 }
 

@@ -8,8 +8,9 @@
 namespace ptnet::os {
 
 /**
- * Memory: what can be sealed, which is a memfd, or a file on tmpfs or hugetlbfs. A file: all else that has a path, a disk's or
- * FUSE's as well as a device. What a file is asked, its server may leave unanswered, so that is all that is found out.
+ * Memory: what can be sealed, which is a memfd, or a file on tmpfs or hugetlbfs. A file: all else that has a path, a
+ * disk's or FUSE's as well as a device. What a file is asked, its server may leave unanswered, so that is all that is
+ * found out.
  */
 enum class FdKind { kMemory, kFile, kEventfd, kOther };
 

@@ -153,8 +153,10 @@ class Closer {
     const Task task = peers_[id].queue.front();
     peers_[id].queue.pop_front();
     lock->unlock();
-    if (task.fd < 0) munmap(task.address, task.length);
-    else close(task.fd);  // never retried on EINTR: Linux has released the number by then
+    if (task.fd < 0)
+      munmap(task.address, task.length);
+    else
+      close(task.fd);  // never retried on EINTR: Linux has released the number by then
     lock->lock();
     Peer& peer = peers_[id];
     if (task.fd >= 0) {
@@ -162,8 +164,10 @@ class Closer {
       peer.closing--;
     }
     peer.busy = !peer.queue.empty();
-    if (peer.busy) ready_.push_back(id);
-    else if (peer.held == 0) peers_.erase(id);
+    if (peer.busy)
+      ready_.push_back(id);
+    else if (peer.held == 0)
+      peers_.erase(id);
     if (--waiting_ == 0) done_.notify_all();
   }
 

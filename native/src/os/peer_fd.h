@@ -10,11 +10,11 @@ namespace ptnet::os {
 /**
  * Whoever sends descriptors, as one device's clients are; 0 stands for all who need not be told apart.
  *
- * What the kernel does on a peer's file may take as long as the peer likes, and so may the last close of it: a TCP socket
- * lingers over unsent data, FUSE asks its server, a large file's pages have to be freed. A Unix socket that is closed closes
- * the descriptors that lie unread in it. So such descriptors are closed by threads that nobody waits for: one for each peer
- * that has any to close, and one close of a peer at a time. A peer whose close waits keeps its own descriptors open, and
- * they count as held by it, until it lets go; others do not notice.
+ * What the kernel does on a peer's file may take as long as the peer likes, and so may the last close of it: a TCP
+ * socket lingers over unsent data, FUSE asks its server, a large file's pages have to be freed. A Unix socket that is
+ * closed closes the descriptors that lie unread in it. So such descriptors are closed by threads that nobody waits for:
+ * one for each peer that has any to close, and one close of a peer at a time. A peer whose close waits keeps its own
+ * descriptors open, and they count as held by it, until it lets go; others do not notice.
  */
 using PeerId = uint32_t;
 

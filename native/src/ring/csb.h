@@ -26,12 +26,8 @@ struct alignas(64) CsbKtoa {
 static_assert(sizeof(CsbAtok) == 64 && sizeof(CsbKtoa) == 64);
 static_assert(offsetof(CsbAtok, appl_need_kick) == 8 && offsetof(CsbKtoa, kern_need_kick) == 8);
 
-inline uint32_t LoadRelaxed(uint32_t& from) {
-  return std::atomic_ref<uint32_t>(from).load(std::memory_order_relaxed);
-}
-inline uint32_t LoadAcquire(uint32_t& from) {
-  return std::atomic_ref<uint32_t>(from).load(std::memory_order_acquire);
-}
+inline uint32_t LoadRelaxed(uint32_t& from) { return std::atomic_ref<uint32_t>(from).load(std::memory_order_relaxed); }
+inline uint32_t LoadAcquire(uint32_t& from) { return std::atomic_ref<uint32_t>(from).load(std::memory_order_acquire); }
 inline void StoreRelaxed(uint32_t& to, uint32_t value) {
   std::atomic_ref<uint32_t>(to).store(value, std::memory_order_relaxed);
 }

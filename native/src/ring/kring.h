@@ -41,7 +41,7 @@ struct Kring {
   alignas(kCacheLine) uint32_t hwcur = 0;
   uint32_t hwtail = 0;
   bool waited_in_vain = false;  // VALE: patience ended before there was room to speak of; until there is, nobody waits
-  bool blocked = false;  // a bad index or slot was met and reported: quiet until a kick or an attach
+  bool blocked = false;         // a bad index or slot was met and reported: quiet until a kick or an attach
   SpinLock lock;
   std::atomic<const ObserverList*> observers{nullptr};
   uint32_t observed = 0;  // what is before it has been shown to the observers, while there are any
@@ -119,7 +119,8 @@ struct Kring {
   void ShowTo(const ObserverList& list) noexcept;
   void ShowToObservers() noexcept {
     // Acquire: the list before what it holds; pairs with its publication by AddObserver().
-    if (const ObserverList* list = observers.load(std::memory_order_acquire)) [[unlikely]] ShowTo(*list);
+    if (const ObserverList* list = observers.load(std::memory_order_acquire)) [[unlikely]]
+      ShowTo(*list);
   }
 
   /// Shows hwcur and hwtail to the guest, what is new to the observers first.

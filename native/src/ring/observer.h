@@ -10,9 +10,9 @@ struct Kring;
 
 class RingObserver {
  public:
-  /// `slots` slots from index `from` on are about to be shown to the other side: of a tx ring those that the host has taken,
-  /// of an rx ring those that it has filled. By whoever serves the ring, one batch at a time; must not wait. The slots are
-  /// the guest's to change, so what is read of them is checked as everywhere.
+  /// `slots` slots from index `from` on are about to be shown to the other side: of a tx ring those that the host has
+  /// taken, of an rx ring those that it has filled. By whoever serves the ring, one batch at a time; must not wait. The
+  /// slots are the guest's to change, so what is read of them is checked as everywhere.
   virtual void OnBatch(const Kring& k, uint32_t from, uint32_t slots) noexcept = 0;
 
  protected:

@@ -1,5 +1,5 @@
-// Four slots at once: rings full of plain packets are the common case, and whether four slots are plain is told with the
-// instructions that one slot would take. What is not goes the long way, slot by slot.
+// Four slots at once: rings full of plain packets are the common case, and whether four slots are plain is told with
+// the instructions that one slot would take. What is not goes the long way, slot by slot.
 #pragma once
 
 #include <emmintrin.h>
@@ -63,12 +63,13 @@ inline bool AnyHas(const Quad& q, uint16_t flags) {
   return !AllOnes(_mm_cmpeq_epi32(set, _mm_setzero_si128()));
 }
 
-/// What is plain on one ring: a buffer of its region, a length that fits it, and no flags. Unsigned numbers are compared
-/// as signed ones that are shifted by 2^31, the only comparison that every x86-64 has.
+/// What is plain on one ring: a buffer of its region, a length that fits it, and no flags. Unsigned numbers are
+/// compared as signed ones that are shifted by 2^31, the only comparison that every x86-64 has.
 class PlainSlots {
  public:
   explicit PlainSlots(const Kring& k)
-      : bufs_most_(Shifted(k.num_bufs - kReservedBufs - 1)), len_most_(Shifted(std::min(k.buf_size, uint32_t{UINT16_MAX}))) {}
+      : bufs_most_(Shifted(k.num_bufs - kReservedBufs - 1)),
+        len_most_(Shifted(std::min(k.buf_size, uint32_t{UINT16_MAX}))) {}
 
   bool All(const Quad& q) const {
     const __m128i buf = _mm_add_epi32(q.buf_idx(), _mm_set1_epi32(static_cast<int>(kSign - kReservedBufs)));

@@ -37,8 +37,8 @@ class RxWriter {
   uint32_t SlotsFor(const Pieces& packet) const noexcept {
     return MustCut(packet) ? (packet.len + k_.buf_size - 1) / k_.buf_size : packet.count;
   }
-  /// Copies one packet; kCount when it is in, else why it is not: kFull, kBadFrags for one that never fits, kBadBuf when
-  /// a slot shows no buffer of its region. What is not in is neither counted nor dropped.
+  /// Copies one packet; kCount when it is in, else why it is not: kFull, kBadFrags for one that never fits, kBadBuf
+  /// when a slot shows no buffer of its region. What is not in is neither counted nor dropped.
   Drop Put(const Pieces& packet) noexcept {
     if (packet.count == 1 && packet.len <= k_.buf_size && Room(1)) [[likely]]
       return PutSlot(packet.frags[0]);

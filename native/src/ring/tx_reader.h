@@ -1,5 +1,5 @@
-// Reads packets from a tx ring: what the guest has published, packet by packet, and one publication and one notification
-// for all of a batch.
+// Reads packets from a tx ring: what the guest has published, packet by packet, and one publication and one
+// notification for all of a batch.
 #pragma once
 
 #include "datapath/notify.h"
@@ -33,8 +33,8 @@ class TxReader {
     at_ = next_ = k_.hwcur;
     return true;
   }
-  /// Looks at the next packet; false when no whole one is left. It is in the ring until Take() or Drop(). A packet with a
-  /// bad slot is dropped and counted on the way.
+  /// Looks at the next packet; false when no whole one is left. It is in the ring until Take() or Drop(). A packet with
+  /// a bad slot is dropped and counted on the way.
   bool Peek(Packet* packet) noexcept {
     while (ReadPacket(k_, at_, head_, packet)) {
       next_ = k_.Advance(at_, packet->slots);
