@@ -132,7 +132,10 @@ const commands = {
     build();
     script('scripts/mutate/main.mjs')(args);
   },
-  fuzz: script('scripts/fuzz.mjs'),
+  fuzz: (args) => {
+    buildNative();
+    script('scripts/fuzz.mjs')(args);
+  },
   'test-nodes': (args) => {
     build();
     script('scripts/nodes.mjs')(args);

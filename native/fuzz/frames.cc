@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "datapath/kick_framer.h"
-#include "input.h"
+#include "peer_stream.h"
 
 namespace {
 
@@ -12,7 +11,6 @@ using namespace ptnet;
 using namespace ptnet::fuzz;
 
 constexpr KickLimits kLimits{4096, 4};
-constexpr size_t kStreamBytes = 64 << 10;
 
 /// All that the peer has sent, and what has come out of it.
 class Peer {
@@ -27,49 +25,19 @@ class Peer {
     changed_at_ = sent_;
   }
 
-  /// A doorbell as drivers write it, or nearly.
-  void PutDoorbell(Input& input) {
-    const uint8_t what = input.Byte(), odd = input.Byte();
-    VfioUserRegionAccess access{};
-    access.header.msg_id = static_cast<uint16_t>(sent_);
-    access.header.command = kVfioUserRegionWrite;
-    access.header.flags = what & 0x80 ? kVfioUserNoReply : 0;
-    access.region = window_.region;
-    access.offset = window_.offset + uint64_t{window_.stride} * (what & 7);
-    access.count = 1u << (what >> 3 & 3);
-    if (odd & 1) access.header.flags = input.Byte();
-    if (odd & 2) access.region = input.Byte();
-    if (odd & 4) access.offset += static_cast<uint64_t>(static_cast<int8_t>(input.Byte()));
-    if (odd & 8) access.offset = input.Take<uint64_t>();
-    if (odd & 16) access.count = input.Byte();
-    if (odd & 32) access.header.command = input.Byte();
-    access.header.size = sizeof access + access.count;
-    if (odd & 64) access.header.size += input.Byte() - 128u;
-    const uint32_t data = std::min(access.header.size > sizeof access ? access.header.size - 32u : 0u, 256u);
-    Put(&access, sizeof access);
-    Fill(data);
-  }
-  void PutMessage(uint32_t size, uint16_t command) {
-    const VfioUserHeader header{static_cast<uint16_t>(sent_), command, size, 0, 0};
-    Put(&header, sizeof header);
-    if (size > sizeof header && size <= kLimits.max_message_bytes) Fill(size - sizeof header);
-  }
-  void PutRaw(Input& input) {
-    const size_t n = std::min<size_t>(input.Byte() & 63, input.left);
-    Put(input.data, n);
-    input.data += n, input.left -= n;
-  }
+  void Put(Input& input, uint8_t what) { stream_.Put(input, what, window_); }
+  bool full() const { return stream_.full(); }
 
   /// The framer gets what was put since the last time, at most `piece` bytes at once, descriptors with the first of
   /// them. False when the session is over.
   bool Send(size_t piece, size_t fds) {
-    std::vector<os::PeerFd> with(sent_ == put_ ? 0 : fds);
+    std::vector<os::PeerFd> with(sent_ == stream_.size() ? 0 : fds);
     given_fds_ += with.size();
-    while (sent_ < put_) {
+    while (sent_ < stream_.size()) {
       const std::span<uint8_t> space = framer_.Space();
       Require(!space.empty() && space.size() <= kLimits.max_message_bytes);
-      const size_t n = std::min({piece, space.size(), put_ - sent_});
-      memcpy(space.data(), stream_ + sent_, n);
+      const size_t n = std::min({piece, space.size(), stream_.size() - sent_});
+      memcpy(space.data(), stream_.at(sent_), n);
       sent_ += n;
       framer_.Add(n, &with);
       if (!TakeAll()) return false;
@@ -78,20 +46,11 @@ class Peer {
     Require(framer_.within() == (rest > 0) && (rest < sizeof(VfioUserHeader) || rest < HeaderAt(taken_).size));
     return true;
   }
-  bool full() const { return put_ + kLimits.max_message_bytes + 256 > kStreamBytes; }
 
  private:
-  void Put(const void* bytes, size_t n) {
-    memcpy(stream_ + put_, bytes, n);
-    put_ += n;
-  }
-  void Fill(size_t n) {
-    memset(stream_ + put_, static_cast<int>(put_), n);
-    put_ += n;
-  }
-  static VfioUserHeader HeaderAt(size_t at) {
+  VfioUserHeader HeaderAt(size_t position) const {
     VfioUserHeader header;
-    memcpy(&header, stream_ + at, sizeof header);
+    memcpy(&header, stream_.at(position), sizeof header);
     return header;
   }
 
@@ -118,14 +77,14 @@ class Peer {
   void OnDoorbell(const DoorbellWrite& doorbell) {
     uint32_t ring;
     Require(IsDoorbell(taken_, &ring) && ring == doorbell.ring);
-    Require(memcmp(&doorbell.access, stream_ + taken_, sizeof doorbell.access) == 0);
+    Require(memcmp(&doorbell.access, stream_.at(taken_), sizeof doorbell.access) == 0);
     taken_ += HeaderAt(taken_).size;
     Require(taken_ <= sent_);
   }
   void OnMessage(const KickMessage& message) {
     const size_t size = message.bytes.size();
     Require(size >= sizeof(VfioUserHeader) && size <= kLimits.max_message_bytes && size == HeaderAt(taken_).size);
-    Require(taken_ + size <= sent_ && memcmp(message.bytes.data(), stream_ + taken_, size) == 0);
+    Require(taken_ + size <= sent_ && memcmp(message.bytes.data(), stream_.at(taken_), size) == 0);
     Require(message.fds.size() <= std::min<size_t>(kLimits.max_fds, given_fds_));
     given_fds_ -= message.fds.size();
     uint32_t ring;
@@ -147,7 +106,7 @@ class Peer {
   bool IsDoorbell(size_t at, uint32_t* ring) const {
     VfioUserRegionAccess access;
     if (sent_ - at < sizeof access) return false;
-    memcpy(&access, stream_ + at, sizeof access);
+    memcpy(&access, stream_.at(at), sizeof access);
     const uint32_t data = access.header.size - sizeof access;
     if (access.header.command != 10 || access.header.size < sizeof access || data != access.count) return false;
     if ((access.header.flags | 0x10) != 0x10 || access.region != window_.region) return false;
@@ -159,8 +118,8 @@ class Peer {
     return false;
   }
 
-  static inline uint8_t stream_[kStreamBytes];
-  size_t put_ = 0, sent_ = 0, taken_ = 0;
+  PeerStream stream_{kLimits};
+  size_t sent_ = 0, taken_ = 0;
   size_t given_fds_ = 0;  // and not come out yet
   DoorbellWindow window_;
   uint32_t rings_ = 0;
@@ -180,29 +139,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   while (alive && !input.over() && !peer.full()) {
     const uint8_t what = input.Byte();
     switch (what & 7) {
-      case 0:
-      case 1:
-      case 2:
-        peer.PutDoorbell(input);
-        break;
-      case 3:
-        peer.PutMessage(16 + (what >> 3), input.Byte());
-        break;
-      case 4:
-        peer.PutMessage(input.Take<uint16_t>() % (kLimits.max_message_bytes + 16), input.Byte());
-        break;
-      case 5:
-        peer.PutRaw(input);
-        break;
       case 6:
-        alive = peer.Send(kStreamBytes, 0);
+        alive = peer.Send(PeerStream::kBytes, 0);
         peer.SetWindow(input.Byte());
         break;
-      default:
+      case 7:
         alive = peer.Send(1 + (what >> 3) * 2, what == 0x7f ? input.Byte() % 8 : 0);
+        break;
+      default:
+        peer.Put(input, what);
         break;
     }
   }
-  if (alive) peer.Send(kStreamBytes, 0);
+  if (alive) peer.Send(PeerStream::kBytes, 0);
   return 0;
 }

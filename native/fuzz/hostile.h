@@ -7,11 +7,12 @@
 
 #include "forward/echo.h"
 #include "forward/null_port.h"
+#include "forward/observe.h"
 #include "forward/pipe.h"
 #include "forward/vale.h"
 #include "input.h"
 #include "native/test/guest.h"
-#include "visitor.h"
+#include "onlookers.h"
 
 #ifdef __SANITIZE_THREAD__
 /// Of ThreadSanitizer's run-time library, which has no header for it.
@@ -25,7 +26,7 @@ namespace ptnet::fuzz {
 struct Burst {
   uint32_t count;
   uint16_t len, flags;
-  uint8_t to, from;  // of the addresses, in Ethernet headers
+  uint8_t to, from;   // of the addresses, in Ethernet headers
   uint32_t buf_step;  // 0: the buffers that lie there
 };
 
@@ -35,8 +36,8 @@ struct Servings {
 };
 
 inline void PrintServings(const Servings& servings) {
-  printf("executions: %llu servings, in %llu of them something moved\n",
-         static_cast<unsigned long long>(servings.all), static_cast<unsigned long long>(servings.moved));
+  printf("executions: %llu servings, in %llu of them something moved\n", static_cast<unsigned long long>(servings.all),
+         static_cast<unsigned long long>(servings.moved));
 }
 
 class Hostile {
@@ -44,8 +45,7 @@ class Hostile {
   /// `workers` threads of an engine that has nothing to do: none makes the control plane's calls cheap.
   explicit Hostile(uint32_t workers = 0) : engine_(test::MakeEngine(workers)) {
     Check(NullPort::Create(region_, stats_, {"null:n", 2, 2, kSlots, kSlots, 0}, &null_));
-    null_->sink(0).set_verify(Payload::kFull);
-    null_->sink(1).set_verify(Payload::kNone);
+    Configure(0x32);
     Check(PipePair::Create(region_, stats_, {"pipe:p/0", 1, 1, kSlots, kSlots, 0}, "pipe:p/1", &pipe_));
     Check(EchoPort::Create(region_, stats_, {"echo:e", 1, 1, kManySlots, kSlots, 0}, &echo_));
     for (uint32_t i = 0; i < vale_.size(); i++)
@@ -56,6 +56,9 @@ class Hostile {
                        static_cast<Port*>(&pipe_->slave()), static_cast<Port*>(echo_.get())})
       Attach(*port);
     for (const auto& port : vale_) Attach(*port);
+    for (Port* port : {static_cast<Port*>(&pipe_->master()), static_cast<Port*>(echo_.get()),
+                       static_cast<Port*>(vale_[0].get()), static_cast<Port*>(vale_[1].get())})
+      for (uint32_t ring = 0; ring < port->rings(); ring++) AddObserver(*engine_, *port, ring, &watcher_);
     for (Region* region : {region_.get(), small_.get()}) {
       Forbid(*region);
       AllowRaces(*region);
@@ -69,21 +72,31 @@ class Hostile {
   void Reset() {
     if (visitor_.joined()) switch_->Detach(&visitor_);
     now_s_ += 2;
-    for (uint32_t i = 0; i < 2; i++)
-      null_->source(i).Configure({.packets = SourceConfig::kUnlimited,
-                                  .size = i == 0 ? 60u : 1500u,
-                                  .payload = i == 0 ? Payload::kNone : Payload::kFull});
-    for (Ring& r : rings_) Reattach(r);  // all of them first: the end of one may move another
+    // All of them first: the end of one may move another.
+    for (Ring& r : rings_) Detach(r);
     for (Ring& r : rings_) {
       memcpy(r.k->slots, r.slots.data(), r.slots.size() * sizeof(NetmapSlot));
       r.k->hwcur = 0;
       r.k->hwtail = r.k->dir == Dir::kTx ? r.k->num_slots - 1 : 0;
       r.k->waited_in_vain = false;
-      Bind(r);
+      r.k->observed = r.k->ObservedUpTo();
+      Attach(r);
     }
   }
-  /// The attachment of one ring ends, and another one begins.
-  void Reattach(uint32_t ring) { Reattach(rings_[ring]); }
+  /// What the null port's rx rings bring, and how its tx rings are checked.
+  void Configure(uint8_t what) {
+    constexpr uint32_t kSizes[] = {32, 60, 255, 256, 257, 1500};
+    constexpr Payload kLevels[] = {Payload::kNone, Payload::kStamp, Payload::kFull};
+    for (uint32_t i = 0; i < 2; i++) {
+      null_->source(i).Configure({.packets = what & 0x80 ? 20 : SourceConfig::kUnlimited,
+                                  .size = kSizes[(what >> (2 * i)) % 6],
+                                  .payload = kLevels[(what + i) % 3],
+                                  .rate = what & 0x40 ? 1'000'000'000u : 0});
+      null_->sink(i).set_verify(kLevels[(what >> 4 & 3) == 3 ? 2 * i : (what >> 4 & 3)]);
+    }
+  }
+  /// The attachment of one ring ends, or another one begins.
+  void ToggleAttachment(uint32_t ring) { rings_[ring].k->attached() ? Detach(rings_[ring]) : Attach(rings_[ring]); }
   /// A member without rings comes to the switch, or leaves it.
   void Visit() { visitor_.joined() ? switch_->Detach(&visitor_) : Check(switch_->Attach(&visitor_)); }
   void PassSecond() { now_s_++; }
@@ -207,15 +220,21 @@ class Hostile {
     rings_[rings_.size() - 2].joined = &other.rx(0);
     rings_[rings_.size() - 1].joined = &other.tx(0);
   }
-  void Reattach(Ring& r) {
+  static void Detach(Ring& r) {
+    if (!r.k->attached()) return;
     if (r.flow != nullptr) r.k->dir == Dir::kTx ? r.flow->EndTx() : r.flow->EndRx();
-    Bind(r);
+    SpinGuard guard(r.k->lock);
+    r.k->atok = nullptr;
+    r.k->ktoa = nullptr;
   }
-  static void Bind(Ring& r) {
+  static void Attach(Ring& r) {
+    SpinGuard guard(r.k->lock);
     StoreRelaxed(r.csb->cur, r.k->hwcur);
     StoreRelaxed(r.csb->head, r.k->hwcur);
     StoreRelaxed(r.csb->appl_need_kick, 0);
     StoreRelaxed(r.shown->kern_need_kick, 0);
+    r.k->atok = r.csb;
+    r.k->ktoa = r.shown;
     r.k->blocked = false;
     r.k->Publish();
   }
@@ -228,12 +247,14 @@ class Hostile {
   std::shared_ptr<Engine> engine_;
   SwitchOptions options_{.patience_ns = 0, .age_s = 2, .clock = NowSeconds};
   std::shared_ptr<ValeSwitch> switch_ = std::make_shared<ValeSwitch>("vale0", engine_, options_);
-  std::shared_ptr<ValeSwitch> patient_ = std::make_shared<ValeSwitch>("vale1", engine_, SwitchOptions{.patience_ns = kForEver});
+  std::shared_ptr<ValeSwitch> patient_ =
+      std::make_shared<ValeSwitch>("vale1", engine_, SwitchOptions{.patience_ns = kForEver});
   std::shared_ptr<NullPort> null_;
   std::shared_ptr<PipePair> pipe_;
   std::shared_ptr<EchoPort> echo_;
   std::array<std::shared_ptr<ValePort>, 5> vale_;
   Visitor visitor_;
+  Watcher watcher_;
   std::vector<std::unique_ptr<test::Guest>> guests_;
   std::vector<Ring> rings_;
 };

@@ -23,15 +23,19 @@ Burst TakeBurst(Input& input) {
   const auto addresses = input.Byte();
   // Mostly short lengths, some around a buffer's size, a few beyond.
   const auto bytes = static_cast<uint16_t>(len < 128 ? len : len < 224 ? 2 * len : len < 250 ? 256 : 300 * len);
-  return {count, bytes, static_cast<uint16_t>(flags & 0x3f), static_cast<uint8_t>(addresses & 0x87),
-          static_cast<uint8_t>(addresses >> 4 & 7), static_cast<uint32_t>(flags >> 6)};
+  return {count,
+          bytes,
+          static_cast<uint16_t>(flags & 0x3f),
+          static_cast<uint8_t>(addresses & 0x87),
+          static_cast<uint8_t>(addresses >> 4 & 7),
+          static_cast<uint32_t>(flags >> 6)};
 }
 
 /// What else may happen to a ring or a switch.
 void Change(Hostile& hostile, uint32_t ring, uint32_t what) {
   switch (what) {
     case 0:
-      return hostile.Reattach(ring);
+      return hostile.ToggleAttachment(ring);
     case 1:
       return hostile.Visit();
     default:
@@ -46,8 +50,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const bool counted = atexit([] { PrintServings(servings); }) == 0;
   Require(counted);
   static auto* const hostile = new Hostile;
+  Input input{data, size};
   hostile->Reset();
-  for (Input input{data, size}; !input.over();) {
+  hostile->Configure(input.Byte());
+  while (!input.over()) {
     const uint8_t what = input.Byte(), ring = static_cast<uint8_t>(input.Byte() % hostile->rings());
     const uint32_t more = what >> 3 & 7;
     switch (what & 7) {

@@ -74,6 +74,7 @@ int main(int argc, char** argv) {
         const uint64_t random = numbers.Next();
         const uint32_t ring = rings[(random >> 32) % rings.size()];
         WriteSomething(*hostile, random & 16 ? ring : random >> 40, random, numbers.Next());
+        if ((random & 0xfff'0000) == 0) hostile->ToggleAttachment(ring);
         hostile->Serve(ring, random & 7 ? kRoundBudget : kKickBudget, &mine);
       }
     }
