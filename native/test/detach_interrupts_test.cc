@@ -24,9 +24,9 @@ void CheckSilent(const Guest& guest, Random& random) {
 /// Takes and gives back for a while, asking for every interrupt and reading none.
 void Receive(Guest& guest, Random& random) {
   for (uint32_t i = random.Below(40); i-- > 0; sched_yield()) {
-    for (GuestRing& ring : guest.rings) StoreRelaxed(ring.atok->appl_need_kick, 1);
+    for (GuestRing& ring : guest.rings) ring.AskForInterrupt(true);
     while (!guest.rx().Take().empty()) continue;
-    guest.rx().Publish();
+    guest.rx().PublishAndKick();
   }
 }
 
@@ -47,7 +47,7 @@ uint64_t ComeAndGo(std::shared_ptr<Engine> engine, Guest& guest, Port& port, Ran
     guest.Attach(engine, port, AnyService(random, *engine));
     guest.EnableInterrupts();
   }
-  return std::atomic_ref<uint64_t>(guest.rx().k->counters->interrupts).load();
+  return std::atomic_ref<uint64_t>(port.kring(guest.rx().index).counters->interrupts).load();
 }
 
 void OfASource(Random& random) {
@@ -63,7 +63,7 @@ void OfASwitch(Random& random) {
   std::atomic<bool> stop{false};
   std::thread sending([&] {
     GuestRing& tx = sender.guest.tx();
-    for (uint64_t seq = 0; !stop; tx.Publish(), sched_yield())
+    for (uint64_t seq = 0; !stop; tx.PublishAndKick(), sched_yield())
       while (tx.Put(Probe(seq).data(), 60)) seq++;
   });
   CHECK(ComeAndGo(engine, receiver.guest, *receiver.port, random) > 0);
@@ -80,7 +80,7 @@ void OfAPipe(Random& random) {
     GuestRing& tx = rig.a.tx();
     for (uint64_t seq = 0; !stop; sched_yield()) {
       if (tx.Put(Probe(seq).data(), 60)) seq++;
-      tx.Publish();
+      tx.PublishAndKick();
     }
   });
   CHECK(ComeAndGo(engine, rig.b, rig.pair->slave(), random) > 0);

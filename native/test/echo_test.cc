@@ -26,11 +26,11 @@ struct Fixture {
   }
   void Send(const std::vector<uint8_t>& packet, uint32_t frags = 1, uint32_t ring = 0) {
     CHECK(guest.tx(ring).Put(packet.data(), static_cast<uint32_t>(packet.size()), frags));
-    guest.tx(ring).Publish();
+    guest.tx(ring).PublishAndKick();
     guest.Sync(guest.tx(ring));
   }
   void Release(uint32_t ring = 0) {
-    guest.rx(ring).Publish();
+    guest.rx(ring).PublishAndKick();
     guest.Sync(guest.rx(ring));
   }
   uint64_t drops(Kring& k, Drop cause) { return k.counters->drops[static_cast<int>(cause)]; }
@@ -98,7 +98,7 @@ void BadPacketsAreCounted() {
   f.Send(Probe(1));
   CHECK_EQ(f.drops(f.port->rx(0), Drop::kBadBuf), 1u);
   f.guest.rx().slot(0).buf_idx = mine;
-  StoreRelaxed(f.guest.rx().atok->head, 40);
+  f.guest.rx().WriteHead(40);
   f.Send(Probe(2));
   CHECK(!f.guest.tx().Drained());
   CHECK_EQ(f.port->rx(0).counters->bad_index, 1u);

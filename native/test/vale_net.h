@@ -26,7 +26,7 @@ struct Station {
     Serve(ring);
   }
   void Serve(uint32_t ring = 0) {
-    guest.tx(ring).Publish();
+    guest.tx(ring).PublishAndKick();
     guest.Sync(guest.tx(ring));
     CHECK(guest.tx(ring).Drained());
   }
@@ -35,12 +35,12 @@ struct Station {
     GuestRing& r = guest.rx(ring);
     uint32_t first = r.head;
     auto packet = r.Take();
-    for (uint32_t i = first; i != r.head; i = r.k->Next(i)) {
-      for (uint32_t at = r.slot(i).len; at < r.k->buf_size; at++) CHECK_EQ(r.data(i)[at], kUntouched);
-      memset(r.data(i), kUntouched, r.k->buf_size);
+    for (uint32_t i = first; i != r.head; i = r.Next(i)) {
+      for (uint32_t at = r.slot(i).len; at < r.buf_size; at++) CHECK_EQ(r.data(i)[at], kUntouched);
+      memset(r.data(i), kUntouched, r.buf_size);
     }
-    if (slots != nullptr) *slots = r.k->Distance(first, r.head);
-    r.Publish();
+    if (slots != nullptr) *slots = r.Distance(first, r.head);
+    r.PublishAndKick();
     return packet;
   }
   bool Got(const std::vector<uint8_t>& packet) { return Take() == packet; }

@@ -16,7 +16,7 @@ WorkerCounters const& CountersOf(NullRig& rig) { return rig.engine->worker(0).co
 
 /// Waits until the flow is parked and the worker's thread owns nothing: nothing wakes it then but what is rung.
 void AwaitSleep(GuestRing& ring, const WorkerCounters& counters) {
-  Eventually("a parked flow", [&] { return ring.Drained() && LoadRelaxed(ring.ktoa->kern_need_kick) == 1; });
+  Eventually("a parked flow", [&] { return ring.Drained() && ring.HostWantsKick(); });
   Eventually("a worker at rest", [&] {
     const uint64_t rounds = counters.rounds, sleeps = counters.sleeps;
     usleep(2000);
@@ -26,8 +26,7 @@ void AwaitSleep(GuestRing& ring, const WorkerCounters& counters) {
 
 void Show(GuestRing& ring, uint64_t first, uint64_t end) {
   for (uint64_t seq = first; seq < end; seq++) CHECK(ring.Put(Probe(seq).data(), 60));
-  StoreRelaxed(ring.atok->cur, ring.head);
-  StoreRelease(ring.atok->head, ring.head);
+  ring.Publish();
 }
 
 /// Gaps between packets are of some milliseconds here: for policy adaptive far more than it is worth to poll for, which
@@ -49,7 +48,7 @@ void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before, u
     // Done when the doorbell is: taken, and parked again.
     CHECK(tx.Drained());
     CHECK_EQ(CountersOf(rig).served_in_kick.load(), served + 1);
-    const bool parked = LoadRelaxed(tx.ktoa->kern_need_kick) == 1;
+    const bool parked = tx.HostWantsKick();
     if (!parked)
       woken++;
     else
@@ -105,7 +104,7 @@ void InterruptsAreRaisedHere() {
   for (uint64_t seq = 0; seq < 50; seq++) {
     AwaitSleep(tx, counters);
     const uint64_t sleeps = counters.sleeps;
-    StoreRelaxed(rx.atok->appl_need_kick, 1);
+    rx.AskForInterrupt(true);
     Show(tx, seq, seq + 1);
     RingHere(*rig.a.attachment, 0);
     CHECK(tx.Drained());
@@ -113,7 +112,7 @@ void InterruptsAreRaisedHere() {
     uint64_t count;
     CHECK(read(rx.irq, &count, sizeof count) == sizeof count);
     CHECK(rx.Take() == Probe(seq));
-    rx.Publish();
+    rx.PublishAndKick();
   }
   engine->Synchronize();
   CHECK_EQ(rig.pair->slave().rx(0).counters->interrupts, 50u);
@@ -130,23 +129,21 @@ void OnASwitchALockIsNotWaitedFor() {
   AwaitSleep(b.guest.tx(), counters);
   const uint64_t sleeps = counters.sleeps;
   CHECK(b.guest.tx().Put(Probe(0, 60, 0, 0xff, 2).data(), 60));
-  StoreRelaxed(b.guest.tx().atok->cur, b.guest.tx().head);
-  StoreRelease(b.guest.tx().atok->head, b.guest.tx().head);
+  b.guest.tx().Publish();
   RingHere(*b.guest.attachment, 0);
   CHECK(b.guest.tx().Drained());
   CHECK_EQ(counters.sleeps.load(), sleeps);
   // For b alone.
   auto send = [&](uint64_t seq) {
     CHECK(tx.Put(Probe(seq, 60, 0, 2, 1).data(), 60));
-    StoreRelaxed(tx.atok->cur, tx.head);
-    StoreRelease(tx.atok->head, tx.head);
+    tx.Publish();
     RingHere(*a.guest.attachment, 0);
   };
   send(0);
   CHECK(tx.Drained());
   CHECK_EQ(counters.sleeps.load(), sleeps);
   CHECK(rx.Take() == Probe(0, 60, 0, 2, 1));
-  rx.Publish();
+  rx.PublishAndKick();
   // The same while somebody delivers there: the worker waits, who rings does not.
   Kring& place = b.port->rx(0);
   place.lock.Lock();
@@ -164,7 +161,7 @@ void NothingIsRaisedForWhatIsGone(Random& random) {
   for (int round = 0; round < 100; round++) {
     ValeRig a(engine, sw, 16, kNotify);
     auto b = std::make_unique<ValeRig>(engine, sw, 16, AttachOptions{Policy::kNotify, 0, 1});
-    StoreRelaxed(b->guest.rx().atok->appl_need_kick, 1);
+    b->guest.rx().AskForInterrupt(true);
     std::thread leaves([&, pause = random.Below(100)] {
       usleep(pause);
       b.reset();
