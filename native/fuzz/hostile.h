@@ -11,7 +11,6 @@ namespace ptnet::fuzz {
 class Hostile {
  public:
   static constexpr uint32_t kSlots = 16;
-  static constexpr uint32_t kBufs = 1024;
 
   Hostile() {
     Check(NullPort::Create(region_, stats_, {"null:n", 2, 2, kSlots, kSlots, 0}, &null_));
@@ -33,35 +32,33 @@ class Hostile {
 
   /// What a guest can write: a word of its CSB entry, a slot, bytes of a buffer.
   void Write(uint32_t ring, uint32_t where, uint64_t value) {
-    test::GuestRing& r = *rings_[ring].guest;
-    const auto word = static_cast<uint32_t>(value);
+    Kring& k = *rings_[ring].k;
     switch (where % 4) {
       case 0:
-        return r.WriteHead(word);
+        return StoreRelaxed(rings_[ring].csb->head, static_cast<uint32_t>(value));
       case 1:
-        return r.WriteCur(word);
+        return StoreRelaxed(rings_[ring].csb->cur, static_cast<uint32_t>(value));
       case 2:
-        return r.AskForInterrupt(word & 1);
+        return StoreRelaxed(rings_[ring].csb->appl_need_kick, static_cast<uint32_t>(value) & 1);
       default:
-        return r.WriteSlot(where / 4 % r.num_slots, word, static_cast<uint16_t>(value >> 32),
-                           static_cast<uint16_t>(value >> 48));
+        return WriteSlot(k.slots[where / 4 % k.num_slots], std::bit_cast<SlotWord>(value));
     }
   }
   /// A slot as a guest that behaves would leave it: a buffer of the region, a length that fits.
   void WriteGood(uint32_t ring, uint32_t where, uint64_t value) {
-    test::GuestRing& r = *rings_[ring].guest;
-    const uint32_t buf = 2 + static_cast<uint32_t>(value) % (kBufs - 2);  // the first two are nobody's
-    r.WriteSlot(where % r.num_slots, buf, static_cast<uint16_t>((value >> 32) % (r.buf_size + 1)),
-                value >> 60 == 0 ? guest::NS_MOREFRAG : 0);
-    memcpy(r.Buffer(buf), &value, sizeof value);
+    Kring& k = *rings_[ring].k;
+    const uint32_t buf = kReservedBufs + static_cast<uint32_t>(value) % (k.num_bufs - kReservedBufs);
+    WriteSlot(k.slots[where % k.num_slots], {buf, static_cast<uint16_t>((value >> 32) % (k.buf_size + 1)),
+                                             static_cast<uint16_t>(value >> 60 == 0 ? NS_MOREFRAG : 0)});
+    memcpy(k.Buf(buf), &value, sizeof value);
   }
   /// Gives the host all that is the guest's, or some of it.
   void Publish(uint32_t ring, uint32_t count) {
-    test::GuestRing& r = *rings_[ring].guest;
-    r.Refresh();
-    const uint32_t owned = r.Distance(r.hwcur, r.tail);
-    r.head = r.Advance(r.hwcur, count % (owned + 1));
-    r.Publish();
+    Kring& k = *rings_[ring].k;
+    const uint32_t owned = k.Distance(k.hwcur, k.hwtail);
+    const uint32_t head = k.Advance(k.hwcur, owned == 0 ? 0 : count % (owned + 1));
+    StoreRelaxed(rings_[ring].csb->cur, head);
+    StoreRelease(rings_[ring].csb->head, head);
   }
   void Serve(uint32_t ring) {
     Flow* flow = rings_[ring].flow;
@@ -70,9 +67,8 @@ class Hostile {
     for (int i = 0; i < 4 && flow->Poll(kRoundBudget).moved; i++) {
     }
     if (flow->Arm()) flow->Poll(kRoundBudget);
-    test::GuestRing& r = *rings_[ring].guest;
-    r.Refresh();
-    if (r.bad_index) abort();
+    const Kring& k = *rings_[ring].k;
+    if (k.hwcur >= k.num_slots || k.hwtail >= k.num_slots) abort();
     served++;
   }
 
@@ -80,7 +76,8 @@ class Hostile {
 
  private:
   struct Ring {
-    test::GuestRing* guest;
+    Kring* k;
+    CsbAtok* csb;
     Flow* flow;
   };
 
@@ -90,10 +87,10 @@ class Hostile {
   void Attach(Port& port) {
     guests_.push_back(std::make_unique<test::Guest>());
     guests_.back()->Attach(engine_, port);
-    for (test::GuestRing& ring : guests_.back()->rings) rings_.push_back({&ring, port.flow(ring.index)});
+    for (uint32_t i = 0; i < port.rings(); i++) rings_.push_back({&port.kring(i), port.kring(i).atok, port.flow(i)});
   }
 
-  std::shared_ptr<Region> region_ = test::MakeRegion(1, kBufs);
+  std::shared_ptr<Region> region_ = test::MakeRegion(1, 1024);
   std::shared_ptr<StatsArea> stats_ = test::MakeStats();
   std::shared_ptr<Engine> engine_ = test::MakeEngine();
   std::shared_ptr<ValeSwitch> switch_ = std::make_shared<ValeSwitch>("vale0", engine_, SwitchOptions{.patience_ns = 0});

@@ -40,7 +40,7 @@ void AFloodIsCutByBytesAndDestinations() {
   GuestRing& tx = net[0].guest.tx();
   Flow& flow = *net[0].port->flow(0);
   for (uint32_t i = 0; i < 8; i++) CHECK(tx.Put(Frame(kAll, 0, kLarge, i).data(), kLarge));
-  tx.PublishAndKick();
+  tx.Publish();
   uint32_t polls = 0;
   uint64_t before = 0;
   for (; !tx.Drained(); polls++) {
@@ -79,7 +79,7 @@ void PiecesOfAnySizeMakeTheSameTraffic(Random& random) {
       for (uint8_t i = 0; i < 5; i++)
         if (i != from && (i == to || to == kAll)) expected[i].push_back(frame);
     }
-    tx.Publish();
+    tx.Show();
     uint32_t slots_most = 0;  // of the polls since the one that read the batch
     while (!tx.Drained()) {
       Budget budget{1 + random.Below(80), 1 + random.Below(5000), 1 + random.Below(3), random.OneIn(2),
@@ -104,7 +104,7 @@ void ABatchIsEndedByASmallerBudget() {
   for (int i = 0; i < 2; i++) net.Add({"", 1, 1, 128, 256, 0});
   GuestRing& tx = net[0].guest.tx();
   for (uint32_t i = 0; i < 100; i++) CHECK(tx.Put(Frame(kAll, 0, 60, i).data(), 60));
-  tx.Publish();
+  tx.Show();
   const Budget large{100, 1, 1, true, true}, small{1, 1 << 20, 64, true, true};
   Used used = net[0].port->flow(0)->Poll(large);
   CHECK(used.moved && !tx.Drained());
@@ -121,7 +121,7 @@ void ARunOfLargePacketsIsCut() {
   net[0].Take();
   GuestRing& tx = net[0].guest.tx();
   for (uint32_t i = 0; i < 15; i++) CHECK(tx.Put(Frame(1, 0, kLarge, i).data(), kLarge));
-  tx.Publish();
+  tx.Show();
   const Budget small{1024, 100'000, 64, true, true};
   for (uint32_t i = 0; i < 15;) {
     const Used used = net[0].port->flow(0)->Poll(small);
@@ -141,7 +141,7 @@ void WhatAHostReadsAndWritesIsBounded() {
   guest.Attach(engine, *port);
   port->sink(0).set_verify(Payload::kFull);
   for (uint64_t seq = 0; seq < 8; seq++) CHECK(guest.tx().Put(Probe(seq, kLarge).data(), kLarge));
-  guest.tx().Publish();
+  guest.tx().Show();
   const Budget small{1024, 100'000, 64, true, true};
   for (int polls = 0; !guest.tx().Drained(); polls++) {
     CHECK(polls < 8);
@@ -161,7 +161,7 @@ void APipePassesNoMoreSlotsThanItMay(Random& random) {
   GuestRing &tx = rig.a.tx(), &rx = rig.b.rx();
   for (uint64_t sent = 0, got = 0; got < 5000;) {
     while (tx.Put(Probe(sent, 130, 0).data(), 130, random.OneIn(3) ? 2 : 1)) sent++;
-    tx.Publish();
+    tx.Show();
     for (bool moved = true; moved;) {
       const Budget budget{1 + random.Below(100), 1, 1, true, true};
       const Used used = rig.pair->master().flow(0)->Poll(budget);
@@ -169,7 +169,7 @@ void APipePassesNoMoreSlotsThanItMay(Random& random) {
       moved = used.moved;
     }
     for (auto packet = rx.Take(); !packet.empty(); packet = rx.Take()) CHECK(packet == Probe(got++, 130));
-    rx.Publish();
+    rx.Show();
   }
 }
 
@@ -211,7 +211,7 @@ void WhatEndsInAMiddleOfABatchIsForgotten() {
   auto begin = [&](uint32_t tag) {
     GuestRing& tx = net[0].guest.tx();
     for (uint32_t i = 0; i < 3; i++) CHECK(tx.Put(Frame(kAll, 0, 60, tag + i).data(), 60));
-    tx.Publish();
+    tx.Show();
     CHECK_EQ(net[0].port->flow(0)->Poll(one).bytes, 60u);
     CHECK(!tx.Drained());
   };
@@ -269,12 +269,12 @@ void ABystanderWaitsForABudgetAtMost() {
   GuestRing& tx = net[0].guest.tx();
   for (int lap = 0; lap < 3; lap++) {
     for (uint32_t i = 0; i < 15; i++) CHECK(tx.Put(Frame(kAll, 0, kLarge).data(), kLarge));
-    tx.PublishAndKick();
+    tx.Publish();
     Eventually("a batch sent", [&] { return tx.Drained(); });
     for (size_t i = 1; i < net.stations.size(); i++) {
       GuestRing& rx = net[i].guest.rx();
       rx.head = rx.Advance(rx.head, rx.Mine());
-      rx.PublishAndKick();
+      rx.Publish();
     }
   }
   net.engine->ReleaseFlow(&bystander);

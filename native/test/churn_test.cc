@@ -59,7 +59,7 @@ void ALeavingSenderLosesNothing(Random& random) {
     seq = end;
     if (random.OneIn(2)) {  // shown, but nobody kicks
       while (rig.guest.tx().Put(Probe(seq).data(), 60)) seq++;
-      rig.guest.tx().Publish();
+      rig.guest.tx().Show();
     }
     rig.guest.tx().Put(Probe(seq).data(), 60);  // never shown
     rig.guest.Detach();
@@ -83,7 +83,7 @@ struct Visitor {
       auto want = Probe(seq++, static_cast<uint32_t>(packet.size()));
       CHECK(packet.size() >= guest::kMinProbe && std::equal(want.begin() + 12, want.end(), packet.begin() + 12));
       if (random.OneIn(3)) {
-        ring.PublishAndKick();
+        ring.Publish();
         next = seq;
       }
       // With hardly a slot left for more, waiting would be in vain.
@@ -250,7 +250,7 @@ void AReplacedInterruptStaysSilent() {
   std::atomic<bool> stop{false};
   std::thread consumer([&] {
     Receiver receiver;
-    for (; !stop; ring.PublishAndKick()) receiver.Take(ring), sched_yield();
+    for (; !stop; ring.Publish()) receiver.Take(ring), sched_yield();
     receiver.CheckClean();
   });
   auto fired = [](int fd) {

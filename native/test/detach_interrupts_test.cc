@@ -26,7 +26,7 @@ void Receive(Guest& guest, Random& random) {
   for (uint32_t i = random.Below(40); i-- > 0; sched_yield()) {
     for (GuestRing& ring : guest.rings) ring.AskForInterrupt(true);
     while (!guest.rx().Take().empty()) continue;
-    guest.rx().PublishAndKick();
+    guest.rx().Publish();
   }
 }
 
@@ -63,7 +63,7 @@ void OfASwitch(Random& random) {
   std::atomic<bool> stop{false};
   std::thread sending([&] {
     GuestRing& tx = sender.guest.tx();
-    for (uint64_t seq = 0; !stop; tx.PublishAndKick(), sched_yield())
+    for (uint64_t seq = 0; !stop; tx.Publish(), sched_yield())
       while (tx.Put(Probe(seq).data(), 60)) seq++;
   });
   CHECK(ComeAndGo(engine, receiver.guest, *receiver.port, random) > 0);
@@ -80,7 +80,7 @@ void OfAPipe(Random& random) {
     GuestRing& tx = rig.a.tx();
     for (uint64_t seq = 0; !stop; sched_yield()) {
       if (tx.Put(Probe(seq).data(), 60)) seq++;
-      tx.PublishAndKick();
+      tx.Publish();
     }
   });
   CHECK(ComeAndGo(engine, rig.b, rig.pair->slave(), random) > 0);

@@ -26,11 +26,11 @@ struct Fixture {
   }
   void Send(const std::vector<uint8_t>& packet, uint32_t frags = 1, uint32_t ring = 0) {
     CHECK(guest.tx(ring).Put(packet.data(), static_cast<uint32_t>(packet.size()), frags));
-    guest.tx(ring).PublishAndKick();
+    guest.tx(ring).Publish();
     guest.Sync(guest.tx(ring));
   }
   void Release(uint32_t ring = 0) {
-    guest.rx(ring).PublishAndKick();
+    guest.rx(ring).Publish();
     guest.Sync(guest.rx(ring));
   }
   uint64_t drops(Kring& k, Drop cause) { return k.counters->drops[static_cast<int>(cause)]; }

@@ -82,7 +82,7 @@ void NobodySleepsThroughAWakeup(Random& random) {
     GuestRing& ring = rig.guest.tx();
     for (uint64_t seq = 0; seq < 15'000; seq++) {
       PutProbe(ring, seq, random);
-      ring.PublishAndKick();
+      ring.Publish();
       Pause(random.Below(48));
       if (random.OneIn(2)) Drain(ring);
       while (!ring.Drained()) sched_yield();
@@ -128,7 +128,7 @@ void RingsOfADeviceParkTogether() {
   GuestRing &busy = guest.tx(0), &idle = guest.tx(1);
   for (uint64_t start = NowNs(), seq = 0; NowNs() - start < 3 * kSpinNs; seq++) {
     CHECK(busy.Put(Probe(seq).data(), 60));
-    busy.PublishAndKick();
+    busy.Publish();
     Eventually("a packet taken", [&] { return busy.Drained(); });
     CHECK(!idle.HostWantsKick());
   }
@@ -196,7 +196,7 @@ void APacedSourceWithoutRoomParks(Random& random) {
       Eventually("a parked flow", [&] { return rig.guest.rx().HostWantsKick(); });
       Eventually("a worker at rest", [&] { return Rests(*engine); });
       receiver.Take(rig.guest.rx());
-      rig.guest.rx().PublishAndKick();
+      rig.guest.rx().Publish();
     }
     Receive(rig.guest.rx(), receiver, 200, random.Split());
     receiver.CheckClean();
@@ -229,7 +229,7 @@ void ABadIndexIsMendedWithAKickUnderEveryPolicy() {
     Eventually("a ring that wants a kick", [&] { return tx.HostWantsKick(); });
     tx.WriteHead(good);
     CHECK(tx.Put(Probe(0).data(), 60));
-    tx.PublishAndKick();  // kicks, because the ring says so
+    tx.Publish();  // kicks, because the ring says so
     Eventually("the packet", [&] { return packets.load() == 1; });
   }
 }

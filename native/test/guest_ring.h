@@ -21,7 +21,8 @@ inline void RingHere(Attachment& attachment, uint32_t ring) {
   if (worker != nullptr && !worker->ServeHere()) worker->Wake();
 }
 
-/// [head, tail) is the guest's own; Publish() shows the host what is before head, and kicks nobody.
+/// [head, tail) is the guest's own; Publish() gives the slots before head to the host, and kicks it when it asked for
+/// that.
 struct GuestRing : guest::Ring {
   std::string port;  // its name, for what goes wrong
   Attachment* attachment = nullptr;
@@ -59,7 +60,7 @@ struct GuestRing : guest::Ring {
         .store(buf_idx | uint64_t{len} << 32 | uint64_t{flags} << 48, std::memory_order_relaxed);
   }
 
-  /// Puts one packet of `frags` slots; false when there is no room. Publish() makes it visible.
+  /// Puts one packet of `frags` slots; false when there is no room. Publish() or Show() makes it visible.
   bool Put(const void* bytes, uint32_t len, uint32_t frags = 1) {
     if (Mine() < frags) return false;
     auto* from = static_cast<const uint8_t*>(bytes);
@@ -87,10 +88,12 @@ struct GuestRing : guest::Ring {
     return packet;
   }
 
-  void PublishAndKick() {
-    Publish();
+  void Publish() {
+    Show();
     if (HostWantsKick()) Kick();
   }
+  /// Publishes, and kicks nobody.
+  void Show() { guest::Ring::Publish(); }
   void Kick() {
     const uint64_t one = 1;
     if (doorbell < 0) return RingHere(*attachment, index);

@@ -24,7 +24,7 @@ void AreCounted() {
   for (uint64_t seq = 0; seq < 20; seq++) {
     Eventually("a parked flow", [&] { return tx.HostWantsKick(); });
     CHECK(tx.Put(Probe(seq).data(), 60));
-    tx.PublishAndKick();
+    tx.Publish();
     Eventually("a packet taken", [&] { return tx.Drained(); });
   }
   engine->Synchronize();
@@ -46,18 +46,18 @@ void AreNotAskedFor(AttachOptions options) {
     Eventually("a sender who is to kick", [&] { return tx.HostWantsKick(); });
     look(rx);
     for (int i = 0; i < 15; i++) CHECK(tx.Put(Probe(seq + static_cast<uint64_t>(i)).data(), 60));
-    tx.PublishAndKick();
+    tx.Publish();
     Eventually("a receiver who is to kick", [&] { return rx.HostWantsKick(); });
     CHECK_EQ(rx.Mine(), 15u);
     CHECK_EQ(tx.Mine(), 0u);
     look(tx);
     // One slot is reason enough for both.
     CHECK(rx.Take() == Probe(seq++));
-    rx.PublishAndKick();
+    rx.Publish();
     Eventually("room", [&] { return tx.Mine() == 1; });
     Eventually("both to kick", [&] { return tx.HostWantsKick() && rx.HostWantsKick(); });
     for (int i = 1; i < 15; i++) CHECK(rx.Take() == Probe(seq++));
-    rx.PublishAndKick();
+    rx.Publish();
     Eventually("an empty pipe", [&] { return tx.Mine() == 15; });
   }
 }
@@ -70,7 +70,7 @@ void AreAskedForBySlots() {
   const auto wanted = [&] { return (tx.HostWantsKick() ? 10 : 0) + (rx.HostWantsKick() ? 1 : 0); };
   const auto send = [&](uint64_t seq) {
     CHECK(tx.Put(Probe(seq).data(), 60));
-    tx.Publish();
+    tx.Show();
     rig.a.Sync(tx);
   };
   rig.a.Sync(tx);
@@ -81,7 +81,7 @@ void AreAskedForBySlots() {
   }
   for (uint64_t seq = 0; seq < 63; seq++) {
     CHECK(rx.Take() == Probe(seq));
-    rx.Publish();
+    rx.Show();
     rig.b.Sync(rx);
     CHECK_EQ(wanted(), seq < 62 ? 11 : 10);
   }

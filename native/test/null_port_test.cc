@@ -37,7 +37,7 @@ void SinkSeesEveryPacketOnce() {
     while (f.guest.tx().Put(Probe(seq, 61 + static_cast<uint32_t>(seq % 200)).data(),
                             61 + static_cast<uint32_t>(seq % 200), frags))
       seq++;
-    f.guest.tx().PublishAndKick();
+    f.guest.tx().Publish();
     f.guest.Sync(f.guest.tx());
   }
   CHECK_EQ(f.tx().packets, seq);
@@ -50,7 +50,7 @@ void SinkFindsLossDuplicatesAndCorruption() {
   auto bad = Probe(6);
   bad[59] ^= 1;
   CHECK(f.guest.tx().Put(bad.data(), 60));
-  f.guest.tx().PublishAndKick();
+  f.guest.tx().Publish();
   f.guest.Sync(f.guest.tx());
   CHECK_EQ(f.tx().lost, 1u);
   CHECK_EQ(f.tx().late, 1u);
@@ -73,7 +73,7 @@ void BadSlotsAreDroppedByCause() {
   f.guest.tx().slot(i).flags = guest::NS_INDIRECT;
   f.guest.tx().slot(i).ptr = 0x41414141;
   put(0);
-  f.guest.tx().PublishAndKick();
+  f.guest.tx().Publish();
   f.guest.Sync(f.guest.tx());
   CHECK_EQ(f.drops(Drop::kBadBuf), 2u);
   CHECK_EQ(f.drops(Drop::kBadLen), 1u);
@@ -88,18 +88,18 @@ void EndlessFragmentsAreDropped() {
     f.guest.tx().Put(Probe(0).data(), 60);
     f.guest.tx().LastPut().flags = guest::NS_MOREFRAG;
   }
-  f.guest.tx().PublishAndKick();
+  f.guest.tx().Publish();
   f.guest.Sync(f.guest.tx());
   CHECK_EQ(f.tx().packets, 0u);
   CHECK_EQ(f.drops(Drop::kBadFrags), 0u);  // its end may still come
   f.guest.tx().Put(Probe(0).data(), 60);
-  f.guest.tx().PublishAndKick();
+  f.guest.tx().Publish();
   f.guest.Sync(f.guest.tx());
   CHECK_EQ(f.drops(Drop::kBadFrags), 1u);
   CHECK_EQ(f.port->tx(0).hwcur, 101u);
   // A ring full of fragments without an end cannot get one.
   while (f.guest.tx().Put(Probe(0).data(), 60)) f.guest.tx().LastPut().flags = guest::NS_MOREFRAG;
-  f.guest.tx().PublishAndKick();
+  f.guest.tx().Publish();
   f.guest.Sync(f.guest.tx());
   CHECK_EQ(f.drops(Drop::kBadFrags), 2u);
 }
@@ -118,7 +118,7 @@ void BadIndicesParkTheRingUntilTheNextKick() {
   f.guest.tx().WriteCur(0);
   f.guest.tx().WriteHead(0);
   CHECK(f.guest.tx().Put(Probe(0).data(), 60));
-  f.guest.tx().PublishAndKick();
+  f.guest.tx().Publish();
   f.guest.Sync(f.guest.tx());
   CHECK_EQ(f.tx().packets, 1u);
 }
@@ -128,7 +128,7 @@ void RingHeadersAreNeverReadBack() {
   memset(static_cast<void*>(f.guest.tx().header()), 0xff, sizeof(guest::netmap_ring));
   memset(f.region->base() + f.port->nifp_ofs(), 0xff, 128);
   CHECK(f.guest.tx().Put(Probe(0).data(), 60));
-  f.guest.tx().PublishAndKick();
+  f.guest.tx().Publish();
   f.guest.Sync(f.guest.tx());
   CHECK_EQ(f.tx().packets, 1u);
   CHECK_EQ(f.tx().corrupt, 0u);
@@ -155,7 +155,7 @@ void SourceSendsWhatItWasTold() {
         auto want = Probe(seen++, size, 9);
         CHECK(memcmp(packet.data() + 12, want.data() + 12, size - 12) == 0);
       }
-      f.guest.rx().PublishAndKick();
+      f.guest.rx().Publish();
     }
     CHECK_EQ(seen, 1000u);
   }
@@ -183,7 +183,7 @@ void EveryBufferIsWrittenOnce() {
     for (auto packet = f.guest.rx().Take(); !packet.empty(); packet = f.guest.rx().Take(), got++) {
       CHECK_EQ(guest::Get<uint16_t>(packet.data() + guest::kEthertypeAt), guest::kEthertypeBytes);
     }
-    f.guest.rx().PublishAndKick();
+    f.guest.rx().Publish();
     slot.buf_idx = good;  // mended after the first time
     f.guest.Sync(f.guest.rx());
   }

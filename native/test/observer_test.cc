@@ -53,7 +53,7 @@ void SeesWhatPasses() {
       tx.gone = true;
     }
     CHECK(rig.guest.tx().Put(Probe(seq).data(), 60));
-    rig.guest.tx().PublishAndKick();
+    rig.guest.tx().Publish();
     rig.guest.Sync(rig.guest.tx());
   }
   CHECK_EQ(tx.packets, 40u);
@@ -64,7 +64,7 @@ void SeesWhatPasses() {
   Receiver receiver;
   while (receiver.packets < 100) {
     receiver.Take(rig.guest.rx());
-    rig.guest.rx().PublishAndKick();
+    rig.guest.rx().Publish();
     rig.guest.Sync(rig.guest.rx());
   }
   // The first 15 were there before it came.

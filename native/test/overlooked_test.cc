@@ -56,7 +56,7 @@ void AReceiverIsToldEverMoreRarely() {
   CHECK_EQ(s.rig.rx().interrupts, want.size());
   // It has woken up at last, and is as good as new after that.
   while (!s.rx.Take().empty()) continue;
-  s.rx.PublishAndKick();
+  s.rx.Publish();
   CHECK(s.Look(s.rx, 100).empty());
   CHECK_EQ(s.reraised(s.rx), want.size());
 }
@@ -83,7 +83,7 @@ void WhoMovesIsNotTold() {
   AskFor(s.rx, true);
   for (int i = 0; i < 5; i++) {
     CHECK(!s.rx.Take().empty());
-    s.rx.Publish();
+    s.rx.Show();
     CHECK(s.Look(s.rx, 1).empty());
   }
   CHECK(s.Look(s.rx, 1) == std::vector<int>{1});
@@ -115,7 +115,7 @@ void AMaskedVectorIsLeftAlone() {
 void ASenderIsTold() {
   Scene s;
   while (s.tx.Put(Probe(0).data(), 60)) continue;
-  s.tx.Publish();
+  s.tx.Show();
   AskFor(s.tx, true);
   CHECK(s.Look(s.tx, 100).empty());  // there is no room
   s.rig.guest.Sync(s.tx);
@@ -142,7 +142,7 @@ void WhatWasMissedComes() {
   CHECK_OK(rig.b.attachment->SetInterrupts(1, {-1}));
   AskFor(rx, true);
   CHECK(rig.a.tx().Put(Probe(0).data(), 60));
-  rig.a.tx().PublishAndKick();
+  rig.a.tx().Publish();
   Eventually("a packet", [&] { return rx.Mine() == 1; });
   CHECK(!Take(rx.irq));
   CHECK_OK(rig.b.attachment->SetInterrupts(1, {rx.irq}));

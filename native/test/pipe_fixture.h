@@ -26,11 +26,11 @@ struct PipeFixture {
   }
   /// Publishes what the sender has put, and serves the pipe.
   void Send() {
-    a.tx().PublishAndKick();
+    a.tx().Publish();
     Sync();
   }
   void Release() {
-    b.rx().PublishAndKick();
+    b.rx().Publish();
     b.Sync(b.rx());
   }
   void Expect(uint64_t seq, uint32_t len = 60) { CHECK(b.rx().Take() == Probe(seq, len)); }

@@ -191,7 +191,7 @@ void WhatWasReleasedStaysReleased() {
   for (uint64_t seq = 0; seq < 10; seq++) f.Put(seq);
   f.Send();
   for (uint64_t seq = 0; seq < 4; seq++) f.Expect(seq);
-  f.b.rx().PublishAndKick();
+  f.b.rx().Publish();
   f.b.Detach();  // nobody has served the pipe in between
   CHECK_EQ(f.a.tx().Mine(), 63u - 6);
   f.AttachB();
@@ -202,7 +202,7 @@ void WhatWasReleasedStaysReleased() {
 void TheLastPacketsOfALeavingSenderPass() {
   Fixture f;
   for (uint64_t seq = 0; seq < 10; seq++) f.Put(seq);
-  f.a.tx().PublishAndKick();
+  f.a.tx().Publish();
   f.Put(10);  // not published
   f.a.Detach();
   for (uint64_t seq = 0; seq < 10; seq++) f.Expect(seq);
@@ -235,7 +235,7 @@ struct Lane {
       inside.push_back(packet);
       seq++;
     }
-    tx().PublishAndKick();
+    tx().Publish();
   }
   /// The receiver takes some packets, replaces some buffers, and gives everything it has taken back.
   void Receive(Random& random) {
@@ -250,7 +250,7 @@ struct Lane {
         rx().slot(i).flags |= guest::NS_BUF_CHANGED;
       }
     }
-    rx().PublishAndKick();
+    rx().Publish();
     for (; taken > 0; taken--) inside.pop_front();
   }
   /// Takes without giving back: after the receiver has come back these packets are there again.

@@ -65,7 +65,7 @@ struct ValePath final : Path {
     net.Add(kShape);
     net[1].Send(Frame(0xff, 1));
     net[0].guest.rx().Take();
-    net[0].guest.rx().PublishAndKick();
+    net[0].guest.rx().Publish();
     tx = &net[0].guest.tx(), rx = &net[1].guest.rx();
   }
 };
@@ -88,7 +88,7 @@ void Lap(Path& path, uint32_t burst, Cost* cost) {
   GuestRing& served = path.tx != nullptr ? *path.tx : *path.rx;
   if (path.tx != nullptr) path.tx->head = path.tx->Advance(path.tx->head, burst);
   const uint32_t before = path.rx != nullptr ? path.rx->Mine() : 0;
-  served.Publish();
+  served.Show();
   const uint64_t start = NowNs();
   served.attachment->Sync(served.index);
   cost->ns += NowNs() - start;
@@ -100,7 +100,7 @@ void Lap(Path& path, uint32_t burst, Cost* cost) {
   cost->packets += path.rx->Mine() - before;
   // A source fills the ring whatever it had, so what is given back is the burst.
   path.rx->head = path.rx->Advance(path.rx->head, std::min(burst, path.rx->Mine()));
-  path.rx->Publish();
+  path.rx->Show();
 }
 
 std::unique_ptr<Path> Make(const std::string& name, uint32_t size) {

@@ -13,7 +13,7 @@ constexpr uint8_t kReceiver = 9;
 void Announce(ValeRig& station) {
   auto packet = Probe(0, 60, 0, 0xff, kReceiver);
   CHECK(station.guest.tx().Put(packet.data(), 60));
-  station.guest.tx().PublishAndKick();
+  station.guest.tx().Publish();
   Drain(station.guest.tx());
 }
 
@@ -23,7 +23,7 @@ void ReceiveUntil(GuestRing& ring, Receiver& receiver, const std::atomic<bool>& 
     ring.Await(1, &done);
     last = done;
     receiver.Take(ring);
-    ring.PublishAndKick();
+    ring.Publish();
   }
 }
 
@@ -103,7 +103,7 @@ void AReceiverComesAndGoes(Random& random) {
         again++;
       }
       if (!random.OneIn(4)) continue;
-      ring.PublishAndKick();
+      ring.Publish();
       held.erase(held.begin(), held.begin() + static_cast<ptrdiff_t>(again));
       again = 0;
     }
@@ -131,7 +131,7 @@ void PortsComeAndGo(Random& random) {
     ValeRig to(engine, sw, 512, AnyService(random, *engine));
     Announce(to);
     Receiver receiver;
-    for (uint32_t want = random.Below(100); receiver.packets < want; to.guest.rx().PublishAndKick()) {
+    for (uint32_t want = random.Below(100); receiver.packets < want; to.guest.rx().Publish()) {
       to.guest.rx().Await();
       receiver.Take(to.guest.rx());
     }
@@ -240,7 +240,7 @@ void AHostileGuestHarmsItselfAlone(Random& random) {
       auto [guest, port] = hostile[random.Below(4)];
       for (int i = 0; i < 20; i++) RingHere(*guest->attachment, random.Below(port->rings()));
       auto probe = Probe(0, 60 + random.Below(100));
-      if (peer.guest.tx().Put(probe.data(), 60)) peer.guest.tx().PublishAndKick();
+      if (peer.guest.tx().Put(probe.data(), 60)) peer.guest.tx().Publish();
       if (random.OneIn(8)) CHECK_OK(guest->attachment->SetPolicy(AnyService(random, *engine)));
       if (random.OneIn(32)) {
         guest->Detach();

@@ -16,7 +16,7 @@ AttachOptions NotifyOn(uint32_t worker) { return {Policy::kNotify, 0, worker}; }
 
 void Show(GuestRing& ring) {
   CHECK(ring.Put(Probe(0).data(), 60));  // to everybody
-  ring.Publish();
+  ring.Show();
 }
 
 /// Somebody waits in the interrupt of `hostile`, which a packet from `sender` was to raise.

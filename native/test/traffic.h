@@ -43,7 +43,7 @@ struct Stream {
 inline void PutProbe(GuestRing& ring, uint64_t seq, Random& random, Stream stream = {}, uint32_t frags_max = 1) {
   uint32_t frags = 1 + random.Below(std::min(frags_max, ring.num_slots - 1));
   if (ring.Mine() < frags) {
-    ring.PublishAndKick();
+    ring.Publish();
     ring.Await(frags);
   }
   auto packet = Probe(seq, 60 + random.Below(200), stream.number, stream.dst, stream.src);
@@ -55,7 +55,7 @@ inline void Send(GuestRing& ring, uint64_t first, uint64_t end, Random random, S
   while (first < end) {
     for (uint32_t burst = 1 + random.Below(ring.num_slots - 1); burst > 0 && first < end; burst--)
       PutProbe(ring, first++, random, stream, 3);
-    ring.PublishAndKick();
+    ring.Publish();
     MaybeNap(random);
   }
 }
@@ -69,7 +69,7 @@ inline void Receive(GuestRing& ring, Receiver& receiver, uint64_t packets, Rando
     ring.Await();
     receiver.Take(ring);
     MaybeNap(random);
-    ring.PublishAndKick();
+    ring.Publish();
   }
 }
 
@@ -79,9 +79,9 @@ inline void Answer(Guest& guest, uint64_t packets, Random random, Stream stream)
   for (uint64_t answered = 0; answered < packets;) {
     guest.rx().Await();
     receiver.Take(guest.rx());
-    guest.rx().PublishAndKick();
+    guest.rx().Publish();
     while (answered < receiver.packets) PutProbe(guest.tx(), answered++, random, stream);
-    guest.tx().PublishAndKick();
+    guest.tx().Publish();
   }
   receiver.CheckClean();
 }
@@ -92,7 +92,7 @@ inline void Ask(Guest& guest, uint64_t packets, Random random, Stream stream) {
   for (uint64_t asked = 0; asked < packets;) {
     for (uint32_t burst = 1 + random.Below(guest.tx().num_slots - 1); burst > 0 && asked < packets; burst--)
       PutProbe(guest.tx(), asked++, random, stream);
-    guest.tx().PublishAndKick();
+    guest.tx().Publish();
     Receive(guest.rx(), receiver, asked, random.Split());
   }
   CHECK_EQ(receiver.packets, packets);

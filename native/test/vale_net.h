@@ -26,7 +26,7 @@ struct Station {
     Serve(ring);
   }
   void Serve(uint32_t ring = 0) {
-    guest.tx(ring).PublishAndKick();
+    guest.tx(ring).Publish();
     guest.Sync(guest.tx(ring));
     CHECK(guest.tx(ring).Drained());
   }
@@ -40,7 +40,7 @@ struct Station {
       memset(r.data(i), kUntouched, r.buf_size);
     }
     if (slots != nullptr) *slots = r.Distance(first, r.head);
-    r.PublishAndKick();
+    r.Publish();
     return packet;
   }
   bool Got(const std::vector<uint8_t>& packet) { return Take() == packet; }

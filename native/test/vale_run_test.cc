@@ -76,7 +76,7 @@ void ATakingDestinationIsWaitedFor() {
   Flow& flow = *net[0].port->flow(0);
   GuestRing& tx = net[0].guest.tx();
   PutFrames(tx, 10);
-  tx.PublishAndKick();
+  tx.Publish();
   CHECK(flow.Poll(kRoundBudget).moved);
   CHECK_EQ(net[1].rx().packets, 1u + 7u);
   CHECK(!flow.Poll(kRoundBudget).moved);  // no room: the other three wait
@@ -99,7 +99,7 @@ void PatienceEnds() {
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 3u);
   // It has taken nothing since: no further packet waits for it.
   for (uint32_t i = 0; i < 5; i++) CHECK(tx.Put(Frame(1, 0).data(), 60));
-  tx.PublishAndKick();
+  tx.Publish();
   CHECK(flow.Poll(kRoundBudget).moved);
   CHECK(tx.Drained());
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 8u);
@@ -118,7 +118,7 @@ void ASwitchMayHaveNoPatience() {
   Flow& flow = *net[0].port->flow(0);
   GuestRing& tx = net[0].guest.tx();
   PutFrames(tx, 10);
-  tx.PublishAndKick();
+  tx.Publish();
   CHECK(flow.Poll(kRoundBudget).moved);
   CHECK(flow.Poll(kRoundBudget).moved);
   CHECK(tx.Drained());
@@ -132,7 +132,7 @@ void AWaitEndsWhenThereIsRoomToSpeakOf() {
   Flow& flow = *net[0].port->flow(0);
   GuestRing& tx = net[0].guest.tx();
   PutFrames(tx, 100);
-  tx.PublishAndKick();
+  tx.Publish();
   CHECK(flow.Poll(kRoundBudget).moved);
   CHECK(!flow.Poll(kRoundBudget).moved);
   CheckFrames(net[1], 0, 15);
@@ -152,7 +152,7 @@ void ASlowReceiverIsNotWaitedForTwice() {
   GuestRing& slow = net[1].guest.rx();
   PutFrames(tx, 400);
   CHECK(tx.Put(Frame(2, 0, 60, 7).data(), 60));
-  tx.PublishAndKick();
+  tx.Publish();
   uint32_t waits = 0;
   for (uint32_t polls = 0; !tx.Drained(); polls++) {
     CHECK(polls < 1000);
@@ -160,7 +160,7 @@ void ASlowReceiverIsNotWaitedForTwice() {
     // One slot now and then: never room to speak of.
     if (polls % 3 != 2) continue;
     slow.head = slow.Next(slow.head);
-    slow.PublishAndKick();
+    slow.Publish();
   }
   CHECK_EQ(waits, 1u);
   CHECK(net[1].rx_drops(Drop::kFull) > 300);
@@ -182,7 +182,7 @@ void AGuestThatTookEverythingIsWaitedForAgain() {
     net[0].Serve();
   }
   PutFrames(tx, 8);
-  tx.PublishAndKick();
+  tx.Publish();
   CHECK(net[0].port->flow(0)->Poll(kRoundBudget).moved);
   CHECK(!net[0].port->flow(0)->Poll(kRoundBudget).moved);
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 1u);
@@ -194,7 +194,7 @@ void DetachWaitsForNobody() {
   Introduce(net);
   GuestRing& tx = net[0].guest.tx();
   for (uint32_t i = 0; i < 30; i++) CHECK(tx.Put(Frame(i < 10 ? 1 : 2, 0, 60, i).data(), 60));
-  tx.PublishAndKick();
+  tx.Publish();
   net[0].guest.Detach();
   CHECK_EQ(net[0].tx().packets, 31u);
   CHECK_EQ(net[1].rx_drops(Drop::kFull), 3u);

@@ -140,7 +140,7 @@ void BadReceiversHarmThemselvesAlone() {
   for (int i = 0; i < 3; i++) net[0].Send(Frame(kAll, 1));
   CHECK_EQ(net[1].rx().bad_index, 1u);
   CHECK_EQ(net[1].rx_drops(Drop::kDown), 3u);
-  rx.PublishAndKick();
+  rx.Publish();
   net[0].Send(Frame(kAll, 1, 61));
   CHECK(net[1].Got(Frame(kAll, 1, 61)));
 }
@@ -234,14 +234,14 @@ void TheSwitchHoldsWhatItSays() {
   first.Attach(engine, *ports[0]);
   last.Attach(engine, *ports[253]);
   CHECK(last.tx().Put(Frame(kAll, 7).data(), 60));
-  last.tx().PublishAndKick();
+  last.tx().Publish();
   last.Sync(last.tx());
   CHECK(first.rx().Take() == Frame(kAll, 7));
   uint64_t down = 0;
   for (auto& port : ports) down += port->rx(0).counters->drops[static_cast<int>(Drop::kDown)];
   CHECK_EQ(down, 252u);
   CHECK(first.tx().Put(Frame(7, 8).data(), 60));
-  first.tx().PublishAndKick();
+  first.tx().Publish();
   first.Sync(first.tx());
   CHECK(last.rx().Take() == Frame(7, 8));
   // A place that is given up can be taken again.

@@ -194,7 +194,7 @@ void InlineDoorbellsAreServedByTheControlPlane() {
   for (uint64_t seq = 0; seq < 20; seq++) {
     CHECK(!rig.Ready());
     CHECK(tx.Put(Probe(seq).data(), 60));
-    tx.PublishAndKick();
+    tx.Publish();
     CHECK(!tx.Drained());
     CHECK(rig.Ready());
     rig.guest.attachment->ServeWatched();

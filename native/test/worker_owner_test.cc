@@ -26,7 +26,7 @@ void AwaitSleep(GuestRing& ring, const WorkerCounters& counters) {
 
 void Show(GuestRing& ring, uint64_t first, uint64_t end) {
   for (uint64_t seq = first; seq < end; seq++) CHECK(ring.Put(Probe(seq).data(), 60));
-  ring.Publish();
+  ring.Show();
 }
 
 /// Gaps between packets are of some milliseconds here: for policy adaptive far more than it is worth to poll for, which
@@ -112,7 +112,7 @@ void InterruptsAreRaisedHere() {
     uint64_t count;
     CHECK(read(rx.irq, &count, sizeof count) == sizeof count);
     CHECK(rx.Take() == Probe(seq));
-    rx.PublishAndKick();
+    rx.Publish();
   }
   engine->Synchronize();
   CHECK_EQ(rig.pair->slave().rx(0).counters->interrupts, 50u);
@@ -129,21 +129,21 @@ void OnASwitchALockIsNotWaitedFor() {
   AwaitSleep(b.guest.tx(), counters);
   const uint64_t sleeps = counters.sleeps;
   CHECK(b.guest.tx().Put(Probe(0, 60, 0, 0xff, 2).data(), 60));
-  b.guest.tx().Publish();
+  b.guest.tx().Show();
   RingHere(*b.guest.attachment, 0);
   CHECK(b.guest.tx().Drained());
   CHECK_EQ(counters.sleeps.load(), sleeps);
   // For b alone.
   auto send = [&](uint64_t seq) {
     CHECK(tx.Put(Probe(seq, 60, 0, 2, 1).data(), 60));
-    tx.Publish();
+    tx.Show();
     RingHere(*a.guest.attachment, 0);
   };
   send(0);
   CHECK(tx.Drained());
   CHECK_EQ(counters.sleeps.load(), sleeps);
   CHECK(rx.Take() == Probe(0, 60, 0, 2, 1));
-  rx.PublishAndKick();
+  rx.Publish();
   // The same while somebody delivers there: the worker waits, who rings does not.
   Kring& place = b.port->rx(0);
   place.lock.Lock();
