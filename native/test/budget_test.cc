@@ -284,6 +284,46 @@ void ABystanderWaitsForABudgetAtMost() {
   CHECK(bystander.polls > 3u * 15 * 64 * kLarge / (kRoundBudget.bytes + kLarge));
 }
 
+/// Policy inline: what a Sync has left is not a kick's any more, and its descriptor tells of it until it is done.
+void AnInlineSyncLeavesTheRestForLater() {
+  FloodNet net(64);
+  GuestRing& tx = net[0].guest.tx();
+  Attachment& attachment = *net[0].guest.attachment;
+  const auto more = [&] {
+    pollfd entry = {attachment.watch_fd(), POLLIN, 0};
+    return poll(&entry, 1, 0) == 1;
+  };
+  for (int round = 0; round < 3; round++) {
+    for (uint32_t i = 0; i < 15; i++) CHECK(tx.Put(Frame(kAll, 0, kLarge, i).data(), kLarge));
+    tx.Show();
+    CHECK(!more());
+    uint64_t before = net.Received();
+    CHECK(attachment.Sync(0));
+    for (uint32_t syncs = 1;; syncs++, attachment.ServeWatched()) {
+      const uint64_t received = net.Received();
+      CHECK(received - before < uint64_t{kSyncBudget.bytes} + kLarge);
+      before = received;
+      if (syncs == 1) CHECK(!tx.Drained());  // 63 MB of 32
+      if (!more()) break;
+    }
+    CHECK(tx.Drained());
+    for (uint32_t i = 1; i <= 64; i++) {
+      for (uint32_t n = 0; n < 15; n++) CHECK(net[i].Got(Frame(kAll, 0, kLarge, n)));
+      net[i].guest.Sync(net[i].guest.rx());
+    }
+  }
+  CHECK_EQ(net.Received(), uint64_t{3} * 15 * 64 * kLarge);
+  // Who leaves before it is done is not served any more.
+  for (uint32_t i = 0; i < 15; i++) CHECK(tx.Put(Frame(kAll, 0, kLarge, i).data(), kLarge));
+  tx.Show();
+  attachment.Sync(0);
+  CHECK(more());
+  attachment.Detach();
+  const uint64_t received = net.Received();
+  attachment.ServeWatched();
+  CHECK_EQ(net.Received(), received);
+}
+
 }  // namespace
 
 int main() {
@@ -298,4 +338,5 @@ int main() {
   DetachIsNotHeldByWhoGoesOn(64, kLarge);
   WhatEndsInAMiddleOfABatchIsForgotten();
   ABystanderWaitsForABudgetAtMost();
+  AnInlineSyncLeavesTheRestForLater();
 }

@@ -123,6 +123,21 @@ vms: { vm1: { devices: [{ port: 'null:a' }] } }
   expect(port.rx.length).toBe(1);
 });
 
+test('policy inline: what is too much for one kick is served without another', async () => {
+  const host = await startHost(`
+engine: { policy: inline }
+regions: { big: { buf-size: 65536, buf-num: 1200 } }
+ports: { 'null:a': { tx-slots: 1024, rx-slots: 64, sink: { verify: true } } }
+vms: { vm1: { region: big, devices: [{ port: 'null:a' }] } }
+`);
+  const guest = await attach(host, 'vm1');
+  // 64 MB, which are all published before the first look at whether the host wants a kick.
+  const sent = await run(guest, { op: 'send', count: 1000n, burst: 1000, size: 65535, payload: 'full' });
+  expect(sent).toMatchObject({ sent: { packets: 1000n }, pending: 0n });
+  expect(host.ring('null:a', 'tx')).toMatchObject({ packets: 1000, kicks: 1 });
+  expect(host.port('null:a').sink).toEqual(CLEAN);
+});
+
 test('four rings each way, different slot counts', async () => {
   const host = await startHost(`
 engine: { workers: 2 }
@@ -177,7 +192,7 @@ vms: { vm1: { devices: [{ port: 'null:a' }] } }
   const port = (await attach(host, 'vm1')).ports[0]!;
   for (const stream of [0, 1])
     for (const seq of [0n, 1n, 2n])
-      expect(await port.receive({ ring: stream })).toEqual(probe({ seq, stream, size: 1517 }));
+      expect(await port.receive({ ring: stream })).toEqual(probe({ seq, stream, size: 1517, dst: port.mac }));
 });
 
 test('an echo port exchanges the addresses and nothing else, of packets of one slot and of several', async () => {
