@@ -1,5 +1,5 @@
-// npm run fuzz -- [frames|kick|rings|scribble|scribble-tsan|session] [--seconds N]: runs the fuzzers, each for its share
-// of the time.
+// npm run fuzz -- [frames|kick|rings|scribble|scribble-tsan|session|rest] [--seconds N]: runs the fuzzers, each for its
+// share of the time; rest only when it is named.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -32,16 +32,20 @@ function explore(name, seconds) {
   ]);
 }
 
+function vitest(options, seconds, env) {
+  const program = join(ROOT, 'node_modules', '.bin', 'vitest');
+  const timeout = `--testTimeout=${(Number(seconds) + 300) * 1000}`;
+  const whole = { ...process.env, PTNET_FUZZ_SECONDS: String(seconds), ...env };
+  run(program, ['run', timeout, ...options], { cwd: ROOT, env: whole });
+}
+
 /** fast-check, for each surface of a session its share of the time. */
 function explorePeers(seconds) {
   const figures = join(FOLDER, 'build', 'session-figures');
   mkdirSync(dirname(figures), { recursive: true });
   rmSync(figures, { force: true });
   const share = Math.max(1, Math.round(seconds / SURFACES));
-  const env = { ...process.env, PTNET_FUZZ_SECONDS: String(share), PTNET_FUZZ_FIGURES: figures };
-  const vitest = join(ROOT, 'node_modules', '.bin', 'vitest');
-  const timeout = `--testTimeout=${(share + 120) * 1000}`;
-  run(vitest, ['run', timeout, '--reporter=dot', ...PROPERTIES], { cwd: ROOT, env });
+  vitest(['--reporter=dot', ...PROPERTIES], share, { PTNET_FUZZ_FIGURES: figures });
   const lines = readFileSync(figures, 'utf8').trimEnd().split('\n');
   for (const line of lines) console.log(`session: ${line}`);
   if (lines.length === SURFACES) return;
@@ -57,6 +61,7 @@ const TARGETS = {
   // Without address space randomisation: newer kernels have more of it than ThreadSanitizer knows.
   'scribble-tsan': (name, seconds) => run('setarch', ['-R', `build/${name}`, seconds]),
   session: (_, seconds) => explorePeers(seconds),
+  rest: (_, seconds) => vitest(['test/model/rest.test.ts'], seconds),
 };
 
 const { values, positionals } = parseArgs({
@@ -69,9 +74,9 @@ if (unknown !== undefined || !/^[1-9]\d*$/.test(values.seconds)) {
   console.error(`usage: npm run fuzz -- [${names.join('|')}] [--seconds N]`);
   process.exit(2);
 }
-const targets = positionals.length > 0 ? positionals : names;
+const targets = positionals.length > 0 ? positionals : names.filter((name) => name !== 'rest');
 const seconds = Math.ceil(Number(values.seconds) / targets.length);
-const native = targets.filter((name) => name !== 'session');
+const native = targets.filter((name) => name !== 'session' && name !== 'rest');
 if (native.length > 0) run('make', ['-s', '-j2', ...native.map((name) => `build/${name}`)]);
 for (const name of targets) {
   console.log(`fuzz: ${name}, ${seconds} s`);

@@ -140,7 +140,7 @@ const commands = {
     script('scripts/mutate/main.mjs')(args);
   },
   fuzz: (args) => {
-    buildNative();
+    build();
     script('scripts/fuzz.mjs')(args);
   },
   'test-nodes': (args) => {

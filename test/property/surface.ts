@@ -15,29 +15,46 @@ const seconds = Number(process.env.PTNET_FUZZ_SECONDS ?? 0);
 export const fuzzing = seconds > 0;
 /** A file that gets a line for each surface: its name and how many inputs were tried. */
 const figures = process.env.PTNET_FUZZ_FIGURES;
-const UNBOUNDED = 2 ** 31 - 1;
+/** Inputs between two looks at the clock. */
+const BATCH = 20;
 
-export function hold<T>(surface: string, property: fc.IAsyncPropertyWithHooks<T>, run: Run<T>): Promise<void>;
-export function hold<T>(surface: string, property: fc.IPropertyWithHooks<T>, run: Run<T>): void;
-export function hold<T>(
+/** A count of inputs that grows until the time is over. */
+class Effort {
+  readonly #surface: string;
+  readonly #end = performance.now() + seconds * 1000;
+  #inputs = 0;
+
+  constructor(surface: string) {
+    this.#surface = surface;
+  }
+
+  /** What the next batch runs with; undefined when the time is over, which is then written down. */
+  next<T>(examples: T[] = []): fc.Parameters<T> | undefined {
+    if (this.#inputs > 0 && performance.now() > this.#end) {
+      if (figures !== undefined) appendFileSync(figures, `${this.#surface}: ${this.#inputs} inputs\n`);
+      return undefined;
+    }
+    const first = this.#inputs === 0 ? examples : [];
+    this.#inputs += BATCH + first.length;
+    return { numRuns: BATCH + first.length, examples: first };
+  }
+}
+
+export function hold<T>(surface: string, property: fc.IProperty<T>, run: Run<T>): void {
+  if (!fuzzing) {
+    fc.assert(property, run);
+    return;
+  }
+  const effort = new Effort(surface);
+  for (let batch = effort.next(run.examples); batch; batch = effort.next()) fc.assert(property, batch);
+}
+
+export async function holdAsync<T>(
   surface: string,
-  property: fc.IPropertyWithHooks<T> | fc.IAsyncPropertyWithHooks<T>,
+  property: fc.IAsyncProperty<T>,
   run: Run<T>,
-): Promise<void> | void {
-  if (!fuzzing) return fc.assert(property as fc.IProperty<T>, run);
-  let inputs = 0;
-  const counted = property.beforeEach(() => {
-    inputs += 1;
-  });
-  const report = (): void => {
-    if (figures !== undefined) appendFileSync(figures, `${surface}: ${inputs} inputs\n`);
-  };
-  const forLong = {
-    ...(run.examples === undefined ? {} : { examples: run.examples }),
-    numRuns: UNBOUNDED,
-    interruptAfterTimeLimit: seconds * 1000,
-  };
-  const done = fc.assert(counted as fc.IProperty<T>, forLong) as Promise<void> | undefined;
-  if (done === undefined) return report();
-  return done.then(report);
+): Promise<void> {
+  if (!fuzzing) return await fc.assert(property, run);
+  const effort = new Effort(surface);
+  for (let batch = effort.next(run.examples); batch; batch = effort.next()) await fc.assert(property, batch);
 }

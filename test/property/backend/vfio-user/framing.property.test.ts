@@ -21,7 +21,7 @@ import { createPtnet, PTNET } from '../../../../pci/index.ts';
 import { openFds } from '../../../harness/descriptors.ts';
 import { RecordingHooks, recordingLog } from '../../../protocol/recording.ts';
 import { fakeBackend } from '../../../unit/pci/guest.ts';
-import { fuzzing, hold } from '../../surface.ts';
+import { fuzzing, holdAsync } from '../../surface.ts';
 import { encode, type Sent, valid, version } from './arbitraries.ts';
 import { Palette } from './descriptors.ts';
 
@@ -197,7 +197,7 @@ test.each(['by TypeScript', 'by the kick thread'])('doorbells answered %s', asyn
   const path = join(folder, 'net.sock');
   const exported = server.export(path, createPtnet('vm1/net0', backend), hooks);
   const before = openFds();
-  await hold(
+  await holdAsync(
     `framing, doorbells answered ${who}`,
     fc.asyncProperty(pieces, async (sequence) => {
       const wanted = reference(sequence);
@@ -238,7 +238,7 @@ test('any bytes with any descriptors: the server hangs up or waits for more, and
     { minLength: 1, maxLength: 6 },
   );
   let hungUp = 0;
-  await hold(
+  await holdAsync(
     'framing, any bytes',
     fc.asyncProperty(noise, async (writes) => {
       const client = new Client(path);
