@@ -109,6 +109,21 @@ function linkCommand() {
 
 const script = (path) => (args) => run(process.execPath, [join(root, path), ...args], { stdout: 1 });
 
+/**
+ * The C++ tests use all cores, the others wait a good deal; what is in VMs has the machine for itself. More steps can go
+ * beside each.
+ */
+async function testAll({ foreground = [], background = [] }) {
+  const vitest = bin('vitest');
+  const folders = ['native/model', 'native/test', 'guest-driver/core/test'];
+  const passed = await runLanes(root, {
+    foreground: [[vitest, 'run', '--exclude', 'test/e2e/**'], ...foreground],
+    background: [...folders.map((folder) => ['make', '-s', '-j2', '-C', folder, 'check']), ...background],
+  });
+  if (!passed) process.exit(1);
+  run(vitest, ['run', 'test/e2e'], { stdout: 1 });
+}
+
 const commands = {
   build,
   'build-native': buildNative,
@@ -126,16 +141,16 @@ const commands = {
   },
   test: async (args) => {
     build();
-    const vitest = bin('vitest');
-    if (args.length > 0) return run(vitest, ['run', ...args], { stdout: 1 });
-    // The C++ tests use all cores, the others wait a good deal; what is in VMs has the machine for itself.
-    const folders = ['native/model', 'native/test', 'guest-driver/core/test'];
-    const passed = await runLanes(root, {
-      foreground: [[vitest, 'run', '--exclude', 'test/e2e/**']],
-      background: folders.map((folder) => ['make', '-s', '-j2', '-C', folder, 'check']),
+    if (args.length > 0) run(bin('vitest'), ['run', ...args], { stdout: 1 });
+    else await testAll({});
+  },
+  'test-all': async () => {
+    build();
+    const node = (...file) => [process.execPath, join(root, 'scripts', ...file)];
+    await testAll({
+      foreground: [node('nodes', 'main.mjs')],
+      background: [[...node('fuzz.mjs'), '--seconds', '60']],
     });
-    if (!passed) process.exit(1);
-    run(vitest, ['run', 'test/e2e'], { stdout: 1 });
   },
   demo: (args) => {
     build();
