@@ -41,7 +41,7 @@ export class ScriptTests {
   }
 
   passes(paths, number, limitMs) {
-    const args = ['vitest', 'run', '--no-isolate', '--bail=1', ...paths];
+    const args = ['vitest', 'run', '--no-isolate', '--bail=1', '--testTimeout=300000', ...paths];
     return run('npx', args, this.trees[number], { limitMs });
   }
 
