@@ -1,5 +1,6 @@
-// npm run mutate -- [--sample N] [--seed S] PATHS: makes small mistakes in sources, one at a time, and says which of them no
-// test notices. Works on copies of the tree; what is known of a mutant is kept in build/mutate/known.json and not tried again.
+// npm run mutate -- [--sample N] [--seed S] [--again] PATHS: makes small mistakes in sources, one at a time, and says which of
+// them no test notices. Works on copies of the tree; what is known of a mutant is kept in build/mutate/known.json and not
+// tried again, unless --again asks for those that survived.
 import {
   cpSync,
   existsSync,
@@ -97,7 +98,11 @@ function killsOf(known) {
 async function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { sample: { type: 'string' }, seed: { type: 'string', default: '1' } },
+    options: {
+      sample: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+      again: { type: 'boolean', default: false }, // those that have survived before
+    },
   });
   const count = values.sample === undefined ? undefined : Number(values.sample);
   const chosen = choose(positionals, count, Number(values.seed));
@@ -106,10 +111,11 @@ async function main() {
   const equivalent = new Set(readJson(EQUIVALENT, []).map(keyOf));
   const mutants = chosen.flatMap((part) => part.mutants);
   for (const mutant of mutants) if (equivalent.has(keyOf(mutant))) known[keyOf(mutant)] = 'equivalent';
-  const left = mutants.filter((mutant) => known[keyOf(mutant)] === undefined);
+  const isLeft = (result) => result === undefined || (values.again && result === 'survived');
+  const left = mutants.filter((mutant) => isLeft(known[keyOf(mutant)]));
   const trees = Array.from({ length: PARALLEL }, (_, number) => makeTree(number));
   const native = new NativeTests(trees[0], join(WORK, 'native'), PARALLEL);
-  const scripts = new ScriptTests(trees);
+  const scripts = new ScriptTests(trees, join(WORK, 'limits.json'));
   if (left.some(isNative)) await native.prepare();
   await scripts.prepare([...new Set(left.filter((m) => !isNative(m)).map((m) => m.file))]);
   await inParallel(PARALLEL, left, async (mutant, number) => {

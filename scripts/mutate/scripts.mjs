@@ -1,5 +1,5 @@
 // Mutants of TypeScript: the folders of vitest that reach a file, and what they say to a mutant of it.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withMutant } from './mutants.mjs';
 import { run } from './run.mjs';
@@ -27,10 +27,11 @@ const TESTS = {
 };
 
 export class ScriptTests {
-  /** `trees`: a copy of everything for each that works at the same time. */
-  constructor(trees) {
+  /** `trees`: a copy of everything for each that works at the same time. `store`: where limits are kept. */
+  constructor(trees, store) {
     this.trees = trees;
-    this.limitMs = new Map();
+    this.store = store;
+    this.limitMs = existsSync(store) ? JSON.parse(readFileSync(store, 'utf8')) : {};
   }
 
   runs(file) {
@@ -48,9 +49,11 @@ export class ScriptTests {
   /** Learns how long the tests of these files take without a mutant. */
   async prepare(files) {
     for (const paths of new Set(files.flatMap((file) => this.runs(file)))) {
+      if (this.limitMs[paths] !== undefined) continue;
       const start = Date.now();
       if (!(await this.passes(paths, 0))) throw new Error(`${paths.join(' ')}: fails without a mutant`);
-      this.limitMs.set(paths, 5 * (Date.now() - start) + 10_000);
+      this.limitMs[paths] = 5 * (Date.now() - start) + 10_000;
+      writeFileSync(this.store, JSON.stringify(this.limitMs, null, 1));
     }
   }
 
@@ -61,8 +64,7 @@ export class ScriptTests {
     writeFileSync(path, withMutant(original, mutant));
     try {
       for (const paths of this.runs(mutant.file))
-        if (!(await this.passes(paths, number, this.limitMs.get(paths))))
-          return `killed by ${paths.join(' ')}`;
+        if (!(await this.passes(paths, number, this.limitMs[paths]))) return `killed by ${paths.join(' ')}`;
       return 'survived';
     } finally {
       writeFileSync(path, original);
