@@ -1,7 +1,7 @@
 // Small mistakes in a source file, as a reader of diffs would miss them: C++ and TypeScript, line by line.
 
 /** Text of the same length without comments and strings, so that nothing in them is changed. */
-function masked(text) {
+export function masked(text) {
   const blank = (part) => part.replace(/[^\n]/g, ' ');
   return text.replace(
     /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/g,

@@ -1,11 +1,12 @@
 // Mutants of C++: which tests reach a line, and what they say to a mutant of it. Built apart from `make -C native/test`, for
-// speed: without optimisation, with headers of the library compiled before, and all sources as one when a header is mutated.
+// speed: without optimisation, with headers of the library compiled before, and what includes a mutated header as one.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { withMutant } from './mutants.mjs';
+import { mutantsOf, withMutant } from './mutants.mjs';
 import { inParallel, run } from './run.mjs';
+import { HEADER, schemaOf } from './schemata.mjs';
 
 const FLAGS = ['-O0', '-std=gnu++20', '-fno-exceptions', '-fno-rtti', '-w'];
 const COVERAGE = ['--coverage', '-fprofile-update=atomic'];
@@ -13,6 +14,7 @@ const COVERAGE = ['--coverage', '-fprofile-update=atomic'];
 const FOLDERS = ['os', 'memory', 'ring', 'datapath', 'forward', 'stats'];
 const LEFT_OUT = ['limits_test'];
 
+const idOf = ({ file, line, after }) => `${file}:${line}:${after}`;
 const hash = (...texts) => createHash('sha256').update(texts.join('\0')).digest('hex');
 
 export class NativeTests {
@@ -41,11 +43,12 @@ export class NativeTests {
   }
 
   /** Whether the source was compiled; `first`: a folder whose headers come before the tree's. */
-  compile(source, object, { flags = [], first } = {}) {
+  compile(source, object, { flags = [], first, errors } = {}) {
     mkdirSync(dirname(object), { recursive: true });
     const include = [...(first === undefined ? [] : [`-I${first}`]), `-I${this.src}`, `-I${this.test}`];
-    const before = flags === COVERAGE ? [] : ['-include', join(this.work, 'library.h')];
-    return run('g++', [...FLAGS, ...flags, ...before, ...include, '-c', source, '-o', object], this.work);
+    const before = flags.length > 0 ? [] : ['-include', join(this.work, 'library.h')];
+    const args = [...FLAGS, ...flags, ...before, ...include, '-c', source, '-o', object];
+    return run('g++', args, this.work, { errors });
   }
 
   link(objects, program, flags = []) {
@@ -78,6 +81,97 @@ export class NativeTests {
       await this.unlessSame(this.object(name), key, () => this.compile(source, this.object(name)));
     });
     await this.prepareCoverage();
+    await this.prepareSchemata();
+  }
+
+  /** Writes all sources with all their mutants, and builds the tests of them. */
+  async prepareSchemata() {
+    this.schemata = new Map();
+    const dir = join(this.work, 'schemata', 'src');
+    const lines = new Map();
+    let number = 0;
+    for (const name of FOLDERS.flatMap((folder) => this.filesIn(folder))) {
+      const text = readFileSync(join(this.src, name), 'utf8');
+      const mutants = mutantsOf(`native/src/${name}`, text).map((mutant) => ({
+        ...mutant,
+        number: ++number,
+      }));
+      lines.set(name, { original: text.split('\n'), now: text.split('\n'), mutants });
+      for (const line of new Set(mutants.map((mutant) => mutant.line))) {
+        const found = schemaOf(
+          text.split('\n')[line - 1],
+          mutants.filter((mutant) => mutant.line === line),
+        );
+        lines.get(name).now[line - 1] = found.text;
+        for (const each of found.numbers) this.schemata.set(each, name);
+      }
+      this.writeSchema(dir, name, lines.get(name).now);
+    }
+    this.numbers = new Map();
+    for (const [, { mutants }] of lines)
+      for (const each of mutants) this.numbers.set(idOf(each), each.number);
+    const key = hash(this.headers, ...this.sources.map((name) => readFileSync(this.sourceOf(name))));
+    await inParallel(this.parallel, [...this.sources, ...this.tests], async (name) => {
+      const isTest = this.tests.includes(name);
+      const source = isTest ? this.sourceOf(name) : join(dir, name);
+      const object = this.schemaObject(name);
+      const own = isTest ? hash(key, readFileSync(source)) : key;
+      await this.unlessSame(object, own, () => this.compileSchema(source, object, dir, lines));
+    });
+    await inParallel(this.parallel, this.tests, async (test) => {
+      const objects = [test, ...this.sources].map((name) => this.schemaObject(name));
+      const own = hash(...objects.map((object) => readFileSync(object)));
+      await this.unlessSame(this.schemaProgram(test), own, () =>
+        this.link(objects, this.schemaProgram(test)),
+      );
+    });
+    // Those that a compilation has taken out, also an earlier one.
+    const out = join(this.work, 'schemata', 'alone.json');
+    const alone = new Set(existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')) : []);
+    for (const id of this.alone ?? []) alone.add(id);
+    writeFileSync(out, JSON.stringify([...alone]));
+    for (const id of alone) this.schemata.delete(this.numbers.get(id));
+  }
+
+  schemaObject(name) {
+    return join(this.work, 'schemata', `${name.replace('.cc', '')}.o`);
+  }
+  schemaProgram(test) {
+    return join(this.work, 'schemata', test);
+  }
+  writeSchema(dir, name, lines) {
+    mkdirSync(dirname(join(dir, name)), { recursive: true });
+    writeFileSync(join(dir, name), lines.join('\n'));
+  }
+  filesIn(folder) {
+    return readdirSync(join(this.src, folder))
+      .filter((name) => /\.(cc|h)$/.test(name))
+      .map((name) => `${folder}/${name}`);
+  }
+
+  /** Takes out what does not compile, a round of errors at a time. */
+  async compileSchema(source, object, dir, lines) {
+    const header = join(this.work, 'mutant.h');
+    writeFileSync(header, HEADER);
+    for (let round = 0; round < 100; round++) {
+      const errors = [];
+      const flags = ['-include', join(this.work, 'library.h'), '-include', header];
+      if (await this.compile(source, object, { flags, first: dir, errors })) return true;
+      const said = Buffer.concat(errors).toString();
+      let out = 0;
+      for (const [, name, at] of said.matchAll(/schemata\/src\/([\w/.]+):(\d+):\d+: error/g)) {
+        const { original, now, mutants } = lines.get(name);
+        out++;
+        if (now[at - 1] === original[at - 1]) continue; // taken out meanwhile, for another source
+        now[at - 1] = original[at - 1];
+        this.alone ??= [];
+        this.alone.push(...mutants.filter(({ line }) => line === Number(at)).map(idOf));
+        this.writeSchema(dir, name, now);
+        break; // the other errors may be no more than what follows from the first
+      }
+      if (out === 0) throw new Error(`${source}: does not compile with its mutants:\n${said.slice(0, 2000)}`);
+    }
+    return false;
   }
 
   async prepareLibrary() {
@@ -93,17 +187,29 @@ export class NativeTests {
     });
   }
 
-  /** All sources as one: without exceptions, since what would clash in it is renamed. */
-  unity() {
-    const path = join(this.work, 'all.cc');
-    writeFileSync(path, this.sources.map((name) => `#include "${name}"\n`).join(''));
+  /** Sources as one, which takes far less time than each of them; no two may have the same name for two things. */
+  together(names, path) {
+    writeFileSync(path, names.map((name) => `#include "${name}"\n`).join(''));
     return path;
+  }
+
+  /** Whether a source, a header or a test includes the header, itself or through others. */
+  includes(name, header, seen = new Set()) {
+    if (name === header) return true;
+    if (seen.has(name)) return false;
+    seen.add(name);
+    const path = [this.sourceOf(name), join(this.test, name)].find(existsSync);
+    if (path === undefined) return false;
+    const included = [...readFileSync(path, 'utf8').matchAll(/^#include "([\w/.]+)"/gm)];
+    return included.some(([, next]) => this.includes(next, header, seen));
   }
 
   async prepareCoverage() {
     const sources = hash(this.headers, ...this.sources.map((name) => readFileSync(this.sourceOf(name))));
     const all = join(this.work, 'coverage', 'all.o');
-    await this.unlessSame(all, sources, () => this.compile(this.unity(), all, { flags: COVERAGE }));
+    await this.unlessSame(all, sources, () =>
+      this.compile(this.together(this.sources, join(this.work, 'all.cc')), all, { flags: COVERAGE }),
+    );
     this.reached = new Map();
     await inParallel(this.parallel, this.tests, async (test) => {
       const lines = join(this.work, 'coverage', `${test}.json`);
@@ -156,20 +262,33 @@ export class NativeTests {
 
   /** What becomes of the mutant; `number`: whose turn it is, of those that work at the same time. */
   async fate(mutant, number, kills) {
+    const chosen = this.numbers.get(idOf(mutant));
+    if (!this.schemata.has(chosen)) return this.fateAlone(mutant, number, kills);
+    for (const test of this.testsOf(mutant, kills)) {
+      const limitMs = 5 * this.reached.get(test).ms + 10_000;
+      const env = { PTNET_MUTANT: `${chosen}` };
+      if (!(await run(this.schemaProgram(test), [], this.test, { limitMs, env }))) return `killed by ${test}`;
+    }
+    return 'survived';
+  }
+
+  /** The same for one that has to be built. */
+  async fateAlone(mutant, number, kills) {
     const folder = join(this.work, `mutant-${number}`);
     rmSync(folder, { recursive: true, force: true });
     const name = mutant.file.replace('native/src/', '');
     const path = join(folder, 'src', name);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, withMutant(readFileSync(join(this.src, name), 'utf8'), mutant));
-    const isHeader = name.endsWith('.h');
     const first = join(folder, 'src');
     const changed = join(folder, 'changed.o');
-    if (!(await this.compile(isHeader ? this.unity() : path, changed, { first }))) return 'invalid';
-    const rest = isHeader ? [] : this.sources.filter((n) => n !== name).map((n) => this.object(n));
+    const concerned = this.sources.filter((source) => this.includes(source, name));
+    const source = name.endsWith('.h') ? this.together(concerned, join(folder, 'changed.cc')) : path;
+    if (!(await this.compile(source, changed, { first }))) return 'invalid';
+    const rest = this.sources.filter((n) => !concerned.includes(n)).map((n) => this.object(n));
     for (const test of this.testsOf(mutant, kills)) {
       let object = this.object(test);
-      if (isHeader) {
+      if (this.includes(test, name)) {
         object = join(folder, `${test}.o`);
         if (!(await this.compile(this.sourceOf(test), object, { first }))) return 'invalid';
       }

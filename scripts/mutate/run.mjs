@@ -1,12 +1,12 @@
 // Running a program of a mutation run: to its end or to its limit.
 import { spawn } from 'node:child_process';
 
-/** Whether the program succeeded within the limit; with all its children, it is over then. */
-export function run(program, args, cwd, { limitMs = 600_000, env = {} } = {}) {
+/** Whether the program succeeded within the limit; with all its children, it is over then. `errors` gets what it says. */
+export function run(program, args, cwd, { limitMs = 600_000, env = {}, errors } = {}) {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd,
-      stdio: 'ignore',
+      stdio: ['ignore', 'ignore', errors === undefined ? 'ignore' : 'pipe'],
       detached: true,
       env: { ...process.env, CI: 'true', ...env },
     });
@@ -17,6 +17,7 @@ export function run(program, args, cwd, { limitMs = 600_000, env = {} } = {}) {
         // Nothing of it runs any more.
       }
     };
+    child.stderr?.on('data', (chunk) => errors.push(chunk));
     const timer = setTimeout(end, limitMs);
     child.on('error', () => resolve(false));
     child.on('close', (status) => {
