@@ -2,6 +2,7 @@
 // writes those that its payload says, within its limits.
 #include <errno.h>
 
+#include "datapath/clock.h"
 #include "guest.h"
 
 using namespace ptnet;
@@ -83,6 +84,7 @@ void WhatHasNoWholeHeaderIsCorrupt() {
     f.Send(Probe(0, 60, 256));
     CHECK_EQ(f.tx().corrupt, 2u);
     CHECK_EQ(f.tx().packets, 4u);
+    CHECK_EQ(f.tx().syncs, 4u);
     CHECK_EQ(f.tx().bytes, 32u + 31 + 32 + 60);
   }
 }
@@ -172,6 +174,30 @@ void LimitsOfTheSource() {
   CHECK_EQ(Told(60, 254, 16, 3), EINVAL);
 }
 
+/// At the time that its rate gives, counted from when the guest came; at no time when it is not time that it waits for.
+void ThePaceSaysWhenTheNextIsDue() {
+  constexpr uint64_t kSecond = 1'000'000'000;
+  Fixture f;
+  f.guest.Detach();
+  SourceConfig config;
+  config.packets = 10;
+  config.rate = 1;
+  f.port->source(0).Configure(config);
+  const uint64_t before = NowNs();
+  f.guest.Attach(f.engine, *f.port);
+  f.guest.Sync(f.guest.rx());
+  const uint64_t after = NowNs(), sent = f.port->rx(0).counters->packets, due = f.port->source(0).Due();
+  CHECK(due >= before + (sent + 1) * kSecond && due <= after + (sent + 1) * kSecond);
+  config.rate = 0;
+  f.port->source(0).Configure(config);
+  CHECK_EQ(f.port->source(0).Due(), 0u);
+  CHECK_EQ(f.Receive().size(), 10u + sent);
+  config.rate = 1;
+  config.packets = 0;
+  f.port->source(0).Configure(config);
+  CHECK_EQ(f.port->source(0).Due(), 0u);
+}
+
 }  // namespace
 
 int main() {
@@ -183,5 +209,6 @@ int main() {
   // Of 3 slots each, so that another packet begins in each buffer from lap to lap.
   for (const Payload payload : {Payload::kStamp, Payload::kFull}) TheSourceWritesWhatItsPayloadSays(payload, 600);
   StreamsFollowTheRings();
+  ThePaceSaysWhenTheNextIsDue();
   LimitsOfTheSource();
 }

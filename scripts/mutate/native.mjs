@@ -89,6 +89,9 @@ export class NativeTests {
     this.schemata = new Map();
     const dir = join(this.work, 'schemata', 'src');
     const lines = new Map();
+    // Those that a compilation has taken out, also an earlier one.
+    const out = join(this.work, 'schemata', 'alone.json');
+    this.alone = new Set(existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')) : []);
     let number = 0;
     for (const name of FOLDERS.flatMap((folder) => this.filesIn(folder))) {
       const text = readFileSync(join(this.src, name), 'utf8');
@@ -98,10 +101,8 @@ export class NativeTests {
       }));
       lines.set(name, { original: text.split('\n'), now: text.split('\n'), mutants });
       for (const line of new Set(mutants.map((mutant) => mutant.line))) {
-        const found = schemaOf(
-          text.split('\n')[line - 1],
-          mutants.filter((mutant) => mutant.line === line),
-        );
+        const here = mutants.filter((mutant) => mutant.line === line && !this.alone.has(idOf(mutant)));
+        const found = schemaOf(text.split('\n')[line - 1], here);
         lines.get(name).now[line - 1] = found.text;
         for (const each of found.numbers) this.schemata.set(each, name);
       }
@@ -110,7 +111,8 @@ export class NativeTests {
     this.numbers = new Map();
     for (const [, { mutants }] of lines)
       for (const each of mutants) this.numbers.set(idOf(each), each.number);
-    const key = hash(this.headers, ...this.sources.map((name) => readFileSync(this.sourceOf(name))));
+    const ids = [...lines.values()].flatMap(({ mutants }) => mutants.map(idOf));
+    const key = hash(this.headers, ...ids, ...this.sources.map((name) => readFileSync(this.sourceOf(name))));
     await inParallel(this.parallel, [...this.sources, ...this.tests], async (name) => {
       const isTest = this.tests.includes(name);
       const source = isTest ? this.sourceOf(name) : join(dir, name);
@@ -125,12 +127,8 @@ export class NativeTests {
         this.link(objects, this.schemaProgram(test)),
       );
     });
-    // Those that a compilation has taken out, also an earlier one.
-    const out = join(this.work, 'schemata', 'alone.json');
-    const alone = new Set(existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')) : []);
-    for (const id of this.alone ?? []) alone.add(id);
-    writeFileSync(out, JSON.stringify([...alone]));
-    for (const id of alone) this.schemata.delete(this.numbers.get(id));
+    writeFileSync(out, JSON.stringify([...this.alone]));
+    for (const id of this.alone) this.schemata.delete(this.numbers.get(id));
   }
 
   schemaObject(name) {
@@ -164,8 +162,7 @@ export class NativeTests {
         out++;
         if (now[at - 1] === original[at - 1]) continue; // taken out meanwhile, for another source
         now[at - 1] = original[at - 1];
-        this.alone ??= [];
-        this.alone.push(...mutants.filter(({ line }) => line === Number(at)).map(idOf));
+        for (const mutant of mutants.filter(({ line }) => line === Number(at))) this.alone.add(idOf(mutant));
         this.writeSchema(dir, name, now);
         break; // the other errors may be no more than what follows from the first
       }
