@@ -1,5 +1,6 @@
 // A packet without an end that fills its ring: it cannot get one any more, so it is dropped and counted, on rings that
 // are shorter than the longest packet as well; nobody gets it.
+#include "forward/null_port.h"
 #include "vale_net.h"
 
 using namespace ptnet;
@@ -11,7 +12,7 @@ constexpr uint32_t kSlots[] = {4, 16, 64, 65, 66, 128};
 
 void Fill(GuestRing& tx) {
   const std::vector<uint8_t> piece = Frame(0xff, 1, 60);
-  while (tx.Put(piece.data(), 60)) tx.slot(tx.k->Prev(tx.head)).flags = NS_MOREFRAG;
+  while (tx.Put(piece)) tx.LastPut().flags = NS_MOREFRAG;
   tx.Publish();
 }
 
@@ -29,7 +30,7 @@ void ToASink(uint32_t slots) {
     CHECK_EQ(counters.packets, round - 1);
     CHECK_EQ(counters.drops[static_cast<int>(Drop::kBadFrags)], round);
     // What comes behind it is a packet of its own.
-    CHECK(guest.tx().Put(Probe(0).data(), 60));
+    CHECK(guest.tx().Put(Probe(0)));
     guest.tx().Publish();
     guest.Sync(guest.tx());
     CHECK_EQ(counters.packets, round);

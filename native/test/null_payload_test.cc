@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "datapath/clock.h"
+#include "forward/null_port.h"
 #include "guest.h"
 
 using namespace ptnet;
@@ -35,7 +36,7 @@ struct Fixture {
       const uint32_t first = rx.head;
       packets.push_back(rx.Take());
       CHECK(!packets.back().empty());
-      for (uint32_t i = first; i != rx.head; i = rx.k->Next(i)) rx.slot(i).len = 1, rx.slot(i).flags = NS_MOREFRAG;
+      for (uint32_t i = first; i != rx.head; i = rx.Next(i)) rx.slot(i).len = 1, rx.slot(i).flags = NS_MOREFRAG;
     }
     rx.Publish();
     return packets;

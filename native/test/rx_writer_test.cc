@@ -2,6 +2,7 @@
 // given back since; what does not fit is said, and nothing of it is shown.
 #include "ring/rx_writer.h"
 
+#include "forward/null_port.h"
 #include "guest.h"
 
 using namespace ptnet;
@@ -33,9 +34,8 @@ struct Ring {
   }
   /// What the guest shows: so many of its slots are given back.
   void Release(uint32_t slots) {
-    rx().head = k->Advance(rx().head, slots);
-    StoreRelaxed(rx().atok->cur, rx().head);
-    StoreRelease(rx().atok->head, rx().head);
+    rx().head = rx().Advance(rx().head, slots);
+    rx().Show();
   }
   bool Got(uint32_t len) {
     const auto packet = rx().Take();
@@ -61,7 +61,7 @@ void RoomComesWhileItIsOpen() {
     r.Release(3);
     CHECK(r.Put(next, 1) == Drop::kCount);
     CHECK_EQ(next.space(), 2u);
-    CHECK_EQ(LoadRelaxed(r.rx().ktoa->hwtail), r.k->hwtail);  // nobody has seen it yet
+    CHECK_EQ(r.rx().Mine(), kSlots - 1 - 3);  // nobody has seen it yet
     CHECK(r.Put(next, 3) == Drop::kFull);
     CHECK(r.Put(next, 2) == Drop::kCount);
     CHECK_EQ(next.packets(), 2u);
@@ -82,7 +82,7 @@ void WrongIndicesAreNoRoom() {
   RxWriter to(*r.k);
   CHECK(to.Open());
   while (r.Put(to, 1) == Drop::kCount) continue;
-  StoreRelaxed(r.rx().atok->head, kSlots);
+  r.rx().WriteHead(kSlots);
   CHECK(r.Put(to, 1) == Drop::kFull);
   CHECK_EQ(r.k->counters->bad_index, 1u);
   CHECK(r.k->blocked);
@@ -128,7 +128,7 @@ void ABadBufferStopsThePacket() {
     for (const uint32_t len : {100u, kBuf + 1}) {
       for (uint32_t bad = 0; bad < (len > kBuf ? 2 : pieces); bad++) {
         Ring r(16);
-        NetmapSlot& slot = r.rx().slot(bad);
+        auto& slot = r.rx().slot(bad);
         const uint32_t mine = std::exchange(slot.buf_idx, 1);
         RxWriter to(*r.k);
         CHECK(to.Open());

@@ -20,6 +20,7 @@ const hash = (...texts) => createHash('sha256').update(texts.join('\0')).digest(
 export class NativeTests {
   /** `tree`: a copy of the sources that nothing changes meanwhile. `work`: a folder for what is built. */
   constructor(tree, work, parallel) {
+    this.tree = tree;
     this.src = join(tree, 'native', 'src');
     this.test = join(tree, 'native', 'test');
     this.work = work;
@@ -34,7 +35,11 @@ export class NativeTests {
       .map((name) => name.replace('.cc', ''))
       .filter((name) => !LEFT_OUT.includes(name));
     this.headers = hash(
-      ...[...FOLDERS.map((folder) => join(this.src, folder)), this.test].flatMap((folder) =>
+      ...[
+        ...FOLDERS.map((folder) => join(this.src, folder)),
+        this.test,
+        join(tree, 'guest-driver/core'),
+      ].flatMap((folder) =>
         readdirSync(folder)
           .filter((name) => name.endsWith('.h'))
           .map((name) => readFileSync(join(folder, name))),
@@ -45,7 +50,12 @@ export class NativeTests {
   /** Whether the source was compiled; `first`: a folder whose headers come before the tree's. */
   compile(source, object, { flags = [], first, errors } = {}) {
     mkdirSync(dirname(object), { recursive: true });
-    const include = [...(first === undefined ? [] : [`-I${first}`]), `-I${this.src}`, `-I${this.test}`];
+    const include = [
+      ...(first === undefined ? [] : [`-I${first}`]),
+      `-I${this.src}`,
+      `-I${this.tree}`,
+      `-I${this.test}`,
+    ];
     const before = flags.length > 0 ? [] : ['-include', join(this.work, 'library.h')];
     const args = [...FLAGS, ...flags, ...before, ...include, '-c', source, '-o', object];
     return run('g++', args, this.work, { errors });
