@@ -24,6 +24,7 @@ export const echo: PortKind<EchoName> = {
 
   ownsRxBuffers: true,
   hasSourceAndSink: false,
+  hasInterface: false,
   switchOf: () => undefined,
   dependsOn: () => [],
   check(mine) {

@@ -26,6 +26,7 @@ export const nullKind: PortKind<NullName> = {
 
   ownsRxBuffers: true,
   hasSourceAndSink: true,
+  hasInterface: false,
   switchOf: () => undefined,
   dependsOn: () => [],
   check: () => undefined,

@@ -34,6 +34,9 @@ class TapDevice {
 
   const std::string& object() const { return options_.object; }
   const os::LinkState& link() const { return tap_.link; }
+  /// The interface was not there before.
+  bool made() const { return tap_.made; }
+  bool backpressure() const { return tap_.backpressure; }
   /// Whether the other side is served, so that the kernel may send.
   void SetCarrier(bool on);
   /// Readable when TakeNews() has something to say.

@@ -1,6 +1,7 @@
 // TapMember: joining and leaving, a batch from the kernel, and packets for it.
 #include "forward/tap_member.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include <utility>
@@ -19,9 +20,8 @@ TapMemberFlow::TapMemberFlow(ValeSwitch& sw, const SwitchMember& from, const Tap
                              RingCounters& counters)
     : MemberFlow(sw, from, queue, counters),
       queue_(device.queue(queue)),
-      frames_(new uint8_t[size_t{kFrames} * kStride]),
-      watch_(WaitFor(device.object(), queue_, EPOLLIN | EPOLLET)) {
-  watch_->quiet = true;  // TapDevice::TakeNews
+      frames_(new uint8_t[size_t{kFrames} * kStride]) {
+  WaitFor(device.object(), queue_, EPOLLIN | EPOLLET)->quiet = true;  // TapDevice::TakeNews says it
 }
 
 uint64_t TapMemberFlow::Fill(SwitchBatch* batch, const Budget& budget) noexcept {
@@ -67,6 +67,16 @@ TapMember::~TapMember() {
   Stop();
   for (auto* counters : {&from_tap_, &to_tap_})
     for (RingCounters* c : *counters) stats_->Free(c);
+}
+
+Status TapMember::CheckService(Policy policy, uint32_t worker) const {
+  if (policy == Policy::kInline)
+    return Status::Fail(
+        EINVAL, device_->object() + ": no kick comes for a member, so inline does not do: notify would be right");
+  if (worker >= engine_->workers())
+    return Status::Fail(EINVAL, device_->object() + ": worker " + std::to_string(worker) + " is not there: use 0 to " +
+                                    std::to_string(engine_->workers() - 1));
+  return Status::Ok();
 }
 
 void TapMember::Start(Policy policy, uint64_t spin_ns, uint32_t worker) {

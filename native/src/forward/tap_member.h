@@ -18,8 +18,6 @@ class TapMemberFlow final : public MemberFlow {
  public:
   TapMemberFlow(ValeSwitch& sw, const SwitchMember& from, const TapDevice& device, uint32_t queue,
                 RingCounters& counters);
-  /// The queue is another file now.
-  void WaitAnew() noexcept { watch_->SetEvents(watch_->events); }
 
  private:
   static constexpr uint32_t kFrames = 64;  // of a batch
@@ -30,7 +28,6 @@ class TapMemberFlow final : public MemberFlow {
 
   const int queue_;
   const std::unique_ptr<uint8_t[]> frames_;
-  Watch* watch_;
 };
 
 class TapMember final : public SwitchMember {
@@ -40,7 +37,9 @@ class TapMember final : public SwitchMember {
                        const os::TapOptions& options, std::shared_ptr<TapMember>* out);
   ~TapMember();
 
-  /// A worker serves it from now on: the interface has a carrier. Not under Policy::kInline.
+  /// EINVAL for Policy::kInline, and for a worker that is not there.
+  Status CheckService(Policy policy, uint32_t worker) const;
+  /// A worker serves it from now on: the interface has a carrier.
   void Start(Policy policy, uint64_t spin_ns, uint32_t worker);
   /// Leaves the switch; nothing comes from it any more, and nothing reaches it. Idempotent.
   void Stop();
@@ -48,6 +47,7 @@ class TapMember final : public SwitchMember {
   bool Deliver(MemberPackets* packets, uint32_t lane, const Budget& budget, Used* used) noexcept override;
 
   TapDevice& device() { return *device_; }
+  std::shared_ptr<TapDevice> shared_device() const { return device_; }
   uint32_t queues() const { return device_->queues(); }
   TapMemberFlow& flow(uint32_t i) { return *flows_[i]; }
   /// Of what comes from queue i, and of what goes to it.

@@ -57,8 +57,8 @@ Used TapTxFlow::Poll(const Budget& budget) noexcept {
 }
 
 TapRxFlow::TapRxFlow(Kring& k, const TapDevice& device, uint32_t queue)
-    : k_(k), device_(device), queue_(device.queue(queue)), watch_(WaitFor(device.object(), queue_, EPOLLIN | EPOLLET)) {
-  watch_->quiet = true;  // TapDevice::TakeNews
+    : k_(k), device_(device), queue_(device.queue(queue)) {
+  WaitFor(device.object(), queue_, EPOLLIN | EPOLLET)->quiet = true;  // TapDevice::TakeNews says it
 }
 
 uint32_t TapRxFlow::SlotsWanted() const noexcept {

@@ -32,8 +32,6 @@ class TapRxFlow final : public Flow {
   void Disarm() noexcept override { k_.DisableKicks(); }
   void Unblock() noexcept override { k_.Unblock(); }
   void EndRx() noexcept override;
-  /// The queue is another file now.
-  void WaitAnew() noexcept { watch_->SetEvents(watch_->events); }
 
  private:
   /// Slots that the longest frame takes, with a byte to spare: what fills them all was longer.
@@ -43,7 +41,6 @@ class TapRxFlow final : public Flow {
   Kring& k_;
   const TapDevice& device_;
   int queue_;
-  Watch* watch_;
   bool drained_ = false;  // the last poll left nothing in the queue: what comes then is an event
 };
 
@@ -61,7 +58,7 @@ class TapPort final : public Port, public std::enable_shared_from_this<TapPort> 
   void OnServed(bool served) noexcept override { device_->SetCarrier(served); }
 
   TapDevice& device() { return *device_; }
-  TapRxFlow& rx_flow(uint32_t i) { return *rx_[i]; }
+  std::shared_ptr<TapDevice> shared_device() const { return device_; }
 
  private:
   using Port::Port;

@@ -58,6 +58,7 @@ const HEADERS = {
   pipe: 'pipe.h',
   null: 'null_port.h',
   echo: 'echo.h',
+  tap: 'tap_port.h',
 } as const satisfies Record<keyof typeof PORT_KINDS, string>;
 
 test('a port is made behind those that it depends on', () => {
