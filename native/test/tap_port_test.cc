@@ -219,7 +219,7 @@ void TheInterfaceComesBack() {
   AwaitCarrier(rig, *kernel);
   CHECK(rig.Send(TestFrame(60, 4)));
   CHECK(kernel->Receive() == TestFrame(60, 4));
-  CHECK_EQ(rig.guest.tx().head, rig.guest.tx().k->Advance(head, 4));
+  CHECK_EQ(rig.guest.tx().head, (head + 4) % 64);
   device.Close();
   CHECK(!Exists("t"));
   CHECK(rig.Send(TestFrame(60, 5)));
