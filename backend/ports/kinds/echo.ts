@@ -9,6 +9,7 @@ export const echo: PortKind<EchoName> = {
   ...prefixed('echo', 'an'),
   ownsRxBuffers: true,
   hasSourceAndSink: false,
+  hasInterface: false,
   switchOf: () => undefined,
   dependsOn: () => [],
   check(mine) {

@@ -11,6 +11,7 @@ export const nullKind: PortKind<NullName> = {
   ...prefixed('null', 'a'),
   ownsRxBuffers: true,
   hasSourceAndSink: true,
+  hasInterface: false,
   switchOf: () => undefined,
   dependsOn: () => [],
   check: () => undefined,
