@@ -139,12 +139,16 @@ bool Attachment::Sync(uint32_t ring) {
   flow->Unblock();
   Budget left = kSyncBudget;
   do {
-    for (Used used; !left.spent() && (used = flow->Poll(left)).moved; left.Take(used)) moved = true;
-  } while (!left.spent() && flow->Arm());
-  if (left.spent()) [[unlikely]] {
-    unfinished_[ring] = true;
-    (void)os::SignalEventfd(again_fd_);
-  }
+    Used used = flow->Poll(left);
+    while (!used.moved) {
+      if (!flow->Arm()) return moved;
+      used = flow->Poll(left);
+    }
+    moved = true;
+    left.Take(used);
+  } while (!left.spent());
+  unfinished_[ring] = true;
+  (void)os::SignalEventfd(again_fd_);
   return moved;
 }
 

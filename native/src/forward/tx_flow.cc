@@ -11,7 +11,7 @@ bool TxFlow::HasWork() noexcept {
 bool TxFlow::Arm() noexcept {
   if (!k_.attached()) return false;
   k_.EnableKicks();
-  if (!HasWork()) return false;
+  if (uint32_t head; !LoadWork(k_, &head) || !HasWork()) return false;
   Disarm();
   return true;
 }
