@@ -70,4 +70,33 @@ bool RxWriter::CopyCut(const Pieces& packet, uint32_t slots) noexcept {
   return true;
 }
 
+Drop RxWriter::Reserve(uint32_t len, Places* places) noexcept {
+  uint32_t slots = 1;
+  for (uint32_t left = len; left > k_.buf_size && slots <= kMaxFrags; left -= k_.buf_size) slots++;
+  if (slots > kMaxFrags || slots >= k_.num_slots) return Drop::kBadFrags;
+  if (!Room(slots)) return Drop::kFull;
+  places->slots = slots;
+  places->buf_size = k_.buf_size;
+  for (uint32_t s = 0, i = tail_; s < slots; s++, i = k_.Next(i)) {
+    const SlotWord w = ReadSlot(k_.slots[i]);
+    if (!k_.ValidBuf(w.buf_idx)) return Drop::kBadBuf;
+    places->words[s] = w;
+    places->bufs[s] = k_.Buf(w.buf_idx);
+  }
+  return Drop::kCount;
+}
+
+void RxWriter::Commit(const Places& places, uint32_t len) noexcept {
+  uint32_t left = len;
+  for (uint32_t s = 0; s < places.slots; s++, tail_ = k_.Next(tail_)) {
+    const uint32_t n = std::min(left, places.buf_size);
+    const SlotWord word{places.words[s].buf_idx, static_cast<uint16_t>(n), RxFlags(s, places.slots)};
+    UpdateSlot(k_.slots[tail_], places.words[s], word);
+    left -= n;
+  }
+  space_ -= places.slots;
+  packets_++;
+  bytes_ += len;
+}
+
 }  // namespace ptnet

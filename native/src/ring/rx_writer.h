@@ -18,6 +18,14 @@ struct Pieces {
   uint32_t len;  // of all of them
 };
 
+/// Where a packet of several slots goes: buffers of `buf_size` bytes each, of which all but the last are filled.
+struct Places {
+  uint32_t slots;
+  uint32_t buf_size;
+  uint8_t* bufs[kMaxFrags];
+  SlotWord words[kMaxFrags];  // what the slots showed: they are read once
+};
+
 class RxWriter {
  public:
   explicit RxWriter(Kring& k) : k_(k) {}
@@ -44,6 +52,10 @@ class RxWriter {
       return PutSlot(packet.frags[0]);
     return PutSlots(packet);
   }
+  /// For who writes a packet by himself: the slots that `len` bytes take, at least one. @return as Put().
+  Drop Reserve(uint32_t len, Places* places) noexcept;
+  /// The packet is there, as long as it was said to be.
+  void Commit(const Places& places, uint32_t len) noexcept;
   /// The first slot of the packet that was put in last: its buffer, which has `len` bytes of it.
   Frag last() const noexcept { return last_; }
 
