@@ -38,6 +38,7 @@ class ValeDelivery {
   bool Locked(const Budget& budget) noexcept;
   bool Open() noexcept;
   void Put(MemberPackets* packets, uint64_t bytes_most) noexcept;
+  void PutConverted(MemberPackets* packets, uint64_t bytes_most) noexcept;
   void Put(ValeRun* run) noexcept;
   bool MustWait(const ValeRun& run) noexcept;
   uint32_t CopyRun(ValeRun* run, uint32_t most) noexcept;
