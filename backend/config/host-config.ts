@@ -63,6 +63,10 @@ export interface EngineConfig {
 }
 
 export interface PortConfig extends RingsConfig {
+  /** Whether its client may have packets begin with a virtio-net header, and leave checksums and segments to others. */
+  readonly vnetHdr: boolean;
+  /** Bytes of the longest IP packet that segments for a client without such a header are cut to; 0: as the sender says. */
+  readonly mtu: number;
   /** Null ports only: what the host sends to the guest. */
   readonly source?: SourceConfig;
   /** What becomes of what the guest sends to a null port: always counted, and checked as probe packets if `verify`. */

@@ -43,6 +43,8 @@ export const PACKET_SIZE: Range = { min: 32, max: REGION_LIMITS.bufSize.max };
 export const STREAM: Range = { min: 0, max: 255 };
 export const RATE: Range = { min: 0, max: 1_000_000_000 };
 export const PACKETS: Range = { min: 1, max: Number.MAX_SAFE_INTEGER };
+/** What every IPv4 host takes, and what an IP packet can be. */
+export const MTU: Range = { min: 68, max: 65_535 };
 export const WORKERS: Range = { min: 1, max: 64 };
 export const CPU: Range = { min: 0, max: 4095 };
 /** The kernel can be built for no more nodes than these. */

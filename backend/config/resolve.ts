@@ -80,6 +80,19 @@ function resolveRings(name: string, file: FileConfig): RingsConfig {
   };
 }
 
+/** The same for the virtio-net header, whose default is a matter of the port's kind. */
+function resolveVnet(name: string, file: FileConfig): Pick<PortConfig, 'vnetHdr' | 'mtu'> {
+  const parsed = parsePortName(name);
+  const kind = kindOf(parsed);
+  const switchName = kind.switchOf(parsed);
+  const port = file.ports.get(name);
+  const vale = switchName === undefined ? undefined : file.switches.get(switchName);
+  return {
+    vnetHdr: port?.vnetHdr ?? vale?.vnetHdr ?? kind.offersVnetHdr,
+    mtu: port?.mtu ?? vale?.mtu ?? 0,
+  };
+}
+
 const isGiven = (value: number | undefined): value is number => value !== undefined;
 
 function resolvePort(
@@ -91,7 +104,7 @@ function resolvePort(
   const port = file.ports.get(name);
   const { verify = false, payload } = port?.sink ?? {};
   const sink = payload === undefined ? { verify } : { verify, payload };
-  const base = { ...resolveRings(name, file), sink };
+  const base = { ...resolveRings(name, file), ...resolveVnet(name, file), sink };
   if (!port?.source) return base;
   // A source speaks to the guest behind the port, from an address of the host's own.
   const dst = port.source.dst ?? device?.mac ?? 'ff:ff:ff:ff:ff:ff';

@@ -5,6 +5,7 @@ import { field, keyed, oneOf, quote, section, whole, word, yesOrNo } from './fie
 import {
   CPU,
   MAC_AGE,
+  MTU,
   NUMA_NODE,
   PACKET_SIZE,
   PACKETS,
@@ -106,6 +107,11 @@ const ringKeys = {
   'rx-slots': whole(SLOTS).optional(),
 };
 
+const vnetKeys = {
+  'vnet-hdr': yesOrNo().optional(),
+  mtu: whole(MTU).optional(),
+};
+
 const sourceSchema = section({
   packets: field<number | 'unlimited'>(packetsProblem).default('unlimited'),
   size: whole(PACKET_SIZE).default(60),
@@ -178,6 +184,7 @@ export const fileSchema = section({
     switchNameProblem,
     section({
       ...ringKeys,
+      ...vnetKeys,
       'patience-us': whole(PATIENCE_US).default(50),
       'mac-age': field<number | 'off'>(macAgeProblem).default(300),
     }),
@@ -185,7 +192,7 @@ export const fileSchema = section({
   ports: keyed(
     "a port name such as 'null:a'",
     portProblem,
-    section({ ...ringKeys, source: sourceSchema.optional(), sink: sinkSchema.optional() }),
+    section({ ...ringKeys, ...vnetKeys, source: sourceSchema.optional(), sink: sinkSchema.optional() }),
   ),
   vms: keyed("a name such as 'vm1' with its devices", nameProblem, vmSchema),
 });

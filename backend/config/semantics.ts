@@ -99,9 +99,15 @@ function checkDevice({ device, port, path }: Placed): void {
     );
 }
 
-/** Only a port whose other side is the host makes packets up and swallows them. */
+/** Only a port whose other side is the host makes packets up and swallows them; only switches cut them. */
 function checkPortKind(name: string, port: PortConfig): void {
-  if (kindOf(parsePortName(name)).hasSourceAndSink) return;
+  const parsed = parsePortName(name);
+  if (port.mtu !== 0 && kindOf(parsed).switchOf(parsed) === undefined)
+    fail(
+      formatPath(['ports', name, 'mtu']),
+      `'${name}' is not on a switch: 'vale0:1' would be right for an mtu, which segments are cut to on the way`,
+    );
+  if (kindOf(parsed).hasSourceAndSink) return;
   const key = port.source ? 'source' : port.sink.verify ? 'sink' : undefined;
   if (key)
     fail(

@@ -32,6 +32,8 @@ export interface BindRequest {
   /** Eventfds of the doorbells, when the client asked for them. */
   readonly doorbells: readonly number[];
   readonly policy: Policy;
+  /** Bytes of virtio-net header before each packet. */
+  readonly vnetHdrLen: number;
 }
 
 export class Broker {
@@ -54,9 +56,9 @@ export class Broker {
    * @throws Error with `errno`, negative, when the port is in use or guest memory cannot be mapped.
    */
   bind(request: BindRequest): Binding {
-    const { policy, port, session } = request;
+    const { policy, port, session, vnetHdrLen } = request;
     const worker = policy.worker ?? this.#pool.place();
-    const options = { policy: policy.policy, spinUs: policy.spinUs, worker };
+    const options = { policy: policy.policy, spinUs: policy.spinUs, worker, vnetHdrLen };
     let attachment: Attachment;
     try {
       attachment = this.#pool.engine.attach(port, request.csb.guestToHost, request.csb.hostToGuest, options);

@@ -23,6 +23,7 @@ export const echo: PortKind<EchoName> = {
   },
 
   ownsRxBuffers: true,
+  offersVnetHdr: true,
   hasSourceAndSink: false,
   switchOf: () => undefined,
   dependsOn: () => [],

@@ -25,6 +25,7 @@ export const nullKind: PortKind<NullName> = {
   },
 
   ownsRxBuffers: true,
+  offersVnetHdr: true,
   hasSourceAndSink: true,
   switchOf: () => undefined,
   dependsOn: () => [],

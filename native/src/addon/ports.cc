@@ -14,7 +14,8 @@ bool GetShape(Napi::Value value, PortShape* shape) {
                                                       {"rxRings", &shape->rx_rings},
                                                       {"txSlots", &shape->tx_slots},
                                                       {"rxSlots", &shape->rx_slots},
-                                                      {"extraBufs", &shape->extra_bufs}};
+                                                      {"extraBufs", &shape->extra_bufs},
+                                                      {"mtu", &shape->mtu}};
   for (auto [key, field] : fields) {
     Napi::Value option = GetOption(value, key);
     if (option.IsUndefined()) continue;

@@ -272,6 +272,15 @@ describe('ports and devices', () => {
       device("port: 'vale0:1'", "ports: { 'vale0:1': { sink: { verify: true } } }"),
       "f: ports.'vale0:1'.sink: 'vale0:1' is not a null port: 'null:a' would be right for a sink",
     ],
+    [port('vnet-hdr: off'), "f: ports.'null:a'.vnet-hdr: 'off' is neither: true or false would be right"],
+    [
+      port('mtu: 1500'),
+      "f: ports.'null:a'.mtu: 'null:a' is not on a switch: 'vale0:1' would be right for an mtu, which segments are cut to on the way",
+    ],
+    [
+      'switches: { vale0: { mtu: 67 } }',
+      'f: switches.vale0.mtu: 67 is not a whole number from 68 to 65535: 68 would be right',
+    ],
     [
       device("port: 'null:a'", 'ports: { bar: {} }'),
       `f: ports: 'bar' is not a port name: ${FORMS} (letters, digits, _ and .)`,

@@ -49,6 +49,7 @@ function request(policy: Partial<Policy> = {}, more: Partial<BindRequest> = {}):
     ],
     doorbells: [],
     policy: { policy: 'adaptive', spinUs: 100, ...policy },
+    vnetHdrLen: 12,
     ...more,
   };
 }
@@ -63,7 +64,13 @@ test('interrupts are wired before doorbells; a masked vector and one without a r
   const binding = new Broker(pool, kick).bind(request());
   expect(calls).toEqual([
     ['place'],
-    ['attach', port, csb.guestToHost, csb.hostToGuest, { policy: 'adaptive', spinUs: 100, worker: 3 }],
+    [
+      'attach',
+      port,
+      csb.guestToHost,
+      csb.hostToGuest,
+      { policy: 'adaptive', spinUs: 100, worker: 3, vnetHdrLen: 12 },
+    ],
     ['setInterrupts', 0, [20, -1]],
     ['wire', 9, { region: 0, offset: 0x80, stride: 4 }, 'target'],
   ]);
