@@ -91,7 +91,7 @@ void HeadersAreAddedAndTakenAway() {
   GuestRing& tx = net[0].guest.tx();
   const Bytes unicast = Frame(2, 1, 200);
   CHECK(tx.Put(Bytes(12, 0).data(), 12) && tx.Put(unicast.data(), 200));
-  tx.slot(tx.k->Prev(tx.k->Prev(tx.head))).flags = NS_MOREFRAG;
+  tx.slot(tx.Prev(tx.Prev(tx.head))).flags = NS_MOREFRAG;
   net[0].Serve();
   CHECK(net.TakeAll(1) == Packets{unicast});
   CHECK(net[3].Nothing());
