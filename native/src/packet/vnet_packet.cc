@@ -181,7 +181,29 @@ void VnetPacket::Make(const Places& to) noexcept {
   if (segments()) SetNextSegment(payload);
 }
 
+namespace {
+
+/// The usual packet, of one slot, with nothing left to be done, where one header is empty or missing. False when it is
+/// another one; nothing was done then.
+bool PutUsual(RxWriter& to, const Pieces& packet, uint32_t from_hdr, uint32_t to_hdr, Drop* cause) noexcept {
+  if (packet.count != 1 || packet.len < from_hdr + kEthernetLen || (from_hdr > 0 && to_hdr > 0)) return false;
+  const Frag& whole = packet.frags[0];
+  if (from_hdr > 0) {
+    const VirtioNetHdr hdr = VirtioNetHdr::Load(whole.data);
+    if ((hdr.flags | hdr.gso_type | hdr.hdr_len) != 0) return false;
+    const Frag frame{whole.data + from_hdr, whole.len - from_hdr};
+    *cause = to.Put({&frame, 1, frame.len});
+    return true;
+  }
+  return to.PutBehindZeros(to_hdr, whole, cause);
+}
+
+}  // namespace
+
 NotPut PutVnetPacket(RxWriter& to, const Pieces& packet, uint32_t from_hdr, uint32_t to_hdr, uint32_t mtu) noexcept {
+  Drop usual = Drop::kCount;
+  if (PutUsual(to, packet, from_hdr, to_hdr, &usual)) [[likely]]
+    return {usual, usual != Drop::kCount};
   VnetPacket vnet;
   Places places;
   if (const Drop cause = vnet.Open(packet, from_hdr, to_hdr, mtu); cause != Drop::kCount) return {cause, 1};
