@@ -26,15 +26,19 @@ export interface SocketAccess {
   readonly group?: number;
 }
 
-export interface RegionConfig {
-  /** 1..65535; given by us where the file does not say, from 2 up. */
-  readonly id: number;
+/** How many objects a region has, and how many bytes each of them has. */
+export interface RegionPools {
   readonly ifNum: number;
   readonly ifSize: number;
   readonly ringNum: number;
   readonly ringSize: number;
   readonly bufNum: number;
   readonly bufSize: number;
+}
+
+export interface RegionConfig extends RegionPools {
+  /** 1..65535; given by us where the file does not say, from 2 up. */
+  readonly id: number;
   /** Of 2 MiB, from the kernel's pool. */
   readonly hugepages: boolean;
   /** Where its memory comes from; undefined: the node of who touches a page first. */
