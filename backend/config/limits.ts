@@ -35,6 +35,11 @@ export const SLOTS: Range = {
 };
 export const SWITCH_PORTS_MAX = 254;
 
+/** IFNAMSIZ is 16, with the terminating zero. */
+export const INTERFACE_NAME_MAX = 15;
+/** What a tap of the kernel's may be set to. */
+export const TAP_MTU: Range = { min: 68, max: 65_521 };
+
 /** Slots 3..31 of the first PCI bus are free on machine pc with a display; the memory device takes one of the 29. */
 export const VM_DEVICES_MAX = 28;
 
@@ -43,8 +48,6 @@ export const PACKET_SIZE: Range = { min: 32, max: REGION_LIMITS.bufSize.max };
 export const STREAM: Range = { min: 0, max: 255 };
 export const RATE: Range = { min: 0, max: 1_000_000_000 };
 export const PACKETS: Range = { min: 1, max: Number.MAX_SAFE_INTEGER };
-/** What every IPv4 host takes, and what an IP packet can be. */
-export const MTU: Range = { min: 68, max: 65_535 };
 export const WORKERS: Range = { min: 1, max: 64 };
 export const CPU: Range = { min: 0, max: 4095 };
 /** The kernel can be built for no more nodes than these. */

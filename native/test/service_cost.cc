@@ -9,6 +9,7 @@
 #include <string>
 
 #include "datapath/clock.h"
+#include "forward/echo.h"
 #include "forward/null_port.h"
 #include "forward/pipe.h"
 #include "vale_net.h"
@@ -57,6 +58,20 @@ struct PipePath final : Path {
     a.Attach(engine, pair->master());
     b.Attach(engine, pair->slave());
     tx = &a.tx(), rx = &b.rx();
+  }
+};
+
+struct EchoPath final : Path {
+  std::shared_ptr<Engine> engine = MakeEngine();
+  std::shared_ptr<EchoPort> port;
+  Guest guest;
+
+  EchoPath() {
+    PortShape shape = kShape;
+    shape.name = "echo:a";
+    CHECK_OK(EchoPort::Create(MakeRegion(), MakeStats(), shape, &port));
+    guest.Attach(engine, *port);
+    tx = &guest.tx(), rx = &guest.rx();
   }
 };
 
@@ -115,12 +130,13 @@ std::unique_ptr<Path> Make(const std::string& name, uint32_t size) {
   if (name == "host-to-guest") return std::make_unique<NullPath>(false, size);
   if (name == "guest-to-guest-pipe") return std::make_unique<PipePath>();
   if (name == "guest-to-guest-vale") return std::make_unique<ValePath>(0, 0);
+  if (name == "echo") return std::make_unique<EchoPath>();
   if (name == "vale-vnet-hdr") return std::make_unique<ValePath>(12, 12);
   if (name == "vale-vnet-hdr-taken") return std::make_unique<ValePath>(12, 0);
   if (name == "vale-vnet-hdr-added") return std::make_unique<ValePath>(0, 12);
   Fail(__FILE__, __LINE__,
        name +
-           ": guest-to-host, host-to-guest, guest-to-guest-pipe, guest-to-guest-vale, vale-vnet-hdr, "
+           ": guest-to-host, host-to-guest, guest-to-guest-pipe, guest-to-guest-vale, echo, vale-vnet-hdr, "
            "vale-vnet-hdr-taken or vale-vnet-hdr-added would be right");
 }
 

@@ -10,6 +10,7 @@ export const echo: PortKind<EchoName> = {
   ownsRxBuffers: true,
   offersVnetHdr: true,
   hasSourceAndSink: false,
+  hasInterface: false,
   switchOf: () => undefined,
   dependsOn: () => [],
   check(mine) {

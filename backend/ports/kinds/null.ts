@@ -12,6 +12,7 @@ export const nullKind: PortKind<NullName> = {
   ownsRxBuffers: true,
   offersVnetHdr: true,
   hasSourceAndSink: true,
+  hasInterface: false,
   switchOf: () => undefined,
   dependsOn: () => [],
   check: () => undefined,

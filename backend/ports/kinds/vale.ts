@@ -30,6 +30,7 @@ export const vale: PortKind<ValeName> = {
   ownsRxBuffers: true,
   offersVnetHdr: true,
   hasSourceAndSink: false,
+  hasInterface: false,
   switchOf,
   dependsOn: () => [],
   check(mine, declared) {

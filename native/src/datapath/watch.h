@@ -28,6 +28,7 @@ struct Watch {
   uint32_t events = 0;  // of epoll: EPOLLIN, EPOLLOUT, EPOLLET
   Flow* flow = nullptr;
   uint64_t* kicks = nullptr;  // a doorbell: each event is counted here as a kick, and nobody reads it; else null
+  bool quiet = false;         // its owner says himself what has become of it
   WatchSet* set = nullptr;    // where it is in
 
   /// Whoever serves the flow: other events from now on.

@@ -210,7 +210,7 @@ NotPut PutVnetPacket(RxWriter& to, const Pieces& packet, uint32_t from_hdr, uint
   while (const uint32_t len = vnet.NextLen()) {
     if (const Drop cause = to.Reserve(len, &places); cause != Drop::kCount) return {cause, vnet.CountLeft()};
     vnet.Make(places);
-    to.Commit(places, len);
+    to.TookFrame(places.words, len);
   }
   return {};
 }

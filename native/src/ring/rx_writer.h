@@ -58,10 +58,9 @@ class RxWriter {
     *cause = PutSlot(frag, zeros);
     return true;
   }
-  /// For who writes a packet by himself: the slots that `len` bytes take, at least one. @return as Put().
+  /// For who writes a packet by himself: the slots that `len` bytes take, at least one. @return as Put();
+  /// TookFrame() ends it.
   Drop Reserve(uint32_t len, Places* places) noexcept;
-  /// The packet is there, as long as it was said to be.
-  void Commit(const Places& places, uint32_t len) noexcept;
   /// The first slot of the packet that was put in last: its buffer, which has `len` bytes of it.
   Frag last() const noexcept { return last_; }
 
@@ -91,6 +90,9 @@ class RxWriter {
     packets_ += packets;
     bytes_ += bytes;
   }
+  /// The same for one packet of `len` bytes in as many slots as it takes, all but the last of them full; `words` are
+  /// what they showed.
+  void TookFrame(const SlotWord* words, uint32_t len) noexcept;
   uint64_t packets() const noexcept { return packets_; }
   uint64_t bytes() const noexcept { return bytes_; }
 

@@ -27,7 +27,7 @@ const vms = (texts: string[], rest = ''): string =>
 const devices = (...ports: string[]): string =>
   `devices: [${ports.map((p) => `{ port: '${p}' }`).join(', ')}]`;
 
-const FORMS = 'valeS:P, X{id, X}id, null:NAME or echo:NAME would be right';
+const FORMS = 'valeS:P, X{id, X}id, null:NAME, echo:NAME or tap:NAME would be right';
 
 describe('the form of the file', () => {
   test.each([
@@ -275,11 +275,11 @@ describe('ports and devices', () => {
     [port('vnet-hdr: off'), "f: ports.'null:a'.vnet-hdr: 'off' is neither: true or false would be right"],
     [
       port('mtu: 1500'),
-      "f: ports.'null:a'.mtu: 'null:a' is not on a switch: 'vale0:1' would be right for an mtu, which segments are cut to on the way",
+      "f: ports.'null:a'.mtu: 'null:a' has no mtu: 'tap:lan' would be right for one with a mtu, or 'vale0:1' for segments cut to it",
     ],
     [
       'switches: { vale0: { mtu: 67 } }',
-      'f: switches.vale0.mtu: 67 is not a whole number from 68 to 65535: 68 would be right',
+      'f: switches.vale0.mtu: 67 is not a whole number from 68 to 65521: 68 would be right',
     ],
     [
       device("port: 'null:a'", 'ports: { bar: {} }'),
