@@ -103,21 +103,20 @@ function checkDevice({ device, port, path }: Placed): void {
 function checkPortKind(name: string, port: PortConfig): void {
   const parsed = parsePortName(name);
   const kind = kindOf(parsed);
-  const refuse = (key: string, text: string): never =>
-    fail(formatPath(['ports', name, key]), `'${name}' ${text}`);
-  const of = port.addresses.length > 0 ? 'address' : port.netns === undefined ? undefined : 'netns';
+  // On a switch it is what segments for a client are cut to.
+  const mtu = kind.switchOf(parsed) === undefined ? port.mtu : undefined;
+  const setting = port.netns !== undefined ? 'netns' : mtu !== undefined ? 'mtu' : undefined;
+  const of = port.addresses.length > 0 ? 'address' : setting;
   if (of && !kind.hasInterface)
-    refuse(
-      of,
-      `has no interface of the host: 'tap:lan' would be right for one with ${of === 'address' ? 'an' : 'a'} ${of}`,
-    );
-  if (port.mtu !== undefined && !kind.hasInterface && kind.switchOf(parsed) === undefined)
-    refuse(
-      'mtu',
-      `has no mtu: 'tap:lan' would be right for one with a mtu, or 'vale0:1' for segments cut to it`,
+    fail(
+      formatPath(['ports', name, of]),
+      `'${name}' has no interface of the host: 'tap:lan' would be right for one with ${of === 'address' ? 'an' : 'a'} ${of}`,
     );
   if (port.vnetHdr && kind.offersVnetHdr === undefined)
-    refuse('vnet-hdr', 'has no virtio-net headers: false would be right');
+    fail(
+      formatPath(['ports', name, 'vnet-hdr']),
+      `'${name}' has no virtio-net headers: false would be right`,
+    );
   // Only a port whose other side is the host makes packets up and swallows them.
   if (kind.hasSourceAndSink) return;
   const key = port.source ? 'source' : port.sink.verify ? 'sink' : undefined;

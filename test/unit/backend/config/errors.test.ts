@@ -274,8 +274,8 @@ describe('ports and devices', () => {
     ],
     [port('vnet-hdr: off'), "f: ports.'null:a'.vnet-hdr: 'off' is neither: true or false would be right"],
     [
-      port('mtu: 1500'),
-      "f: ports.'null:a'.mtu: 'null:a' has no mtu: 'tap:lan' would be right for one with a mtu, or 'vale0:1' for segments cut to it",
+      device("port: 'tap:lan'", "ports: { 'tap:lan': { vnet-hdr: true } }"),
+      "f: ports.'tap:lan'.vnet-hdr: 'tap:lan' has no virtio-net headers: false would be right",
     ],
     [
       'switches: { vale0: { mtu: 67 } }',
