@@ -317,9 +317,7 @@ bool SourceFlow::Arm() noexcept {
   // With nothing to send now, what the guest gives back is of no use: it need not kick.
   if (!k_.attached() || Exhausted()) return false;
   if (!k_.blocked && HasRoom()) return Allowance() > 0;
-  StoreRelaxed(k_.ktoa->kern_need_kick, 1);
-  // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  k_.EnableKicks();
   if (k_.blocked || !HasRoom()) return false;
   Disarm();
   return true;

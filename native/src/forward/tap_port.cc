@@ -107,9 +107,7 @@ bool TapRxFlow::ReadFrame(RxWriter* to, uint32_t slots) noexcept {
 /// When the queue was empty it is the kernel that wakes us, else the guest, by giving slots back.
 bool TapRxFlow::Arm() noexcept {
   if (!k_.attached() || drained_) return false;
-  StoreRelaxed(k_.ktoa->kern_need_kick, 1);
-  // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  k_.EnableKicks();
   RxWriter to(k_);
   if (k_.blocked || !to.Open() || !to.Room(SlotsWanted())) return false;
   Disarm();

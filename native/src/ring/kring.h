@@ -113,6 +113,13 @@ struct Kring {
     DisableKicks();
   }
 
+  /// Before its flow is parked: what the guest has published must be looked at once more after this.
+  void EnableKicks() {
+    StoreRelaxed(ktoa->kern_need_kick, 1);
+    // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+
   /// While the ring is polled; a blocked one keeps its kicks enabled.
   void DisableKicks() {
     if (attached() && !blocked) StoreRelaxed(ktoa->kern_need_kick, 0);
