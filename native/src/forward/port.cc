@@ -104,7 +104,6 @@ void Port::BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool
   k->dir = dir;
   k->counters = stats_->Alloc();
   k->ring = ring;
-  k->port = this;
   k->hwcur = 0;
   k->hwtail = ring->tail;
 }

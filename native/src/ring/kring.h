@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 #include "memory/layout.h"
@@ -14,7 +15,6 @@
 namespace ptnet {
 
 class Interrupt;
-class Port;
 struct ObserverList;
 
 enum class Dir : uint8_t { kTx, kRx };
@@ -30,8 +30,6 @@ struct Kring {
   Dir dir = Dir::kTx;
   uint8_t vnet_hdr_len = 0;  // of the virtio-net header that each packet begins with; by attachment
   RingCounters* counters = nullptr;
-  NetmapRing* ring = nullptr;
-  Port* port = nullptr;
 
   // Set while an attachment drives the ring; null otherwise.
   CsbAtok* atok = nullptr;
@@ -46,6 +44,9 @@ struct Kring {
   SpinLock lock;
   std::atomic<const ObserverList*> observers{nullptr};
   uint32_t observed = 0;  // what is before it has been shown to the observers, while there are any
+
+  // Set at creation, for the control plane.
+  NetmapRing* ring = nullptr;
 
   uint32_t Next(uint32_t i) const { return ++i == num_slots ? 0 : i; }
   uint32_t Prev(uint32_t i) const { return (i == 0 ? num_slots : i) - 1; }
@@ -142,6 +143,9 @@ struct Kring {
     StoreRelease(ktoa->hwtail, hwtail);
   }
 };
+
+// What is only read while packets move is in one cache line, what the one who serves writes in another.
+static_assert(offsetof(Kring, hwcur) == kCacheLine && sizeof(Kring) == 2 * kCacheLine);
 
 /// The first eight bytes of a slot, read or written at once: the guest may change the shared slot at any time, so
 /// what was checked must be what is used.
