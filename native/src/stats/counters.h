@@ -46,6 +46,6 @@ struct alignas(256) RingCounters {
 
   void CountDrop(Drop cause, uint64_t n = 1) { Add(drops[static_cast<int>(cause)], n); }
 };
-static_assert(sizeof(RingCounters) == 256 && offsetof(RingCounters, kicks) == 128);
+static_assert(sizeof(RingCounters) == 256 && offsetof(RingCounters, kicks) == 192);
 
 }  // namespace ptnet
