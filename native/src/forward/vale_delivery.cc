@@ -46,7 +46,7 @@ void ValeDelivery::Put(MemberPackets* packets, uint64_t bytes_most) noexcept {
 
 /// The same for packets with another virtio-net header than this guest has, or with one while it has none.
 void ValeDelivery::PutConverted(MemberPackets* packets, uint64_t bytes_most) noexcept {
-  const uint32_t from = packets->vnet_hdr_len(), to = k_.vnet_hdr_len, mtu = k_.port->shape().mtu;
+  const uint32_t from = packets->vnet_hdr_len(), to = k_.vnet_hdr_len, mtu = k_.mtu;
   while (to_.bytes() < bytes_most && !packets->empty()) {
     const Pieces packet = packets->Take();
     packets->Prefetch();

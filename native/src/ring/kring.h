@@ -45,8 +45,9 @@ struct Kring {
   std::atomic<const ObserverList*> observers{nullptr};
   uint32_t observed = 0;  // what is before it has been shown to the observers, while there are any
 
-  // Set at creation, for the control plane.
+  // Set at creation, for the control plane and for what is done on the way to a receiver without virtio-net header.
   NetmapRing* ring = nullptr;
+  uint32_t mtu = 0;  // the port's
 
   uint32_t Next(uint32_t i) const { return ++i == num_slots ? 0 : i; }
   uint32_t Prev(uint32_t i) const { return (i == 0 ? num_slots : i) - 1; }
