@@ -23,6 +23,7 @@ const FAULTS = {
   'bad-len': 'len beyond the buffer, or shorter than an Ethernet header',
   'bad-flags': 'NS_INDIRECT is not served',
   'bad-frags': 'more than 64 slots in a packet',
+  'bad-vnet': 'a virtio-net header that does not fit its packet',
 } as const;
 type Fault = keyof typeof FAULTS;
 

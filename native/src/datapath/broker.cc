@@ -22,6 +22,7 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   std::shared_ptr<Attachment> a(new Attachment(std::move(engine), port));
   if (port->attached) return Status::Fail(EBUSY, port->name() + ": in use: detach the other client first");
   if (Status s = a->CheckOptions(options); !s.ok()) return s;
+  if (Status s = port->CheckVnetHdr(options.vnet_hdr_len); !s.ok()) return s;
   for (uint32_t i = 0; i < port->rings(); i++) {
     Flow* flow = port->flow(i);
     bool wants_inline = options.policy == Policy::kInline;
@@ -62,6 +63,7 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
     k.ktoa = ktoa;
     k.interrupt = interrupts_[ring].get();
     k.blocked = false;
+    k.vnet_hdr_len = options.vnet_hdr_len;
     k.Publish();
   };
   Flow* flow = port_->flow(ring);

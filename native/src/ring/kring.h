@@ -28,6 +28,7 @@ struct Kring {
   uint32_t buf_size = 0;  // bytes between buffers, and the most a slot can hold
   uint16_t index = 0;
   Dir dir = Dir::kTx;
+  uint8_t vnet_hdr_len = 0;  // of the virtio-net header that each packet begins with; by attachment
   RingCounters* counters = nullptr;
   NetmapRing* ring = nullptr;
   Port* port = nullptr;

@@ -15,6 +15,8 @@ enum class Drop : uint8_t {
   kBadLen,         // len beyond the buffer, or too short for an Ethernet header
   kBadFlags,       // NS_INDIRECT
   kBadFrags,       // more than 64 slots
+  kBadVnet,        // a virtio-net header that does not fit its packet
+  kTooLong,        // datagrams of a virtio-net header that are longer than the receiver's MTU
   kCount
 };
 
