@@ -145,9 +145,6 @@ struct Kring {
   }
 };
 
-// What is only read while packets move is in one cache line, what the one who serves writes in another.
-static_assert(offsetof(Kring, hwcur) == kCacheLine && sizeof(Kring) == 2 * kCacheLine);
-
 /// The first eight bytes of a slot, read or written at once: the guest may change the shared slot at any time, so
 /// what was checked must be what is used.
 struct SlotWord {
