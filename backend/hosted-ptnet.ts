@@ -4,17 +4,16 @@ import type { Port } from '../native/ports.ts';
 import {
   type CsbAddresses,
   createPtnet,
-  type OnReject,
   type PciIds,
   PTNET,
   type PtnetBackend,
   type PtnetDevice,
 } from '../pci/index.ts';
+import type { Complaints } from './complaints.ts';
 import type { Broker, Policy } from './datapath/broker.ts';
 import { wireInterrupts } from './datapath/notify.ts';
-import type { Logger } from './log.ts';
+import { complainOfRejects } from './rejects.ts';
 import { explainUnreachable } from './unreachable.ts';
-import { Complaints } from './vfio-user/complaints.ts';
 import type { DmaTable } from './vfio-user/dma.ts';
 import type { VfioUserHooks } from './vfio-user/server.ts';
 import type { Session } from './vfio-user/session.ts';
@@ -36,6 +35,8 @@ export interface HostedPtnetOptions {
   readonly policy: Policy;
   readonly bar0: 'io' | 'mem';
   readonly ids: PciIds;
+  /** Where what its guest does wrong is counted and said. */
+  readonly complaints: Complaints;
 }
 
 export class HostedPtnet implements PtnetBackend, VfioUserHooks {
@@ -43,16 +44,14 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   readonly info: PtnetBackend['info'];
   readonly options: HostedPtnetOptions;
   readonly #broker: Broker;
-  readonly #complaints: Complaints;
   #session: Session | undefined;
   #csb: CsbAddresses | undefined;
   #doorbells: number[] = [];
 
-  constructor(options: HostedPtnetOptions, broker: Broker, log: Logger, onReject: OnReject) {
+  constructor(options: HostedPtnetOptions, broker: Broker) {
     this.options = options;
     this.#broker = broker;
-    this.#complaints = new Complaints(log, options.name);
-    const { port, mac, memid, name, bar0, ids } = options;
+    const { port, mac, memid, name, bar0, ids, complaints } = options;
     this.info = {
       mac,
       nifpOfs: port.info.nifpOfs,
@@ -63,7 +62,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
       hostMemId: memid,
       features: 0,
     };
-    this.device = createPtnet(name, this, { bar0, ids, onReject });
+    this.device = createPtnet(name, this, { bar0, ids, onReject: complainOfRejects(complaints) });
   }
 
   // What the device model asks.
@@ -123,7 +122,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
 
   /** A guest can bring all of these about as often as it likes: the log has the first, the 10th, the 100th. */
   #complain(cause: string, text: string, details: object = {}): void {
-    this.#complaints.add(cause, text, { details });
+    this.options.complaints.add(cause, text, { details });
   }
 
   delete(): number {

@@ -39,7 +39,7 @@ export class Interrupts {
   }
 
   /** @throws ProtocolError EINVAL: no such index. */
-  info(index: number): { index: number; flags: number; count: number } {
+  describe(index: number): { index: number; flags: number; count: number } {
     const table = this.#table(index);
     return { index, flags: table.length === 0 ? 0 : FLAGS[index]!, count: table.length };
   }

@@ -2,8 +2,8 @@
 import { getSystemErrorName } from 'node:util';
 import { Kick, type KickEvents, type ListenerCounters } from '../../native/kick.ts';
 import type { PciDevice } from '../../pci/index.ts';
+import { Complaints } from '../complaints.ts';
 import type { Logger } from '../log.ts';
-import { Complaints } from './complaints.ts';
 import type { VfioUserHooks } from './hooks.ts';
 import { closeFds } from './message.ts';
 import { MAX_MESSAGE_SIZE, MAX_RECEIVED_FDS } from './protocol.ts';

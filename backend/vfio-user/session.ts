@@ -2,8 +2,8 @@
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import type { PciDevice } from '../../pci/index.ts';
+import type { Complaints } from '../complaints.ts';
 import { ProtocolError } from '../errors.ts';
-import type { Complaints } from './complaints.ts';
 import { DmaTable } from './dma.ts';
 import { HANDLERS, type Reply } from './handlers.ts';
 import type { VfioUserHooks } from './hooks.ts';
