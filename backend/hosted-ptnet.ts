@@ -1,5 +1,5 @@
 // A ptnet device in service: what the device model and the vfio-user session ask, answered with a port and the broker.
-import { closePeerFd, eventfd } from '../native/os.ts';
+import { closeFd } from '../native/os.ts';
 import type { Port } from '../native/ports.ts';
 import {
   type CsbAddresses,
@@ -12,6 +12,7 @@ import {
 import type { Complaints } from './complaints.ts';
 import type { Broker, Policy } from './datapath/broker.ts';
 import { wireInterrupts } from './datapath/notify.ts';
+import { ProtocolError } from './errors.ts';
 import { complainOfRejects } from './rejects.ts';
 import { explainUnreachable } from './unreachable.ts';
 import type { DmaTable } from './vfio-user/dma.ts';
@@ -168,8 +169,14 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   onInterruptsChanged(vector: number, count: number): void {
     const binding = this.#broker.table.get(this.options.name);
     const end = Math.min(vector + count, this.options.port.rings);
-    if (binding && this.#session && end > vector)
+    if (!binding || !this.#session || end <= vector) return;
+    try {
       wireInterrupts(binding.attachment, this.#session.irqs.msix, vector, end - vector);
+    } catch (error) {
+      // As many descriptors as it may have, or as there are.
+      const { errno = -EIO, message } = error as Error & { errno?: number };
+      throw new ProtocolError(-errno, message, { cause: error });
+    }
   }
 
   onAttach(session: Session): void {
@@ -180,15 +187,17 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
     this.device.stop();
     this.#session = undefined;
     // The client may have put them where closing them takes long.
-    for (const fd of this.#doorbells.splice(0)) closePeerFd(fd);
+    for (const fd of this.#doorbells.splice(0)) closeFd(fd);
   }
 
   /** Doorbells as eventfds, for a client that can have the kernel signal them. */
   ioFds(region: number): { fd: number; offset: number; size: number }[] {
-    if (region !== 0 || this.options.policy.policy === 'inline') return [];
+    if (region !== 0 || this.options.policy.policy === 'inline' || !this.#session) return [];
     if (this.#doorbells.length === 0) {
-      this.#doorbells = Array.from({ length: this.options.port.rings }, () => eventfd());
-      this.#broker.table.get(this.options.name)?.attachment.setDoorbells(this.#doorbells);
+      // None: the doorbells stay messages.
+      this.#doorbells = this.#broker.eventfds(this.#session.id, this.options.port.rings);
+      if (this.#doorbells.length > 0)
+        this.#broker.table.get(this.options.name)?.attachment.setDoorbells(this.#doorbells);
     }
     return this.#doorbells.map((fd, i) => ({ fd, offset: PTNET.KICK_BASE + 4 * i, size: 4 }));
   }

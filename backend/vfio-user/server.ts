@@ -6,7 +6,7 @@ import { Complaints } from '../complaints.ts';
 import type { Logger } from '../log.ts';
 import type { VfioUserHooks } from './hooks.ts';
 import { closeFds } from './message.ts';
-import { MAX_MESSAGE_SIZE, MAX_RECEIVED_FDS } from './protocol.ts';
+import { ALL_DMA_MAPS, MAX_DMA_MAPS, MAX_MESSAGE_SIZE, MAX_RECEIVED_FDS, MIN_DMA_MAPS } from './protocol.ts';
 import { Session } from './session.ts';
 import { Turns } from './turns.ts';
 
@@ -88,7 +88,9 @@ class Exported implements ExportedDevice {
     }
     if (moreStarved > 0) {
       const text =
-        'EMFILE: no descriptor left to accept its client with, which has to wait: a greater limit (ulimit -n) would be right';
+        heldFds >= maxFds
+          ? `its clients hold all ${maxFds} descriptors of its share, so the next one has to wait`
+          : 'EMFILE: no descriptor left to accept its client with, which has to wait: a greater limit (ulimit -n) would be right';
       complaints.add('no descriptor left', text, { times: moreStarved });
     }
     if (closingFds > CLOSING_FDS_MAX) {
@@ -192,7 +194,8 @@ export class VfioUserServer implements KickEvents {
         this.#kick.release(id);
       },
     };
-    const session = new Session({ id, device, hooks, transport, complaints });
+    const maxDmaMaps = this.#shareOfDmaMaps();
+    const session = new Session({ id, device, hooks, transport, complaints, maxDmaMaps });
     exported.session = session;
     this.#sessions.set(id, session);
     complaints.add('client connected', 'client connected', { level: 'debug' });
@@ -223,6 +226,11 @@ export class VfioUserServer implements KickEvents {
   /** Says what clients have done that no message tells of; about once a second anyway. */
   look(): void {
     for (const [listener, exported] of this.#exported) exported.look(this.#kick.countersOf(listener));
+  }
+
+  #shareOfDmaMaps(): number {
+    const share = Math.floor(ALL_DMA_MAPS / this.#exported.size);
+    return Math.min(Math.max(share, MIN_DMA_MAPS), MAX_DMA_MAPS);
   }
 
   #withdraw(listener: number): void {

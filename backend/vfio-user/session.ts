@@ -29,6 +29,8 @@ export interface SessionOptions {
   hooks: VfioUserHooks;
   transport: Transport;
   complaints: Complaints;
+  /** Its share of the DMA maps; as many as one may have when not given. */
+  maxDmaMaps?: number | undefined;
 }
 
 /** A message whose turn has not come. */
@@ -41,7 +43,7 @@ export class Session {
   readonly id: number;
   readonly device: PciDevice;
   readonly hooks: VfioUserHooks;
-  readonly dma = new DmaTable();
+  readonly dma: DmaTable;
   readonly irqs: Interrupts;
   readonly #transport: Transport;
   readonly #complaints: Complaints;
@@ -52,12 +54,13 @@ export class Session {
   #current: Generator<void, void> | undefined;
   #stepping = false;
 
-  constructor({ id, device, hooks, transport, complaints }: SessionOptions) {
+  constructor({ id, device, hooks, transport, complaints, maxDmaMaps }: SessionOptions) {
     this.id = id;
     this.device = device;
     this.hooks = hooks;
     this.#transport = transport;
     this.#complaints = complaints;
+    this.dma = new DmaTable(maxDmaMaps);
     this.irqs = new Interrupts(device.msixVectors, (vector, count) =>
       hooks.onInterruptsChanged(vector, count),
     );
@@ -178,7 +181,7 @@ export class Session {
   #version(message: Message): Reply {
     if (this.#state !== 'new') throw new ProtocolError(EINVAL, 'may come once only', { fatal: true });
     checkFds(message, 0);
-    const { reply, limits } = negotiate(decodeVersion(message.payload));
+    const { reply, limits } = negotiate(decodeVersion(message.payload), this.dma.max);
     this.#limits = limits;
     return { payload: reply, fds: [] };
   }

@@ -9,6 +9,7 @@
 
 #include "datapath/kick_session.h"
 #include "os/peer_fd.h"
+#include "os/peer_share.h"
 #include "os/socket.h"
 
 namespace {
@@ -57,10 +58,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (os::CreateSocketPair(&ours, &theirs)) return 0;
   Sink sink;
   KickCounters counters;
-  static FdShare share;
-  share.Divide(1);
+  os::DividePeerShares(1);
   static const os::PeerId peer = os::NewPeer();
-  KickSession session(1, 1, os::PeerFd(ours.Release(), peer), kLimits, &share, &sink, &counters);
+  KickSession session(1, 1, os::PeerFd(ours.Release(), peer), kLimits, &sink, &counters);
   const auto lock = session.LockFromThread();
   int end = KickSession::kGoOn;
   while (input.left > 0 && end == KickSession::kGoOn) {

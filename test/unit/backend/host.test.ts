@@ -137,6 +137,12 @@ describe('changes while it runs', () => {
     } as const;
     expect(() => host.setSource('vale0:1', source)).toThrow(ConfigurationError);
     expect(() => host.setSource('null:b', source)).toThrow("'null:b': no such port here");
+    expect(() => host.setSource('null:a', { ...source, size: 2049 })).toThrow(
+      new ConfigurationError(
+        'null:a: source: 2049 bytes do not fit a buffer of its region: at most 2048 would be right',
+      ),
+    );
+    host.setSource('null:a', { ...source, size: 2048 });
     host.setSource('null:a', source);
     const guest = await attach(host, '2');
     for (let i = 0; i < 3; i++) expect(await guest.receive({ timeoutMs: 5000 })).toHaveLength(60);

@@ -4,16 +4,17 @@ import { constants } from 'node:os';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Complaints } from '../../../backend/complaints.ts';
 import type { BindRequest, Broker } from '../../../backend/datapath/broker.ts';
+import { ProtocolError } from '../../../backend/errors.ts';
 import { HostedPtnet, type HostedPtnetOptions } from '../../../backend/hosted-ptnet.ts';
 import { DmaTable } from '../../../backend/vfio-user/dma.ts';
 import type { Session } from '../../../backend/vfio-user/session.ts';
-import { closeFd, closePeerFd, eventfd, memfdCreate } from '../../../native/os.ts';
+import { closeFd, eventfd, memfdCreate } from '../../../native/os.ts';
 import type { Port } from '../../../native/ports.ts';
 import { PTCTL, PTNET } from '../../../pci/index.ts';
 import { type LogLine, recordingLog } from '../../protocol/recording.ts';
 import { read, write } from '../pci/guest.ts';
 
-const { EBUSY, EFAULT, EINVAL, EIO, ENXIO, EOPNOTSUPP } = constants.errno;
+const { EBUSY, EDQUOT, EFAULT, EINVAL, EIO, ENXIO, EOPNOTSUPP } = constants.errno;
 const RINGS = 3;
 const RAM = 0x10_0000n;
 const RAM_SIZE = 0x1_0000n;
@@ -38,6 +39,11 @@ class FakeBroker {
     if (this.refuse) throw this.refuse;
     this.requests.push(request);
     this.table.set(request.device, { attachment: new FakeAttachment(), policy: request.policy });
+  }
+  /** How many doorbells may be had as eventfds. */
+  eventfdsMax = 100;
+  eventfds(_session: number, count: number): number[] {
+    return count > this.eventfdsMax ? [] : Array.from({ length: count }, () => eventfd());
   }
   unbind(device: string): void {
     this.unbound++;
@@ -250,8 +256,6 @@ describe('doorbells', () => {
   });
 
   test('as eventfds: one for each ring, the same ones again, closed with the session', async () => {
-    // The thread that closes has a descriptor of its own, from its first use on.
-    closePeerFd(eventfd());
     hosted.onAttach(session);
     start();
     const fds = hosted.ioFds(0);
@@ -270,8 +274,12 @@ describe('doorbells', () => {
     expect(broker.unbound).toBe(1);
   });
 
-  test('of other regions there are none, and none with policy inline', () => {
+  test('of other regions there are none, none with policy inline, and none that are too few', () => {
+    expect(hosted.ioFds(0)).toEqual([]);
+    hosted.onAttach(session);
     expect(hosted.ioFds(2)).toEqual([]);
+    broker.eventfdsMax = 2;
+    expect(hosted.ioFds(0)).toEqual([]);
     expect(make({ policy: { policy: 'inline', spinUs: 0 } }).ioFds(0)).toEqual([]);
   });
 });
@@ -290,6 +298,17 @@ test('interrupts that change while it is served are wired again, as far as there
     ['interrupts', 0, [100, -1, 102]],
     ['interrupts', 2, [102]],
   ]);
+});
+
+test('interrupts that cannot be had, for want of descriptors, are the client’s error', () => {
+  hosted.onAttach(session);
+  start();
+  attachment().setInterrupts = () => {
+    throw Object.assign(new Error('null:a: interrupt: too many'), { errno: -EDQUOT });
+  };
+  expect(() => hosted.onInterruptsChanged(0, 1)).toThrow(
+    new ProtocolError(EDQUOT, 'null:a: interrupt: too many'),
+  );
 });
 
 test('the descriptor of the RAM stays the session’s', () => {
