@@ -185,11 +185,8 @@ export class Host {
   }
 
   /** Changes policy, spin time or worker of a device that is being served; false when it is not. */
-  setPolicy(vm: string, device: string, policy: Required<Policy> & { worker: number }): boolean {
-    const binding = this.#broker.table.get(`${vm}/${device}`);
-    if (!binding) return false;
-    binding.attachment.setPolicy(policy);
-    return true;
+  setPolicy(vm: string, device: string, policy: Policy & { worker: number }): boolean {
+    return this.#broker.setPolicy(`${vm}/${device}`, policy);
   }
 
   /** Ends all sessions, stops serving and removes the sockets. */

@@ -1,5 +1,4 @@
 // What Node does not offer of the operating system: memfds, eventfds, shared mappings, descriptors over Unix sockets.
-import { markAsUntransferable } from 'node:worker_threads';
 import { loadAddon } from './load.ts';
 
 /**
@@ -56,7 +55,10 @@ export interface Mapping {
   /** 0n once unmapped. */
   readonly address: bigint;
   readonly length: number;
-  /** Detaches the buffer first, so that views get length 0 instead of faulting. May be called again. */
+  /**
+   * Detaches the buffer first, so that views get length 0 instead of faulting. May be called again.
+   * @throws Error when ArrayBuffer.prototype.transfer() moved the memory to another buffer: it stays mapped then.
+   */
   unmap(): void;
 }
 
@@ -136,10 +138,9 @@ export function setNonblocking(fd: number): void {
 
 /** Maps `length` bytes of `fd`, shared. */
 export function mapFd(fd: number, options: { offset?: number; length: number; writable?: boolean }): Mapping {
-  const mapping = new addon.Mapping(fd, options.offset ?? 0, options.length, options.writable ?? false);
-  // A transfer would move the memory to a buffer that unmap() does not know.
-  markAsUntransferable(mapping.buffer);
-  return mapping;
+  // Not markAsUntransferable: Node has done so by itself, and a second mark is a key without which Node 24 ends the process
+  // when unmap() detaches.
+  return new addon.Mapping(fd, options.offset ?? 0, options.length, options.writable ?? false);
 }
 
 interface NativeChannel {

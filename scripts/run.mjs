@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { formatCpp } from './cpp-format.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = (name) => join(root, 'node_modules', '.bin', name);
@@ -114,7 +115,13 @@ const commands = {
     install();
     run(bin('tsc'), ['-p', 'tsconfig.json'], { stdout: 1 });
     run(bin('biome'), ['check', '.'], { stdout: 1 });
+    if (!formatCpp(root, { write: false })) process.exit(1);
     run(bin('vitest'), ['run', 'test/tidy'], { stdout: 1 });
+  },
+  format: () => {
+    install();
+    run(bin('biome'), ['check', '--write', '.'], { stdout: 1 });
+    if (!formatCpp(root, { write: true })) process.exit(1);
   },
   test: (args) => {
     build();
@@ -135,7 +142,7 @@ const commands = {
   fuzz: script('scripts/fuzz.mjs'),
   'test-nodes': (args) => {
     build();
-    script('scripts/nodes.mjs')(args);
+    script('scripts/nodes/main.mjs')(args);
   },
   bench: (args) => {
     build();

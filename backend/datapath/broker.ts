@@ -11,15 +11,19 @@ export interface Policy {
   readonly policy: PolicyName;
   /** How long an idle ring is polled before it is parked (policy adaptive). */
   readonly spinUs: number;
-  /** Which worker; undefined: the one with the fewest attachments. */
-  readonly worker?: number | undefined;
+}
+
+/** What is served as one: a port, or both ends of a pipe. */
+interface Place {
+  worker: number;
+  attachments: number;
 }
 
 /** One served device: everything that has to be undone when it stops. */
 export interface Binding {
   readonly attachment: Attachment;
+  readonly port: Port;
   readonly session: number;
-  readonly worker: number;
   readonly policy: Policy;
 }
 
@@ -35,10 +39,14 @@ export interface BindRequest {
   readonly policy: Policy;
 }
 
+/** Policy inline needs none; the engine does not look at the number. */
+const NO_WORKER = 0;
+
 export class Broker {
   readonly #pool: WorkerPool;
   readonly #kick: Kick;
   readonly #table = new Map<string, Binding>();
+  readonly #places = new Map<Port, Place>();
 
   constructor(pool: WorkerPool, kick: Kick) {
     this.#pool = pool;
@@ -56,8 +64,7 @@ export class Broker {
    */
   bind(request: BindRequest): Binding {
     const { policy, port, session } = request;
-    const worker = policy.worker ?? this.#pool.place();
-    const options = { policy: policy.policy, spinUs: policy.spinUs, worker };
+    const options = { ...policy, worker: this.#enter(port, policy) };
     let attachment: Attachment | undefined;
     try {
       attachment = this.#pool.engine.attach(port, request.csb.guestToHost, request.csb.hostToGuest, options);
@@ -67,10 +74,10 @@ export class Broker {
       if (policy.policy !== 'inline') wireDoorbells(this.#kick, session, attachment);
     } catch (error) {
       attachment?.detach();
-      if (policy.worker === undefined) this.#pool.release(worker);
+      this.#leave(port);
       throw error;
     }
-    const binding = { attachment, session, worker, policy };
+    const binding = { attachment, port, session, policy };
     this.#table.set(request.device, binding);
     return binding;
   }
@@ -94,6 +101,33 @@ export class Broker {
     this.#table.delete(device);
     if (binding.policy.policy !== 'inline') unwireDoorbells(this.#kick, binding.session);
     binding.attachment.detach();
-    if (binding.policy.worker === undefined) this.#pool.release(binding.worker);
+    this.#leave(binding.port);
+  }
+
+  /** Changes policy, spin time and worker of a device; false when it is not being served. */
+  setPolicy(device: string, policy: Policy & { worker: number }): boolean {
+    const binding = this.#table.get(device);
+    if (!binding) return false;
+    binding.attachment.setPolicy(policy);
+    const place = this.#places.get(binding.port.servedAs)!;
+    this.#pool.move(place.worker, policy.worker);
+    place.worker = policy.worker;
+    return true;
+  }
+
+  /** @returns the worker of what is served with this port. */
+  #enter(port: Port, { policy }: Policy): number {
+    if (policy === 'inline') return NO_WORKER;
+    const place = this.#places.get(port.servedAs) ?? { worker: this.#pool.place(), attachments: 0 };
+    place.attachments++;
+    this.#places.set(port.servedAs, place);
+    return place.worker;
+  }
+
+  #leave(port: Port): void {
+    const place = this.#places.get(port.servedAs);
+    if (!place || --place.attachments > 0) return;
+    this.#places.delete(port.servedAs);
+    this.#pool.release(place.worker);
   }
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "datapath/clock.h"
+#include "forward/null_port.h"
 #include "forward/pipe.h"
 #include "vale_net.h"
 
@@ -72,7 +73,7 @@ struct ValePath final : Path {
 /// Every slot of a tx ring shows a packet from station 0 to station 1; the guest then only moves its head.
 void Prepare(GuestRing& tx, uint32_t size) {
   const auto frame = Frame(1, 0, size);
-  for (uint32_t i = 0; i < tx.k->num_slots; i++) {
+  for (uint32_t i = 0; i < tx.num_slots; i++) {
     memcpy(tx.data(i), frame.data(), size);
     tx.slot(i).len = static_cast<uint16_t>(size);
   }
@@ -85,12 +86,11 @@ struct Cost {
 /// One burst: published, served, given back.
 void Lap(Path& path, uint32_t burst, Cost* cost) {
   GuestRing& served = path.tx != nullptr ? *path.tx : *path.rx;
-  if (path.tx != nullptr) path.tx->head = path.tx->k->Advance(path.tx->head, burst);
+  if (path.tx != nullptr) path.tx->head = path.tx->Advance(path.tx->head, burst);
   const uint32_t before = path.rx != nullptr ? path.rx->Mine() : 0;
-  StoreRelaxed(served.atok->cur, served.head);
-  StoreRelease(served.atok->head, served.head);
+  served.Show();
   const uint64_t start = NowNs();
-  served.attachment->Sync(served.number);
+  served.attachment->Sync(served.index);
   cost->ns += NowNs() - start;
   if (path.rx == nullptr) {
     CHECK(path.tx->Drained());
@@ -99,9 +99,8 @@ void Lap(Path& path, uint32_t burst, Cost* cost) {
   }
   cost->packets += path.rx->Mine() - before;
   // A source fills the ring whatever it had, so what is given back is the burst.
-  path.rx->head = path.rx->k->Advance(path.rx->head, std::min(burst, path.rx->Mine()));
-  StoreRelaxed(path.rx->atok->cur, path.rx->head);
-  StoreRelease(path.rx->atok->head, path.rx->head);
+  path.rx->head = path.rx->Advance(path.rx->head, std::min(burst, path.rx->Mine()));
+  path.rx->Show();
 }
 
 std::unique_ptr<Path> Make(const std::string& name, uint32_t size) {

@@ -35,11 +35,11 @@ struct Station {
     GuestRing& r = guest.rx(ring);
     uint32_t first = r.head;
     auto packet = r.Take();
-    for (uint32_t i = first; i != r.head; i = r.k->Next(i)) {
-      for (uint32_t at = r.slot(i).len; at < r.k->buf_size; at++) CHECK_EQ(r.data(i)[at], kUntouched);
-      memset(r.data(i), kUntouched, r.k->buf_size);
+    for (uint32_t i = first; i != r.head; i = r.Next(i)) {
+      for (uint32_t at = r.slot(i).len; at < r.buf_size; at++) CHECK_EQ(r.data(i)[at], kUntouched);
+      memset(r.data(i), kUntouched, r.buf_size);
     }
-    if (slots != nullptr) *slots = r.k->Distance(first, r.head);
+    if (slots != nullptr) *slots = r.Distance(first, r.head);
     r.Publish();
     return packet;
   }

@@ -159,7 +159,7 @@ void ASlowReceiverIsNotWaitedForTwice() {
     if (!flow.Poll(kRoundBudget).moved) waits++;
     // One slot now and then: never room to speak of.
     if (polls % 3 != 2) continue;
-    slow.head = slow.k->Next(slow.head);
+    slow.head = slow.Next(slow.head);
     slow.Publish();
   }
   CHECK_EQ(waits, 1u);

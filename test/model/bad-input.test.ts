@@ -5,7 +5,8 @@ import { constants } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { closeFd, inspectFd, memfdCreate } from '../../native/os.ts';
 import { PTCTL, PTNET } from '../../pci/index.ts';
-import { flood, Neighbours, onEnd, source, until } from './neighbours.ts';
+import { flood, Neighbours, source, until } from './neighbours.ts';
+import { onEnd } from './scene.ts';
 
 const { EACCES, EBUSY, EFAULT, EINVAL, ENXIO, EOPNOTSUPP } = constants.errno;
 const PAGE = 0x1000n;

@@ -1,8 +1,8 @@
 // Regions of hugepages: packets pass through them, and too few of them are said with the number that would do.
 import { afterAll, expect, test } from 'vitest';
-import { openGuest } from '../../guest-driver/model/index.ts';
 import { TestHost } from '../harness/host.ts';
 import { hugepages } from '../harness/hugepages.ts';
+import { attach, startHost } from './scene.ts';
 
 /** 300 buffers, with rings and headers: 2 MiB, and 4 when padded for the BAR. */
 const PAGES = 4;
@@ -21,19 +21,12 @@ test.skipIf(why !== undefined && !root)(
   `10,000 packets through a region of hugepages${why === undefined ? '' : ` (not run: ${why})`}`,
   async () => {
     expect(why).toBeUndefined();
-    const host = await TestHost.start(region('ring-num: 4, ring-size: 2048, buf-num: 300'));
-    const [memdev, ...ptnet] = host.sockets('vm1');
-    const guest = await openGuest({ memdev: memdev!, ptnet });
-    try {
-      await guest.create();
-      const loop = await guest.ports[0]!.startLoop({ op: 'send', count: 10_000n, payload: 'full' });
-      expect(await loop.done).toMatchObject({ stopped: 'count', sent: { packets: 10_000n } });
-      expect(host.packets('null:a', 'tx')).toBe(10_000);
-      expect(host.port('null:a').sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
-    } finally {
-      await guest.close();
-      await host.close();
-    }
+    const host = await startHost(region('ring-num: 4, ring-size: 2048, buf-num: 300'));
+    const guest = await attach(host, 'vm1');
+    const loop = await guest.ports[0]!.startLoop({ op: 'send', count: 10_000n, payload: 'full' });
+    expect(await loop.done).toMatchObject({ stopped: 'count', sent: { packets: 10_000n } });
+    expect(host.packets('null:a', 'tx')).toBe(10_000);
+    expect(host.port('null:a').sink).toEqual({ lost: 0, late: 0, corrupt: 0 });
   },
 );
 

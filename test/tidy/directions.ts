@@ -28,9 +28,10 @@ export const DIRECTIONS: readonly Direction[] = [
     to: [/^native\/src\/(memory|os|ring|stats)\//, 'native/src/datapath/notify.h'],
   },
   { from: 'native/src/datapath/', to: [/^native\/src\/(datapath|memory|os|ring|stats)\//] },
+  // Whatever tests the engine drives it as a guest does, by the guest's own reading.
+  { from: 'native/test/', to: [/^native\/(?!src\/addon\/)/, 'guest-driver/core/'] },
+  { from: 'native/fuzz/', to: [/^native\/(?!src\/addon\/)/, 'guest-driver/core/'] },
   { from: 'native/model/', to: [/^native\/(?!src\/addon\/)/, 'guest-driver/core/'] },
-  { from: 'native/fuzz/', to: [/^native\/(?!src\/addon\/)/] },
-  { from: 'native/test/', to: [/^native\/(?!src\/addon\/)/] },
   // The guest is a second reading of the interface: it shares register offsets and the os layer with the host, no logic.
   {
     from: 'guest-driver/',

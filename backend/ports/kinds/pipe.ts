@@ -1,5 +1,5 @@
 // Pipes, `X{id` and `X}id`: two ports whose rings are joined; the second end is made with the first.
-import { createPipe, type PipeEnd } from '../../../native/ports.ts';
+import { createPipe, type PipeMaster } from '../../../native/ports.ts';
 import type { Complaint, PlacedPort, PortKind } from './kind.ts';
 
 export interface PipeName {
@@ -59,8 +59,8 @@ export const pipe: PortKind<PipeName> = {
   create(name, make) {
     const peer = format(peerOf(name));
     return name.end === 'slave'
-      ? (make.earlier(peer) as PipeEnd).peer
-      : createPipe(make.region, make.stats, make.shape, peer).master;
+      ? (make.earlier(peer) as PipeMaster).slave
+      : createPipe(make.region, make.stats, make.shape, peer);
   },
 };
 

@@ -1,5 +1,5 @@
-// Probe packets: sequenced packets whose every byte can be checked (docs/packets.md). The host's own reading of the
-// format; the driver model and the agent have theirs.
+// Probe packets: sequenced packets whose every byte can be checked. The host's own reading of the format; the guest has
+// its own (guest-driver/core/probe.h).
 #pragma once
 
 #include <array>
