@@ -1,8 +1,8 @@
 // The vfio-user server: exports devices on sockets and ties the kick thread's connections to sessions.
-import { getSystemErrorName } from 'node:util';
 import { Kick, type KickEvents, type ListenerCounters } from '../../native/kick.ts';
 import type { PciDevice } from '../../pci/index.ts';
 import { Complaints } from '../complaints.ts';
+import { errnoName } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { VfioUserHooks } from './hooks.ts';
 import { closeFds } from './message.ts';
@@ -217,7 +217,7 @@ export class VfioUserServer implements KickEvents {
     const session = this.#sessions.get(id);
     if (session === undefined) return;
     session.after(() => {
-      if (errno !== 0) session.complain(`connection ${getSystemErrorName(-errno)}`, explain(errno));
+      if (errno !== 0) session.complain(`connection ${errnoName(errno)}`, explain(errno));
       session.close();
     });
     this.#turns.add(session);
@@ -245,7 +245,7 @@ export class VfioUserServer implements KickEvents {
 }
 
 function explain(errno: number): string {
-  const name = getSystemErrorName(-errno);
+  const name = errnoName(errno);
   if (name === 'EMSGSIZE' || name === 'E2BIG') {
     return `message too large or with too many descriptors: at most ${MAX_MESSAGE_SIZE} bytes, ${MAX_RECEIVED_FDS} descriptors`;
   }

@@ -1,9 +1,8 @@
 // One client's connection to one device: checks the order of messages, dispatches them, answers, and cleans up.
 import { constants } from 'node:os';
-import { getSystemErrorName } from 'node:util';
 import type { PciDevice } from '../../pci/index.ts';
 import type { Complaints } from '../complaints.ts';
-import { ProtocolError } from '../errors.ts';
+import { errnoName, ProtocolError } from '../errors.ts';
 import { DmaTable } from './dma.ts';
 import { HANDLERS, type Reply } from './handlers.ts';
 import type { VfioUserHooks } from './hooks.ts';
@@ -199,7 +198,7 @@ export class Session {
     const known = HANDLERS.has(header.command) || header.command === VFIO_USER.VERSION;
     const command = known ? commandName(header.command) : 'unknown command';
     const text = `${commandName(header.command)}: ${error instanceof Error ? error.message : String(error)}`;
-    const cause = `${command} ${getSystemErrorName(-errno)}`;
+    const cause = `${command} ${errnoName(errno)}`;
     // Not the peer's fault: our own code failed, and the log must say where.
     if (refusal === undefined) this.#complaints.add(cause, text, { level: 'error', details: { err: error } });
     else this.#complaints.add(cause, text);

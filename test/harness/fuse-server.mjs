@@ -6,9 +6,7 @@ import { openSync, readSync, writeSync } from 'node:fs';
 const OP = { LOOKUP: 1, GETATTR: 3, OPEN: 14, INIT: 26, OPENDIR: 27 };
 const ROOT = 1;
 const FILE = 2;
-const EACCES = 13;
 const ENOSYS = 38;
-const IN_HEADER = 40;
 
 const [mountpoint] = process.argv.slice(2);
 const device = openSync('/dev/fuse', 'r+');
