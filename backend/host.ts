@@ -9,10 +9,11 @@ import { macBytes } from './config/mac.ts';
 import { Broker, type Policy } from './datapath/broker.ts';
 import { WorkerPool } from './datapath/engine.ts';
 import { ConfigurationError } from './errors.ts';
-import { type HostStats, portStats } from './host-stats.ts';
+import { type HostStats, memberStats, portStats } from './host-stats.ts';
 import { HostedPtnet } from './hosted-ptnet.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { PortTable } from './ports/table.ts';
+import { TapWatch } from './ports/tap-watch.ts';
 import { complainOfRejects } from './rejects.ts';
 import { RunDir } from './sockets.ts';
 import { type ExportedDevice, type VfioUserHooks, VfioUserServer } from './vfio-user/server.ts';
@@ -48,6 +49,7 @@ export class Host {
   /** With the name of the VM. */
   readonly #exported: [string, ExportedDevice][] = [];
   readonly #watch: FaultWatch;
+  readonly #taps: TapWatch;
 
   /** Starts everything; the sockets are there when it resolves. @throws ConfigurationError */
   static async start(config: HostConfig, options: { log?: Logger } = {}): Promise<Host> {
@@ -65,9 +67,12 @@ export class Host {
     this.#runDir = new RunDir(config.runDir, config.sockets);
     try {
       this.vms = [...config.vms].map(([name, vm]) => this.#exportVm(config, name, vm));
+      this.#startMembers(config);
+      this.#taps = new TapWatch(this.#ports.taps, this.#pool.engine, log);
     } catch (error) {
       // Nothing is left of a start that failed: no socket, no folder.
       for (const [, exported] of this.#exported) exported.close();
+      this.#ports.close();
       this.#kick.close();
       this.#runDir.clear();
       throw error;
@@ -79,6 +84,13 @@ export class Host {
     this.#watch = new FaultWatch(this.#pool.engine, watched, new Complaints(log, 'host'), () =>
       this.#connected(),
     );
+  }
+
+  /** No kick comes for a member: where the host serves its devices inline, a worker serves these. */
+  #startMembers({ engine }: HostConfig): void {
+    const policy = engine.policy === 'inline' ? 'notify' : engine.policy;
+    for (const { member } of this.#ports.members)
+      member.start({ policy, spinUs: engine.spinUs, worker: this.#pool.place() });
   }
 
   #exportVm(config: HostConfig, name: string, vm: VmConfig): HostVm {
@@ -170,8 +182,16 @@ export class Host {
       complaints: counters,
       ...sockets,
     }));
+    const members = this.#ports.members.map((member) => memberStats(member));
     const time = new Date().toISOString();
-    return { time, ports, devices, sockets: this.#kick.counters, workers: this.#pool.engine.workers };
+    return {
+      time,
+      ports,
+      members,
+      devices,
+      sockets: this.#kick.counters,
+      workers: this.#pool.engine.workers,
+    };
   }
 
   /** What a null port's rx rings bring from now on, from sequence number 0. @throws ConfigurationError */
@@ -194,6 +214,8 @@ export class Host {
     await this.#server.close();
     for (const hosted of this.#ptnets) hosted.device.stop();
     this.#watch.close();
+    this.#taps.close();
+    this.#ports.close();
     this.#kick.close();
     this.#runDir.clear();
   }

@@ -102,7 +102,7 @@ export function createEchoPort(region: Region, stats: StatsArea, shape: PortShap
 /** A VALE switch: a learning switch of up to 254 ports. */
 export class ValeSwitch {
   readonly name: string;
-  readonly #handle: Handle<'switch'>;
+  readonly handle: Handle<'switch'>;
 
   /**
    * @param patienceUs how long a full destination that takes packets is waited for before packets are dropped.
@@ -114,10 +114,10 @@ export class ValeSwitch {
     { patienceUs = 50, macAge = 300 }: { patienceUs?: number; macAge?: number } = {},
   ) {
     this.name = name;
-    this.#handle = addon.switchCreate(engine.handle, name, patienceUs, macAge);
+    this.handle = addon.switchCreate(engine.handle, name, patienceUs, macAge);
   }
   /** @throws Error with `code` ENOSPC when 254 ports are there. */
   createPort(region: Region, stats: StatsArea, shape: PortShape): Port {
-    return new Port(addon.valePortCreate(region.handle, stats.handle, shape, this.#handle), region, stats);
+    return new Port(addon.valePortCreate(region.handle, stats.handle, shape, this.handle), region, stats);
   }
 }

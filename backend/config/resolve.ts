@@ -91,7 +91,13 @@ function resolvePort(
   const port = file.ports.get(name);
   const { verify = false, payload } = port?.sink ?? {};
   const sink = payload === undefined ? { verify } : { verify, payload };
-  const base = { ...resolveRings(name, file), sink };
+  const base = {
+    ...resolveRings(name, file),
+    addresses: port?.address ?? [],
+    ...(port?.netns !== undefined && { netns: port.netns }),
+    ...(port?.mtu !== undefined && { mtu: port.mtu }),
+    sink,
+  };
   if (!port?.source) return base;
   // A source speaks to the guest behind the port, from an address of the host's own.
   const dst = port.source.dst ?? device?.mac ?? 'ff:ff:ff:ff:ff:ff';
@@ -124,7 +130,8 @@ export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
   let number = 0;
   const vms = mapValues(file.vms, (vm) => resolveVm(vm, ++number, file, ownNode));
   const devices = [...vms.values()].flatMap((vm) => vm.devices);
-  const names = [...new Set([...file.ports.keys(), ...devices.map((device) => device.port)])];
+  const members = [...file.switches.values()].flatMap((vale) => vale.members);
+  const names = [...new Set([...file.ports.keys(), ...devices.map((device) => device.port), ...members])];
   const ports = names.map((name, index) => {
     const device = devices.find((candidate) => candidate.port === name);
     return [name, resolvePort(name, index, file, device)] as const;
@@ -134,7 +141,8 @@ export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
     sockets: resolveSockets(file),
     engine: resolveEngine(file.engine, nodes),
     regions: resolveRegions(file, ownNode),
-    switches: mapValues(file.switches, ({ patienceUs, macAge }) => ({
+    switches: mapValues(file.switches, ({ members: on, patienceUs, macAge }) => ({
+      members: on,
       patienceUs,
       macAge: macAge === 'off' ? 0 : macAge,
     })),

@@ -55,7 +55,8 @@ export const MAX_MESSAGE_SIZE = HEADER_SIZE + 16 + MAX_DATA_XFER_SIZE;
 /** What a peer that does not say otherwise can receive. */
 export const DEFAULT_MAX_MSG_FDS = 1;
 
-export const DMA_FLAG = { READ: 1, WRITE: 2 } as const;
+/** MMAP and FILE_IO say how the server is to reach the memory, by the descriptor that comes along; without either, it maps it. */
+export const DMA_FLAG = { READ: 1, WRITE: 2, MMAP: 4, FILE_IO: 8 } as const;
 export const UNMAP_FLAG = { GET_DIRTY_BITMAP: 1, ALL: 2 } as const;
 
 export const DEVICE_FLAG = { RESET: 1, PCI: 2 } as const;

@@ -1,6 +1,5 @@
 // No poll costs more than its budget and one packet to one destination, whatever a guest sends and to how many; where
 // it stopped, the next one goes on. Everything is in units of the budget, nothing in time.
-#include <deque>
 #include <thread>
 
 #include "traffic.h"
@@ -65,20 +64,10 @@ void PiecesOfAnySizeMakeTheSameTraffic(Random& random) {
     for (uint8_t j = 0; j < 5; j++)
       if (j != i) CHECK(net[j].Got(Frame(kAll, i)));
   }
-  std::deque<std::vector<uint8_t>> expected[5];
-  uint32_t tag = 0;
+  RandomTraffic traffic(net, random);
   for (int batch = 0; batch < 1000; batch++) {
-    const auto from = static_cast<uint8_t>(random.Below(5));
-    auto to = static_cast<uint8_t>(random.Below(5));
+    const size_t from = traffic.Put();
     GuestRing& tx = net[from].guest.tx();
-    for (uint32_t left = 1 + random.Below(60); left > 0; left--) {
-      if (random.OneIn(batch % 2 == 0 ? 30 : 2)) to = random.OneIn(3) ? kAll : static_cast<uint8_t>(random.Below(5));
-      const uint32_t frags = random.OneIn(10) ? 2 : 1;
-      const auto frame = Frame(to, from, 14 * frags + random.Below(random.OneIn(4) ? 1500 : 60), ++tag);
-      if (!tx.Put(frame.data(), static_cast<uint32_t>(frame.size()), frags)) break;
-      for (uint8_t i = 0; i < 5; i++)
-        if (i != from && (i == to || to == kAll)) expected[i].push_back(frame);
-    }
     tx.Show();
     uint32_t slots_most = 0;  // of the polls since the one that read the batch
     while (!tx.Drained()) {
@@ -90,10 +79,7 @@ void PiecesOfAnySizeMakeTheSameTraffic(Random& random) {
       CheckWithin(used, budget, 2 * 2048);
       if (used.slots > 0) slots_most = 0;
     }
-    for (size_t i = 0; i < 5; i++) {
-      for (; !expected[i].empty(); expected[i].pop_front()) CHECK(net[i].Got(expected[i].front()));
-      CHECK(net[i].Nothing());
-    }
+    traffic.CheckArrived();
   }
 }
 

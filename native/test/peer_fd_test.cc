@@ -141,7 +141,8 @@ void DropMalformed(TwoDevices& two, Lingering* slow) {
 }
 
 void DropHalfAMessage(TwoDevices& two, Lingering* slow) {
-  SendOne(two.bad, Bytes(20, 0x20), slow);
+  const Bytes message = Message(2, 32);
+  SendOne(two.bad, Bytes(message.begin(), message.begin() + 20), slow);
   two.bad.Reset();
   two.f.Ended(two.bad_session);
 }

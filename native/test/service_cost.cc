@@ -9,6 +9,7 @@
 #include <string>
 
 #include "datapath/clock.h"
+#include "forward/echo.h"
 #include "forward/null_port.h"
 #include "forward/pipe.h"
 #include "vale_net.h"
@@ -54,6 +55,20 @@ struct PipePath final : Path {
     a.Attach(engine, pair->master());
     b.Attach(engine, pair->slave());
     tx = &a.tx(), rx = &b.rx();
+  }
+};
+
+struct EchoPath final : Path {
+  std::shared_ptr<Engine> engine = MakeEngine();
+  std::shared_ptr<EchoPort> port;
+  Guest guest;
+
+  EchoPath() {
+    PortShape shape = kShape;
+    shape.name = "echo:a";
+    CHECK_OK(EchoPort::Create(MakeRegion(), MakeStats(), shape, &port));
+    guest.Attach(engine, *port);
+    tx = &guest.tx(), rx = &guest.rx();
   }
 };
 
@@ -108,8 +123,9 @@ std::unique_ptr<Path> Make(const std::string& name, uint32_t size) {
   if (name == "host-to-guest") return std::make_unique<NullPath>(false, size);
   if (name == "guest-to-guest-pipe") return std::make_unique<PipePath>();
   if (name == "guest-to-guest-vale") return std::make_unique<ValePath>();
+  if (name == "echo") return std::make_unique<EchoPath>();
   Fail(__FILE__, __LINE__,
-       name + ": guest-to-host, host-to-guest, guest-to-guest-pipe or guest-to-guest-vale would be right");
+       name + ": guest-to-host, host-to-guest, guest-to-guest-pipe, guest-to-guest-vale or echo would be right");
 }
 
 /// The number in `text`, which names itself in what is wrong with it.

@@ -31,8 +31,11 @@ function fetchReleases() {
         result.error?.code === 'ETIMEDOUT' ? `not done after ${FETCH_MS_MAX / 1000} s` : 'npm ci failed';
       throw new Error(`the releases of Node in scripts/nodes/package.json could not be fetched: ${cause}`);
     }
-    // Who was faster has fetched the same.
-    if (!existsSync(folder)) renameSync(unfinished, folder);
+    try {
+      renameSync(unfinished, folder);
+    } catch (error) {
+      if (!existsSync(folder)) throw error; // else another run was faster, and has fetched the same
+    }
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
   }

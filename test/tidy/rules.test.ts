@@ -9,6 +9,7 @@ import {
   checkNapi,
   checkNoSwitchedOffTests,
   checkNoUnboundedLog,
+  checkReferences,
 } from './rules.ts';
 
 const lines = (count: number, line = 'x;'): string => `${line}\n`.repeat(count);
@@ -92,6 +93,19 @@ describe('the first sentence', () => {
     ['', 'a.ts'],
   ])('%j is none', (text, path) => {
     expect(check(text, path)).toBe(1);
+  });
+});
+
+describe('a file that is named', () => {
+  const check = (text: string) =>
+    checkReferences({ path: 'a.ts', text }, (path) => path === 'docs/hacking.md');
+  test('has to be there', () => {
+    expect(check('// See docs/hacking.md, and "spec/netmap-abi.md".')).toEqual([
+      'a.ts: names spec/netmap-abi.md, which is not there',
+    ]);
+  });
+  test('may be a pattern, an import, or somewhere else', () => {
+    expect(check("`examples/KIND.yaml` import '../pci/gone.ts'; /usr/share/docs/x.md")).toEqual([]);
   });
 });
 

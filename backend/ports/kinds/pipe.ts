@@ -40,6 +40,7 @@ export const pipe: PortKind<PipeName> = {
   // They show the other end's.
   ownsRxBuffers: false,
   hasSourceAndSink: false,
+  hasInterface: false,
   switchOf: () => undefined,
   dependsOn: (name) => (name.end === 'slave' ? [format(peerOf(name))] : []),
   check(mine) {

@@ -29,6 +29,7 @@ export const vale: PortKind<ValeName> = {
 
   ownsRxBuffers: true,
   hasSourceAndSink: false,
+  hasInterface: false,
   switchOf,
   dependsOn: () => [],
   check(mine, declared) {

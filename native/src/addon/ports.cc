@@ -2,11 +2,9 @@
 #include "addon/addon.h"
 #include "addon/args.h"
 #include "addon/handles.h"
+#include "addon/port_args.h"
 
 namespace ptnet::addon {
-namespace {
-
-constexpr const char* kLevels[] = {"none", "stamp", "full"};
 
 bool GetShape(Napi::Value value, PortShape* shape) {
   if (!GetString(GetOption(value, "name"), "name", &shape->name)) return false;
@@ -24,6 +22,10 @@ bool GetShape(Napi::Value value, PortShape* shape) {
   }
   return true;
 }
+
+namespace {
+
+constexpr const char* kLevels[] = {"none", "stamp", "full"};
 
 bool GetLevel(Napi::Value value, const char* name, Payload* out) {
   std::string text;

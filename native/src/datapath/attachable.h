@@ -21,6 +21,8 @@ class Attachable {
   virtual Flow* flow(uint32_t i) = 0;
   /// The memory that the flows need: kept alive by whoever may still run them.
   virtual std::shared_ptr<void> Anchor() = 0;
+  /// The control plane: a client drives the rings from now on, or does no longer.
+  virtual void OnServed(bool) noexcept {}
 
   bool attached = false;  // the control plane's: to one client at a time
 

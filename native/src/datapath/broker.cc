@@ -43,6 +43,7 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   for (uint32_t i = 0; i < port->rings(); i++) a->Bind(i, options);
   // Without a worker nobody else would ask the guest for its first kick.
   for (uint32_t i = 0; options.policy == Policy::kInline && i < port->rings(); i++) a->Sync(i);
+  port->OnServed(true);
   *out = std::move(a);
   return Status::Ok();
 }
@@ -110,6 +111,7 @@ void Attachment::Detach() {
     if (detached_) return;
     detached_ = true;
   }
+  port_->OnServed(false);
   engine_->RemoveTicked(this);
   CloseDoorbells();
   for (uint32_t i = 0; i < rings(); i++) Unbind(i);
@@ -136,12 +138,16 @@ bool Attachment::Sync(uint32_t ring) {
   flow->Unblock();
   Budget left = kSyncBudget;
   do {
-    for (Used used; !left.spent() && (used = flow->Poll(left)).moved; left.Take(used)) moved = true;
-  } while (!left.spent() && flow->Arm());
-  if (left.spent()) [[unlikely]] {
-    unfinished_[ring] = true;
-    (void)os::SignalEventfd(again_fd_);
-  }
+    Used used = flow->Poll(left);
+    while (!used.moved) {
+      if (!flow->Arm()) return moved;
+      used = flow->Poll(left);
+    }
+    moved = true;
+    left.Take(used);
+  } while (!left.spent());
+  unfinished_[ring] = true;
+  (void)os::SignalEventfd(again_fd_);
   return moved;
 }
 

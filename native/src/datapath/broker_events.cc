@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kFirstWait = kSecond * 9 / 10;  // looked at about once a second
-constexpr int kEventsMax = 32;                     // taken at once
+constexpr int kWatchEventsMax = 32;                // taken at once
 constexpr uint64_t kLongestWait = 60 * kSecond;
 
 Status CheckEventfds(const std::string& port, const char* what, const std::vector<int>& fds) {
@@ -111,10 +111,10 @@ Status Attachment::OpenWatches() {
 
 void Attachment::ServeWatched() {
   if (detached_ || watch_fd() < 0) return;
-  epoll_event events[kEventsMax];
+  epoll_event events[kWatchEventsMax];
   const timespec none{};
   uint64_t again;
-  for (int i = 0, count = watches_.Wait(events, kEventsMax, &none); i < count; i++) {
+  for (int i = 0, count = watches_.Wait(events, kWatchEventsMax, &none); i < count; i++) {
     auto* watch = static_cast<Watch*>(events[i].data.ptr);
     if (watch == nullptr)
       (void)os::DrainEventfd(again_fd_, &again);

@@ -67,6 +67,12 @@ void Engine::WatchHere(Flow* flow, WatchSet* set, bool add) {
   for (const auto& watch : flow->watches_) add ? void(set->Add(watch.get())) : set->Remove(watch.get());
 }
 
+void Engine::WatchAnew(Flow* flow) {
+  WithFlow(flow, [&] {
+    for (const auto& watch : flow->watches_) watch->SetEvents(watch->events);
+  });
+}
+
 void Engine::Kick(Flow* flow) noexcept {
   if (Worker* worker = Mark(flow)) worker->Wake();
 }

@@ -57,6 +57,8 @@ class Engine {
   void Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t worker);
   /// The flow's watches that no worker has, into `set` or out of it.
   static void WatchHere(Flow* flow, WatchSet* set, bool add);
+  /// The descriptors that the flow waits for are other files now.
+  void WatchAnew(Flow* flow);
   WatchErrors& watch_errors() { return watch_errors_; }
   static bool InUse(const Flow& flow) { return flow.users_ > 0; }
   static bool IsInline(const Flow& flow) { return flow.policy_ == Policy::kInline; }

@@ -353,7 +353,7 @@ os::Error Kick::Release(uint32_t id) {
   const std::lock_guard<std::mutex> lock(mutex_);
   sessions_.erase(id);
   const auto listener = listeners_.find(session->listener());
-  if (listener == listeners_.end() || listener->second.session != id) return {};
+  if (listener == listeners_.end()) return {};
   listener->second.session = 0;
   if (listener->second.newcomer) Wake();
   return {};

@@ -205,10 +205,7 @@ void KickSession::End() {
   fresh_.clear();
 }
 
-void KickSession::CloseSocket() {
-  ended_ = true;
-  socket_.Reset();
-}
+void KickSession::CloseSocket() { socket_.Reset(); }
 
 bool KickSession::wants_read() const {
   return outbound_.empty() && undelivered_messages_ < kMaxUndeliveredMessages &&

@@ -23,7 +23,7 @@ bool Watch::OnEvents(uint32_t seen) noexcept {
   const bool fine = (seen & (EPOLLERR | EPOLLHUP)) == 0;
   if (!fine) {
     epoll_ctl(set->epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
-    set->errors_->Add(*this, seen);
+    if (!quiet) set->errors_->Add(*this, seen);
   }
   flow->OnReady(*this, seen);
   return fine;

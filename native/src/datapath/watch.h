@@ -27,6 +27,7 @@ struct Watch {
   int fd = -1;
   uint32_t events = 0;  // of epoll: EPOLLIN, EPOLLOUT, EPOLLET
   Flow* flow = nullptr;
+  bool quiet = false;       // its owner says himself what has become of it
   WatchSet* set = nullptr;  // where it is in
 
   /// Whoever serves the flow: other events from now on.

@@ -17,7 +17,8 @@ constexpr uint32_t kPrefetchAhead = 16;  // slots
 
 Used SinkFlow::Poll(const Budget& budget) noexcept {
   uint32_t head;
-  if (!LoadWork(k_, &head)) return {};
+  Kring& k = k_;
+  if (!LoadWork(k, &head)) return {};
   uint64_t checked = 0;
   uint32_t done;
   switch (verify_) {
@@ -31,10 +32,10 @@ Used SinkFlow::Poll(const Budget& budget) noexcept {
       done = Consume<Payload::kFull>(head, budget, &checked);
       break;
   }
-  if (done == k_.hwcur) return {};  // the end of a packet is still to come
-  const Used used{.moved = true, .slots = k_.Distance(k_.hwcur, done), .bytes = static_cast<uint32_t>(checked)};
-  TakeUpTo(k_, done);
-  return used;
+  const uint32_t slots = k.Distance(k.hwcur, done);
+  if (slots == 0) return {};  // the end of a packet is still to come
+  TakeUpTo(k, done);
+  return {.moved = true, .slots = slots, .bytes = static_cast<uint32_t>(checked)};
 }
 
 /// Counts plain packets in up to `most` slots from `i`, four at a time, as far as they do not wrap; how many there
@@ -66,7 +67,7 @@ uint32_t SinkFlow::Consume(uint32_t head, const Budget& budget, uint64_t* checke
       __builtin_prefetch(k_.BufAhead(ahead));
   }
   // A packet of several slots may end beyond `stop`.
-  for (uint32_t left = k_.Distance(i, stop), one_by_one = 0; left > 0;) {
+  for (uint32_t left = k_.Distance(i, stop), one_by_one = left < kQuad ? left : 0; left > 0;) {
     if (level == Payload::kNone && one_by_one-- == 0) {
       const uint32_t n = CountPlain(k_, i, left, &bytes);
       one_by_one = kQuad;
@@ -147,7 +148,7 @@ void SinkFlow::Verify(const Packet& p, Payload level, probe::Tracker::Tally* tal
 }
 
 /// Slots that the guest has given back. False when its indices are wrong.
-bool SourceFlow::TakeReleased() noexcept {
+inline bool SourceFlow::TakeReleased() noexcept {
   uint32_t head = k_.hwcur;
   if (!k_.LoadHead(&head)) return false;
   k_.hwcur = head;
@@ -180,25 +181,27 @@ void SourceFlow::EndRx() noexcept {
 }
 
 Used SourceFlow::Poll(const Budget& budget) noexcept {
-  if (!k_.attached() || k_.blocked || Exhausted() || !TakeReleased()) return {};
+  Kring& k = k_;
+  if (!k.attached() || k.blocked || Exhausted() || !TakeReleased()) return {};
   if (started_ns_ == 0) StartPace();
-  const uint32_t space = std::min(Space(), std::max(std::min(kBatch, budget.slots), slots_per_packet_));
-  if (space < slots_per_packet_) return {};
-  uint32_t tail = k_.hwtail;
-  Used used;
-  if (!Produce(space, budget, &used)) k_.Block(&k_.counters->drops[static_cast<int>(Drop::kBadBuf)]);
-  if (tail == k_.hwtail) return {};
-  used.moved = true;
-  used.slots = k_.Distance(tail, k_.hwtail);
-  Add(k_.counters->syncs, 1);
-  k_.Publish();
-  Notify(k_);
-  return used;
+  const uint32_t room = Space();
+  if (room < slots_per_packet_) return {};
+  const uint32_t space = std::min(room, std::max(std::min(kBatch, budget.slots), slots_per_packet_));
+  const uint32_t tail = k.hwtail;
+  uint32_t bytes = 0;
+  if (!Produce(space, budget, &bytes)) k.Block(&k.counters->drops[static_cast<int>(Drop::kBadBuf)]);
+  const uint32_t slots = k.Distance(tail, k.hwtail);
+  if (slots == 0) return {};
+  Add(k.counters->syncs, 1);
+  k.Publish();
+  Notify(k);
+  return {.moved = true, .slots = slots, .bytes = bytes};
 }
 
-/// Makes packets for up to `space` slots; false when a slot shows a buffer outside the region.
-bool SourceFlow::Produce(uint32_t space, const Budget& budget, Used* used) noexcept {
-  uint64_t allowed = std::min<uint64_t>(Allowance(), space / slots_per_packet_);
+/// Makes packets for up to `space` slots; false when a slot shows a buffer outside the region. `written`: bytes of
+/// payload.
+bool SourceFlow::Produce(uint32_t space, const Budget& budget, uint32_t* written) noexcept {
+  uint64_t allowed = std::min<uint64_t>(Allowance(), slots_per_packet_ == 1 ? space : space / slots_per_packet_);
   const bool writes = config_.payload == Payload::kFull || prefilled_ < k_.num_slots;
   if (writes) allowed = std::min<uint64_t>(allowed, std::max(budget.bytes / config_.size, 1u));
   const uint64_t before = sent_;
@@ -207,19 +210,21 @@ bool SourceFlow::Produce(uint32_t space, const Budget& budget, Used* used) noexc
     for (; allowed > 0 && fine; allowed--) fine = MakeFragmented();
   } else {
     // The first lap writes every byte of every buffer.
-    uint64_t whole =
-        config_.payload == Payload::kFull ? allowed : k_.num_slots - std::min<uint64_t>(prefilled_, k_.num_slots);
-    whole = std::min(whole, allowed);
-    fine = MakeRun<Payload::kFull>(whole);
-    prefilled_ += sent_ - before;
+    uint64_t whole = 0;
+    if (writes) {
+      whole = std::min(config_.payload == Payload::kFull ? allowed : k_.num_slots - prefilled_, allowed);
+      fine = MakeRun<Payload::kFull>(whole);
+      prefilled_ += sent_ - before;
+    }
     if (config_.payload == Payload::kStamp)
       fine = fine && MakeRun<Payload::kStamp>(allowed - whole);
     else
       fine = fine && MakeUntouched(allowed - whole);
   }
-  Add(k_.counters->packets, sent_ - before);
-  Add(k_.counters->bytes, (sent_ - before) * config_.size);
-  if (writes) used->bytes = static_cast<uint32_t>((sent_ - before) * config_.size);
+  const uint64_t sent = sent_ - before;
+  Add(k_.counters->packets, sent);
+  Add(k_.counters->bytes, sent * config_.size);
+  if (writes) *written = static_cast<uint32_t>(sent * config_.size);
   return fine;
 }
 
@@ -239,7 +244,7 @@ uint32_t SourceFlow::CountReady(uint32_t i, uint64_t most) const noexcept {
 
 /// `count` packets of one slot each whose payload stays what it is.
 bool SourceFlow::MakeUntouched(uint64_t count) noexcept {
-  while (count > 0) {
+  while (count >= kQuad) {
     const uint32_t ready = CountReady(k_.hwtail, count);
     k_.hwtail = k_.Advance(k_.hwtail, ready);
     sent_ += ready;
@@ -248,7 +253,7 @@ bool SourceFlow::MakeUntouched(uint64_t count) noexcept {
     if (!MakeRun<Payload::kNone>(others)) return false;
     count -= others;
   }
-  return true;
+  return count == 0 || MakeRun<Payload::kNone>(count);
 }
 
 /// `count` packets of one slot each.
@@ -312,9 +317,7 @@ bool SourceFlow::Arm() noexcept {
   // With nothing to send now, what the guest gives back is of no use: it need not kick.
   if (!k_.attached() || Exhausted()) return false;
   if (!k_.blocked && HasRoom()) return Allowance() > 0;
-  StoreRelaxed(k_.ktoa->kern_need_kick, 1);
-  // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  k_.EnableKicks();
   if (k_.blocked || !HasRoom()) return false;
   Disarm();
   return true;

@@ -61,7 +61,7 @@ class SourceFlow final : public Flow {
   bool TakeReleased() noexcept;
   bool HasRoom() noexcept;
   uint64_t Allowance() noexcept;
-  bool Produce(uint32_t space, const Budget& budget, Used* used) noexcept;
+  bool Produce(uint32_t space, const Budget& budget, uint32_t* written) noexcept;
   uint32_t CountReady(uint32_t i, uint64_t most) const noexcept;
   bool MakeUntouched(uint64_t count) noexcept;
   template <Payload level>

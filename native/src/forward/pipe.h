@@ -28,6 +28,7 @@ class PumpFlow final : public Flow {
   uint32_t NextReplaced(uint32_t from, uint32_t to) const noexcept;
   void Replace(uint32_t i) noexcept;
   uint32_t TakeReleased(uint32_t most) noexcept;
+  uint32_t PassSlots(uint32_t from, uint32_t to, uint64_t* bytes) noexcept;
   uint32_t PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept;
   uint32_t PassPublished(uint32_t most) noexcept;
   bool HasWork() noexcept;

@@ -20,22 +20,6 @@ bool RingMember::DeliverRun(ValeRun* run, uint32_t lane) noexcept {
   return ValeDelivery(RingFor(lane)).DeliverRun(run);
 }
 
-/// Takes the lock, unless the budget says not to wait for it.
-bool ValeDelivery::Locked(const Budget& budget) noexcept {
-  if (!budget.may_wait) return k_.lock.TryLock();
-  k_.lock.Lock();
-  return true;
-}
-
-/// False, counted once, while the guest's indices are wrong, and when there is none. Nobody serves an rx ring, so it is
-/// tried again with each delivery.
-bool ValeDelivery::Open() noexcept {
-  if (!to_.Open()) return false;
-  k_.Unblock();
-  k_.DisableKicks();  // a ring that was mended in time still has them enabled
-  return true;
-}
-
 bool ValeDelivery::Deliver(MemberPackets* packets, const Budget& budget, Used* used) noexcept {
   if (!Locked(budget)) return false;
   Put(packets, budget.bytes - used->bytes);

@@ -73,6 +73,9 @@ class RxWriter {
     packets_ += packets;
     bytes_ += bytes;
   }
+  /// The same for one packet of `len` bytes in as many slots as it takes, all but the last of them full; `words` are
+  /// what they showed.
+  void TookFrame(const SlotWord* words, uint32_t len) noexcept;
   uint64_t packets() const noexcept { return packets_; }
   uint64_t bytes() const noexcept { return bytes_; }
 

@@ -27,7 +27,7 @@ const vms = (texts: string[], rest = ''): string =>
 const devices = (...ports: string[]): string =>
   `devices: [${ports.map((p) => `{ port: '${p}' }`).join(', ')}]`;
 
-const FORMS = 'valeS:P, X{id, X}id, null:NAME or echo:NAME would be right';
+const FORMS = 'valeS:P, X{id, X}id, null:NAME, echo:NAME or tap:NAME would be right';
 
 describe('the form of the file', () => {
   test.each([

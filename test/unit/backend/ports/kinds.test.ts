@@ -44,7 +44,8 @@ describe.each(KINDS)('%s', (kind, row) => {
 
   test('carries packets in a test against a live host', () => {
     const name = row.forms[0]!.replace('S:P', '').replace('X{id', 'p{1').replace('NAME', '');
-    expect(read('test', 'model', 'traffic.test.ts')).toContain(`port: '${name}`);
+    const tests = readdirSync(join(ROOT, 'test', 'model')).filter((file) => file.endsWith('.test.ts'));
+    expect(tests.map((file) => read('test', 'model', file)).join('\n')).toContain(`port: '${name}`);
   });
 
   test('is in the change log', () => {
@@ -58,6 +59,7 @@ const HEADERS = {
   pipe: 'pipe.h',
   null: 'null_port.h',
   echo: 'echo.h',
+  tap: 'tap_port.h',
 } as const satisfies Record<keyof typeof PORT_KINDS, string>;
 
 test('a port is made behind those that it depends on', () => {
