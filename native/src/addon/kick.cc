@@ -64,14 +64,14 @@ class KickObject : public Napi::ObjectWrap<KickObject>, private KickSink {
 void KickObject::Register(Napi::Env env, Napi::Object exports) {
   exports.Set(
       "Kick",
-      DefineClass(env, "Kick",
-                  {InstanceMethod("listen", &KickObject::Listen), InstanceMethod("unlisten", &KickObject::Unlisten),
-                   InstanceMethod("send", &KickObject::Send), InstanceMethod("setDoorbells", &KickObject::SetDoorbells),
-                   InstanceMethod("clearDoorbells", &KickObject::ClearDoorbells),
-                   InstanceMethod("delivered", &KickObject::Delivered), InstanceMethod("release", &KickObject::Release),
-                   InstanceMethod("eventfd", &KickObject::Eventfd),
-                   InstanceMethod("countersOf", &KickObject::CountersOf),
-                   InstanceMethod("counters", &KickObject::Counters), InstanceMethod("close", &KickObject::Close)}));
+      DefineClass(
+          env, "Kick",
+          {InstanceMethod("listen", &KickObject::Listen), InstanceMethod("unlisten", &KickObject::Unlisten),
+           InstanceMethod("send", &KickObject::Send), InstanceMethod("setDoorbells", &KickObject::SetDoorbells),
+           InstanceMethod("clearDoorbells", &KickObject::ClearDoorbells),
+           InstanceMethod("delivered", &KickObject::Delivered), InstanceMethod("release", &KickObject::Release),
+           InstanceMethod("eventfd", &KickObject::Eventfd), InstanceMethod("countersOf", &KickObject::CountersOf),
+           InstanceMethod("counters", &KickObject::Counters), InstanceMethod("close", &KickObject::Close)}));
 }
 
 KickObject::KickObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KickObject>(info) {
