@@ -160,7 +160,10 @@ const commands = {
     build();
     script('scripts/mutate/main.mjs')(args);
   },
-  fuzz: script('scripts/fuzz.mjs'),
+  fuzz: (args) => {
+    build();
+    script('scripts/fuzz.mjs')(args);
+  },
   'test-nodes': (args) => {
     build();
     script('scripts/nodes/main.mjs')(args);
