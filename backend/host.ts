@@ -2,14 +2,8 @@
 import type { Kick } from '../native/kick.ts';
 import type { Region } from '../native/memory.ts';
 import { StatsArea } from '../native/stats.ts';
-import {
-  createMemdev,
-  describeReject,
-  type PciDevice,
-  type PciIds,
-  type RejectCause,
-  type RejectDetail,
-} from '../pci/index.ts';
+import { createMemdev, type PciDevice, type PciIds } from '../pci/index.ts';
+import { Complaints } from './complaints.ts';
 import type { HostConfig, SourceConfig, VmConfig } from './config/host-config.ts';
 import { macBytes } from './config/mac.ts';
 import { Broker, type Policy } from './datapath/broker.ts';
@@ -20,15 +14,13 @@ import { HostedPtnet, type HostedPtnetOptions } from './hosted-ptnet.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { PortTable } from './ports/table.ts';
 import { TapWatch } from './ports/tap-watch.ts';
+import { complainOfRejects } from './rejects.ts';
 import { RunDir } from './sockets.ts';
 import { type ExportedDevice, type VfioUserHooks, VfioUserServer } from './vfio-user/server.ts';
 import { FaultWatch } from './watch.ts';
 
 /** Rings that can be counted; 254 ports a switch with a few rings each is far below it. */
 const COUNTER_BLOCKS = 16_384;
-
-/** DELETE before CREATE is what netmap's Linux driver does at every unload; why a CREATE is refused has been said before. */
-const UNSAID: ReadonlySet<RejectCause> = new Set(['delete-not-serving', 'create-refused']);
 
 export interface HostDevice {
   readonly kind: 'memdev' | 'ptnet';
@@ -86,10 +78,12 @@ export class Host {
       throw error;
     }
     const watched = this.#ptnets.map((hosted) => {
-      const { name: device, port } = hosted.options;
-      return { device, port, check: () => hosted.checkCsb() };
+      const { port, complaints } = hosted.options;
+      return { port, complaints, check: () => hosted.checkCsb() };
     });
-    this.#watch = new FaultWatch(this.#pool.engine, watched, log, () => this.#connected());
+    this.#watch = new FaultWatch(this.#pool.engine, watched, new Complaints(log, 'host'), () =>
+      this.#connected(),
+    );
   }
 
   /** No kick comes for a member: where the host serves its devices inline, a worker serves these. */
@@ -118,6 +112,7 @@ export class Host {
   #exportMemdev(vm: string, region: Region, ids: PciIds): string {
     const { info } = region;
     const name = `${vm}/mem`;
+    const complaints = new Complaints(this.#log, name);
     const device = createMemdev(
       name,
       {
@@ -126,10 +121,10 @@ export class Host {
         barSize: BigInt(info.barSize),
         pools: info.pools,
       },
-      { memory: region, ids, onReject: this.#rejects(name) },
+      { memory: region, ids, onReject: complainOfRejects(complaints) },
     );
     const memory = { fd: info.fd, offset: 0n, size: BigInt(info.barSize) };
-    return this.#export(vm, 'mem', device, {
+    return this.#export(vm, 'mem', device, complaints, {
       regionFd: (index) => (index === 1 ? memory : undefined),
       onDmaUnmap: () => {},
       onInterruptsChanged: () => {},
@@ -145,6 +140,7 @@ export class Host {
     options: Pick<HostedPtnetOptions, 'ids' | 'policy' | 'vnetHdr'>,
   ): string {
     const name = `${vm}/${device.name}`;
+    const complaints = new Complaints(this.#log, name);
     const hosted = new HostedPtnet(
       {
         name,
@@ -153,18 +149,18 @@ export class Host {
         mac: macBytes(device.mac),
         bar0: device.bar0,
         ...options,
+        complaints,
       },
       this.#broker,
-      this.#log,
-      this.#rejects(name),
     );
     this.#ptnets.push(hosted);
-    return this.#export(vm, device.name, hosted.device, hosted);
+    return this.#export(vm, device.name, hosted.device, complaints, hosted);
   }
 
-  #export(vm: string, name: string, device: PciDevice, hooks: VfioUserHooks): string {
+  #export(vm: string, name: string, device: PciDevice, complaints: Complaints, hooks: VfioUserHooks): string {
     const path = this.#runDir.claim(vm, name);
-    this.#exported.push([vm, this.#server.export(path, device, hooks, { mode: this.#runDir.socketMode })]);
+    const options = { mode: this.#runDir.socketMode, complaints };
+    this.#exported.push([vm, this.#server.export(path, device, hooks, options)]);
     return path;
   }
 
@@ -172,19 +168,6 @@ export class Host {
   #connected(): string[] {
     const vms = this.#exported.filter(([, { session }]) => session !== undefined).map(([vm]) => vm);
     return [...new Set(vms)];
-  }
-
-  /** Logs what a guest was refused: the first of each cause, then every power of two. */
-  #rejects(name: string): (cause: RejectCause, detail: RejectDetail) => void {
-    const counts = new Map<RejectCause, number>();
-    return (cause, detail) => {
-      if (UNSAID.has(cause)) return;
-      const count = (counts.get(cause) ?? 0) + 1;
-      counts.set(cause, count);
-      if ((count & (count - 1)) !== 0) return;
-      const times = count === 1 ? '' : ` (${count} times so far)`;
-      this.#log.warn({ device: name, cause, count }, `${describeReject(name, cause, detail)}${times}`);
-    };
   }
 
   /** @param names of the ports that are wanted; all of them when not given. */

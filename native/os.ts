@@ -14,6 +14,7 @@ interface OsAddon {
   dup(fd: number): number;
   closeFd(fd: number): void;
   closePeerFd(fd: number): void;
+  signalPeerFd(fd: number): boolean;
   awaitPeerCloses(): void;
   socketPair(): [number, number];
   inspectFd(fd: number): FdInfo;
@@ -109,7 +110,15 @@ export function closePeerFd(fd: number): void {
   addon.closePeerFd(fd);
 }
 
-/** Waits, blocking the thread, until all those are closed: for tests that count descriptors. */
+/**
+ * Adds one to a peer's eventfd. One that came with a message to the kick thread is signalled soon, on a thread of its peer's:
+ * that can take as long as the peer likes. False, and nothing is done, when the peer has kept too much waiting.
+ */
+export function signalPeerFd(fd: number): boolean {
+  return addon.signalPeerFd(fd);
+}
+
+/** Waits, blocking the thread, until all that is done: for tests that count descriptors. */
 export function awaitPeerCloses(): void {
   addon.awaitPeerCloses();
 }

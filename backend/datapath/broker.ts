@@ -1,6 +1,7 @@
 // broker: the table (device, ring) -> (worker, attachment), and the policy of each attachment.
 import type { Attachment, CsbPlace, PolicyName } from '../../native/engine.ts';
 import type { Kick } from '../../native/kick.ts';
+import { closeFd } from '../../native/os.ts';
 import type { Port } from '../../native/ports.ts';
 import type { WorkerPool } from './engine.ts';
 import { unwireDoorbells, wireDoorbells } from './kick.ts';
@@ -66,20 +67,33 @@ export class Broker {
   bind(request: BindRequest): Binding {
     const { policy, port, session, vnetHdrLen } = request;
     const options = { ...policy, worker: this.#enter(port, policy), vnetHdrLen };
-    let attachment: Attachment;
+    let attachment: Attachment | undefined;
     try {
       attachment = this.#pool.engine.attach(port, request.csb.guestToHost, request.csb.hostToGuest, options);
+      wireInterrupts(attachment, request.vectors.slice(0, port.rings));
+      if (request.doorbells.length > 0) attachment.setDoorbells(request.doorbells);
+      // Policy inline has no native reader: its kicks come through the device model.
+      if (policy.policy !== 'inline') wireDoorbells(this.#kick, session, attachment);
     } catch (error) {
+      attachment?.detach();
       this.#leave(port);
       throw error;
     }
-    wireInterrupts(attachment, request.vectors.slice(0, port.rings));
-    if (request.doorbells.length > 0) attachment.setDoorbells(request.doorbells);
-    // Policy inline has no native reader: its kicks come through the device model.
-    if (policy.policy !== 'inline') wireDoorbells(this.#kick, session, attachment);
     const binding = { attachment, port, session, policy };
     this.#table.set(request.device, binding);
     return binding;
+  }
+
+  /** Eventfds for the doorbells of `count` rings, for a session's client; none when so many cannot be had. */
+  eventfds(session: number, count: number): number[] {
+    const fds: number[] = [];
+    try {
+      while (fds.length < count) fds.push(this.#kick.eventfd(session));
+      return fds;
+    } catch {
+      for (const fd of fds) closeFd(fd);
+      return [];
+    }
   }
 
   /** Stops serving: doorbells first, then the rings. */

@@ -65,10 +65,16 @@ export class PortTable {
     return port;
   }
 
+  /** @throws ConfigurationError, as a file that says the same. */
   setSource(name: string, source: SourceConfig): void {
     const port = this.port(name);
     if (!(port instanceof NullPort))
       throw new ConfigurationError(`${name}: not a null port: only those have a source`);
+    const { size } = port.region.info.pools.buf;
+    if (source.size > size)
+      throw new ConfigurationError(
+        `${name}: source: ${source.size} bytes do not fit a buffer of its region: at most ${size} would be right`,
+      );
     port.setSource(toSource(source));
   }
 

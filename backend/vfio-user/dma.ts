@@ -39,6 +39,12 @@ const MISS_ERRNO: Readonly<Record<DmaMiss, number>> = {
 export class DmaTable {
   /** By address; they do not overlap. */
   #maps: DmaMap[] = [];
+  /** As many there may be. */
+  readonly max: number;
+
+  constructor(max = MAX_DMA_MAPS) {
+    this.max = max;
+  }
 
   get maps(): readonly DmaMap[] {
     return this.#maps;
@@ -72,8 +78,8 @@ export class DmaTable {
     if (next !== undefined && next.address < address + size) {
       throw new ProtocolError(EEXIST, `${range(address, size)} overlaps ${range(next.address, next.size)}`);
     }
-    if (this.#maps.length >= MAX_DMA_MAPS) {
-      throw new ProtocolError(ENOSPC, `${range(address, size)}: there are already ${MAX_DMA_MAPS} maps`);
+    if (this.#maps.length >= this.max) {
+      throw new ProtocolError(ENOSPC, `${range(address, size)}: there are already ${this.max} maps`);
     }
     const map = { address, size, flags: request.flags & ACCESS, ...placeIn(fd, request) };
     this.#maps.splice(at, 0, map);

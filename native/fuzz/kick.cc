@@ -10,6 +10,7 @@
 #include "datapath/kick_session.h"
 #include "datapath/worker.h"
 #include "os/peer_fd.h"
+#include "os/peer_share.h"
 #include "os/socket.h"
 #include "peer_stream.h"
 
@@ -84,26 +85,19 @@ int Own(KickSession& session, Sink& sink, const std::shared_ptr<Target>& target,
   return KickSession::kGoOn;
 }
 
-/// As few descriptors as a device is ever left with.
-const FdShare& SmallShare() {
-  static FdShare share;
-  share.Divide(SIZE_MAX);
-  return share;
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static Executions frames("frames over a socket");
   static const auto target = std::make_shared<Target>(frames);
-  static const FdShare& share = SmallShare();
   static const os::PeerId peer = os::NewPeer();
   Input input{data, size};
   os::UniqueFd ours, theirs;
   if (os::CreateSocketPair(&ours, &theirs)) return 0;
   Sink sink(frames);
   KickCounters counters;
-  KickSession session(1, 1, os::PeerFd(ours.Release(), peer), kLimits, &share, &sink, &counters);
+  os::DividePeerShares(SIZE_MAX);  // as few descriptors as a device is ever left with
+  KickSession session(1, 1, os::PeerFd(ours.Release(), peer), kLimits, &sink, &counters);
   const auto lock = session.LockFromThread();
   int end = KickSession::kGoOn;
   PeerStream stream(kLimits);

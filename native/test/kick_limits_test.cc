@@ -3,6 +3,7 @@
 
 #include "kick_peer.h"
 #include "lingering.h"
+#include "os/peer_share.h"
 
 namespace ptnet {
 namespace {
@@ -96,13 +97,12 @@ void WhatIsCounted() {
 void PartsOfTheDescriptors() {
   rlimit before;
   CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
-  FdShare share;
   const auto part = [&](rlim_t limit, size_t devices) {
     const rlimit now{limit, before.rlim_max};
     CHECK(setrlimit(RLIMIT_NOFILE, &now) == 0);
-    share.Divide(devices);
+    os::DividePeerShares(devices);
     CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
-    return share.max();
+    return os::ShareOfPeer().fds;
   };
   CHECK_EQ(part(1024, 0), 512u);
   CHECK_EQ(part(1024, 1), 512u);

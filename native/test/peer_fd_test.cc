@@ -75,7 +75,9 @@ void UnmapsElsewhere() {
   const int fd = memfd_create("peer", MFD_CLOEXEC);
   CHECK(ftruncate(fd, 4096) == 0);
   void* p = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, fd, 0);
-  os::UnmapElsewhere(p, 4096, os::NewPeer());
+  const os::PeerId peer = os::NewPeer();
+  CHECK(os::TakePeerMap(peer));
+  os::UnmapElsewhere(p, 4096, peer);
   os::AwaitPeerCloses();
   unsigned char resident;
   CHECK(mincore(p, 4096, &resident) != 0);

@@ -106,8 +106,10 @@ struct NullRig {
   std::shared_ptr<NullPort> port;
   Guest guest;
 
-  NullRig(std::shared_ptr<Engine> e, uint32_t slots, AttachOptions options, SourceConfig source = {}) : engine(e) {
-    CHECK_OK(NullPort::Create(MakeRegion(), stats, {"null:t", 1, 1, slots, slots, 0}, &port));
+  NullRig(std::shared_ptr<Engine> e, uint32_t slots, AttachOptions options, SourceConfig source = {},
+          const char* name = "null:t")
+      : engine(e) {
+    CHECK_OK(NullPort::Create(MakeRegion(), stats, {name, 1, 1, slots, slots, 0}, &port));
     port->sink(0).set_verify(Payload::kFull);
     port->source(0).Configure(source);
     Attach(options);

@@ -8,6 +8,7 @@ import {
   checkFunctionLength,
   checkNapi,
   checkNoSwitchedOffTests,
+  checkNoUnboundedLog,
   checkReferences,
 } from './rules.ts';
 
@@ -163,6 +164,27 @@ describe('switched-off tests', () => {
   });
   test('other folders may call things what they like', () => {
     expect(check('reader.skip(4);', 'backend/a.ts')).toEqual([]);
+  });
+});
+
+describe('lines of the log without a rate', () => {
+  const check = (text: string, path = 'backend/a.ts') => checkNoUnboundedLog({ path, text });
+  test.each([
+    "this.#log.warn({}, 'text');",
+    "log.error({}, 'text');",
+    "options.log?.info({}, 'text');",
+    "logger[level]({}, 'text');",
+    "console.log('text');",
+    "process.stderr.write('text');",
+  ])('%s is one', (text) => {
+    expect(check(`\n${text}`)).toEqual([expect.stringMatching(/^backend\/a\.ts:2: /)]);
+    expect(check(text, 'pci/a.ts')).toHaveLength(1);
+    expect(check(text, 'backend/complaints.ts')).toEqual([]);
+    expect(check(text, 'backend/cli/up.ts')).toEqual([]);
+    expect(check(text, 'demo/a.ts')).toEqual([]);
+  });
+  test('a complaint is none, nor is a text that looks like one', () => {
+    expect(check("complaints.add('cause', 'log.warn()'); // log.warn({})")).toEqual([]);
   });
 });
 

@@ -124,6 +124,33 @@ export function checkNoSwitchedOffTests({ path, text }: SourceFile): string[] {
   return complaints;
 }
 
+/** What a guest or a peer can bring into the log has a rate: in the host, only complaints write there, the commands, and what tells of the host's own interfaces. */
+const WRITE_LOGS = ['backend/complaints.ts', 'backend/log.ts', 'backend/cli/', 'backend/ports/tap-watch.ts'];
+
+export function checkNoUnboundedLog({ path, text }: SourceFile): string[] {
+  if (!/^(backend|pci|native)\/.*\.ts$/.test(path) || WRITE_LOGS.some((own) => path.startsWith(own)))
+    return [];
+  const complaints: string[] = [];
+  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+  const visit = (node: ts.Node): void => {
+    const called = ts.isCallExpression(node) ? node.expression : undefined;
+    const name = called && ts.isPropertyAccessExpression(called) ? called.name.text : '';
+    const level =
+      called && ts.isElementAccessExpression(called) && /log/i.test(called.expression.getText(source));
+    if (
+      level ||
+      /^(debug|info|warn|error|log)$/.test(name) ||
+      /^process\.std(out|err)\./.test(called?.getText(source) ?? '')
+    ) {
+      const line = source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
+      complaints.push(`${path}:${line}: ${called!.getText(source)}: Complaints.add() has a rate`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return complaints;
+}
+
 /** Written in two parts, so that this file keeps the rule. */
 const UNFINISHED = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].join('|')})\\b`);
 

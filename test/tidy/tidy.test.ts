@@ -10,6 +10,7 @@ import {
   checkFunctionLength,
   checkNapi,
   checkNoSwitchedOffTests,
+  checkNoUnboundedLog,
   checkReferences,
   FILE_LINES_MAX,
   FUNCTION_LINES_MAX,
@@ -33,6 +34,7 @@ test.each([
   [`no function has more than ${FUNCTION_LINES_MAX} lines`, checkFunctionLength],
   ["only the addons include Node's headers", checkNapi],
   ['no test is switched off', checkNoSwitchedOffTests],
+  ['what can come from outside is logged by complaints, which have a rate', checkNoUnboundedLog],
   ['nothing is left for later', checkFinished],
 ])('%s', (_, check) => {
   expect(tree.flatMap((file) => check(file))).toEqual([]);

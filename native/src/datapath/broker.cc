@@ -43,7 +43,6 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   a->peer_ = a->engine_->PeerOf(port->name());
   for (uint32_t i = 0; i < port->rings(); i++) a->interrupts_.push_back(std::make_shared<Interrupt>(a->peer_));
   a->seen_.resize(port->rings());
-  a->doorbell_fds_.assign(port->rings(), -1);
   port->attached = true;
   a->detached_ = false;
   a->engine_->AddTicked(a.get());

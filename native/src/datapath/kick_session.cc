@@ -2,13 +2,13 @@
 #include "datapath/kick_session.h"
 
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "datapath/worker.h"
+#include "os/peer_share.h"
 #include "os/socket.h"
 
 namespace ptnet {
@@ -17,38 +17,21 @@ namespace {
 
 // A peer that sends faster than the owner works is not read any further beyond these.
 constexpr size_t kMaxUndeliveredMessages = 64;
-// Of the descriptors that this process may open, those that it opens itself, and those that one read may bring.
-constexpr size_t kOurFds = 512;
-constexpr size_t kAllFdsMax = size_t{1} << 20;
-constexpr size_t kShareMin = 32;
-// A map of guest memory each, and each vector's eventfd twice, for us and for the data path.
-constexpr size_t kShareMax = 4096 + 512;
 constexpr size_t kMaxUndeliveredFds = 128;  // and those of the message that goes beyond
-// A peer that reads no replies is cut off beyond this many of the largest messages.
-constexpr size_t kMaxOutboundMessages = 8;
 
 }  // namespace
 
-void FdShare::Divide(size_t devices) {
-  rlimit limit = {};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  const size_t all = std::min<size_t>(limit.rlim_cur, kAllFdsMax);
-  const size_t rest = all > kOurFds ? all - kOurFds : 0;
-  max_.store(std::clamp(rest / std::max<size_t>(devices, 1), kShareMin, kShareMax), std::memory_order_relaxed);
-}
-
-KickSession::KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits,
-                         const FdShare* share, KickSink* sink, KickCounters* counters)
+KickSession::KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, KickSink* sink,
+                         KickCounters* counters)
     : id_(id),
       listener_(listener),
       peer_(os::PeerOf(socket.get())),
       limits_(limits),
-      share_(share),
       sink_(sink),
       counters_(counters),
       socket_(std::move(socket)),
       framer_(limits),
-      outbound_(kMaxOutboundMessages * limits.max_message_bytes) {}
+      outbound_(os::ShareOfPeer().bytes, peer_) {}
 
 std::unique_lock<std::mutex> KickSession::LockFromOutside() {
   waiting_outside_.fetch_add(1, std::memory_order_relaxed);
@@ -71,7 +54,7 @@ int KickSession::Read() {
   if (error.number == ECONNRESET) return 0;
   if (error) return error.number;
   if (received.truncated) return EMFILE;
-  if (!fresh_.empty() && os::HeldPeerFds(peer_) > share_->max()) return EDQUOT;
+  if (!fresh_.empty() && os::HeldPeerFds(peer_) > os::ShareOfPeer().fds) return EDQUOT;
   if (received.bytes == 0) return framer_.within() ? EPROTO : 0;
   framer_.Add(received.bytes, &fresh_);
   DoorbellWrite doorbell;

@@ -16,16 +16,6 @@
 
 namespace ptnet {
 
-/** How many descriptors each device's clients may hold: what this process may open, shared out among its devices. */
-class FdShare {
- public:
-  size_t max() const { return max_.load(std::memory_order_relaxed); }
-  void Divide(size_t devices);
-
- private:
-  std::atomic<size_t> max_{0};
-};
-
 /** Hears what the kick thread does not answer itself. Called with a session locked: must not call back into Kick. */
 class KickSink {
  public:
@@ -54,8 +44,8 @@ class KickSession {
   static constexpr int kGoOn = -1;
 
   /** `socket` has been adopted: what is received from it is the same peer's. */
-  KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, const FdShare* share,
-              KickSink* sink, KickCounters* counters);
+  KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, KickSink* sink,
+              KickCounters* counters);
 
   uint32_t id() const { return id_; }
   uint32_t listener() const { return listener_; }
@@ -71,6 +61,7 @@ class KickSession {
   // All below with the lock held.
   bool ended() const { return ended_; }
   int socket() const { return socket_.get(); }
+  os::PeerId peer() const { return peer_; }
   int Read();
   int Flush();
   os::Error Send(std::span<const uint8_t> bytes, std::span<const int> fds);
@@ -102,7 +93,6 @@ class KickSession {
   const uint32_t listener_;
   const os::PeerId peer_;
   const KickLimits limits_;
-  const FdShare* const share_;
   KickSink* const sink_;
   KickCounters* const counters_;
 

@@ -39,7 +39,7 @@ struct alignas(256) RingCounters {
   uint64_t corrupt = 0;
   uint64_t drops[static_cast<int>(Drop::kCount)] = {};
   uint64_t reraised = 0;  // interrupts raised once more, because the guest seems to have overlooked one
-  // Written by those who see doorbells: the reader of the sockets, and workers for ioeventfds.
+  // Written by those who see doorbells: the reader of the sockets, and those who wait for ioeventfds.
   alignas(64) uint64_t kicks = 0;
   // Written by whoever raises an interrupt.
   uint64_t irq_slow = 0;  // 1 where raising one took so long that the device's are raised on a thread of their own now

@@ -2,17 +2,19 @@
 import { existsSync, fstatSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { Complaints } from '../../../backend/complaints.ts';
 import type { BindRequest, Broker } from '../../../backend/datapath/broker.ts';
+import { ProtocolError } from '../../../backend/errors.ts';
 import { HostedPtnet, type HostedPtnetOptions } from '../../../backend/hosted-ptnet.ts';
 import { DmaTable } from '../../../backend/vfio-user/dma.ts';
 import type { Session } from '../../../backend/vfio-user/session.ts';
-import { closeFd, closePeerFd, eventfd, memfdCreate } from '../../../native/os.ts';
+import { closeFd, eventfd, memfdCreate } from '../../../native/os.ts';
 import type { Port } from '../../../native/ports.ts';
 import { PTCTL, PTNET } from '../../../pci/index.ts';
 import { type LogLine, recordingLog } from '../../protocol/recording.ts';
 import { read, write } from '../pci/guest.ts';
 
-const { EBUSY, EFAULT, EINVAL, EIO, ENXIO, EOPNOTSUPP } = constants.errno;
+const { EBUSY, EDQUOT, EFAULT, EINVAL, EIO, ENXIO, EOPNOTSUPP } = constants.errno;
 const RINGS = 3;
 const RAM = 0x10_0000n;
 const RAM_SIZE = 0x1_0000n;
@@ -38,6 +40,11 @@ class FakeBroker {
     this.requests.push(request);
     this.table.set(request.device, { attachment: new FakeAttachment(), policy: request.policy });
   }
+  /** How many doorbells may be had as eventfds. */
+  eventfdsMax = 100;
+  eventfds(_session: number, count: number): number[] {
+    return count > this.eventfdsMax ? [] : Array.from({ length: count }, () => eventfd());
+  }
   unbind(device: string): void {
     this.unbound++;
     this.table.delete(device);
@@ -46,7 +53,6 @@ class FakeBroker {
 
 let broker: FakeBroker;
 let lines: LogLine[];
-let rejected: string[];
 let hosted: HostedPtnet;
 let session: Session;
 
@@ -66,18 +72,16 @@ function make(options: Partial<HostedPtnetOptions> = {}): HostedPtnet {
       bar0: 'io',
       ids: '1b36:000c',
       vnetHdr: true,
+      complaints: new Complaints(recordingLog(lines), 'vm1/net0'),
       ...options,
     },
     broker as unknown as Broker,
-    recordingLog(lines),
-    (cause) => rejected.push(cause),
   );
 }
 
 beforeEach(() => {
   broker = new FakeBroker();
   lines = [];
-  rejected = [];
   hosted = make();
   const dma = new DmaTable();
   const msix = Array.from({ length: RINGS + 1 }, (_, i) => ({ fd: 100 + i, masked: i === 1 }));
@@ -202,7 +206,7 @@ describe('CREATE', () => {
     expect(start(csb)).toBe(errno);
     expect(texts()).toEqual([expect.stringContaining(text)]);
     expect(texts()[0]).toMatch(/^vm1\/net0: CREATE: /);
-    expect([broker.requests, rejected]).toEqual([[], ['create-refused']]);
+    expect([broker.requests, texts().length]).toEqual([[], 1]);
   });
 
   test('an array that just fits is fine', () => {
@@ -290,8 +294,6 @@ describe('doorbells', () => {
   });
 
   test('as eventfds: one for each ring, the same ones again, closed with the session', async () => {
-    // The thread that closes has a descriptor of its own, from its first use on.
-    closePeerFd(eventfd());
     hosted.onAttach(session);
     start();
     const fds = hosted.ioFds(0);
@@ -310,8 +312,12 @@ describe('doorbells', () => {
     expect(broker.unbound).toBe(1);
   });
 
-  test('of other regions there are none, and none with policy inline', () => {
+  test('of other regions there are none, none with policy inline, and none that are too few', () => {
+    expect(hosted.ioFds(0)).toEqual([]);
+    hosted.onAttach(session);
     expect(hosted.ioFds(2)).toEqual([]);
+    broker.eventfdsMax = 2;
+    expect(hosted.ioFds(0)).toEqual([]);
     expect(make({ policy: { policy: 'inline', spinUs: 0 } }).ioFds(0)).toEqual([]);
   });
 });
@@ -330,6 +336,17 @@ test('interrupts that change while it is served are wired again, as far as there
     ['interrupts', 0, [100, -1, 102]],
     ['interrupts', 2, [102]],
   ]);
+});
+
+test('interrupts that cannot be had, for want of descriptors, are the client’s error', () => {
+  hosted.onAttach(session);
+  start();
+  attachment().setInterrupts = () => {
+    throw Object.assign(new Error('null:a: interrupt: too many'), { errno: -EDQUOT });
+  };
+  expect(() => hosted.onInterruptsChanged(0, 1)).toThrow(
+    new ProtocolError(EDQUOT, 'null:a: interrupt: too many'),
+  );
 });
 
 test('the descriptor of the RAM stays the session’s', () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Complaints } from '../../../../backend/vfio-user/complaints.ts';
+import { Complaints } from '../../../../backend/complaints.ts';
 import { VfioUserServer } from '../../../../backend/vfio-user/server.ts';
 import { Session } from '../../../../backend/vfio-user/session.ts';
 import { dropFds } from '../../../../guest-driver/model/client.ts';

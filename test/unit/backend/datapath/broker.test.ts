@@ -3,10 +3,12 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { type BindRequest, Broker, type Policy } from '../../../../backend/datapath/broker.ts';
 import type { WorkerPool } from '../../../../backend/datapath/engine.ts';
 import type { Kick } from '../../../../native/kick.ts';
+import { closeFd, eventfd } from '../../../../native/os.ts';
 import type { Port } from '../../../../native/ports.ts';
 
 let calls: unknown[][];
 let attachError: Error | undefined;
+let wireError: Error | undefined;
 const note =
   (name: string) =>
   (...args: unknown[]): void => {
@@ -14,7 +16,10 @@ const note =
   };
 const attachment = {
   doorbellTarget: 'target',
-  setInterrupts: note('setInterrupts'),
+  setInterrupts: (...args: unknown[]) => {
+    calls.push(['setInterrupts', ...args]);
+    if (wireError) throw wireError;
+  },
   setDoorbells: note('setDoorbells'),
   detach: note('detach'),
   setPolicy: note('setPolicy'),
@@ -65,6 +70,7 @@ const names = (): unknown[] => calls.map(([name]) => name);
 beforeEach(() => {
   calls = [];
   attachError = undefined;
+  wireError = undefined;
 });
 
 test('interrupts are wired before doorbells; a masked vector and one without a ring are not', () => {
@@ -152,6 +158,30 @@ test('an attachment that fails leaves nothing behind', () => {
   expect(() => broker.bind(request())).toThrow('busy');
   expect(names()).toEqual(['place', 'attach', 'release']);
   expect(broker.table.size).toBe(0);
+});
+
+test('an attachment whose interrupts cannot be had is ended: the next one finds its port free', () => {
+  wireError = new Error('null:a: interrupt: too many');
+  const broker = new Broker(pool, kick);
+  expect(() => broker.bind(request())).toThrow('too many');
+  expect(names()).toEqual(['place', 'attach', 'setInterrupts', 'detach', 'release']);
+  expect(broker.table.size).toBe(0);
+});
+
+test('eventfds for doorbells are all that were asked for, or none', () => {
+  const given: number[] = [];
+  const left = {
+    eventfd: () => {
+      if (given.length === 2) throw new Error('EDQUOT');
+      given.push(eventfd());
+      return given.at(-1);
+    },
+  } as unknown as Kick;
+  const broker = new Broker(pool, left);
+  expect(broker.eventfds(9, 2)).toEqual(given);
+  for (const fd of given.splice(0)) closeFd(fd);
+  expect(broker.eventfds(9, 3)).toEqual([]);
+  for (const fd of given) expect(() => closeFd(fd)).toThrow(/EBADF/);
 });
 
 test('who is moved to another worker takes the place along', () => {

@@ -1,8 +1,8 @@
 // Counts what a guest or a peer causes and logs it by cause, at a rate that nothing they do can raise.
-import type { Logger } from '../log.ts';
+import type { Logger } from './log.ts';
 
-/** A peer cannot make more causes than this, whatever it sends. */
-const MAX_CAUSES = 256;
+/** A peer cannot make more causes than this, whatever it sends; those of 32 rings and of its messages have room. */
+const MAX_CAUSES = 512;
 const OTHER = 'other';
 /** A cause is said when its count has grown tenfold, or when it comes again after this long; what was not said by then is summed up. */
 const QUIET_MS = 60_000;
@@ -26,7 +26,7 @@ export interface ComplaintOptions {
   readonly times?: number;
 }
 
-/** The one way into the log for whatever a guest or a peer can cause. */
+/** The one way into the log for whatever a guest or a peer can cause, and the only one that the host's parts have: one for each device. */
 export class Complaints {
   readonly #log: Logger;
   readonly #object: string;

@@ -1,7 +1,7 @@
 // When complaints are said again: how long ago the last line was counts, not what the clock shows.
 import { expect, test } from 'vitest';
-import { Complaints } from '../../../../backend/vfio-user/complaints.ts';
-import { type LogLine, recordingLog } from '../../../protocol/recording.ts';
+import { Complaints } from '../../../backend/complaints.ts';
+import { type LogLine, recordingLog } from '../../protocol/recording.ts';
 
 test.each([0, 1_800_000_000_000])('clock that begins at %i', (start) => {
   const lines: LogLine[] = [];

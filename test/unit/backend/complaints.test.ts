@@ -1,7 +1,7 @@
 // What a peer does wrong: counted by cause, logged when the count is a power of ten, and bounded in its causes.
 import { expect, test } from 'vitest';
-import { Complaints } from '../../../../backend/vfio-user/complaints.ts';
-import { type LogLine, recordingLog } from '../../../protocol/recording.ts';
+import { Complaints } from '../../../backend/complaints.ts';
+import { type LogLine, recordingLog } from '../../protocol/recording.ts';
 
 test('the first of each cause is logged, then the 10th, the 100th', () => {
   const lines: LogLine[] = [];
@@ -17,14 +17,14 @@ test('the first of each cause is logged, then the 10th, the 100th', () => {
   expect(lines[3]).toMatchObject({ level: 'error', fields: { device: 'vm1/net0', detail: 7 } });
 });
 
-test('a peer cannot fill the memory with causes: beyond 256 they are one', () => {
+test('a peer cannot fill the memory with causes: beyond 512 they are one', () => {
   const lines: LogLine[] = [];
   const complaints = new Complaints(recordingLog(lines), 'vm1/net0');
   for (let i = 0; i < 1000; i++) complaints.add(`cause ${i}`, 'text');
   complaints.add('cause 3', 'text');
-  expect(Object.keys(complaints.counters)).toHaveLength(257);
-  expect(complaints.counters).toMatchObject({ 'cause 3': 2, other: 744 });
-  expect(lines).toHaveLength(256 + 3);
+  expect(Object.keys(complaints.counters)).toHaveLength(513);
+  expect(complaints.counters).toMatchObject({ 'cause 3': 2, other: 488 });
+  expect(lines).toHaveLength(512 + 3);
 });
 
 test('what was only counted is summed up later, at a rate that does not depend on how much it is', () => {
