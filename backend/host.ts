@@ -10,7 +10,7 @@ import { Broker, type Policy } from './datapath/broker.ts';
 import { WorkerPool } from './datapath/engine.ts';
 import { ConfigurationError } from './errors.ts';
 import { type HostStats, memberStats, portStats } from './host-stats.ts';
-import { HostedPtnet } from './hosted-ptnet.ts';
+import { HostedPtnet, type HostedPtnetOptions } from './hosted-ptnet.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { PortTable } from './ports/table.ts';
 import { TapWatch } from './ports/tap-watch.ts';
@@ -100,7 +100,8 @@ export class Host {
     devices.push({ kind: 'memdev', name: 'mem', socketPath: memPath });
     for (const device of vm.devices) {
       const policy = { policy: device.policy, spinUs: config.engine.spinUs };
-      const path = this.#exportPtnet(name, region, device, vm.pciIds, policy);
+      const { vnetHdr } = config.ports.get(device.port)!;
+      const path = this.#exportPtnet(name, region, device, { ids: vm.pciIds, policy, vnetHdr });
       this.#users.set(device.port, { vm: name, device: device.name });
       devices.push({ kind: 'ptnet', name: device.name, socketPath: path, port: device.port });
     }
@@ -136,8 +137,7 @@ export class Host {
     vm: string,
     region: Region,
     device: VmConfig['devices'][number],
-    ids: PciIds,
-    policy: Policy,
+    options: Pick<HostedPtnetOptions, 'ids' | 'policy' | 'vnetHdr'>,
   ): string {
     const name = `${vm}/${device.name}`;
     const complaints = new Complaints(this.#log, name);
@@ -147,10 +147,9 @@ export class Host {
         port: this.#ports.port(device.port),
         memid: region.info.id,
         mac: macBytes(device.mac),
-        policy,
         bar0: device.bar0,
-        ids,
         complaints,
+        ...options,
       },
       this.#broker,
     );

@@ -5,6 +5,7 @@ import {
   type CsbAddresses,
   createPtnet,
   type PciIds,
+  PTFEAT,
   PTNET,
   type PtnetBackend,
   type PtnetDevice,
@@ -38,6 +39,8 @@ export interface HostedPtnetOptions {
   readonly ids: PciIds;
   /** Where what its guest does wrong is counted and said. */
   readonly complaints: Complaints;
+  /** Whether a guest may have its packets begin with a virtio-net header. */
+  readonly vnetHdr: boolean;
 }
 
 export class HostedPtnet implements PtnetBackend, VfioUserHooks {
@@ -48,6 +51,9 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   #session: Session | undefined;
   #csb: CsbAddresses | undefined;
   #doorbells: number[] = [];
+  /** As negotiated; both take effect with the next CREATE. */
+  #features = 0;
+  #vnetHdrLen = 0;
 
   constructor(options: HostedPtnetOptions, broker: Broker) {
     this.options = options;
@@ -61,20 +67,21 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
       numTxSlots: port.info.txSlots,
       numRxSlots: port.info.rxSlots,
       hostMemId: memid,
-      features: 0,
+      features: options.vnetHdr ? PTFEAT.VNET_HDR : 0,
     };
     this.device = createPtnet(name, this, { bar0, ids, onReject: complainOfRejects(complaints) });
   }
 
   // What the device model asks.
 
-  setFeatures(): number {
-    return 0;
+  setFeatures(wanted: number): number {
+    this.#features = wanted;
+    return wanted;
   }
 
-  /** No port of ours carries virtio-net headers, so none is in force, whatever is asked for. */
-  setVnetHdrLen(): number {
-    return 0;
+  setVnetHdrLen(wanted: number): number {
+    this.#vnetHdrLen = (this.#features & PTFEAT.VNET_HDR) !== 0 ? wanted : 0;
+    return this.#vnetHdrLen;
   }
 
   create(csb: CsbAddresses): number {
@@ -98,6 +105,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
         vectors: session.irqs.msix,
         doorbells: this.#doorbells,
         policy: this.options.policy,
+        vnetHdrLen: this.#vnetHdrLen,
       });
     } catch (error) {
       this.#complain('CREATE', `CREATE: ${(error as Error).message}`, { err: error });

@@ -19,6 +19,7 @@ const FAULTS = {
   'bad-len': 'len beyond the buffer, or shorter than an Ethernet header',
   'bad-flags': 'NS_INDIRECT is not served',
   'bad-frags': 'more than 64 slots in a packet',
+  'bad-vnet': 'a virtio-net header that does not fit its packet',
 } as const;
 type Fault = keyof typeof FAULTS;
 
@@ -128,13 +129,12 @@ function lookAt({ port, complaints }: Watched, ring: number, before: Record<Faul
   return now;
 }
 
+/** All 0 when there are no counters yet. */
 function faultsOf(counters?: RingCounters): Record<Fault, number> {
-  return {
-    badIndex: counters?.badIndex ?? 0,
-    irqSlow: counters?.irqSlow ?? 0,
-    'bad-buf': counters?.drops['bad-buf'] ?? 0,
-    'bad-len': counters?.drops['bad-len'] ?? 0,
-    'bad-flags': counters?.drops['bad-flags'] ?? 0,
-    'bad-frags': counters?.drops['bad-frags'] ?? 0,
+  const count = (fault: Fault): number => {
+    if (counters === undefined) return 0;
+    return fault === 'badIndex' || fault === 'irqSlow' ? counters[fault] : counters.drops[fault];
   };
+  const faults = Object.keys(FAULTS) as Fault[];
+  return Object.fromEntries(faults.map((fault) => [fault, count(fault)])) as Record<Fault, number>;
 }

@@ -52,6 +52,8 @@ export interface PortShape {
   txSlots?: number;
   rxSlots?: number;
   extraBufs?: number;
+  /** VALE ports: bytes of the longest IP packet that segments are cut to for a client without virtio-net header; 0: any. */
+  mtu?: number;
 }
 
 export interface PortInfo {
@@ -88,6 +90,8 @@ export interface AttachOptions {
   policy: PolicyName;
   spinUs: number;
   worker: number;
+  /** Bytes of virtio-net header that every packet begins with: 0 (the default), 10 or 12; read when a client attaches. */
+  vnetHdrLen?: number;
 }
 
 export interface TapOptions {

@@ -69,11 +69,16 @@ export interface EngineConfig {
 }
 
 export interface PortConfig extends RingsConfig {
+  /** Whether its client may have packets begin with a virtio-net header, and leave checksums and segments to others. */
+  readonly vnetHdr: boolean;
   /** Those with an interface of the host only: its addresses, as `192.0.2.1/24`. */
   readonly addresses: readonly string[];
   /** The network namespace that the interface is in; undefined: the host's own. */
   readonly netns?: string;
-  /** Bytes of a packet without its Ethernet header; undefined: what the interface has. */
+  /**
+   * Bytes of a packet without its Ethernet header: of an interface of the host (undefined: what it has), or what segments for
+   * a client on a switch that has no virtio-net header are cut to (undefined: as their sender says).
+   */
   readonly mtu?: number;
   /** Null ports only: what the host sends to the guest. */
   readonly source?: SourceConfig;

@@ -80,6 +80,19 @@ function resolveRings(name: string, file: FileConfig): RingsConfig {
   };
 }
 
+/** What a port's switch says for all of its ports. */
+function switchOf(name: string, file: FileConfig) {
+  const parsed = parsePortName(name);
+  const switchName = kindOf(parsed).switchOf(parsed);
+  return switchName === undefined ? undefined : file.switches.get(switchName);
+}
+
+/** Whether there is one is a matter of the port's kind when the file does not say. */
+function resolveVnetHdr(name: string, file: FileConfig): boolean {
+  const { offersVnetHdr = false } = kindOf(parsePortName(name));
+  return file.ports.get(name)?.vnetHdr ?? switchOf(name, file)?.vnetHdr ?? offersVnetHdr;
+}
+
 const isGiven = (value: number | undefined): value is number => value !== undefined;
 
 function resolvePort(
@@ -91,11 +104,13 @@ function resolvePort(
   const port = file.ports.get(name);
   const { verify = false, payload } = port?.sink ?? {};
   const sink = payload === undefined ? { verify } : { verify, payload };
+  const mtu = port?.mtu ?? switchOf(name, file)?.mtu;
   const base = {
     ...resolveRings(name, file),
+    vnetHdr: resolveVnetHdr(name, file),
     addresses: port?.address ?? [],
     ...(port?.netns !== undefined && { netns: port.netns }),
-    ...(port?.mtu !== undefined && { mtu: port.mtu }),
+    ...(mtu !== undefined && { mtu }),
     sink,
   };
   if (!port?.source) return base;

@@ -200,6 +200,8 @@ export const fileSchema = section({
     switchNameProblem,
     section({
       ...ringKeys,
+      'vnet-hdr': yesOrNo().optional(),
+      mtu: whole(TAP_MTU).optional(),
       members: z
         .array(portName(), {
           error: (issue) => `${quote(issue.input)} is not a list: '[tap:lan]' would be right`,
@@ -217,6 +219,7 @@ export const fileSchema = section({
       address: addresses().optional(),
       netns: word(netnsProblem).optional(),
       mtu: whole(TAP_MTU).optional(),
+      'vnet-hdr': yesOrNo().optional(),
       source: sourceSchema.optional(),
       sink: sinkSchema.optional(),
     }),

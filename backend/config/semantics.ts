@@ -101,13 +101,21 @@ function checkDevice({ device, port, path }: Placed): void {
 }
 
 function checkPortKind(name: string, port: PortConfig): void {
-  const kind = kindOf(parsePortName(name));
-  const setting = (['netns', 'mtu'] as const).find((each) => port[each] !== undefined);
+  const parsed = parsePortName(name);
+  const kind = kindOf(parsed);
+  // On a switch it is what segments for a client are cut to.
+  const mtu = kind.switchOf(parsed) === undefined ? port.mtu : undefined;
+  const setting = port.netns !== undefined ? 'netns' : mtu !== undefined ? 'mtu' : undefined;
   const of = port.addresses.length > 0 ? 'address' : setting;
   if (of && !kind.hasInterface)
     fail(
       formatPath(['ports', name, of]),
       `'${name}' has no interface of the host: 'tap:lan' would be right for one with ${of === 'address' ? 'an' : 'a'} ${of}`,
+    );
+  if (port.vnetHdr && kind.offersVnetHdr === undefined)
+    fail(
+      formatPath(['ports', name, 'vnet-hdr']),
+      `'${name}' has no virtio-net headers: false would be right`,
     );
   // Only a port whose other side is the host makes packets up and swallows them.
   if (kind.hasSourceAndSink) return;

@@ -37,6 +37,8 @@ export interface BindRequest {
   /** Eventfds of the doorbells, when the client asked for them. */
   readonly doorbells: readonly number[];
   readonly policy: Policy;
+  /** Bytes of virtio-net header before each packet. */
+  readonly vnetHdrLen: number;
 }
 
 /** Policy inline needs none; the engine does not look at the number. */
@@ -63,8 +65,8 @@ export class Broker {
    * @throws Error with `errno`, negative, when the port is in use or guest memory cannot be mapped.
    */
   bind(request: BindRequest): Binding {
-    const { policy, port, session } = request;
-    const options = { ...policy, worker: this.#enter(port, policy) };
+    const { policy, port, session, vnetHdrLen } = request;
+    const options = { ...policy, worker: this.#enter(port, policy), vnetHdrLen };
     let attachment: Attachment | undefined;
     try {
       attachment = this.#pool.engine.attach(port, request.csb.guestToHost, request.csb.hostToGuest, options);

@@ -105,7 +105,7 @@ export class PortTable {
     const created = kindOf(name).create(name, {
       config,
       port,
-      shape: { name: text, ...ringsOf(port) },
+      shape: { name: text, ...ringsOf(port), mtu: port.mtu ?? 0 },
       earlier: (earlier) => this.port(earlier),
       valeSwitch: (vale) => this.#switch(config, vale),
       engine: this.#engine,

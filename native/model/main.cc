@@ -1,5 +1,5 @@
 // Runs every scenario as it is, where nothing may go wrong, and then without each fence that it passes: for each fence
-// of the product there must be a scenario that fails without it. With --as-is no fence is taken away.
+// of the product there must be a scenario that fails without it.
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -31,8 +31,7 @@ std::set<std::string> Written(const std::filesystem::path& root) {
 int main(int argc, char** argv) {
   std::vector<Scenario> scenarios = ptnet::model::RingScenarios();
   for (const Scenario& s : ptnet::model::WorkerScenarios()) scenarios.push_back(s);
-  const bool as_is = argc > 1 && std::string(argv[1]) == "--as-is";
-  const std::string only = argc > 1 && !as_is ? argv[1] : "";
+  const std::string only = argc > 1 ? argv[1] : "";
   std::set<std::string> passed, needed;
   int failures = 0;
   for (const Scenario& scenario : scenarios) {
@@ -45,7 +44,7 @@ int main(int argc, char** argv) {
       continue;
     }
     printf("%s: %s %llu executions are well\n", scenario.name, whole.complete ? "all" : "the first", executions);
-    for (const std::string& fence : as_is ? std::vector<std::string>() : whole.fences) {
+    for (const std::string& fence : whole.fences) {
       if (fence.starts_with("scenario ")) continue;
       passed.insert(fence);
       const Outcome without = Explore(scenario, fence);
@@ -61,7 +60,7 @@ int main(int argc, char** argv) {
     failures++;
     printf("%s: a fence that no scenario needs\n", fence.c_str());
   }
-  for (const std::string& fence : only.empty() && !as_is ? Written(ROOT) : std::set<std::string>()) {
+  for (const std::string& fence : only.empty() ? Written(ROOT) : std::set<std::string>()) {
     const auto known = passed.lower_bound(fence + " ");
     if (known != passed.end() && known->starts_with(fence + " ")) continue;
     failures++;

@@ -8,6 +8,7 @@
 #include "packet_socket.h"
 #include "traffic.h"
 #include "vale_net.h"
+#include "vnet_frames.h"
 
 using namespace ptnet;
 using namespace ptnet::test;
@@ -213,6 +214,32 @@ void GuestsAndTapsLearnOfEachOther() {
   });
 }
 
+/// What a guest with a virtio-net header has left to others is done before the kernel gets its packets.
+void TheKernelGetsNoVnetHeader() {
+  Net net;
+  Station& station = net.Add({"", 1, 1, 64, 64, 0}, 2048, false);
+  station.guest.Attach(net.engine, *station.port, {.policy = Policy::kInline, .vnet_hdr_len = 12});
+  auto tap = Join(net, Options("t"), Policy::kNotify);
+  PacketSocket kernel("t");
+  FrameSpec spec;
+  spec.payload = Noise(30'000, 1);
+  Bytes packet = WithHeader(spec.Header(1400), spec.Build(false));
+  std::vector<Bytes> segments = spec.Segments(1400);
+  const Bytes plain = Frame(0xff, 1, 900);
+  auto to_everybody = [](Bytes& frame, size_t at) { std::fill_n(frame.begin() + static_cast<long>(at), 6, 0xff); };
+  to_everybody(packet, 12);
+  for (Bytes& segment : segments) to_everybody(segment, 0);
+  station.Send(packet, 16);
+  station.Send(WithHeader({}, plain));
+  for (const Bytes& segment : segments) CHECK(kernel.Receive() == segment);
+  CHECK(kernel.Receive() == plain);
+  CHECK_EQ(tap->to_tap(0).packets, segments.size() + 1);
+  packet[1] = 0x40;
+  station.Send(packet, 16);
+  CHECK_EQ(station.tx_drops(Drop::kBadVnet), 1u);
+  CHECK(kernel.Receive(50).empty());
+}
+
 void AFloodGoesOnWhereItsBudgetEnded() {
   Net net;
   net.Add({"", 1, 1, 512, 64, 0});
@@ -256,6 +283,7 @@ int main() {
   MakeNetns("a");
   MakeNetns("b");
   GuestsAndTapsLearnOfEachOther();
+  TheKernelGetsNoVnetHeader();
   AFloodGoesOnWhereItsBudgetEnded();
   AMemberThatLeavesIsGone();
   TwoKernelsSpeak();

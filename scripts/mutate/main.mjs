@@ -24,7 +24,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const WORK = join(ROOT, 'build', 'mutate');
 const STORE = join(WORK, 'known.json');
 const EQUIVALENT = join(ROOT, 'scripts', 'mutate', 'equivalent.json');
-const PARALLEL = Number(process.env.PTNET_PARALLEL ?? 2);
+const PARALLEL = 2;
 const COPIED = [
   ...['native', 'guest-driver', 'backend', 'pci', 'test', 'demo', 'examples', 'vm-images', 'docs'],
   ...['package.json', 'tsconfig.json', 'vitest.config.ts', 'README.md'],

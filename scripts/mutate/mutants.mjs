@@ -54,7 +54,7 @@ function mutantsOfLine(code, line) {
     }
   }
   const condition = /^(\s*(?:\} )?(?:else )?if \()(.*)(\)(?: \[\[\w+\]\])?(?: \{|.*;)?\s*)$/.exec(code);
-  if (condition !== null && balanced(condition[2])) {
+  if (condition !== null && balanced(condition[2]) && !/;| = /.test(condition[2])) {
     const from = condition[1].length;
     const to = from + condition[2].length;
     found.push({ name: 'if', text: `${line.slice(0, from)}!(${line.slice(from, to)})${line.slice(to)}` });

@@ -27,6 +27,8 @@ export const DIRECTIONS: readonly Direction[] = [
     from: 'native/src/ring/',
     to: [/^native\/src\/(memory|os|ring|stats)\//, 'native/src/datapath/notify.h'],
   },
+  // What is inside packets: of rings it knows where packets are put.
+  { from: 'native/src/packet/', to: [/^native\/src\/(packet|ring|stats)\//] },
   { from: 'native/src/datapath/', to: [/^native\/src\/(datapath|memory|os|ring|stats)\//] },
   // Whatever tests the engine drives it as a guest does, by the guest's own reading.
   { from: 'native/test/', to: [/^native\/(?!src\/addon\/)/, 'guest-driver/core/'] },

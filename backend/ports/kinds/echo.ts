@@ -8,6 +8,7 @@ export type EchoName = PrefixedName<'echo'>;
 export const echo: PortKind<EchoName> = {
   ...prefixed('echo', 'an'),
   ownsRxBuffers: true,
+  offersVnetHdr: true,
   hasSourceAndSink: false,
   hasInterface: false,
   switchOf: () => undefined,

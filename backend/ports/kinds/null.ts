@@ -10,6 +10,7 @@ export type NullName = PrefixedName<'null'>;
 export const nullKind: PortKind<NullName> = {
   ...prefixed('null', 'a'),
   ownsRxBuffers: true,
+  offersVnetHdr: true,
   hasSourceAndSink: true,
   hasInterface: false,
   switchOf: () => undefined,

@@ -28,6 +28,7 @@ export const vale: PortKind<ValeName> = {
   },
 
   ownsRxBuffers: true,
+  offersVnetHdr: true,
   hasSourceAndSink: false,
   hasInterface: false,
   switchOf,

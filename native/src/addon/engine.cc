@@ -8,6 +8,20 @@
 
 namespace ptnet::addon {
 
+namespace {
+
+bool GetVnetHdrLen(Napi::Value value, uint8_t* len) {
+  int64_t n = 0;
+  if (!value.IsUndefined() && !GetInteger(value, "vnetHdrLen", 0, 12, &n)) return false;
+  *len = static_cast<uint8_t>(n);
+  if (n == 0 || n == 10 || n == 12) return true;
+  Napi::RangeError::New(value.Env(), "vnetHdrLen: " + std::to_string(n) + " is not 0, 10 or 12")
+      .ThrowAsJavaScriptException();
+  return false;
+}
+
+}  // namespace
+
 bool GetAttachOptions(Napi::Value value, AttachOptions* options) {
   constexpr const char* kPolicies[] = {"poll", "adaptive", "notify", "inline"};
   std::string policy;
@@ -16,6 +30,7 @@ bool GetAttachOptions(Napi::Value value, AttachOptions* options) {
       !GetInteger(GetOption(value, "spinUs"), "spinUs", 0, 1'000'000, &spin_us) ||
       !GetInteger(GetOption(value, "worker"), "worker", 0, 255, &worker))
     return false;
+  if (!GetVnetHdrLen(GetOption(value, "vnetHdrLen"), &options->vnet_hdr_len)) return false;
   options->spin_ns = static_cast<uint64_t>(spin_us) * 1000;
   options->worker = static_cast<uint32_t>(worker);
   for (int i = 0; i < 4; i++) {

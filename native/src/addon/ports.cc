@@ -8,11 +8,9 @@ namespace ptnet::addon {
 
 bool GetShape(Napi::Value value, PortShape* shape) {
   if (!GetString(GetOption(value, "name"), "name", &shape->name)) return false;
-  const std::pair<const char*, uint32_t*> fields[] = {{"txRings", &shape->tx_rings},
-                                                      {"rxRings", &shape->rx_rings},
-                                                      {"txSlots", &shape->tx_slots},
-                                                      {"rxSlots", &shape->rx_slots},
-                                                      {"extraBufs", &shape->extra_bufs}};
+  const std::pair<const char*, uint32_t*> fields[] = {{"txRings", &shape->tx_rings},     {"rxRings", &shape->rx_rings},
+                                                      {"txSlots", &shape->tx_slots},     {"rxSlots", &shape->rx_slots},
+                                                      {"extraBufs", &shape->extra_bufs}, {"mtu", &shape->mtu}};
   for (auto [key, field] : fields) {
     Napi::Value option = GetOption(value, key);
     if (option.IsUndefined()) continue;

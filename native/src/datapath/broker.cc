@@ -2,6 +2,7 @@
 #include "datapath/broker.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,10 @@
 #include "os/event.h"
 
 namespace ptnet {
+
+// What is only read while packets move is in one cache line of a ring, what the one who serves writes in another. Here,
+// because the model checker's atomics, with which it compiles the rings but not this file, are larger.
+static_assert(offsetof(Kring, hwcur) == kCacheLine && sizeof(Kring) == 2 * kCacheLine);
 
 Status Attachment::CheckOptions(const AttachOptions& options) const {
   if (options.worker < engine_->workers() || options.policy == Policy::kInline) return Status::Ok();
@@ -22,6 +27,7 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   std::shared_ptr<Attachment> a(new Attachment(std::move(engine), port));
   if (port->attached) return Status::Fail(EBUSY, port->name() + ": in use: detach the other client first");
   if (Status s = a->CheckOptions(options); !s.ok()) return s;
+  if (Status s = port->CheckVnetHdr(options.vnet_hdr_len); !s.ok()) return s;
   for (uint32_t i = 0; i < port->rings(); i++) {
     Flow* flow = port->flow(i);
     bool wants_inline = options.policy == Policy::kInline;
@@ -61,6 +67,7 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
     k.ktoa = ktoa;
     k.interrupt = interrupts_[ring].get();
     k.blocked = false;
+    k.vnet_hdr_len = options.vnet_hdr_len;
     k.Publish();
   };
   Flow* flow = port_->flow(ring);

@@ -45,7 +45,7 @@ Used EchoFlow::Poll(const Budget& budget) noexcept {
   if (!from.Open() || rx_.blocked || !to.Open()) return {};
   while (from.slots() < budget.slots && from.bytes() < budget.bytes && from.Peek(&packet_)) {
     // The addresses are exchanged in one piece.
-    if (packet_.frags[0].len < kAddresses) {
+    if (packet_.frags[0].len < k_.vnet_hdr_len + kAddresses) {
       from.Drop(Drop::kBadLen);
       continue;
     }
@@ -53,7 +53,7 @@ Used EchoFlow::Poll(const Budget& budget) noexcept {
     if (cause == Drop::kFull) break;
     from.Take(packet_);
     if (cause == Drop::kCount) {
-      ExchangeAddresses(to.last().data);
+      ExchangeAddresses(to.last().data + k_.vnet_hdr_len);
     } else {
       rx_.counters->CountDrop(cause);
     }

@@ -95,7 +95,7 @@ uint32_t SinkFlow::Consume(uint32_t head, const Budget& budget, uint64_t* checke
       packets++;
       bytes += packet_.len;
       if constexpr (level != Payload::kNone) {
-        Verify(packet_, level, &tally);
+        Verify(WithoutVnetHdr(), level, &tally);
         *checked += level == Payload::kFull ? packet_.len : sizeof(probe::Header);
         if (*checked >= budget.bytes) left = 0;
       }
@@ -113,6 +113,19 @@ uint32_t SinkFlow::Consume(uint32_t head, const Budget& budget, uint64_t* checke
     Add(k_.counters->corrupt, tally.corrupt);
   }
   return i;
+}
+
+/// The packet behind its virtio-net header; an empty one when its first slot does not hold that.
+const Packet& SinkFlow::WithoutVnetHdr() noexcept {
+  const uint32_t n = k_.vnet_hdr_len;
+  Frag& first = packet_.frags[0];
+  if (first.len < n) {
+    packet_.len = 0;
+    return packet_;
+  }
+  first = {first.data + n, first.len - n};
+  packet_.len -= n;
+  return packet_;
 }
 
 void SinkFlow::Verify(const Packet& p, Payload level, probe::Tracker::Tally* tally) noexcept {
@@ -173,6 +186,10 @@ uint64_t SourceFlow::Due() const noexcept {
 void SourceFlow::StartPace() noexcept {
   started_ns_ = NowNs();
   paced_from_ = sent_;
+  // What was filled in lies behind the header of then.
+  if (prefilled_hdr_ != k_.vnet_hdr_len) prefilled_ = 0;
+  prefilled_hdr_ = k_.vnet_hdr_len;
+  slots_per_packet_ = SlotsFor(config_.size + k_.vnet_hdr_len);
 }
 
 void SourceFlow::EndRx() noexcept {
@@ -206,8 +223,8 @@ bool SourceFlow::Produce(uint32_t space, const Budget& budget, uint32_t* written
   if (writes) allowed = std::min<uint64_t>(allowed, std::max(budget.bytes / config_.size, 1u));
   const uint64_t before = sent_;
   bool fine = true;
-  if (slots_per_packet_ > 1) {
-    for (; allowed > 0 && fine; allowed--) fine = MakeFragmented();
+  if (slots_per_packet_ > 1 || k_.vnet_hdr_len > 0) {
+    for (; allowed > 0 && fine; allowed--) fine = MakeSlots();
   } else {
     // The first lap writes every byte of every buffer.
     uint64_t whole = 0;
@@ -223,7 +240,7 @@ bool SourceFlow::Produce(uint32_t space, const Budget& budget, uint32_t* written
   }
   const uint64_t sent = sent_ - before;
   Add(k_.counters->packets, sent);
-  Add(k_.counters->bytes, sent * config_.size);
+  Add(k_.counters->bytes, sent * (config_.size + k_.vnet_hdr_len));
   if (writes) *written = static_cast<uint32_t>(sent * config_.size);
   return fine;
 }
@@ -278,20 +295,24 @@ bool SourceFlow::MakeRun(uint64_t count) noexcept {
   return done == count;
 }
 
-/// One packet of several slots.
-bool SourceFlow::MakeFragmented() noexcept {
+/// One packet of any number of slots, behind a virtio-net header that asks for nothing.
+bool SourceFlow::MakeSlots() noexcept {
   uint32_t i = k_.hwtail;
   bool stamp = config_.payload == Payload::kStamp && prefilled_ >= k_.num_slots;
   bool writes = config_.payload != Payload::kNone || prefilled_ < k_.num_slots;
-  for (uint32_t offset = 0; offset < config_.size; offset += k_.buf_size, i = k_.Next(i)) {
+  const uint32_t vnet_hdr_len = k_.vnet_hdr_len, len = vnet_hdr_len + config_.size;
+  for (uint32_t offset = 0; offset < len; offset += k_.buf_size, i = k_.Next(i)) {
     const SlotWord old = ReadSlot(k_.slots[i]);
     if (!k_.ValidBuf(old.buf_idx)) return false;
-    uint32_t n = std::min(config_.size - offset, k_.buf_size);
+    uint32_t n = std::min(len - offset, k_.buf_size);
     if (writes) {
+      const uint32_t header = offset == 0 ? vnet_hdr_len : 0, from = offset + header - vnet_hdr_len;
       uint8_t* to = k_.Buf(old.buf_idx);
-      stamp ? Write<Payload::kStamp>(to, sent_, offset, n) : Write<Payload::kFull>(to, sent_, offset, n);
+      memset(to, 0, header);
+      to += header;
+      stamp ? Write<Payload::kStamp>(to, sent_, from, n - header) : Write<Payload::kFull>(to, sent_, from, n - header);
     }
-    const bool last = offset + n == config_.size;
+    const bool last = offset + n == len;
     UpdateSlot(k_.slots[i], old,
                {old.buf_idx, static_cast<uint16_t>(n), static_cast<uint16_t>(last ? 0 : NS_MOREFRAG)});
   }

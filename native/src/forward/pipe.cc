@@ -1,6 +1,8 @@
 // Pipes: the pump of one joined pair of rings, and the creation of the two ends.
 #include "forward/pipe.h"
 
+#include <errno.h>
+
 #include <algorithm>
 
 #include "datapath/notify.h"
@@ -11,6 +13,15 @@ namespace ptnet {
 
 Flow* PipeEnd::flow(uint32_t i) { return flows_[i]; }
 std::shared_ptr<void> PipeEnd::Anchor() { return pair_->shared_from_this(); }
+
+Status PipeEnd::CheckVnetHdr(uint8_t len) {
+  PipeEnd& other = this == &pair_->master() ? pair_->slave() : pair_->master();
+  const uint32_t theirs = other.tx(0).vnet_hdr_len;
+  if (!other.attached || theirs == len) return Status::Ok();
+  auto header = [](uint32_t n) { return n == 0 ? "none" : "one of " + std::to_string(n) + " bytes"; };
+  return Status::Fail(EINVAL, name() + ": virtio-net header: " + header(len) + " here, " + header(theirs) + " at " +
+                                  other.name() + ": the same at both ends would be right");
+}
 
 Status PipePair::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& master,
                         const std::string& slave_name, std::shared_ptr<PipePair>* out) {

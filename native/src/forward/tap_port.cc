@@ -8,6 +8,12 @@
 
 namespace ptnet {
 
+Status TapPort::CheckVnetHdr(uint8_t len) {
+  if (len == 0) return Status::Ok();
+  return Status::Fail(EINVAL, name() + ": virtio-net header: one of " + std::to_string(len) +
+                                  " bytes: a tap takes frames as they are: none would be right");
+}
+
 Status TapPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
                        os::TapOptions options, std::shared_ptr<TapPort>* out) {
   std::shared_ptr<TapPort> port(new TapPort(std::move(region), std::move(stats), shape));

@@ -54,6 +54,8 @@ class TapPort final : public Port, public std::enable_shared_from_this<TapPort> 
     return i < tx_.size() ? static_cast<Flow*>(tx_[i].get()) : rx_[i - tx_.size()].get();
   }
   std::shared_ptr<void> Anchor() override { return shared_from_this(); }
+  /// Frames go to the kernel and come from it as they are: EINVAL for any header.
+  Status CheckVnetHdr(uint8_t len) override;
   /// The interface has a carrier while somebody drives the rings.
   void OnServed(bool served) noexcept override { device_->SetCarrier(served); }
 

@@ -2,6 +2,7 @@
 #include "forward/vale_delivery.h"
 
 #include "datapath/notify.h"
+#include "packet/vnet_packet.h"
 
 namespace ptnet {
 
@@ -33,12 +34,28 @@ bool ValeDelivery::Deliver(MemberPackets* packets, const Budget& budget, Used* u
 
 void ValeDelivery::Put(MemberPackets* packets, uint64_t bytes_most) noexcept {
   const bool up = Open();
+  if (up && packets->vnet_hdr_len() != k_.vnet_hdr_len) return PutConverted(packets, bytes_most);
   while (to_.bytes() < bytes_most && !packets->empty()) {
     const Pieces packet = packets->Take();
     packets->Prefetch();
     const Drop cause = up ? to_.Put(packet) : Drop::kDown;
     if (cause != Drop::kCount) [[unlikely]]
       k_.counters->CountDrop(cause);
+  }
+}
+
+/// The same for packets with another virtio-net header than this guest has, or with one while it has none.
+void ValeDelivery::PutConverted(MemberPackets* packets, uint64_t bytes_most) noexcept {
+  const uint32_t from = packets->vnet_hdr_len(), to = k_.vnet_hdr_len, mtu = k_.mtu;
+  while (to_.bytes() < bytes_most && !packets->empty()) {
+    const Pieces packet = packets->Take();
+    packets->Prefetch();
+    const NotPut dropped = PutVnetPacket(to_, packet, from, to, mtu);
+    if (dropped.cause == Drop::kBadVnet) {
+      packets->CountLie();
+    } else if (dropped.packets > 0) {
+      k_.counters->CountDrop(dropped.cause, dropped.packets);
+    }
   }
 }
 

@@ -23,9 +23,13 @@ constexpr uint32_t kBlock = 16;  // packets whose buffers are asked for before t
 constexpr uint64_t kMacMask = 0xffff'ffff'ffff;
 constexpr uint16_t kNotAlone = NS_MOREFRAG | NS_INDIRECT | NS_NO_LEARN;
 
+/// Bytes up to the end of the Ethernet header.
+inline uint32_t ShortestOf(const Kring& k) { return k.vnet_hdr_len + kEthernetHeader; }
+
 /// A one-slot packet that fits `most` and has an Ethernet header.
 inline bool IsShort(const Kring& k, SlotWord w, uint32_t most) {
-  return k.ValidBuf(w.buf_idx) && !(w.flags & kNotAlone) && w.len - kEthernetHeader <= most - kEthernetHeader;
+  const uint32_t shortest = ShortestOf(k);
+  return k.ValidBuf(w.buf_idx) && !(w.flags & kNotAlone) && w.len - shortest <= most - shortest;
 }
 
 /// Packets of a run that have been looked at and wait to be copied: all that lies in shared memory was read once, here.
@@ -55,9 +59,14 @@ class ValeBlock {
 
 }  // namespace
 
-/// Whether `packet`, of at least 16 readable bytes, is from and to the same stations.
+/// The 16 bytes of a packet that begin with its Ethernet header.
+inline __m128i StationsOf(const Kring& k, const uint8_t* packet) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(packet + k.vnet_hdr_len));
+}
+
+/// Whether `packet`, of at least 16 readable bytes from its Ethernet header on, is from and to the same stations.
 inline bool ValeRun::Matches(const uint8_t* packet) const {
-  const __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(packet)), stations);
+  const __m128i same = _mm_cmpeq_epi8(StationsOf(from, packet), stations);
   return (_mm_movemask_epi8(same) & 0xfff) == 0xfff;
 }
 
@@ -71,7 +80,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
   }
   const SlotWord w = ReadSlot(k_.slots[k_.hwcur]);
   if (!IsShort(k_, w, k_.buf_size)) return k_.hwcur;
-  const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i*>(k_.Buf(w.buf_idx)));
+  const __m128i both = StationsOf(k_, k_.Buf(w.buf_idx));
   const auto low = static_cast<uint64_t>(_mm_cvtsi128_si64(both));
   const auto high = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(both, both)));
   const uint64_t dst = low & kMacMask, src = (low >> 48 | high << 16) & kMacMask;
@@ -110,13 +119,14 @@ void ValeBlock::Look(const Kring& from, const Kring& to, uint32_t i, uint32_t o,
 void ValeBlock::LookAtPackets(const Kring& k, NetmapSlot* slots, uint32_t longest) noexcept {
   uint8_t* const base = k.buf_base;
   const uint64_t size = k.buf_size;
-  const uint32_t bufs = k.num_bufs - kReservedBufs, most = longest - kEthernetHeader, packets = packets_;
+  const uint32_t bufs = k.num_bufs - kReservedBufs, shortest = ShortestOf(k), most = longest - shortest;
+  const uint32_t packets = packets_;
   for (uint32_t n = 0; n < packets; n++) {
     const uint64_t word = std::bit_cast<uint64_t>(ReadSlot(slots[n]));
     const auto buf_idx = static_cast<uint32_t>(word);
     // IsShort, with what must be zero above the length: one comparison looks at both.
     const auto len = static_cast<uint32_t>(word >> 32) & (UINT16_MAX | uint32_t{kNotAlone} << 16);
-    if (buf_idx - kReservedBufs >= bufs || len - kEthernetHeader > most) {
+    if (buf_idx - kReservedBufs >= bufs || len - shortest > most) {
       end_ = End::kMixed;
       packets_ = n;
       return;
@@ -231,13 +241,13 @@ bool ValeDelivery::MustWait(const ValeRun& run) noexcept {
   return false;
 }
 
-/// False when the port is not served; then nothing was done.
+/// False when the port is not served, or not with the sender's virtio-net header; then nothing was done.
 bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
   if (!Locked(run->budget)) {
     run->busy = true;
     return true;
   }
-  const bool served = Open();
+  const bool served = k_.vnet_hdr_len == run->from.vnet_hdr_len && Open();
   if (served) Put(run);
   Interrupt* const wanted = to_.Publish();
   k_.lock.Unlock();

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 #include "memory/layout.h"
@@ -14,7 +15,6 @@
 namespace ptnet {
 
 class Interrupt;
-class Port;
 struct ObserverList;
 
 enum class Dir : uint8_t { kTx, kRx };
@@ -28,9 +28,8 @@ struct Kring {
   uint32_t buf_size = 0;  // bytes between buffers, and the most a slot can hold
   uint16_t index = 0;
   Dir dir = Dir::kTx;
+  uint8_t vnet_hdr_len = 0;  // of the virtio-net header that each packet begins with; by attachment
   RingCounters* counters = nullptr;
-  NetmapRing* ring = nullptr;
-  Port* port = nullptr;
 
   // Set while an attachment drives the ring; null otherwise.
   CsbAtok* atok = nullptr;
@@ -45,6 +44,10 @@ struct Kring {
   SpinLock lock;
   std::atomic<const ObserverList*> observers{nullptr};
   uint32_t observed = 0;  // what is before it has been shown to the observers, while there are any
+
+  // Set at creation, for the control plane and for what is done on the way to a receiver without virtio-net header.
+  NetmapRing* ring = nullptr;
+  uint32_t mtu = 0;  // the port's
 
   uint32_t Next(uint32_t i) const { return ++i == num_slots ? 0 : i; }
   uint32_t Prev(uint32_t i) const { return (i == 0 ? num_slots : i) - 1; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace ptnet {
@@ -15,6 +16,8 @@ enum class Drop : uint8_t {
   kBadLen,         // len beyond the buffer, or too short for an Ethernet header
   kBadFlags,       // NS_INDIRECT
   kBadFrags,       // more than 64 slots
+  kBadVnet,        // a virtio-net header that does not fit its packet
+  kTooLong,        // datagrams of a virtio-net header that are longer than the receiver's MTU
   kCount
 };
 
@@ -43,6 +46,6 @@ struct alignas(256) RingCounters {
 
   void CountDrop(Drop cause, uint64_t n = 1) { Add(drops[static_cast<int>(cause)], n); }
 };
-static_assert(sizeof(RingCounters) == 256);
+static_assert(sizeof(RingCounters) == 256 && offsetof(RingCounters, kicks) == 192);
 
 }  // namespace ptnet

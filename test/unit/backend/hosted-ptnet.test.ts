@@ -72,6 +72,7 @@ function make(options: Partial<HostedPtnetOptions> = {}): HostedPtnet {
       bar0: 'io',
       ids: '1b36:000c',
       complaints: new Complaints(recordingLog(lines), 'vm1/net0'),
+      vnetHdr: true,
       ...options,
     },
     broker as unknown as Broker,
@@ -104,7 +105,7 @@ function start({ guestToHost, hostToGuest } = CSB): number {
   return read(hosted.device, PTNET.IO_PTCTL);
 }
 
-test('the device shows the port, and offers nothing that no port has', () => {
+test('the device shows the port', () => {
   expect(hosted.info).toEqual({
     mac: Uint8Array.of(2, 0, 0, 0, 1, 0),
     nifpOfs: 4096,
@@ -113,14 +114,50 @@ test('the device shows the port, and offers nothing that no port has', () => {
     numTxSlots: 64,
     numRxSlots: 32,
     hostMemId: 7,
-    features: 0,
+    features: 1,
   });
-  write(hosted.device, PTNET.IO_PTFEAT, 1);
-  write(hosted.device, PTNET.IO_VNET_HDR_LEN, 12);
-  expect([read(hosted.device, PTNET.IO_PTFEAT), read(hosted.device, PTNET.IO_VNET_HDR_LEN)]).toEqual([0, 0]);
-  expect(hosted.setFeatures()).toBe(0);
   expect(hosted.regionFd()).toBeUndefined();
   expect(make({ bar0: 'mem' }).device.bars[0]?.size).toBe(4096);
+});
+
+describe('the virtio-net header', () => {
+  const ask = (features: number, length: number): number[] => {
+    write(hosted.device, PTNET.IO_PTFEAT, features);
+    write(hosted.device, PTNET.IO_VNET_HDR_LEN, length);
+    return [read(hosted.device, PTNET.IO_PTFEAT), read(hosted.device, PTNET.IO_VNET_HDR_LEN)];
+  };
+  const created = (): number => {
+    expect(start()).toBe(0);
+    write(hosted.device, PTNET.IO_PTCTL, PTCTL.DELETE);
+    return broker.requests.at(-1)!.vnetHdrLen;
+  };
+
+  test('is what the guest has asked for when it creates its rings', () => {
+    hosted.onAttach(session);
+    expect(created()).toBe(0);
+    expect(ask(1, 12)).toEqual([1, 12]);
+    expect(created()).toBe(12);
+    expect(ask(1, 10)).toEqual([1, 10]);
+    expect(created()).toBe(10);
+    expect(ask(1, 0)).toEqual([1, 0]);
+    expect(created()).toBe(0);
+  });
+
+  test('is there only with the feature', () => {
+    hosted.onAttach(session);
+    expect(ask(0, 12)).toEqual([0, 0]);
+    expect(ask(1, 12)).toEqual([1, 12]);
+    write(hosted.device, PTNET.IO_PTFEAT, 0);
+    expect(read(hosted.device, PTNET.IO_VNET_HDR_LEN)).toBe(0);
+    expect(created()).toBe(0);
+  });
+
+  test('is not offered when the configuration says so', () => {
+    hosted = make({ vnetHdr: false });
+    hosted.onAttach(session);
+    expect(ask(1, 12)).toEqual([0, 0]);
+    expect(created()).toBe(0);
+  });
 });
 
 describe('CREATE', () => {
@@ -138,6 +175,7 @@ describe('CREATE', () => {
         vectors: session.irqs.msix,
         doorbells,
         policy: { policy: 'adaptive', spinUs: 50 },
+        vnetHdrLen: 0,
       },
     ]);
     expect(texts()).toEqual([]);

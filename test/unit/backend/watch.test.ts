@@ -13,6 +13,8 @@ const NO_DROPS = {
   'bad-len': 0,
   'bad-flags': 0,
   'bad-frags': 0,
+  'bad-vnet': 0,
+  'too-long': 0,
 };
 
 /** A port of two tx rings and one rx ring whose counters a test sets. */
@@ -94,6 +96,7 @@ describe('faults', () => {
     ['bad-len', 'len beyond the buffer'],
     ['bad-flags', 'NS_INDIRECT'],
     ['bad-frags', 'more than 64 slots'],
+    ['bad-vnet', 'a virtio-net header'],
   ] as const)('%s is one', (fault, text) => {
     if (fault === 'irqSlow') port.all[0]!.irqSlow = 1;
     else port.all[0]!.drops[fault] = 1;

@@ -272,6 +272,15 @@ describe('ports and devices', () => {
       device("port: 'vale0:1'", "ports: { 'vale0:1': { sink: { verify: true } } }"),
       "f: ports.'vale0:1'.sink: 'vale0:1' is not a null port: 'null:a' would be right for a sink",
     ],
+    [port('vnet-hdr: off'), "f: ports.'null:a'.vnet-hdr: 'off' is neither: true or false would be right"],
+    [
+      device("port: 'tap:lan'", "ports: { 'tap:lan': { vnet-hdr: true } }"),
+      "f: ports.'tap:lan'.vnet-hdr: 'tap:lan' has no virtio-net headers: false would be right",
+    ],
+    [
+      'switches: { vale0: { mtu: 67 } }',
+      'f: switches.vale0.mtu: 67 is not a whole number from 68 to 65521: 68 would be right',
+    ],
     [
       device("port: 'null:a'", 'ports: { bar: {} }'),
       `f: ports: 'bar' is not a port name: ${FORMS} (letters, digits, _ and .)`,

@@ -61,6 +61,7 @@ function request(policy: Partial<Policy> = {}, more: Partial<BindRequest> = {}):
     ],
     doorbells: [],
     policy: { policy: 'adaptive', spinUs: 100, ...policy },
+    vnetHdrLen: 12,
     ...more,
   };
 }
@@ -76,7 +77,13 @@ test('interrupts are wired before doorbells; a masked vector and one without a r
   const binding = new Broker(pool, kick).bind(request());
   expect(calls).toEqual([
     ['place'],
-    ['attach', port, csb.guestToHost, csb.hostToGuest, { policy: 'adaptive', spinUs: 100, worker: 3 }],
+    [
+      'attach',
+      port,
+      csb.guestToHost,
+      csb.hostToGuest,
+      { policy: 'adaptive', spinUs: 100, worker: 3, vnetHdrLen: 12 },
+    ],
     ['setInterrupts', 0, [20, -1]],
     ['wire', 9, { region: 0, offset: 0x80, stride: 4 }, 'target'],
   ]);
@@ -113,8 +120,8 @@ describe('both ends of a pipe have one place', () => {
     bind(broker, second);
     expect(calls.filter(([name]) => name === 'place')).toHaveLength(1);
     expect(calls.filter(([name]) => name === 'attach').map((call) => call[4])).toEqual([
-      { policy: 'adaptive', spinUs: 100, worker: 3 },
-      { policy: 'adaptive', spinUs: 100, worker: 3 },
+      { policy: 'adaptive', spinUs: 100, worker: 3, vnetHdrLen: 12 },
+      { policy: 'adaptive', spinUs: 100, worker: 3, vnetHdrLen: 12 },
     ]);
     broker.unbind(first);
     expect(names()).not.toContain('release');

@@ -141,7 +141,13 @@ test('load without virtio-net headers after a driver that had them', () => {
   backend.calls.length = 0;
   attach({ header: 0 });
   expect(up(0)).toBe(0);
-  expect(backend.calls).toEqual(['features 0', 'header 0', 'header 0', 'create 123456000 123457000']);
+  expect(backend.calls).toEqual([
+    'features 0',
+    'header 0',
+    'header 0',
+    'header 0',
+    'create 123456000 123457000',
+  ]);
 });
 
 test('four rings each way: a vector and a doorbell for each, TX first', () => {
