@@ -148,8 +148,8 @@ export class Host {
         memid: region.info.id,
         mac: macBytes(device.mac),
         bar0: device.bar0,
-        ...options,
         complaints,
+        ...options,
       },
       this.#broker,
     );

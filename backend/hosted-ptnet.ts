@@ -37,10 +37,10 @@ export interface HostedPtnetOptions {
   readonly policy: Policy;
   readonly bar0: 'io' | 'mem';
   readonly ids: PciIds;
-  /** Whether a guest may have its packets begin with a virtio-net header. */
-  readonly vnetHdr: boolean;
   /** Where what its guest does wrong is counted and said. */
   readonly complaints: Complaints;
+  /** Whether a guest may have its packets begin with a virtio-net header. */
+  readonly vnetHdr: boolean;
 }
 
 export class HostedPtnet implements PtnetBackend, VfioUserHooks {

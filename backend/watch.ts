@@ -129,14 +129,12 @@ function lookAt({ port, complaints }: Watched, ring: number, before: Record<Faul
   return now;
 }
 
+/** All 0 when there are no counters yet. */
 function faultsOf(counters?: RingCounters): Record<Fault, number> {
-  return {
-    badIndex: counters?.badIndex ?? 0,
-    irqSlow: counters?.irqSlow ?? 0,
-    'bad-buf': counters?.drops['bad-buf'] ?? 0,
-    'bad-len': counters?.drops['bad-len'] ?? 0,
-    'bad-flags': counters?.drops['bad-flags'] ?? 0,
-    'bad-frags': counters?.drops['bad-frags'] ?? 0,
-    'bad-vnet': counters?.drops['bad-vnet'] ?? 0,
+  const count = (fault: Fault): number => {
+    if (counters === undefined) return 0;
+    return fault === 'badIndex' || fault === 'irqSlow' ? counters[fault] : counters.drops[fault];
   };
+  const faults = Object.keys(FAULTS) as Fault[];
+  return Object.fromEntries(faults.map((fault) => [fault, count(fault)])) as Record<Fault, number>;
 }

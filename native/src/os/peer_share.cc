@@ -23,7 +23,8 @@ constexpr size_t kFdsMin = 32;
 constexpr size_t kFdsMax = 4096 + 512;
 // Two are in use; those that were before are undone on another thread.
 constexpr size_t kMapsMin = 8;
-constexpr size_t kMapsMax = 64;
+// Who attaches in a loop is faster than they are undone.
+constexpr size_t kMapsMax = 1024;
 constexpr size_t kMapsDefault = 65530;  // of the kernel
 constexpr size_t kAllBytes = size_t{256} << 20;
 constexpr size_t kBytesMin = size_t{1} << 20;
