@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "check.h"
+#include "os/peer_fd.h"
 
 using namespace ptnet;
 using namespace ptnet::test;
@@ -181,6 +182,7 @@ void SigbusElsewhereStillKills() {
              auto window = Map(fd, 0, 64);
              void* at = window->data();
              window.reset();
+             os::AwaitPeerCloses();  // it is unmapped on another thread
              auto* p =
                  static_cast<volatile uint8_t*>(mmap(at, kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0));
              CHECK(ftruncate(fd, 0) == 0);
