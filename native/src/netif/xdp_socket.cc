@@ -6,6 +6,7 @@
 #include <linux/if_xdp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstring>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr uint32_t kFrameBytes = 4096;
 constexpr uint32_t kTxFrameMax = 3840;
+constexpr uint32_t kBusyTries = 20, kBusyPauseUs = 10'000;
 
 uint32_t Load(const uint32_t* index) {
   return std::atomic_ref(const_cast<uint32_t&>(*index)).load(std::memory_order_acquire);
@@ -45,6 +47,7 @@ class XdpSocket final : public FrameSocket {
 
  private:
   Status Bind(const InterfaceInfo& interface);
+  int TryBind(const InterfaceInfo& interface);
   void TakeCompletions() noexcept;
   xdp_desc& Descriptor(XdpRing& ring, uint32_t i) { return static_cast<xdp_desc*>(ring.ring)[i & ring.mask]; }
   uint64_t& Address(XdpRing& ring, uint32_t i) { return static_cast<uint64_t*>(ring.ring)[i & ring.mask]; }
@@ -106,8 +109,8 @@ Status XdpSocket::Open(const InterfaceInfo& interface) {
   return options_.promiscuous ? HoldPromiscuous(interface, options_, &promiscuous_) : Status::Ok();
 }
 
-/// Tries what is quickest first.
-Status XdpSocket::Bind(const InterfaceInfo& interface) {
+/// Tries what is quickest first. @return 0 or an errno.
+int XdpSocket::TryBind(const InterfaceInfo& interface) {
   struct Way {
     uint32_t xdp_flags;
     uint16_t bind_flags;
@@ -123,12 +126,23 @@ Status XdpSocket::Bind(const InterfaceInfo& interface) {
     if (error != 0) break;
     const XdpSocketConfig config{options_.slots, options_.slots, 0, way.xdp_flags, way.bind_flags};
     error = -library_->socket_create(&socket_, interface.name.c_str(), options_.queue, umem_, &rx_, &tx_, &config);
-    if (error == 0) return Status::Ok();
+    if (error == 0) return 0;
     socket_ = nullptr;
     library_->umem_delete(umem_);
     umem_ = nullptr;
     if (error == EPERM || error == EBUSY) break;
   }
+  return error;
+}
+
+Status XdpSocket::Bind(const InterfaceInfo& interface) {
+  int error = TryBind(interface);
+  // The kernel gives a queue back some time after its socket has been closed.
+  for (uint32_t i = 0; error == EBUSY && i < kBusyTries; i++) {
+    usleep(kBusyPauseUs);
+    error = TryBind(interface);
+  }
+  if (error == 0) return Status::Ok();
   const std::string what = options_.object + ": AF_XDP: ";
   if (error == EPERM)
     return Status::Fail(error, what + "not permitted: it needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF");
