@@ -6,7 +6,8 @@ export default defineConfig({
     pool: 'forks',
     // Two cores are shared by the tests, the host threads and QEMU: test files run one after another.
     fileParallelism: false,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // What hangs ends; what is slow because the machine is busy does not.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -1,4 +1,6 @@
 // The error classes, by who must act on them. A message names the object, what is wrong, and what would be right.
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 
 export class PtnetError extends Error {
   readonly code: string;
@@ -48,4 +50,12 @@ export interface SystemError extends Error {
 
 export function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && typeof (error as Partial<SystemError>).errno === 'number';
+}
+
+const NAMES = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno, name]));
+
+/** `EDQUOT` for 122, which Node's own table does not have. */
+export function errnoName(errno: number): string {
+  const name = getSystemErrorName(-errno);
+  return name.startsWith('Unknown') ? (NAMES.get(errno) ?? `errno ${errno}`) : name;
 }

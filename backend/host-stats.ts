@@ -3,6 +3,8 @@ import type { WorkerStats } from '../native/engine.ts';
 import type { KickCounters, ListenerCounters } from '../native/kick.ts';
 import { NullPort, type Port } from '../native/ports.ts';
 import type { DropCause } from '../native/stats.ts';
+import { type Tap, TapPort } from '../native/taps.ts';
+import type { PlacedMember } from './ports/table.ts';
 
 export interface RingStats {
   readonly dir: 'tx' | 'rx';
@@ -21,13 +23,35 @@ export interface RingStats {
   readonly irqSlow: number;
 }
 
+/** An interface of the host as it is now. */
+export interface InterfaceStats {
+  readonly name: string;
+  readonly mtu: number;
+  /** Whether it was made here, and goes with the host. */
+  readonly made: boolean;
+  /** Whether the kernel's senders wait while its queue is full, instead of losing packets. */
+  readonly backpressure: boolean;
+  /** It was deleted, and is not there again yet. */
+  readonly gone: boolean;
+}
+
 export interface PortStats {
   readonly name: string;
   readonly vm?: string;
   readonly device?: string;
   readonly rings: readonly RingStats[];
+  /** Taps. */
+  readonly interface?: InterfaceStats;
   /** Null ports: what the sink found in probe packets, when it verifies. */
   readonly sink?: { readonly lost: number; readonly late: number; readonly corrupt: number };
+}
+
+/** Who stands on a switch without a VM; `tx` is what it sends into the switch, a queue each. */
+export interface MemberStats {
+  readonly name: string;
+  readonly switch: string;
+  readonly interface: InterfaceStats;
+  readonly rings: readonly Pick<RingStats, 'dir' | 'ring' | 'packets' | 'bytes' | 'drops' | 'syncs'>[];
 }
 
 /** What came over a device's socket. */
@@ -42,6 +66,7 @@ export interface HostStats {
   /** ISO 8601. */
   readonly time: string;
   readonly ports: readonly PortStats[];
+  readonly members: readonly MemberStats[];
   readonly devices: readonly DeviceStats[];
   readonly sockets: KickCounters;
   readonly workers: readonly WorkerStats[];
@@ -62,5 +87,26 @@ export function portStats(
   );
   const sum = (key: 'lost' | 'late' | 'corrupt') => all.slice(0, txRings).reduce((n, c) => n + c[key], 0);
   const sink = { lost: sum('lost'), late: sum('late'), corrupt: sum('corrupt') };
-  return { name, ...user, rings, ...(port instanceof NullPort ? { sink } : {}) };
+  return {
+    name,
+    ...user,
+    rings,
+    ...(port instanceof TapPort ? { interface: interfaceStats(port.tap) } : {}),
+    ...(port instanceof NullPort ? { sink } : {}),
+  };
+}
+
+export function memberStats({ name, switch: vale, member }: PlacedMember): MemberStats {
+  const rings = (['tx', 'rx'] as const).flatMap((dir) =>
+    Array.from({ length: member.queues }, (_, ring) => {
+      const { packets, bytes, drops, syncs } = member.counters(dir, ring);
+      return { dir, ring, packets, bytes, drops, syncs };
+    }),
+  );
+  return { name, switch: vale, interface: interfaceStats(member.tap), rings };
+}
+
+function interfaceStats(tap: Tap): InterfaceStats {
+  const { interface: name, mtu, made, backpressure, gone } = tap.info;
+  return { name, mtu, made, backpressure, gone };
 }

@@ -2,32 +2,25 @@
 import type { Kick } from '../native/kick.ts';
 import type { Region } from '../native/memory.ts';
 import { StatsArea } from '../native/stats.ts';
-import {
-  createMemdev,
-  describeReject,
-  type PciDevice,
-  type PciIds,
-  type RejectCause,
-  type RejectDetail,
-} from '../pci/index.ts';
+import { createMemdev, type PciDevice, type PciIds } from '../pci/index.ts';
+import { Complaints } from './complaints.ts';
 import type { HostConfig, SourceConfig, VmConfig } from './config/host-config.ts';
 import { macBytes } from './config/mac.ts';
 import { Broker, type Policy } from './datapath/broker.ts';
 import { WorkerPool } from './datapath/engine.ts';
 import { ConfigurationError } from './errors.ts';
-import { type HostStats, portStats } from './host-stats.ts';
-import { HostedPtnet } from './hosted-ptnet.ts';
+import { type HostStats, memberStats, portStats } from './host-stats.ts';
+import { HostedPtnet, type HostedPtnetOptions } from './hosted-ptnet.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { PortTable } from './ports/table.ts';
+import { TapWatch } from './ports/tap-watch.ts';
+import { complainOfRejects } from './rejects.ts';
 import { RunDir } from './sockets.ts';
 import { type ExportedDevice, type VfioUserHooks, VfioUserServer } from './vfio-user/server.ts';
 import { FaultWatch } from './watch.ts';
 
 /** Rings that can be counted; 254 ports a switch with a few rings each is far below it. */
 const COUNTER_BLOCKS = 16_384;
-
-/** DELETE before CREATE is what netmap's Linux driver does at every unload; why a CREATE is refused has been said before. */
-const UNSAID: ReadonlySet<RejectCause> = new Set(['delete-not-serving', 'create-refused']);
 
 export interface HostDevice {
   readonly kind: 'memdev' | 'ptnet';
@@ -56,6 +49,7 @@ export class Host {
   /** With the name of the VM. */
   readonly #exported: [string, ExportedDevice][] = [];
   readonly #watch: FaultWatch;
+  readonly #taps: TapWatch;
 
   /** Starts everything; the sockets are there when it resolves. @throws ConfigurationError */
   static async start(config: HostConfig, options: { log?: Logger } = {}): Promise<Host> {
@@ -73,18 +67,30 @@ export class Host {
     this.#runDir = new RunDir(config.runDir, config.sockets);
     try {
       this.vms = [...config.vms].map(([name, vm]) => this.#exportVm(config, name, vm));
+      this.#startMembers(config);
+      this.#taps = new TapWatch(this.#ports.taps, this.#pool.engine, log);
     } catch (error) {
       // Nothing is left of a start that failed: no socket, no folder.
       for (const [, exported] of this.#exported) exported.close();
+      this.#ports.close();
       this.#kick.close();
       this.#runDir.clear();
       throw error;
     }
     const watched = this.#ptnets.map((hosted) => {
-      const { name: device, port } = hosted.options;
-      return { device, port, check: () => hosted.checkCsb() };
+      const { port, complaints } = hosted.options;
+      return { port, complaints, check: () => hosted.checkCsb() };
     });
-    this.#watch = new FaultWatch(this.#pool.engine, watched, log, () => this.#connected());
+    this.#watch = new FaultWatch(this.#pool.engine, watched, new Complaints(log, 'host'), () =>
+      this.#connected(),
+    );
+  }
+
+  /** No kick comes for a member: where the host serves its devices inline, a worker serves these. */
+  #startMembers({ engine }: HostConfig): void {
+    const policy = engine.policy === 'inline' ? 'notify' : engine.policy;
+    for (const { member } of this.#ports.members)
+      member.start({ policy, spinUs: engine.spinUs, worker: this.#pool.place() });
   }
 
   #exportVm(config: HostConfig, name: string, vm: VmConfig): HostVm {
@@ -94,7 +100,8 @@ export class Host {
     devices.push({ kind: 'memdev', name: 'mem', socketPath: memPath });
     for (const device of vm.devices) {
       const policy = { policy: device.policy, spinUs: config.engine.spinUs };
-      const path = this.#exportPtnet(name, region, device, vm.pciIds, policy);
+      const { vnetHdr } = config.ports.get(device.port)!;
+      const path = this.#exportPtnet(name, region, device, { ids: vm.pciIds, policy, vnetHdr });
       this.#users.set(device.port, { vm: name, device: device.name });
       devices.push({ kind: 'ptnet', name: device.name, socketPath: path, port: device.port });
     }
@@ -105,6 +112,7 @@ export class Host {
   #exportMemdev(vm: string, region: Region, ids: PciIds): string {
     const { info } = region;
     const name = `${vm}/mem`;
+    const complaints = new Complaints(this.#log, name);
     const device = createMemdev(
       name,
       {
@@ -113,10 +121,10 @@ export class Host {
         barSize: BigInt(info.barSize),
         pools: info.pools,
       },
-      { memory: region, ids, onReject: this.#rejects(name) },
+      { memory: region, ids, onReject: complainOfRejects(complaints) },
     );
     const memory = { fd: info.fd, offset: 0n, size: BigInt(info.barSize) };
-    return this.#export(vm, 'mem', device, {
+    return this.#export(vm, 'mem', device, complaints, {
       regionFd: (index) => (index === 1 ? memory : undefined),
       onDmaUnmap: () => {},
       onInterruptsChanged: () => {},
@@ -129,31 +137,30 @@ export class Host {
     vm: string,
     region: Region,
     device: VmConfig['devices'][number],
-    ids: PciIds,
-    policy: Policy,
+    options: Pick<HostedPtnetOptions, 'ids' | 'policy' | 'vnetHdr'>,
   ): string {
     const name = `${vm}/${device.name}`;
+    const complaints = new Complaints(this.#log, name);
     const hosted = new HostedPtnet(
       {
         name,
         port: this.#ports.port(device.port),
         memid: region.info.id,
         mac: macBytes(device.mac),
-        policy,
         bar0: device.bar0,
-        ids,
+        complaints,
+        ...options,
       },
       this.#broker,
-      this.#log,
-      this.#rejects(name),
     );
     this.#ptnets.push(hosted);
-    return this.#export(vm, device.name, hosted.device, hosted);
+    return this.#export(vm, device.name, hosted.device, complaints, hosted);
   }
 
-  #export(vm: string, name: string, device: PciDevice, hooks: VfioUserHooks): string {
+  #export(vm: string, name: string, device: PciDevice, complaints: Complaints, hooks: VfioUserHooks): string {
     const path = this.#runDir.claim(vm, name);
-    this.#exported.push([vm, this.#server.export(path, device, hooks, { mode: this.#runDir.socketMode })]);
+    const options = { mode: this.#runDir.socketMode, complaints };
+    this.#exported.push([vm, this.#server.export(path, device, hooks, options)]);
     return path;
   }
 
@@ -161,19 +168,6 @@ export class Host {
   #connected(): string[] {
     const vms = this.#exported.filter(([, { session }]) => session !== undefined).map(([vm]) => vm);
     return [...new Set(vms)];
-  }
-
-  /** Logs what a guest was refused: the first of each cause, then every power of two. */
-  #rejects(name: string): (cause: RejectCause, detail: RejectDetail) => void {
-    const counts = new Map<RejectCause, number>();
-    return (cause, detail) => {
-      if (UNSAID.has(cause)) return;
-      const count = (counts.get(cause) ?? 0) + 1;
-      counts.set(cause, count);
-      if ((count & (count - 1)) !== 0) return;
-      const times = count === 1 ? '' : ` (${count} times so far)`;
-      this.#log.warn({ device: name, cause, count }, `${describeReject(name, cause, detail)}${times}`);
-    };
   }
 
   /** @param names of the ports that are wanted; all of them when not given. */
@@ -187,8 +181,16 @@ export class Host {
       complaints: counters,
       ...sockets,
     }));
+    const members = this.#ports.members.map((member) => memberStats(member));
     const time = new Date().toISOString();
-    return { time, ports, devices, sockets: this.#kick.counters, workers: this.#pool.engine.workers };
+    return {
+      time,
+      ports,
+      members,
+      devices,
+      sockets: this.#kick.counters,
+      workers: this.#pool.engine.workers,
+    };
   }
 
   /** What a null port's rx rings bring from now on, from sequence number 0. @throws ConfigurationError */
@@ -202,11 +204,8 @@ export class Host {
   }
 
   /** Changes policy, spin time or worker of a device that is being served; false when it is not. */
-  setPolicy(vm: string, device: string, policy: Required<Policy> & { worker: number }): boolean {
-    const binding = this.#broker.table.get(`${vm}/${device}`);
-    if (!binding) return false;
-    binding.attachment.setPolicy(policy);
-    return true;
+  setPolicy(vm: string, device: string, policy: Policy & { worker: number }): boolean {
+    return this.#broker.setPolicy(`${vm}/${device}`, policy);
   }
 
   /** Ends all sessions, stops serving and removes the sockets. */
@@ -214,6 +213,8 @@ export class Host {
     await this.#server.close();
     for (const hosted of this.#ptnets) hosted.device.stop();
     this.#watch.close();
+    this.#taps.close();
+    this.#ports.close();
     this.#kick.close();
     this.#runDir.clear();
   }

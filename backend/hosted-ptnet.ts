@@ -1,20 +1,21 @@
 // A ptnet device in service: what the device model and the vfio-user session ask, answered with a port and the broker.
-import { closePeerFd, eventfd } from '../native/os.ts';
+import { closeFd } from '../native/os.ts';
 import type { Port } from '../native/ports.ts';
 import {
   type CsbAddresses,
   createPtnet,
-  type OnReject,
   type PciIds,
+  PTFEAT,
   PTNET,
   type PtnetBackend,
   type PtnetDevice,
 } from '../pci/index.ts';
+import type { Complaints } from './complaints.ts';
 import type { Broker, Policy } from './datapath/broker.ts';
 import { wireInterrupts } from './datapath/notify.ts';
-import type { Logger } from './log.ts';
+import { ProtocolError } from './errors.ts';
+import { complainOfRejects } from './rejects.ts';
 import { explainUnreachable } from './unreachable.ts';
-import { Complaints } from './vfio-user/complaints.ts';
 import type { DmaTable } from './vfio-user/dma.ts';
 import type { VfioUserHooks } from './vfio-user/server.ts';
 import type { Session } from './vfio-user/session.ts';
@@ -36,6 +37,10 @@ export interface HostedPtnetOptions {
   readonly policy: Policy;
   readonly bar0: 'io' | 'mem';
   readonly ids: PciIds;
+  /** Where what its guest does wrong is counted and said. */
+  readonly complaints: Complaints;
+  /** Whether a guest may have its packets begin with a virtio-net header. */
+  readonly vnetHdr: boolean;
 }
 
 export class HostedPtnet implements PtnetBackend, VfioUserHooks {
@@ -43,16 +48,17 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   readonly info: PtnetBackend['info'];
   readonly options: HostedPtnetOptions;
   readonly #broker: Broker;
-  readonly #complaints: Complaints;
   #session: Session | undefined;
   #csb: CsbAddresses | undefined;
   #doorbells: number[] = [];
+  /** As negotiated; both take effect with the next CREATE. */
+  #features = 0;
+  #vnetHdrLen = 0;
 
-  constructor(options: HostedPtnetOptions, broker: Broker, log: Logger, onReject: OnReject) {
+  constructor(options: HostedPtnetOptions, broker: Broker) {
     this.options = options;
     this.#broker = broker;
-    this.#complaints = new Complaints(log, options.name);
-    const { port, mac, memid, name, bar0, ids } = options;
+    const { port, mac, memid, name, bar0, ids, complaints } = options;
     this.info = {
       mac,
       nifpOfs: port.info.nifpOfs,
@@ -61,20 +67,21 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
       numTxSlots: port.info.txSlots,
       numRxSlots: port.info.rxSlots,
       hostMemId: memid,
-      features: 0,
+      features: options.vnetHdr ? PTFEAT.VNET_HDR : 0,
     };
-    this.device = createPtnet(name, this, { bar0, ids, onReject });
+    this.device = createPtnet(name, this, { bar0, ids, onReject: complainOfRejects(complaints) });
   }
 
   // What the device model asks.
 
-  setFeatures(): number {
-    return 0;
+  setFeatures(wanted: number): number {
+    this.#features = wanted;
+    return wanted;
   }
 
-  /** No port of ours carries virtio-net headers, so none is in force, whatever is asked for. */
-  setVnetHdrLen(): number {
-    return 0;
+  setVnetHdrLen(wanted: number): number {
+    this.#vnetHdrLen = (this.#features & PTFEAT.VNET_HDR) !== 0 ? wanted : 0;
+    return this.#vnetHdrLen;
   }
 
   create(csb: CsbAddresses): number {
@@ -98,6 +105,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
         vectors: session.irqs.msix,
         doorbells: this.#doorbells,
         policy: this.options.policy,
+        vnetHdrLen: this.#vnetHdrLen,
       });
     } catch (error) {
       this.#complain('CREATE', `CREATE: ${(error as Error).message}`, { err: error });
@@ -123,7 +131,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
 
   /** A guest can bring all of these about as often as it likes: the log has the first, the 10th, the 100th. */
   #complain(cause: string, text: string, details: object = {}): void {
-    this.#complaints.add(cause, text, { details });
+    this.options.complaints.add(cause, text, { details });
   }
 
   delete(): number {
@@ -169,8 +177,14 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   onInterruptsChanged(vector: number, count: number): void {
     const binding = this.#broker.table.get(this.options.name);
     const end = Math.min(vector + count, this.options.port.rings);
-    if (binding && this.#session && end > vector)
+    if (!binding || !this.#session || end <= vector) return;
+    try {
       wireInterrupts(binding.attachment, this.#session.irqs.msix, vector, end - vector);
+    } catch (error) {
+      // As many descriptors as it may have, or as there are.
+      const { errno = -EIO, message } = error as Error & { errno?: number };
+      throw new ProtocolError(-errno, message, { cause: error });
+    }
   }
 
   onAttach(session: Session): void {
@@ -181,15 +195,17 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
     this.device.stop();
     this.#session = undefined;
     // The client may have put them where closing them takes long.
-    for (const fd of this.#doorbells.splice(0)) closePeerFd(fd);
+    for (const fd of this.#doorbells.splice(0)) closeFd(fd);
   }
 
   /** Doorbells as eventfds, for a client that can have the kernel signal them. */
   ioFds(region: number): { fd: number; offset: number; size: number }[] {
-    if (region !== 0 || this.options.policy.policy === 'inline') return [];
+    if (region !== 0 || this.options.policy.policy === 'inline' || !this.#session) return [];
     if (this.#doorbells.length === 0) {
-      this.#doorbells = Array.from({ length: this.options.port.rings }, () => eventfd());
-      this.#broker.table.get(this.options.name)?.attachment.setDoorbells(this.#doorbells);
+      // None: the doorbells stay messages.
+      this.#doorbells = this.#broker.eventfds(this.#session.id, this.options.port.rings);
+      if (this.#doorbells.length > 0)
+        this.#broker.table.get(this.options.name)?.attachment.setDoorbells(this.#doorbells);
     }
     return this.#doorbells.map((fd, i) => ({ fd, offset: PTNET.KICK_BASE + 4 * i, size: 4 }));
   }

@@ -52,6 +52,8 @@ export interface PortShape {
   txSlots?: number;
   rxSlots?: number;
   extraBufs?: number;
+  /** VALE ports: bytes of the longest IP packet that segments are cut to for a client without virtio-net header; 0: any. */
+  mtu?: number;
 }
 
 export interface PortInfo {
@@ -88,6 +90,36 @@ export interface AttachOptions {
   policy: PolicyName;
   spinUs: number;
   worker: number;
+  /** Bytes of virtio-net header that every packet begins with: 0 (the default), 10 or 12; read when a client attaches. */
+  vnetHdrLen?: number;
+}
+
+export interface TapOptions {
+  /** What messages begin with: `tap:lan`. */
+  object: string;
+  /** Of the interface, at most 15 characters; `pt%d` takes the first number that is free. */
+  name: string;
+  /** A name that `ip netns` shows, or a path; empty: that of this process. */
+  netns: string;
+  queues: number;
+  /** Bytes; 0: what it has. */
+  mtu: number;
+  /** `192.0.2.1/24`, `2001:db8::1/64`. */
+  addresses: readonly string[];
+}
+
+export interface TapInfo {
+  readonly interface: string;
+  readonly mtu: number;
+  /** Index of the bridge or the like that it belongs to; 0: none. */
+  readonly master: number;
+  /** It was deleted. */
+  readonly gone: boolean;
+  /** It was not there before, and goes with its descriptors. */
+  readonly made: boolean;
+  /** A full queue holds the kernel's senders back, instead of dropping. */
+  readonly backpressure: boolean;
+  readonly newsFd: number;
 }
 
 /** Where a CSB array lies in guest memory. */
@@ -139,6 +171,26 @@ interface Addon {
     shape: PortShape,
     vale: Handle<'switch'>,
   ): Handle<'port'>;
+  tapPortCreate(
+    region: Handle<'region'>,
+    stats: Handle<'stats'>,
+    shape: PortShape,
+    tap: TapOptions,
+  ): { port: Handle<'port'>; tap: Handle<'tap'> };
+  tapMemberCreate(
+    engine: Handle<'engine'>,
+    stats: Handle<'stats'>,
+    vale: Handle<'switch'>,
+    tap: TapOptions,
+  ): { member: Handle<'member'>; tap: Handle<'tap'> };
+  memberStart(member: Handle<'member'>, options: AttachOptions): void;
+  memberStop(member: Handle<'member'>): void;
+  memberCounters(member: Handle<'member'>): number[];
+  tapInfo(tap: Handle<'tap'>): TapInfo;
+  tapTakeNews(tap: Handle<'tap'>): string[];
+  tapReopen(engine: Handle<'engine'>, tap: Handle<'tap'>): void;
+  tapSetCarrier(tap: Handle<'tap'>, on: boolean): void;
+  tapClose(tap: Handle<'tap'>): void;
   portLeave(port: Handle<'port'>): void;
   portInfo(port: Handle<'port'>): PortInfo;
   portNeeds(shape: PortShape, ownsRxBufs: boolean): PortNeeds;

@@ -31,7 +31,7 @@ export interface DoorbellWindow {
 export interface ListenerCounters {
   /** Clients that came while another one was there. */
   readonly refused: number;
-  /** Times that a client had to wait because this process had no descriptor left. */
+  /** Times that a client had to wait because there was no descriptor left, or none of its share. */
   readonly starved: number;
   /** Descriptors that its clients sent and that are open, and how many may be. */
   readonly heldFds: number;
@@ -56,6 +56,7 @@ interface NativeKick {
   clearDoorbells(session: number): void;
   delivered(session: number, bytes: number, fds: number): void;
   release(session: number): void;
+  eventfd(session: number): number;
   countersOf(listener: number): ListenerCounters;
   counters(): KickCounters;
   close(): void;
@@ -113,6 +114,13 @@ export class Kick {
   /** Closes the connection; its listener takes the next client. */
   release(session: number): void {
     this.#native.release(session);
+  }
+  /**
+   * An eventfd that the session's client is to have too: it counts as one of the client's until it is closed.
+   * @throws SystemError EDQUOT when the client holds all that it may.
+   */
+  eventfd(session: number): number {
+    return this.#native.eventfd(session);
   }
   countersOf(listener: number): ListenerCounters {
     return this.#native.countersOf(listener);

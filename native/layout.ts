@@ -1,4 +1,4 @@
-// The netmap structures as TypeScript views over a region's memory (spec/netmap-abi.md, "Structures").
+// The netmap structures as TypeScript views over a region's memory (netmap's net/netmap.h, ABI 15).
 
 /** Offsets in bytes, by structure and field; '' is the size. A test compares them with the C++ side. */
 export const LAYOUTS = {

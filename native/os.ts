@@ -1,5 +1,4 @@
 // What Node does not offer of the operating system: memfds, eventfds, shared mappings, descriptors over Unix sockets.
-import { markAsUntransferable } from 'node:worker_threads';
 import { loadAddon } from './load.ts';
 
 /**
@@ -15,6 +14,7 @@ interface OsAddon {
   dup(fd: number): number;
   closeFd(fd: number): void;
   closePeerFd(fd: number): void;
+  signalPeerFd(fd: number): boolean;
   awaitPeerCloses(): void;
   socketPair(): [number, number];
   inspectFd(fd: number): FdInfo;
@@ -55,7 +55,10 @@ export interface Mapping {
   /** 0n once unmapped. */
   readonly address: bigint;
   readonly length: number;
-  /** Detaches the buffer first, so that views get length 0 instead of faulting. May be called again. */
+  /**
+   * Detaches the buffer first, so that views get length 0 instead of faulting. May be called again.
+   * @throws Error when ArrayBuffer.prototype.transfer() moved the memory to another buffer: it stays mapped then.
+   */
   unmap(): void;
 }
 
@@ -107,7 +110,15 @@ export function closePeerFd(fd: number): void {
   addon.closePeerFd(fd);
 }
 
-/** Waits, blocking the thread, until all those are closed: for tests that count descriptors. */
+/**
+ * Adds one to a peer's eventfd. One that came with a message to the kick thread is signalled soon, on a thread of its peer's:
+ * that can take as long as the peer likes. False, and nothing is done, when the peer has kept too much waiting.
+ */
+export function signalPeerFd(fd: number): boolean {
+  return addon.signalPeerFd(fd);
+}
+
+/** Waits, blocking the thread, until all that is done: for tests that count descriptors. */
 export function awaitPeerCloses(): void {
   addon.awaitPeerCloses();
 }
@@ -127,10 +138,9 @@ export function setNonblocking(fd: number): void {
 
 /** Maps `length` bytes of `fd`, shared. */
 export function mapFd(fd: number, options: { offset?: number; length: number; writable?: boolean }): Mapping {
-  const mapping = new addon.Mapping(fd, options.offset ?? 0, options.length, options.writable ?? false);
-  // A transfer would move the memory to a buffer that unmap() does not know.
-  markAsUntransferable(mapping.buffer);
-  return mapping;
+  // Not markAsUntransferable: Node has done so by itself, and a second mark is a key without which Node 24 ends the process
+  // when unmap() detaches.
+  return new addon.Mapping(fd, options.offset ?? 0, options.length, options.writable ?? false);
 }
 
 interface NativeChannel {

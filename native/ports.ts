@@ -30,6 +30,10 @@ export class Port {
   get rings(): number {
     return this.info.txRings + this.info.rxRings;
   }
+  /** Whose flows serve these rings: the port's own, but for a pipe the first end's serve both ends. */
+  get servedAs(): Port {
+    return this;
+  }
   /** Counters of a ring; tx rings first. */
   counters(ring: number): RingCounters {
     return this.#stats.read(this.info.counterBlocks[ring]!);
@@ -58,31 +62,36 @@ export class NullPort extends Port {
   }
 }
 
-/** One end of a netmap pipe: its rings are served by the flows that serve the other end's. */
-export class PipeEnd extends Port {
-  #peer: PipeEnd | undefined;
+/** The first end of a netmap pipe; its rings are served by the flows that serve the other end's. */
+export class PipeMaster extends Port {
+  readonly slave: Port;
 
-  get peer(): PipeEnd {
-    return this.#peer!;
-  }
-  static join(a: PipeEnd, b: PipeEnd): void {
-    a.#peer = b;
-    b.#peer = a;
+  constructor(ends: { master: Handle<'port'>; slave: Handle<'port'> }, region: Region, stats: StatsArea) {
+    super(ends.master, region, stats);
+    this.slave = new PipeSlave(ends.slave, this, stats);
   }
 }
 
-/** The two ends of a netmap pipe; `slaveName` is the other's name, its shape the mirror image. */
+class PipeSlave extends Port {
+  readonly #master: PipeMaster;
+
+  constructor(handle: Handle<'port'>, master: PipeMaster, stats: StatsArea) {
+    super(handle, master.region, stats);
+    this.#master = master;
+  }
+  override get servedAs(): Port {
+    return this.#master;
+  }
+}
+
+/** A netmap pipe; `slaveName` is the other end's name, its shape the mirror image. */
 export function createPipe(
   region: Region,
   stats: StatsArea,
   shape: PortShape,
   slaveName: string,
-): { master: PipeEnd; slave: PipeEnd } {
-  const ends = addon.pipeCreate(region.handle, stats.handle, shape, slaveName);
-  const master = new PipeEnd(ends.master, region, stats);
-  const slave = new PipeEnd(ends.slave, region, stats);
-  PipeEnd.join(master, slave);
-  return { master, slave };
+): PipeMaster {
+  return new PipeMaster(addon.pipeCreate(region.handle, stats.handle, shape, slaveName), region, stats);
 }
 
 /** What is sent comes back, with its addresses exchanged. */
@@ -93,7 +102,7 @@ export function createEchoPort(region: Region, stats: StatsArea, shape: PortShap
 /** A VALE switch: a learning switch of up to 254 ports. */
 export class ValeSwitch {
   readonly name: string;
-  readonly #handle: Handle<'switch'>;
+  readonly handle: Handle<'switch'>;
 
   /**
    * @param patienceUs how long a full destination that takes packets is waited for before packets are dropped.
@@ -105,10 +114,10 @@ export class ValeSwitch {
     { patienceUs = 50, macAge = 300 }: { patienceUs?: number; macAge?: number } = {},
   ) {
     this.name = name;
-    this.#handle = addon.switchCreate(engine.handle, name, patienceUs, macAge);
+    this.handle = addon.switchCreate(engine.handle, name, patienceUs, macAge);
   }
   /** @throws Error with `code` ENOSPC when 254 ports are there. */
   createPort(region: Region, stats: StatsArea, shape: PortShape): Port {
-    return new Port(addon.valePortCreate(region.handle, stats.handle, shape, this.#handle), region, stats);
+    return new Port(addon.valePortCreate(region.handle, stats.handle, shape, this.handle), region, stats);
   }
 }

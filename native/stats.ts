@@ -10,6 +10,8 @@ export const DROP_CAUSES = [
   'bad-len',
   'bad-flags',
   'bad-frags',
+  'bad-vnet',
+  'too-long',
 ] as const;
 export type DropCause = (typeof DROP_CAUSES)[number];
 
@@ -24,9 +26,9 @@ export const COUNTER_LAYOUT = {
   late: 48,
   corrupt: 56,
   drops: 64,
-  reraised: 120,
-  kicks: 128,
-  irq_slow: 136,
+  reraised: 136,
+  kicks: 192,
+  irq_slow: 200,
   '': 256,
 } as const;
 

@@ -34,14 +34,14 @@ export interface RejectDetail {
 /** Called for every reject, so possibly very often: whoever logs it limits the rate. */
 export type OnReject = (cause: RejectCause, detail: RejectDetail) => void;
 
-/** One line for a log: the object, what is wrong, what it was about. */
-export function describeReject(device: string, cause: RejectCause, detail: RejectDetail): string {
+/** For a line of a log: what is wrong, and what it was about. */
+export function describeReject(cause: RejectCause, detail: RejectDetail): string {
   const about = Object.entries(detail)
     .filter(([, value]) => value !== undefined)
     .map(
       ([key, value]) => `${key} ${key === 'offset' || key === 'value' ? `0x${value.toString(16)}` : value}`,
     );
-  return `${device}: ${REJECT_CAUSES[cause]}${about.length > 0 ? ` (${about.join(', ')})` : ''}`;
+  return `${REJECT_CAUSES[cause]}${about.length > 0 ? ` (${about.join(', ')})` : ''}`;
 }
 
 export class Rejects {

@@ -12,6 +12,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { formatCpp } from './cpp-format.mjs';
+import { runLanes } from './lanes.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = (name) => join(root, 'node_modules', '.bin', name);
@@ -107,6 +109,21 @@ function linkCommand() {
 
 const script = (path) => (args) => run(process.execPath, [join(root, path), ...args], { stdout: 1 });
 
+/**
+ * The C++ tests use all cores, the others wait a good deal; what is in VMs has the machine for itself. More steps can go
+ * beside each.
+ */
+async function testAll({ foreground = [], background = [] }) {
+  const vitest = bin('vitest');
+  const folders = ['native/model', 'native/test', 'guest-driver/core/test'];
+  const passed = await runLanes(root, {
+    foreground: [[vitest, 'run', '--exclude', 'test/e2e/**'], ...foreground],
+    background: [...folders.map((folder) => ['make', '-s', '-j2', '-C', folder, 'check']), ...background],
+  });
+  if (!passed) process.exit(1);
+  run(vitest, ['run', 'test/e2e'], { stdout: 1 });
+}
+
 const commands = {
   build,
   'build-native': buildNative,
@@ -114,15 +131,26 @@ const commands = {
     install();
     run(bin('tsc'), ['-p', 'tsconfig.json'], { stdout: 1 });
     run(bin('biome'), ['check', '.'], { stdout: 1 });
+    if (!formatCpp(root, { write: false })) process.exit(1);
     run(bin('vitest'), ['run', 'test/tidy'], { stdout: 1 });
   },
-  test: (args) => {
+  format: () => {
+    install();
+    run(bin('biome'), ['check', '--write', '.'], { stdout: 1 });
+    if (!formatCpp(root, { write: true })) process.exit(1);
+  },
+  test: async (args) => {
     build();
-    for (const folder of args.length === 0 ? ['native/model', 'native/test', 'guest-driver/core/test'] : []) {
-      if (!existsSync(join(root, folder, 'Makefile'))) continue;
-      run('make', ['-s', '-j2', '-C', folder, 'check'], { stdout: 1 });
-    }
-    run(bin('vitest'), ['run', ...args], { stdout: 1 });
+    if (args.length > 0) run(bin('vitest'), ['run', ...args], { stdout: 1 });
+    else await testAll({});
+  },
+  'test-all': async () => {
+    build();
+    const node = (...file) => [process.execPath, join(root, 'scripts', ...file)];
+    await testAll({
+      foreground: [node('nodes', 'main.mjs')],
+      background: [[...node('fuzz.mjs'), '--seconds', '60']],
+    });
   },
   demo: (args) => {
     build();
@@ -132,10 +160,13 @@ const commands = {
     build();
     script('scripts/mutate/main.mjs')(args);
   },
-  fuzz: script('scripts/fuzz.mjs'),
+  fuzz: (args) => {
+    build();
+    script('scripts/fuzz.mjs')(args);
+  },
   'test-nodes': (args) => {
     build();
-    script('scripts/nodes.mjs')(args);
+    script('scripts/nodes/main.mjs')(args);
   },
   bench: (args) => {
     build();
@@ -149,4 +180,4 @@ if (!command) {
   console.error(`usage: node scripts/run.mjs ${Object.keys(commands).join('|')} [arguments]`);
   process.exit(2);
 }
-command(args);
+await command(args);

@@ -14,7 +14,7 @@ export interface HostConfig {
   readonly regions: ReadonlyMap<string, RegionConfig>;
   /** The switches that are named in the file. */
   readonly switches: ReadonlyMap<string, SwitchConfig>;
-  /** Every port that a device uses, and those named under `ports`. */
+  /** Every port that a device uses, every member of a switch, and those named under `ports`. */
   readonly ports: ReadonlyMap<string, PortConfig>;
   readonly vms: ReadonlyMap<string, VmConfig>;
 }
@@ -26,15 +26,19 @@ export interface SocketAccess {
   readonly group?: number;
 }
 
-export interface RegionConfig {
-  /** 1..65535; given by us where the file does not say, from 2 up. */
-  readonly id: number;
+/** How many objects a region has, and how many bytes each of them has. */
+export interface RegionPools {
   readonly ifNum: number;
   readonly ifSize: number;
   readonly ringNum: number;
   readonly ringSize: number;
   readonly bufNum: number;
   readonly bufSize: number;
+}
+
+export interface RegionConfig extends RegionPools {
+  /** 1..65535; given by us where the file does not say, from 2 up. */
+  readonly id: number;
   /** Of 2 MiB, from the kernel's pool. */
   readonly hugepages: boolean;
   /** Where its memory comes from; undefined: the node of who touches a page first. */
@@ -42,6 +46,8 @@ export interface RegionConfig {
 }
 
 export interface SwitchConfig {
+  /** Ports that stand on it without a VM. */
+  readonly members: readonly string[];
   readonly patienceUs: number;
   /** Seconds until an address that sends nothing is forgotten; 0: never. */
   readonly macAge: number;
@@ -63,6 +69,17 @@ export interface EngineConfig {
 }
 
 export interface PortConfig extends RingsConfig {
+  /** Whether its client may have packets begin with a virtio-net header, and leave checksums and segments to others. */
+  readonly vnetHdr: boolean;
+  /** Those with an interface of the host only: its addresses, as `192.0.2.1/24`. */
+  readonly addresses: readonly string[];
+  /** The network namespace that the interface is in; undefined: the host's own. */
+  readonly netns?: string;
+  /**
+   * Bytes of a packet without its Ethernet header: of an interface of the host (undefined: what it has), or what segments for
+   * a client on a switch that has no virtio-net header are cut to (undefined: as their sender says).
+   */
+  readonly mtu?: number;
   /** Null ports only: what the host sends to the guest. */
   readonly source?: SourceConfig;
   /** What becomes of what the guest sends to a null port: always counted, and checked as probe packets if `verify`. */

@@ -35,6 +35,11 @@ export const SLOTS: Range = {
 };
 export const SWITCH_PORTS_MAX = 254;
 
+/** IFNAMSIZ is 16, with the terminating zero. */
+export const INTERFACE_NAME_MAX = 15;
+/** What a tap of the kernel's may be set to. */
+export const TAP_MTU: Range = { min: 68, max: 65_521 };
+
 /** Slots 3..31 of the first PCI bus are free on machine pc with a display; the memory device takes one of the 29. */
 export const VM_DEVICES_MAX = 28;
 

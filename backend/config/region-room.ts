@@ -1,20 +1,14 @@
 // Checks that a region has room for the ports that live in it, by netmap's own limits where it is private.
 import { objectNeeds, regionNeeds } from '../ports/needs.ts';
-import type { HostConfig } from './host-config.ts';
+import type { HostConfig, RegionPools } from './host-config.ts';
 import { PRIVATE_BUF_SIZE, PRIVATE_IF_NUM_MAX, REGION_LIMITS } from './limits.ts';
 import { fail, type Placed } from './placed.ts';
 import { formatPath } from './schema.ts';
 
 /** What a region offers, and where a message about it points. */
-interface Room {
+interface Room extends RegionPools {
   readonly path: string;
   readonly what: string;
-  readonly ifNum: number;
-  readonly ifSize: number;
-  readonly ringNum: number;
-  readonly ringSize: number;
-  readonly bufNum: number;
-  readonly bufSize: number;
 }
 
 export function checkRegionRoom(config: HostConfig, placed: readonly Placed[]): void {

@@ -80,6 +80,19 @@ function resolveRings(name: string, file: FileConfig): RingsConfig {
   };
 }
 
+/** What a port's switch says for all of its ports. */
+function switchOf(name: string, file: FileConfig) {
+  const parsed = parsePortName(name);
+  const switchName = kindOf(parsed).switchOf(parsed);
+  return switchName === undefined ? undefined : file.switches.get(switchName);
+}
+
+/** Whether there is one is a matter of the port's kind when the file does not say. */
+function resolveVnetHdr(name: string, file: FileConfig): boolean {
+  const { offersVnetHdr = false } = kindOf(parsePortName(name));
+  return file.ports.get(name)?.vnetHdr ?? switchOf(name, file)?.vnetHdr ?? offersVnetHdr;
+}
+
 const isGiven = (value: number | undefined): value is number => value !== undefined;
 
 function resolvePort(
@@ -91,7 +104,15 @@ function resolvePort(
   const port = file.ports.get(name);
   const { verify = false, payload } = port?.sink ?? {};
   const sink = payload === undefined ? { verify } : { verify, payload };
-  const base = { ...resolveRings(name, file), sink };
+  const mtu = port?.mtu ?? switchOf(name, file)?.mtu;
+  const base = {
+    ...resolveRings(name, file),
+    vnetHdr: resolveVnetHdr(name, file),
+    addresses: port?.address ?? [],
+    ...(port?.netns !== undefined && { netns: port.netns }),
+    ...(mtu !== undefined && { mtu }),
+    sink,
+  };
   if (!port?.source) return base;
   // A source speaks to the guest behind the port, from an address of the host's own.
   const dst = port.source.dst ?? device?.mac ?? 'ff:ff:ff:ff:ff:ff';
@@ -124,7 +145,8 @@ export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
   let number = 0;
   const vms = mapValues(file.vms, (vm) => resolveVm(vm, ++number, file, ownNode));
   const devices = [...vms.values()].flatMap((vm) => vm.devices);
-  const names = [...new Set([...file.ports.keys(), ...devices.map((device) => device.port)])];
+  const members = [...file.switches.values()].flatMap((vale) => vale.members);
+  const names = [...new Set([...file.ports.keys(), ...devices.map((device) => device.port), ...members])];
   const ports = names.map((name, index) => {
     const device = devices.find((candidate) => candidate.port === name);
     return [name, resolvePort(name, index, file, device)] as const;
@@ -134,7 +156,8 @@ export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
     sockets: resolveSockets(file),
     engine: resolveEngine(file.engine, nodes),
     regions: resolveRegions(file, ownNode),
-    switches: mapValues(file.switches, ({ patienceUs, macAge }) => ({
+    switches: mapValues(file.switches, ({ members: on, patienceUs, macAge }) => ({
+      members: on,
       patienceUs,
       macAge: macAge === 'off' ? 0 : macAge,
     })),

@@ -1,4 +1,5 @@
 // The form of a configuration file: kebab-case keys in, camelCase out, every error in one line.
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { DEFAULT_PCI_IDS, PCI_IDS, type PciIds } from '../../pci/index.ts';
 import { field, keyed, oneOf, quote, section, whole, word, yesOrNo } from './fields.ts';
@@ -15,6 +16,7 @@ import {
   SLOTS,
   SPIN_US,
   STREAM,
+  TAP_MTU,
   WORKERS,
 } from './limits.ts';
 import { macProblem } from './mac.ts';
@@ -83,6 +85,22 @@ const portProblem = (name: string): string | undefined =>
     ? `${quoted(name)} is not a port name: 'vale0:1' would be right`
     : portNameProblem(name);
 
+/** An address of an interface, with the length of its network's prefix. */
+function addressProblem(value: unknown): string | undefined {
+  const [, address = '', prefix] =
+    typeof value === 'string' ? (/^([^/]+)(?:\/(\d{1,3}))?$/.exec(value) ?? []) : [];
+  const family = isIP(address);
+  const most = family === 4 ? 32 : 128;
+  if (family !== 0 && !address.includes('%') && Number(prefix ?? most) <= most) return undefined;
+  return `${quote(value)} is not an address: '192.0.2.1/24' or '2001:db8::1/64' would be right`;
+}
+
+function netnsProblem(value: unknown): string | undefined {
+  if (typeof value === 'string' && /^[^\s\p{C}]+$/u.test(value) && value !== '.' && value !== '..')
+    return undefined;
+  return `${quote(value)} is not a network namespace: a name that 'ip netns' shows would be right`;
+}
+
 const portName = () =>
   field<string>((value) =>
     typeof value === 'string'
@@ -105,6 +123,10 @@ const ringKeys = {
   'tx-slots': whole(SLOTS).optional(),
   'rx-slots': whole(SLOTS).optional(),
 };
+
+/** One, or a list. */
+const addresses = () =>
+  z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(field<string>(addressProblem)));
 
 const sourceSchema = section({
   packets: field<number | 'unlimited'>(packetsProblem).default('unlimited'),
@@ -178,6 +200,13 @@ export const fileSchema = section({
     switchNameProblem,
     section({
       ...ringKeys,
+      'vnet-hdr': yesOrNo().optional(),
+      mtu: whole(TAP_MTU).optional(),
+      members: z
+        .array(portName(), {
+          error: (issue) => `${quote(issue.input)} is not a list: '[tap:lan]' would be right`,
+        })
+        .default([]),
       'patience-us': whole(PATIENCE_US).default(50),
       'mac-age': field<number | 'off'>(macAgeProblem).default(300),
     }),
@@ -185,7 +214,15 @@ export const fileSchema = section({
   ports: keyed(
     "a port name such as 'null:a'",
     portProblem,
-    section({ ...ringKeys, source: sourceSchema.optional(), sink: sinkSchema.optional() }),
+    section({
+      ...ringKeys,
+      address: addresses().optional(),
+      netns: word(netnsProblem).optional(),
+      mtu: whole(TAP_MTU).optional(),
+      'vnet-hdr': yesOrNo().optional(),
+      source: sourceSchema.optional(),
+      sink: sinkSchema.optional(),
+    }),
   ),
   vms: keyed("a name such as 'vm1' with its devices", nameProblem, vmSchema),
 });

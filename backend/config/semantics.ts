@@ -15,7 +15,7 @@ import { type FileConfig, formatPath } from './schema.ts';
 
 /** Throws a ConfigurationError for the first thing that cannot work. */
 export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNodes): void {
-  if (config.vms.size === 0)
+  if (config.vms.size === 0 && [...config.switches.values()].every(({ members }) => members.length === 0))
     throw new ConfigurationError("vms: there is none: a name such as 'vm1' with its devices would be right");
   if (file.socketGroup !== undefined && config.sockets.group === undefined)
     fail(
@@ -30,6 +30,7 @@ export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNod
   for (const place of placed) checkDevice(place);
   for (const [name, port] of config.ports) checkPortKind(name, port);
   checkOneDevicePerPort(placed);
+  checkMembers(config, placed);
   checkKinds(placed, [...file.switches.keys()]);
   checkRegionRoom(config, placed);
 }
@@ -99,9 +100,25 @@ function checkDevice({ device, port, path }: Placed): void {
     );
 }
 
-/** Only a port whose other side is the host makes packets up and swallows them. */
 function checkPortKind(name: string, port: PortConfig): void {
-  if (kindOf(parsePortName(name)).hasSourceAndSink) return;
+  const parsed = parsePortName(name);
+  const kind = kindOf(parsed);
+  // On a switch it is what segments for a client are cut to.
+  const mtu = kind.switchOf(parsed) === undefined ? port.mtu : undefined;
+  const setting = port.netns !== undefined ? 'netns' : mtu !== undefined ? 'mtu' : undefined;
+  const of = port.addresses.length > 0 ? 'address' : setting;
+  if (of && !kind.hasInterface)
+    fail(
+      formatPath(['ports', name, of]),
+      `'${name}' has no interface of the host: 'tap:lan' would be right for one with ${of === 'address' ? 'an' : 'a'} ${of}`,
+    );
+  if (port.vnetHdr && kind.offersVnetHdr === undefined)
+    fail(
+      formatPath(['ports', name, 'vnet-hdr']),
+      `'${name}' has no virtio-net headers: false would be right`,
+    );
+  // Only a port whose other side is the host makes packets up and swallows them.
+  if (kind.hasSourceAndSink) return;
   const key = port.source ? 'source' : port.sink.verify ? 'sink' : undefined;
   if (key)
     fail(
@@ -121,6 +138,29 @@ function checkOneDevicePerPort(placed: readonly Placed[]): void {
       );
     first.set(place.device.port, place);
   }
+}
+
+/** Who stands on a switch without a VM: of a kind that can, each once, and no port of a device. */
+function checkMembers(config: HostConfig, placed: readonly Placed[]): void {
+  const owners = new Map(
+    placed.map(({ device, vmName }) => [device.port, `the port of ${vmName}'s ${device.name}`]),
+  );
+  for (const [vale, { members }] of config.switches)
+    for (const [index, name] of members.entries()) {
+      const path = formatPath(['switches', vale, 'members', index]);
+      const kind = kindOf(parsePortName(name));
+      if (!kind.join) fail(path, `'${name}' cannot stand on a switch by itself: 'tap:lan' would be right`);
+      const owner = owners.get(name);
+      if (owner !== undefined)
+        fail(path, `'${name}' is ${owner} already: an interface of its own would be right`);
+      owners.set(name, `a member of switch '${vale}'`);
+      const { txRings, rxRings } = config.ports.get(name)!;
+      if (txRings !== rxRings)
+        fail(
+          formatPath(['ports', name, 'rx-rings']),
+          `'${name}' has ${txRings} tx and ${rxRings} rx rings, and a member has queues for both ways: the same number would be right`,
+        );
+    }
 }
 
 /** What the devices of one kind have to agree on. */

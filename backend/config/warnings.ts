@@ -38,7 +38,10 @@ function sharedRegions(config: HostConfig): string[] {
 }
 
 function unusedPorts(config: HostConfig): string[] {
-  const used = new Set([...config.vms.values()].flatMap((vm) => vm.devices.map((device) => device.port)));
+  const used = new Set([
+    ...[...config.vms.values()].flatMap((vm) => vm.devices.map((device) => device.port)),
+    ...[...config.switches.values()].flatMap((vale) => vale.members),
+  ]);
   return [...config.ports.keys()]
     .filter((name) => !used.has(name))
     .map((name) => `ports.'${name}': no device uses it`);

@@ -1,6 +1,7 @@
 // broker: the table (device, ring) -> (worker, attachment), and the policy of each attachment.
 import type { Attachment, CsbPlace, PolicyName } from '../../native/engine.ts';
 import type { Kick } from '../../native/kick.ts';
+import { closeFd } from '../../native/os.ts';
 import type { Port } from '../../native/ports.ts';
 import type { WorkerPool } from './engine.ts';
 import { unwireDoorbells, wireDoorbells } from './kick.ts';
@@ -10,15 +11,19 @@ export interface Policy {
   readonly policy: PolicyName;
   /** How long an idle ring is polled before it is parked (policy adaptive). */
   readonly spinUs: number;
-  /** Which worker; undefined: the one with the fewest attachments. */
-  readonly worker?: number | undefined;
+}
+
+/** What is served as one: a port, or both ends of a pipe. */
+interface Place {
+  worker: number;
+  attachments: number;
 }
 
 /** One served device: everything that has to be undone when it stops. */
 export interface Binding {
   readonly attachment: Attachment;
+  readonly port: Port;
   readonly session: number;
-  readonly worker: number;
   readonly policy: Policy;
 }
 
@@ -32,12 +37,18 @@ export interface BindRequest {
   /** Eventfds of the doorbells, when the client asked for them. */
   readonly doorbells: readonly number[];
   readonly policy: Policy;
+  /** Bytes of virtio-net header before each packet. */
+  readonly vnetHdrLen: number;
 }
+
+/** Policy inline needs none; the engine does not look at the number. */
+const NO_WORKER = 0;
 
 export class Broker {
   readonly #pool: WorkerPool;
   readonly #kick: Kick;
   readonly #table = new Map<string, Binding>();
+  readonly #places = new Map<Port, Place>();
 
   constructor(pool: WorkerPool, kick: Kick) {
     this.#pool = pool;
@@ -54,23 +65,35 @@ export class Broker {
    * @throws Error with `errno`, negative, when the port is in use or guest memory cannot be mapped.
    */
   bind(request: BindRequest): Binding {
-    const { policy, port, session } = request;
-    const worker = policy.worker ?? this.#pool.place();
-    const options = { policy: policy.policy, spinUs: policy.spinUs, worker };
-    let attachment: Attachment;
+    const { policy, port, session, vnetHdrLen } = request;
+    const options = { ...policy, worker: this.#enter(port, policy), vnetHdrLen };
+    let attachment: Attachment | undefined;
     try {
       attachment = this.#pool.engine.attach(port, request.csb.guestToHost, request.csb.hostToGuest, options);
+      wireInterrupts(attachment, request.vectors.slice(0, port.rings));
+      if (request.doorbells.length > 0) attachment.setDoorbells(request.doorbells);
+      // Policy inline has no native reader: its kicks come through the device model.
+      if (policy.policy !== 'inline') wireDoorbells(this.#kick, session, attachment);
     } catch (error) {
-      if (policy.worker === undefined) this.#pool.release(worker);
+      attachment?.detach();
+      this.#leave(port);
       throw error;
     }
-    wireInterrupts(attachment, request.vectors.slice(0, port.rings));
-    if (request.doorbells.length > 0) attachment.setDoorbells(request.doorbells);
-    // Policy inline has no native reader: its kicks come through the device model.
-    if (policy.policy !== 'inline') wireDoorbells(this.#kick, session, attachment);
-    const binding = { attachment, session, worker, policy };
+    const binding = { attachment, port, session, policy };
     this.#table.set(request.device, binding);
     return binding;
+  }
+
+  /** Eventfds for the doorbells of `count` rings, for a session's client; none when so many cannot be had. */
+  eventfds(session: number, count: number): number[] {
+    const fds: number[] = [];
+    try {
+      while (fds.length < count) fds.push(this.#kick.eventfd(session));
+      return fds;
+    } catch {
+      for (const fd of fds) closeFd(fd);
+      return [];
+    }
   }
 
   /** Stops serving: doorbells first, then the rings. */
@@ -80,6 +103,33 @@ export class Broker {
     this.#table.delete(device);
     if (binding.policy.policy !== 'inline') unwireDoorbells(this.#kick, binding.session);
     binding.attachment.detach();
-    if (binding.policy.worker === undefined) this.#pool.release(binding.worker);
+    this.#leave(binding.port);
+  }
+
+  /** Changes policy, spin time and worker of a device; false when it is not being served. */
+  setPolicy(device: string, policy: Policy & { worker: number }): boolean {
+    const binding = this.#table.get(device);
+    if (!binding) return false;
+    binding.attachment.setPolicy(policy);
+    const place = this.#places.get(binding.port.servedAs)!;
+    this.#pool.move(place.worker, policy.worker);
+    place.worker = policy.worker;
+    return true;
+  }
+
+  /** @returns the worker of what is served with this port. */
+  #enter(port: Port, { policy }: Policy): number {
+    if (policy === 'inline') return NO_WORKER;
+    const place = this.#places.get(port.servedAs) ?? { worker: this.#pool.place(), attachments: 0 };
+    place.attachments++;
+    this.#places.set(port.servedAs, place);
+    return place.worker;
+  }
+
+  #leave(port: Port): void {
+    const place = this.#places.get(port.servedAs);
+    if (!place || --place.attachments > 0) return;
+    this.#places.delete(port.servedAs);
+    this.#pool.release(place.worker);
   }
 }

@@ -13,11 +13,16 @@ export class WorkerPool {
     this.#load = new Array<number>(workers).fill(0);
   }
 
-  /** The worker with the fewest attachments; give it back with release(). */
+  /** The worker that serves the fewest; give it back with release(). */
   place(): number {
     const worker = this.#load.indexOf(Math.min(...this.#load));
     this.#load[worker]!++;
     return worker;
+  }
+
+  move(from: number, to: number): void {
+    this.#load[from]!--;
+    this.#load[to]!++;
   }
 
   release(worker: number): void {

@@ -13,7 +13,7 @@ export function wireInterrupts(
   attachment: Attachment,
   vectors: readonly Vector[],
   first = 0,
-  count = vectors.length - first,
+  count = vectors.length,
 ): void {
   const fds = vectors.slice(first, first + count).map(({ fd, masked }) => (masked ? -1 : fd));
   attachment.setInterrupts(first, fds);

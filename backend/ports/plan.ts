@@ -3,7 +3,7 @@ import type { RegionShape } from '../../native/memory.ts';
 import type { HostConfig, VmConfig } from '../config/host-config.ts';
 import { objectNeeds, regionNeeds } from './needs.ts';
 
-/** The minima of a private region (spec/netmap-abi.md, "A memory region"). */
+/** The minima of a private region, those of netmap's private allocators. */
 const PRIVATE = {
   ifNum: 2,
   ifSize: 1024,

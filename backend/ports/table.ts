@@ -3,6 +3,7 @@ import type { Engine } from '../../native/engine.ts';
 import { Region } from '../../native/memory.ts';
 import { NullPort, type Port, ValeSwitch } from '../../native/ports.ts';
 import type { StatsArea } from '../../native/stats.ts';
+import { type Tap, type TapMember, TapPort } from '../../native/taps.ts';
 import type { HostConfig, SourceConfig } from '../config/host-config.ts';
 import { parsePortName } from '../config/port-name.ts';
 import { ConfigurationError } from '../errors.ts';
@@ -11,12 +12,30 @@ import { toSource } from './kinds/null.ts';
 import { ringsOf } from './needs.ts';
 import { planRegions, regionKey } from './plan.ts';
 
+/** Who stands on a switch without a VM. */
+export interface PlacedMember {
+  /** `tap:lan` */
+  readonly name: string;
+  readonly switch: string;
+  readonly member: TapMember;
+}
+
+/** A tap that is in use, and for which switch if it is a member. */
+export interface PlacedTap {
+  readonly name: string;
+  readonly tap: Tap;
+  readonly switch?: string;
+  readonly netns: string;
+}
+
 export class PortTable {
   readonly #engine: Engine;
   readonly #stats: StatsArea;
   readonly #regions = new Map<string, Region>();
   readonly #switches = new Map<string, ValeSwitch>();
   readonly #ports = new Map<string, Port>();
+  readonly #members: PlacedMember[] = [];
+  readonly #taps: PlacedTap[] = [];
 
   constructor(engine: Engine, stats: StatsArea) {
     this.#engine = engine;
@@ -25,6 +44,14 @@ export class PortTable {
 
   get ports(): ReadonlyMap<string, Port> {
     return this.#ports;
+  }
+
+  get members(): readonly PlacedMember[] {
+    return this.#members;
+  }
+
+  get taps(): readonly PlacedTap[] {
+    return this.#taps;
   }
 
   region(vmName: string, region: string | undefined): Region {
@@ -38,14 +65,20 @@ export class PortTable {
     return port;
   }
 
+  /** @throws ConfigurationError, as a file that says the same. */
   setSource(name: string, source: SourceConfig): void {
     const port = this.port(name);
     if (!(port instanceof NullPort))
       throw new ConfigurationError(`${name}: not a null port: only those have a source`);
+    const { size } = port.region.info.pools.buf;
+    if (source.size > size)
+      throw new ConfigurationError(
+        `${name}: source: ${source.size} bytes do not fit a buffer of its region: at most ${size} would be right`,
+      );
     port.setSource(toSource(source));
   }
 
-  /** @throws ConfigurationError naming the port or region, with the numbers it needs. */
+  /** Nothing is left of one that fails. @throws ConfigurationError naming the port or region, with the numbers it needs. */
   build(config: HostConfig): void {
     try {
       for (const [key, shape] of planRegions(config)) this.#regions.set(key, new Region(shape));
@@ -57,7 +90,10 @@ export class PortTable {
         return kindOf(name).dependsOn(name);
       });
       for (const name of order) this.#create(config, name, regions.get(name)!);
+      for (const [vale, { members }] of config.switches)
+        for (const name of members) this.#join(config, vale, name);
     } catch (error) {
+      this.close();
       if (error instanceof ConfigurationError) throw error;
       throw new ConfigurationError((error as Error).message, { cause: error });
     }
@@ -69,7 +105,7 @@ export class PortTable {
     const created = kindOf(name).create(name, {
       config,
       port,
-      shape: { name: text, ...ringsOf(port) },
+      shape: { name: text, ...ringsOf(port), mtu: port.mtu ?? 0 },
       earlier: (earlier) => this.port(earlier),
       valeSwitch: (vale) => this.#switch(config, vale),
       engine: this.#engine,
@@ -77,6 +113,27 @@ export class PortTable {
       stats: this.#stats,
     });
     this.#ports.set(text, created);
+    if (created instanceof TapPort)
+      this.#taps.push({ name: text, tap: created.tap, netns: port.netns ?? '' });
+  }
+
+  #join(config: HostConfig, vale: string, text: string): void {
+    const name = parsePortName(text);
+    const port = config.ports.get(text)!;
+    const member = kindOf(name).join!(name, {
+      port,
+      vale: this.#switch(config, vale),
+      engine: this.#engine,
+      stats: this.#stats,
+    });
+    this.#members.push({ name: text, switch: vale, member });
+    this.#taps.push({ name: text, tap: member.tap, switch: vale, netns: port.netns ?? '' });
+  }
+
+  /** Gives the interfaces of the host back; nobody drives the ports any more. */
+  close(): void {
+    for (const { member } of this.#members.splice(0)) member.stop();
+    for (const { tap } of this.#taps.splice(0)) tap.close();
   }
 
   #switch(config: HostConfig, name: string): ValeSwitch {

@@ -10,17 +10,18 @@ const { EACCES, EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP } = constants
 
 const ADDRESS_SPACE = 1n << 64n;
 const PAGE = BigInt(DMA_PAGE_SIZE);
+const ACCESS = DMA_FLAG.READ | DMA_FLAG.WRITE;
 
 export interface DmaMap {
   readonly address: bigint;
   readonly size: bigint;
-  /** DMA_FLAG. */
+  /** DMA_FLAG.READ, WRITE or both. */
   readonly flags: number;
   /** Where the range starts in its file. */
   readonly offset: bigint;
   /** -1: the client keeps the memory to itself (a BAR of another device, or memory that is not shared). */
   readonly fd: number;
-  /** It came with a descriptor, but of a file that is not in memory; that is closed and not touched. */
+  /** It came with a descriptor, but not of memory that can be mapped; that is closed and not touched. */
   readonly foreign: boolean;
 }
 
@@ -38,6 +39,12 @@ const MISS_ERRNO: Readonly<Record<DmaMiss, number>> = {
 export class DmaTable {
   /** By address; they do not overlap. */
   #maps: DmaMap[] = [];
+  /** As many there may be. */
+  readonly max: number;
+
+  constructor(max = MAX_DMA_MAPS) {
+    this.max = max;
+  }
 
   get maps(): readonly DmaMap[] {
     return this.#maps;
@@ -63,20 +70,18 @@ export class DmaTable {
    * @throws ProtocolError
    */
   map(request: DmaMapRequest, fd: number | undefined): DmaMap {
-    const { address, size, flags } = request;
+    const { address, size } = request;
     checkRange(address, size);
-    if (flags === 0 || (flags & ~(DMA_FLAG.READ | DMA_FLAG.WRITE)) !== 0) {
-      throw new ProtocolError(EINVAL, `flags 0x${flags.toString(16)}: read, write or both expected`);
-    }
+    checkFlags(request.flags, fd !== undefined);
     const at = this.#firstEndingAfter(address);
     const next = this.#maps[at];
     if (next !== undefined && next.address < address + size) {
       throw new ProtocolError(EEXIST, `${range(address, size)} overlaps ${range(next.address, next.size)}`);
     }
-    if (this.#maps.length >= MAX_DMA_MAPS) {
-      throw new ProtocolError(ENOSPC, `${range(address, size)}: there are already ${MAX_DMA_MAPS} maps`);
+    if (this.#maps.length >= this.max) {
+      throw new ProtocolError(ENOSPC, `${range(address, size)}: there are already ${this.max} maps`);
     }
-    const map = { address, size, flags, ...placeIn(fd, request) };
+    const map = { address, size, flags: request.flags & ACCESS, ...placeIn(fd, request) };
     this.#maps.splice(at, 0, map);
     return map;
   }
@@ -140,9 +145,21 @@ function missed(miss: DmaMiss): { errno: number; miss: DmaMiss } {
   return { errno: MISS_ERRNO[miss], miss };
 }
 
+function checkFlags(flags: number, withFd: boolean): void {
+  const how = flags & ~ACCESS;
+  if ((flags & ACCESS) === 0 || (how !== 0 && how !== DMA_FLAG.MMAP && how !== DMA_FLAG.FILE_IO)) {
+    const wanted = 'read, write or both expected, and mmap or file I/O or neither';
+    throw new ProtocolError(EINVAL, `flags 0x${flags.toString(16)}: ${wanted}`);
+  }
+  if (how !== 0 && !withFd) {
+    throw new ProtocolError(EINVAL, `flags 0x${flags.toString(16)}: a descriptor has to come with them`);
+  }
+}
+
 function placeIn(fd: number | undefined, request: DmaMapRequest): Pick<DmaMap, 'offset' | 'fd' | 'foreign'> {
   if (fd === undefined) return { offset: 0n, fd: -1, foreign: false };
-  if (checkDmaFd(fd, request)) return { offset: request.offset, fd, foreign: false };
+  const byFileIo = (request.flags & DMA_FLAG.FILE_IO) !== 0;
+  if (!byFileIo && checkDmaFd(fd, request)) return { offset: request.offset, fd, foreign: false };
   closeFds([fd]);
   return { offset: 0n, fd: -1, foreign: true };
 }

@@ -120,7 +120,7 @@ const getRegionIoFds: Handler = {
 const getIrqInfo: Handler = {
   maxFds: 0,
   run({ irqs }, { payload }) {
-    return reply(wire.encodeIrqInfo(irqs.info(wire.decodeIrqInfo(payload).index)));
+    return reply(wire.encodeIrqInfo(irqs.describe(wire.decodeIrqInfo(payload).index)));
   },
 };
 

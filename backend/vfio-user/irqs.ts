@@ -1,6 +1,6 @@
 // The interrupts of one session: an eventfd each, masks, and what VFIO_USER_DEVICE_SET_IRQS does to them.
 import { constants } from 'node:os';
-import { eventfdSignal, inspectFd, setNonblocking } from '../../native/os.ts';
+import { inspectFd, setNonblocking, signalPeerFd } from '../../native/os.ts';
 import { ProtocolError } from '../errors.ts';
 import { closeFds, type Message } from './message.ts';
 import { IRQ, IRQ_FLAG, IRQ_SET } from './protocol.ts';
@@ -39,7 +39,7 @@ export class Interrupts {
   }
 
   /** @throws ProtocolError EINVAL: no such index. */
-  info(index: number): { index: number; flags: number; count: number } {
+  describe(index: number): { index: number; flags: number; count: number } {
     const table = this.#table(index);
     return { index, flags: table.length === 0 ? 0 : FLAGS[index]!, count: table.length };
   }
@@ -132,14 +132,14 @@ function act(interrupt: Interrupt, action: number): void {
 
 function trigger(interrupt: Interrupt): void {
   if (interrupt.masked) interrupt.pending = true;
-  else if (interrupt.fd >= 0) eventfdSignal(interrupt.fd);
+  else if (interrupt.fd >= 0) signalPeerFd(interrupt.fd);
 }
 
 function setMasked(interrupt: Interrupt, masked: boolean): void {
   if (interrupt.masked === masked) return;
   interrupt.masked = masked;
   const told = masked ? interrupt.maskFd : interrupt.unmaskFd;
-  if (told >= 0) eventfdSignal(told);
+  if (told >= 0) signalPeerFd(told);
   if (masked || !interrupt.pending) return;
   interrupt.pending = false;
   trigger(interrupt);

@@ -41,8 +41,11 @@ export const MAX_MSG_FDS = 16;
 /** What we do take, as much as the kernel passes on at once (SCM_MAX_FD): not every client splits its VFIO_USER_DEVICE_SET_IRQS. */
 export const MAX_RECEIVED_FDS = 253;
 export const MAX_DATA_XFER_SIZE = 1024 * 1024;
-/** More than any machine we know of needs, and few enough that a hostile peer costs little. */
+/** More than any machine we know of needs, and few enough that a hostile peer costs little; and those of all devices together, which have equal shares. */
 export const MAX_DMA_MAPS = 4096;
+export const ALL_DMA_MAPS = 64 * MAX_DMA_MAPS;
+/** A VM has its RAM, and what other devices let be mapped. */
+export const MIN_DMA_MAPS = 256;
 export const DMA_PAGE_SIZE = 4096;
 /** The JSON text of VFIO_USER_VERSION. */
 export const MAX_VERSION_DATA = 4096;
@@ -52,7 +55,8 @@ export const MAX_MESSAGE_SIZE = HEADER_SIZE + 16 + MAX_DATA_XFER_SIZE;
 /** What a peer that does not say otherwise can receive. */
 export const DEFAULT_MAX_MSG_FDS = 1;
 
-export const DMA_FLAG = { READ: 1, WRITE: 2 } as const;
+/** MMAP and FILE_IO say how the server is to reach the memory, by the descriptor that comes along; without either, it maps it. */
+export const DMA_FLAG = { READ: 1, WRITE: 2, MMAP: 4, FILE_IO: 8 } as const;
 export const UNMAP_FLAG = { GET_DIRTY_BITMAP: 1, ALL: 2 } as const;
 
 export const DEVICE_FLAG = { RESET: 1, PCI: 2 } as const;

@@ -1,12 +1,12 @@
 // The vfio-user server: exports devices on sockets and ties the kick thread's connections to sessions.
-import { getSystemErrorName } from 'node:util';
 import { Kick, type KickEvents, type ListenerCounters } from '../../native/kick.ts';
 import type { PciDevice } from '../../pci/index.ts';
+import { Complaints } from '../complaints.ts';
+import { errnoName } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { Complaints } from './complaints.ts';
 import type { VfioUserHooks } from './hooks.ts';
 import { closeFds } from './message.ts';
-import { MAX_MESSAGE_SIZE, MAX_RECEIVED_FDS } from './protocol.ts';
+import { ALL_DMA_MAPS, MAX_DMA_MAPS, MAX_MESSAGE_SIZE, MAX_RECEIVED_FDS, MIN_DMA_MAPS } from './protocol.ts';
 import { Session } from './session.ts';
 import { Turns } from './turns.ts';
 
@@ -88,7 +88,9 @@ class Exported implements ExportedDevice {
     }
     if (moreStarved > 0) {
       const text =
-        'EMFILE: no descriptor left to accept its client with, which has to wait: a greater limit (ulimit -n) would be right';
+        heldFds >= maxFds
+          ? `its clients hold all ${maxFds} descriptors of its share, so the next one has to wait`
+          : 'EMFILE: no descriptor left to accept its client with, which has to wait: a greater limit (ulimit -n) would be right';
       complaints.add('no descriptor left', text, { times: moreStarved });
     }
     if (closingFds > CLOSING_FDS_MAX) {
@@ -192,7 +194,8 @@ export class VfioUserServer implements KickEvents {
         this.#kick.release(id);
       },
     };
-    const session = new Session({ id, device, hooks, transport, complaints });
+    const maxDmaMaps = this.#shareOfDmaMaps();
+    const session = new Session({ id, device, hooks, transport, complaints, maxDmaMaps });
     exported.session = session;
     this.#sessions.set(id, session);
     complaints.add('client connected', 'client connected', { level: 'debug' });
@@ -214,7 +217,7 @@ export class VfioUserServer implements KickEvents {
     const session = this.#sessions.get(id);
     if (session === undefined) return;
     session.after(() => {
-      if (errno !== 0) session.complain(`connection ${getSystemErrorName(-errno)}`, explain(errno));
+      if (errno !== 0) session.complain(`connection ${errnoName(errno)}`, explain(errno));
       session.close();
     });
     this.#turns.add(session);
@@ -223,6 +226,11 @@ export class VfioUserServer implements KickEvents {
   /** Says what clients have done that no message tells of; about once a second anyway. */
   look(): void {
     for (const [listener, exported] of this.#exported) exported.look(this.#kick.countersOf(listener));
+  }
+
+  #shareOfDmaMaps(): number {
+    const share = Math.floor(ALL_DMA_MAPS / this.#exported.size);
+    return Math.min(Math.max(share, MIN_DMA_MAPS), MAX_DMA_MAPS);
   }
 
   #withdraw(listener: number): void {
@@ -237,7 +245,7 @@ export class VfioUserServer implements KickEvents {
 }
 
 function explain(errno: number): string {
-  const name = getSystemErrorName(-errno);
+  const name = errnoName(errno);
   if (name === 'EMSGSIZE' || name === 'E2BIG') {
     return `message too large or with too many descriptors: at most ${MAX_MESSAGE_SIZE} bytes, ${MAX_RECEIVED_FDS} descriptors`;
   }

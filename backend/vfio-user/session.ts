@@ -1,9 +1,8 @@
 // One client's connection to one device: checks the order of messages, dispatches them, answers, and cleans up.
 import { constants } from 'node:os';
-import { getSystemErrorName } from 'node:util';
 import type { PciDevice } from '../../pci/index.ts';
-import { ProtocolError } from '../errors.ts';
-import type { Complaints } from './complaints.ts';
+import type { Complaints } from '../complaints.ts';
+import { errnoName, ProtocolError } from '../errors.ts';
 import { DmaTable } from './dma.ts';
 import { HANDLERS, type Reply } from './handlers.ts';
 import type { VfioUserHooks } from './hooks.ts';
@@ -29,6 +28,8 @@ export interface SessionOptions {
   hooks: VfioUserHooks;
   transport: Transport;
   complaints: Complaints;
+  /** Its share of the DMA maps; as many as one may have when not given. */
+  maxDmaMaps?: number | undefined;
 }
 
 /** A message whose turn has not come. */
@@ -41,7 +42,7 @@ export class Session {
   readonly id: number;
   readonly device: PciDevice;
   readonly hooks: VfioUserHooks;
-  readonly dma = new DmaTable();
+  readonly dma: DmaTable;
   readonly irqs: Interrupts;
   readonly #transport: Transport;
   readonly #complaints: Complaints;
@@ -52,12 +53,13 @@ export class Session {
   #current: Generator<void, void> | undefined;
   #stepping = false;
 
-  constructor({ id, device, hooks, transport, complaints }: SessionOptions) {
+  constructor({ id, device, hooks, transport, complaints, maxDmaMaps }: SessionOptions) {
     this.id = id;
     this.device = device;
     this.hooks = hooks;
     this.#transport = transport;
     this.#complaints = complaints;
+    this.dma = new DmaTable(maxDmaMaps);
     this.irqs = new Interrupts(device.msixVectors, (vector, count) =>
       hooks.onInterruptsChanged(vector, count),
     );
@@ -178,7 +180,7 @@ export class Session {
   #version(message: Message): Reply {
     if (this.#state !== 'new') throw new ProtocolError(EINVAL, 'may come once only', { fatal: true });
     checkFds(message, 0);
-    const { reply, limits } = negotiate(decodeVersion(message.payload));
+    const { reply, limits } = negotiate(decodeVersion(message.payload), this.dma.max);
     this.#limits = limits;
     return { payload: reply, fds: [] };
   }
@@ -196,7 +198,7 @@ export class Session {
     const known = HANDLERS.has(header.command) || header.command === VFIO_USER.VERSION;
     const command = known ? commandName(header.command) : 'unknown command';
     const text = `${commandName(header.command)}: ${error instanceof Error ? error.message : String(error)}`;
-    const cause = `${command} ${getSystemErrorName(-errno)}`;
+    const cause = `${command} ${errnoName(errno)}`;
     // Not the peer's fault: our own code failed, and the log must say where.
     if (refusal === undefined) this.#complaints.add(cause, text, { level: 'error', details: { err: error } });
     else this.#complaints.add(cause, text);

@@ -5,7 +5,6 @@ import {
   DEFAULT_MAX_MSG_FDS,
   DMA_PAGE_SIZE,
   MAX_DATA_XFER_SIZE,
-  MAX_DMA_MAPS,
   MAX_MSG_FDS,
   MAX_VERSION_DATA,
   VERSION_MAJOR,
@@ -22,7 +21,7 @@ export interface ClientLimits {
 }
 
 /** @throws ProtocolError, fatal: a connection without a version is of no use. */
-export function negotiate(client: Version): { reply: Uint8Array; limits: ClientLimits } {
+export function negotiate(client: Version, maxDmaMaps: number): { reply: Uint8Array; limits: ClientLimits } {
   if (client.major !== VERSION_MAJOR) {
     throw refuse(`protocol version ${client.major}.${client.minor}: we speak ${VERSION_MAJOR}.x`);
   }
@@ -32,7 +31,7 @@ export function negotiate(client: Version): { reply: Uint8Array; limits: ClientL
   const ours: Record<string, unknown> = {
     max_msg_fds: MAX_MSG_FDS,
     max_data_xfer_size: MAX_DATA_XFER_SIZE,
-    max_dma_maps: MAX_DMA_MAPS,
+    max_dma_maps: maxDmaMaps,
     pgsizes: DMA_PAGE_SIZE,
   };
   // A feature, not a limit: only for a client that knows it.

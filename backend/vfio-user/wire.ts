@@ -278,9 +278,8 @@ export interface SetIrqsRequest {
 
 export function decodeSetIrqs(payload: Uint8Array): SetIrqsRequest {
   const fields = Fields.atLeast(payload, SET_IRQS_SIZE);
-  if (fields.u32(0) !== payload.length) {
-    throw new ProtocolError(EINVAL, `argsz ${fields.u32(0)}: the payload has ${payload.length} bytes`);
-  }
+  // Whether data that are descriptors count differs among clients: what is there is taken from the payload.
+  checkArgsz(fields, SET_IRQS_SIZE);
   return {
     flags: fields.u32(4),
     index: fields.u32(8),

@@ -17,6 +17,18 @@ std::string EnableAll(Driver& driver, Msix& msix) {
   return msix.Enable(driver.function(), vectors, driver.csb().mailbox(), driver.csb().mailbox_address());
 }
 
+/// The device that `--device` names, with its driver started, a vector for every ring and no argument left over.
+/// @return an error text, empty when all is well.
+std::string StartDevice(Args& args, std::unique_ptr<Driver>& driver, Msix& msix) {
+  std::string error;
+  driver = OpenDevice(args.Number("device", 0, 0, 255), error);
+  if (!driver) return error;
+  const uint32_t memid = static_cast<uint32_t>(args.Number("memdev", 0, 0, 65535));
+  error = args.Finish();
+  if (error.empty()) error = driver->Start(memid);
+  return error.empty() ? EnableAll(*driver, msix) : error;
+}
+
 void KickIfWanted(Driver& driver, Ring& ring) {
   ring.Publish();
   if (ring.HostWantsKick()) driver.Kick(ring.index);
@@ -69,18 +81,13 @@ int64_t Deadline(double seconds) { return guest::NowNs() + static_cast<int64_t>(
 }  // namespace
 
 Json Down(Args& args) {
-  std::string error;
-  const std::unique_ptr<Driver> driver = OpenDevice(args.Number("device", 0, 0, 255), error);
-  if (!driver) return Failure("down", error);
   const uint64_t count = args.Number("count", 1, 1, 100'000);
   const int64_t up_ns = static_cast<int64_t>(args.Number("up-ms", 20, 0, 60'000)) * 1'000'000;
   const int64_t quiet_ns = static_cast<int64_t>(args.Number("quiet-ms", 20, 0, 60'000)) * 1'000'000;
-  const uint32_t memid = static_cast<uint32_t>(args.Number("memdev", 0, 0, 65535));
   const double timeout = args.Positive("timeout", kTimeoutSeconds);
-  error = args.Finish();
-  if (error.empty()) error = driver->Start(memid);
+  std::unique_ptr<Driver> driver;
   Msix msix;
-  if (error.empty()) error = EnableAll(*driver, msix);
+  std::string error = StartDevice(args, driver, msix);
   if (!error.empty()) return Failure("down", error);
   const int64_t deadline = Deadline(timeout);
   uint64_t packets = 0, interrupts = 0, late = 0, done = 0;
@@ -103,15 +110,10 @@ Json Down(Args& args) {
 }
 
 Json Overlook(Args& args) {
-  std::string error;
-  const std::unique_ptr<Driver> driver = OpenDevice(args.Number("device", 0, 0, 255), error);
-  if (!driver) return Failure("overlook", error);
-  const uint32_t memid = static_cast<uint32_t>(args.Number("memdev", 0, 0, 65535));
   const double timeout = args.Positive("timeout", kTimeoutSeconds);
-  error = args.Finish();
-  if (error.empty()) error = driver->Start(memid);
+  std::unique_ptr<Driver> driver;
   Msix msix;
-  if (error.empty()) error = EnableAll(*driver, msix);
+  const std::string error = StartDevice(args, driver, msix);
   if (!error.empty()) return Failure("overlook", error);
   const int64_t deadline = Deadline(timeout);
   Ring& ring = driver->port().rx[0];

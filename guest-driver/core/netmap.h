@@ -25,6 +25,8 @@ inline uint64_t SlotWord(const netmap_slot& slot) {
 }
 
 inline constexpr uint16_t NS_BUF_CHANGED = 0x1;
+inline constexpr uint16_t NS_REPORT = 0x2;
+inline constexpr uint16_t NS_NO_LEARN = 0x8;
 inline constexpr uint16_t NS_INDIRECT = 0x10;
 inline constexpr uint16_t NS_MOREFRAG = 0x20;
 inline constexpr uint32_t kMaxFrags = 64;

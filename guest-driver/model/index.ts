@@ -14,7 +14,6 @@ export * from './messages.ts';
 export * from './msix.ts';
 export * from './pci.ts';
 export * from './port.ts';
-export * from './probe-packet.ts';
 export * from './ptnet.ts';
 export * from './remote-device.ts';
 export * from './ring.ts';

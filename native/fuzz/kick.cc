@@ -1,95 +1,129 @@
-// Fuzzes what a peer's bytes meet first: framing, doorbells and descriptors of a session, over a socket pair.
+// Fuzzes a session over a real socket: its bytes and descriptors, doorbells, replies that are read late, and an owner
+// that is behind. Slower than frames.cc by the system calls that this takes.
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 
 #include "datapath/kick_session.h"
+#include "datapath/worker.h"
 #include "os/peer_fd.h"
+#include "os/peer_share.h"
 #include "os/socket.h"
+#include "peer_stream.h"
 
 namespace {
 
 using namespace ptnet;
+using namespace ptnet::fuzz;
 
 class Target final : public DoorbellTarget {
  public:
+  explicit Target(Executions& frames) : frames_(frames) {}
   Worker* Ring(uint32_t ring) noexcept override {
-    if (ring >= rings()) abort();
-    return nullptr;
+    Require(ring < rings());
+    frames_.Add();
+    return ring < 2 ? &workers_[ring] : nullptr;
   }
   uint32_t rings() const noexcept override { return 4; }
+
+ private:
+  Worker workers_[2];  // never started: they need no waking
+  Executions& frames_;
 };
 
 constexpr KickLimits kLimits{4096, 4};
+constexpr DoorbellWindow kWindow{0, 0x80, 4};
 
 class Sink final : public KickSink {
  public:
+  explicit Sink(Executions& frames) : frames_(frames) {}
   void OnConnect(uint32_t, uint32_t) override {}
   void OnMessage(std::unique_ptr<KickMessage> message) override {
-    if (message->bytes.size() < 16 || message->bytes.size() > kLimits.max_message_bytes) abort();
-    if (message->fds.size() > kLimits.max_fds) abort();
-    bytes += message->bytes.size();
-    fds += message->fds.size();
-    messages++;
+    Require(message->bytes.size() >= 16 && message->bytes.size() <= kLimits.max_message_bytes);
+    Require(message->fds.size() <= kLimits.max_fds);
+    waiting.push_back(std::move(message));
+    frames_.Add();
   }
   void OnDisconnect(uint32_t, int) override {}
 
-  size_t messages = 0, bytes = 0, fds = 0;
+  std::vector<std::unique_ptr<KickMessage>> waiting;
+
+ private:
+  Executions& frames_;
 };
 
-/// Of the input: a byte at a time, zeros behind its end.
-struct Input {
-  const uint8_t* data;
-  size_t left;
-  uint8_t Byte() { return left == 0 ? 0 : (left--, *data++); }
-};
+int Unread(int socket) {
+  int bytes = 0;
+  ioctl(socket, FIONREAD, &bytes);
+  return bytes;
+}
+
+/// The peer: all that the stream has, as far as the socket takes it, perhaps with descriptors.
+void Send(PeerStream& stream, int socket, size_t fds) {
+  static const int kSomeFd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  size_t sent = 0;
+  if (stream.size() > 0)
+    (void)os::SendWithFds(socket, {stream.at(0), stream.size()}, std::vector<int>(fds, kSomeFd), &sent);
+  stream.Clear();
+}
+
+/// The owner: deals with the messages that have come, sends something, sets or clears doorbells.
+int Own(KickSession& session, Sink& sink, const std::shared_ptr<Target>& target, uint8_t what) {
+  if (what & 1)
+    session.SetDoorbells(kWindow, target);
+  else if (what & 2)
+    session.ClearDoorbells();
+  if (what & 8) {
+    const std::vector<uint8_t> reply(1u << (what >> 4 & 7) * 2, 0);
+    if (const os::Error error = session.Send(reply, {})) return error.number;
+  }
+  for (const auto& message : sink.waiting) session.Delivered(message->bytes.size(), message->fds.size());
+  sink.waiting.clear();
+  return KickSession::kGoOn;
+}
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const int kSomeFd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  static Executions frames("frames over a socket");
+  static const auto target = std::make_shared<Target>(frames);
+  static const os::PeerId peer = os::NewPeer();
   Input input{data, size};
   os::UniqueFd ours, theirs;
   if (os::CreateSocketPair(&ours, &theirs)) return 0;
-  Sink sink;
+  Sink sink(frames);
   KickCounters counters;
-  static FdShare share;
-  share.Divide(1);
-  static const os::PeerId peer = os::NewPeer();
-  KickSession session(1, 1, os::PeerFd(ours.Release(), peer), kLimits, &share, &sink, &counters);
+  os::DividePeerShares(SIZE_MAX);  // as few descriptors as a device is ever left with
+  KickSession session(1, 1, os::PeerFd(ours.Release(), peer), kLimits, &sink, &counters);
   const auto lock = session.LockFromThread();
   int end = KickSession::kGoOn;
-  while (input.left > 0 && end == KickSession::kGoOn) {
+  PeerStream stream(kLimits);
+  Own(session, sink, target, 1);
+  while (!input.over() && end == KickSession::kGoOn) {
     const uint8_t what = input.Byte();
-    if (what & 0x80) {
-      // The owner: doorbells come and go, messages are dealt with.
-      if (what & 1)
-        session.SetDoorbells({what & 2u, 0x80, 1u + (what >> 2) % 8}, std::make_shared<Target>());
-      else
-        session.ClearDoorbells();
-      session.Delivered(sink.bytes, sink.fds);
-      sink.bytes = sink.fds = 0;
-      continue;
+    if ((what & 7) < 6) {
+      stream.Put(input, what, kWindow);
+      if (!(what & 0x80) && !stream.full()) continue;  // one write for several
+      Send(stream, theirs.get(), 0);
+    } else if ((what & 7) == 6) {
+      end = Own(session, sink, target, input.Byte());
+    } else {
+      Send(stream, theirs.get(), what >> 3 & 7);
+      // Replies are read now and then.
+      uint8_t replies[4096];
+      if (what & 0x40) [[maybe_unused]]
+        const ssize_t n = recv(theirs.get(), replies, sizeof replies, MSG_DONTWAIT);
     }
-    // The peer: up to 63 bytes at once, perhaps with descriptors.
-    const size_t count = std::min<size_t>(what & 0x3f, input.left);
-    const std::vector<int> fds(what & 0x40 ? input.Byte() % 8 : 0, kSomeFd);
-    size_t sent = 0;
-    if (count > 0 && !os::SendWithFds(theirs.get(), {input.data, std::min(count, input.left)}, fds, &sent)) {
-      input.data += sent;
-      input.left -= sent;
-    }
-    for (int reads = 0; reads < 70 && end == KickSession::kGoOn && session.wants_read(); reads++) end = session.Read();
+    while (end == KickSession::kGoOn && session.wants_read() && Unread(session.socket()) > 0) end = session.Read();
     session.TakeRung();
-    // Replies are read now and then.
-    uint8_t replies[256];
-    if (what & 1) [[maybe_unused]]
-      const ssize_t n = recv(theirs.get(), replies, sizeof replies, MSG_DONTWAIT);
     if (end == KickSession::kGoOn) end = session.Flush();
+  }
+  if (end == KickSession::kGoOn) {
+    theirs.Reset();
+    while (end == KickSession::kGoOn && session.wants_read()) end = session.Read();
   }
   session.End();
   session.CloseSocket();

@@ -2,6 +2,7 @@
 // still.
 #include <map>
 
+#include "datapath/doorbell_waiter.h"
 #include "datapath/notify.h"
 #include "os/event_signaller.h"
 
@@ -112,6 +113,11 @@ void Interrupt::Raise(RingCounters& counters) noexcept {
   Count(counters.interrupts);
   [[maybe_unused]] const ssize_t n = ModelWrite(fd_.load(std::memory_order_relaxed), &one, sizeof one);
 }
+
+/// Doorbells come by calls.
+struct DoorbellWaiter::State {};
+DoorbellWaiter::DoorbellWaiter() = default;
+DoorbellWaiter::~DoorbellWaiter() = default;
 
 namespace os {
 

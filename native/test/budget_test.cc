@@ -1,6 +1,5 @@
 // No poll costs more than its budget and one packet to one destination, whatever a guest sends and to how many; where
 // it stopped, the next one goes on. Everything is in units of the budget, nothing in time.
-#include <deque>
 #include <thread>
 
 #include "traffic.h"
@@ -65,22 +64,11 @@ void PiecesOfAnySizeMakeTheSameTraffic(Random& random) {
     for (uint8_t j = 0; j < 5; j++)
       if (j != i) CHECK(net[j].Got(Frame(kAll, i)));
   }
-  std::deque<std::vector<uint8_t>> expected[5];
-  uint32_t tag = 0;
+  RandomTraffic traffic(net, random);
   for (int batch = 0; batch < 1000; batch++) {
-    const auto from = static_cast<uint8_t>(random.Below(5));
-    auto to = static_cast<uint8_t>(random.Below(5));
+    const size_t from = traffic.Put();
     GuestRing& tx = net[from].guest.tx();
-    for (uint32_t left = 1 + random.Below(60); left > 0; left--) {
-      if (random.OneIn(batch % 2 == 0 ? 30 : 2)) to = random.OneIn(3) ? kAll : static_cast<uint8_t>(random.Below(5));
-      const uint32_t frags = random.OneIn(10) ? 2 : 1;
-      const auto frame = Frame(to, from, 14 * frags + random.Below(random.OneIn(4) ? 1500 : 60), ++tag);
-      if (!tx.Put(frame.data(), static_cast<uint32_t>(frame.size()), frags)) break;
-      for (uint8_t i = 0; i < 5; i++)
-        if (i != from && (i == to || to == kAll)) expected[i].push_back(frame);
-    }
-    StoreRelaxed(tx.atok->cur, tx.head);
-    StoreRelease(tx.atok->head, tx.head);
+    tx.Show();
     uint32_t slots_most = 0;  // of the polls since the one that read the batch
     while (!tx.Drained()) {
       Budget budget{1 + random.Below(80), 1 + random.Below(5000), 1 + random.Below(3), random.OneIn(2),
@@ -91,10 +79,7 @@ void PiecesOfAnySizeMakeTheSameTraffic(Random& random) {
       CheckWithin(used, budget, 2 * 2048);
       if (used.slots > 0) slots_most = 0;
     }
-    for (size_t i = 0; i < 5; i++) {
-      for (; !expected[i].empty(); expected[i].pop_front()) CHECK(net[i].Got(expected[i].front()));
-      CHECK(net[i].Nothing());
-    }
+    traffic.CheckArrived();
   }
 }
 
@@ -105,8 +90,7 @@ void ABatchIsEndedByASmallerBudget() {
   for (int i = 0; i < 2; i++) net.Add({"", 1, 1, 128, 256, 0});
   GuestRing& tx = net[0].guest.tx();
   for (uint32_t i = 0; i < 100; i++) CHECK(tx.Put(Frame(kAll, 0, 60, i).data(), 60));
-  StoreRelaxed(tx.atok->cur, tx.head);
-  StoreRelease(tx.atok->head, tx.head);
+  tx.Show();
   const Budget large{100, 1, 1, true, true}, small{1, 1 << 20, 64, true, true};
   Used used = net[0].port->flow(0)->Poll(large);
   CHECK(used.moved && !tx.Drained());
@@ -123,8 +107,7 @@ void ARunOfLargePacketsIsCut() {
   net[0].Take();
   GuestRing& tx = net[0].guest.tx();
   for (uint32_t i = 0; i < 15; i++) CHECK(tx.Put(Frame(1, 0, kLarge, i).data(), kLarge));
-  StoreRelaxed(tx.atok->cur, tx.head);
-  StoreRelease(tx.atok->head, tx.head);
+  tx.Show();
   const Budget small{1024, 100'000, 64, true, true};
   for (uint32_t i = 0; i < 15;) {
     const Used used = net[0].port->flow(0)->Poll(small);
@@ -144,8 +127,7 @@ void WhatAHostReadsAndWritesIsBounded() {
   guest.Attach(engine, *port);
   port->sink(0).set_verify(Payload::kFull);
   for (uint64_t seq = 0; seq < 8; seq++) CHECK(guest.tx().Put(Probe(seq, kLarge).data(), kLarge));
-  StoreRelaxed(guest.tx().atok->cur, guest.tx().head);
-  StoreRelease(guest.tx().atok->head, guest.tx().head);
+  guest.tx().Show();
   const Budget small{1024, 100'000, 64, true, true};
   for (int polls = 0; !guest.tx().Drained(); polls++) {
     CHECK(polls < 8);
@@ -165,8 +147,7 @@ void APipePassesNoMoreSlotsThanItMay(Random& random) {
   GuestRing &tx = rig.a.tx(), &rx = rig.b.rx();
   for (uint64_t sent = 0, got = 0; got < 5000;) {
     while (tx.Put(Probe(sent, 130, 0).data(), 130, random.OneIn(3) ? 2 : 1)) sent++;
-    StoreRelaxed(tx.atok->cur, tx.head);
-    StoreRelease(tx.atok->head, tx.head);
+    tx.Show();
     for (bool moved = true; moved;) {
       const Budget budget{1 + random.Below(100), 1, 1, true, true};
       const Used used = rig.pair->master().flow(0)->Poll(budget);
@@ -174,8 +155,7 @@ void APipePassesNoMoreSlotsThanItMay(Random& random) {
       moved = used.moved;
     }
     for (auto packet = rx.Take(); !packet.empty(); packet = rx.Take()) CHECK(packet == Probe(got++, 130));
-    StoreRelaxed(rx.atok->cur, rx.head);
-    StoreRelease(rx.atok->head, rx.head);
+    rx.Show();
   }
 }
 
@@ -183,7 +163,7 @@ void APipePassesNoMoreSlotsThanItMay(Random& random) {
 void DetachIsNotHeldByWhoGoesOn(uint32_t receivers, uint32_t size) {
   FloodNet net(receivers);
   GuestRing& tx = net[0].guest.tx();
-  for (uint32_t i = 0; i < tx.k->num_slots; i++) {
+  for (uint32_t i = 0; i < tx.num_slots; i++) {
     memcpy(tx.data(i), Frame(kAll, 0, size).data(), size);
     tx.slot(i).len = static_cast<uint16_t>(size);
   }
@@ -203,8 +183,8 @@ void DetachIsNotHeldByWhoGoesOn(uint32_t receivers, uint32_t size) {
   net[0].guest.attachment->Detach();
   stop = true;
   goes_on.join();
-  const uint64_t all = uint64_t{tx.k->num_slots - 1} * receivers * size;
-  CHECK(net[0].tx().packets <= tx.k->num_slots - 1);
+  const uint64_t all = uint64_t{tx.num_slots - 1} * receivers * size;
+  CHECK(net[0].tx().packets <= tx.num_slots - 1);
   CHECK(net.Received() < uint64_t{kSyncBudget.bytes} + kLarge);
   CHECK(net.Received() >= std::min<uint64_t>(all, kSyncBudget.bytes));
 }
@@ -217,8 +197,7 @@ void WhatEndsInAMiddleOfABatchIsForgotten() {
   auto begin = [&](uint32_t tag) {
     GuestRing& tx = net[0].guest.tx();
     for (uint32_t i = 0; i < 3; i++) CHECK(tx.Put(Frame(kAll, 0, 60, tag + i).data(), 60));
-    StoreRelaxed(tx.atok->cur, tx.head);
-    StoreRelease(tx.atok->head, tx.head);
+    tx.Show();
     CHECK_EQ(net[0].port->flow(0)->Poll(one).bytes, 60u);
     CHECK(!tx.Drained());
   };
@@ -280,7 +259,7 @@ void ABystanderWaitsForABudgetAtMost() {
     Eventually("a batch sent", [&] { return tx.Drained(); });
     for (size_t i = 1; i < net.stations.size(); i++) {
       GuestRing& rx = net[i].guest.rx();
-      rx.head = rx.Tail();
+      rx.head = rx.Advance(rx.head, rx.Mine());
       rx.Publish();
     }
   }
@@ -289,6 +268,46 @@ void ABystanderWaitsForABudgetAtMost() {
   CHECK(bystander.most > 0);
   CHECK(bystander.most < kRoundBudget.bytes + kLarge);
   CHECK(bystander.polls > 3u * 15 * 64 * kLarge / (kRoundBudget.bytes + kLarge));
+}
+
+/// Policy inline: what a Sync has left is not a kick's any more, and its descriptor tells of it until it is done.
+void AnInlineSyncLeavesTheRestForLater() {
+  FloodNet net(64);
+  GuestRing& tx = net[0].guest.tx();
+  Attachment& attachment = *net[0].guest.attachment;
+  const auto more = [&] {
+    pollfd entry = {attachment.watch_fd(), POLLIN, 0};
+    return poll(&entry, 1, 0) == 1;
+  };
+  for (int round = 0; round < 3; round++) {
+    for (uint32_t i = 0; i < 15; i++) CHECK(tx.Put(Frame(kAll, 0, kLarge, i).data(), kLarge));
+    tx.Show();
+    CHECK(!more());
+    uint64_t before = net.Received();
+    CHECK(attachment.Sync(0));
+    for (uint32_t syncs = 1;; syncs++, attachment.ServeWatched()) {
+      const uint64_t received = net.Received();
+      CHECK(received - before < uint64_t{kSyncBudget.bytes} + kLarge);
+      before = received;
+      if (syncs == 1) CHECK(!tx.Drained());  // 63 MB of 32
+      if (!more()) break;
+    }
+    CHECK(tx.Drained());
+    for (uint32_t i = 1; i <= 64; i++) {
+      for (uint32_t n = 0; n < 15; n++) CHECK(net[i].Got(Frame(kAll, 0, kLarge, n)));
+      net[i].guest.Sync(net[i].guest.rx());
+    }
+  }
+  CHECK_EQ(net.Received(), uint64_t{3} * 15 * 64 * kLarge);
+  // Who leaves before it is done is not served any more.
+  for (uint32_t i = 0; i < 15; i++) CHECK(tx.Put(Frame(kAll, 0, kLarge, i).data(), kLarge));
+  tx.Show();
+  attachment.Sync(0);
+  CHECK(more());
+  attachment.Detach();
+  const uint64_t received = net.Received();
+  attachment.ServeWatched();
+  CHECK_EQ(net.Received(), received);
 }
 
 }  // namespace
@@ -305,4 +324,5 @@ int main() {
   DetachIsNotHeldByWhoGoesOn(64, kLarge);
   WhatEndsInAMiddleOfABatchIsForgotten();
   ABystanderWaitsForABudgetAtMost();
+  AnInlineSyncLeavesTheRestForLater();
 }

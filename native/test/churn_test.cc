@@ -59,8 +59,7 @@ void ALeavingSenderLosesNothing(Random& random) {
     seq = end;
     if (random.OneIn(2)) {  // shown, but nobody kicks
       while (rig.guest.tx().Put(Probe(seq).data(), 60)) seq++;
-      StoreRelaxed(rig.guest.tx().atok->cur, rig.guest.tx().head);
-      StoreRelease(rig.guest.tx().atok->head, rig.guest.tx().head);
+      rig.guest.tx().Show();
     }
     rig.guest.tx().Put(Probe(seq).data(), 60);  // never shown
     rig.guest.Detach();
@@ -82,13 +81,13 @@ struct Visitor {
       ring.Await();
       auto packet = ring.Take();
       auto want = Probe(seq++, static_cast<uint32_t>(packet.size()));
-      CHECK(packet.size() >= probe::kHeaderLen && std::equal(want.begin() + 12, want.end(), packet.begin() + 12));
+      CHECK(packet.size() >= guest::kMinProbe && std::equal(want.begin() + 12, want.end(), packet.begin() + 12));
       if (random.OneIn(3)) {
         ring.Publish();
         next = seq;
       }
       // With hardly a slot left for more, waiting would be in vain.
-      if (ring.k->Distance(LoadRelaxed(ring.atok->head), ring.head) + 3 >= ring.k->num_slots) break;
+      if (ring.Distance(ring.PublishedHead(), ring.head) + 3 >= ring.num_slots) break;
     }
   }
 };
@@ -102,7 +101,7 @@ void WhatASourceBroughtStays(Random& random) {
     guest.Visit(rig.guest.rx(), 1500, random);
     rig.guest.Detach();
     rig.Attach(AnyService(random, *engine));
-    uint32_t given_back = LoadRelaxed(rig.guest.rx().atok->head);
+    uint32_t given_back = rig.guest.rx().PublishedHead();
     CHECK_EQ(given_back, guest.next % 16);
   }
   kicker.Target(nullptr);
@@ -247,7 +246,7 @@ void AReplacedInterruptStaysSilent() {
   auto engine = MakeEngine(2);
   NullRig rig(engine, 16, Served(Policy::kAdaptive, 1), Source(SourceConfig::kUnlimited));
   GuestRing& ring = rig.guest.rx();
-  StoreRelaxed(ring.atok->appl_need_kick, 1);
+  ring.AskForInterrupt(true);
   std::atomic<bool> stop{false};
   std::thread consumer([&] {
     Receiver receiver;
@@ -261,7 +260,7 @@ void AReplacedInterruptStaysSilent() {
   int old = -1;
   for (int round = 0; round < 300; round++) {
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    CHECK_OK(rig.guest.attachment->SetInterrupts(ring.number, {fd}));
+    CHECK_OK(rig.guest.attachment->SetInterrupts(ring.index, {fd}));
     if (old >= 0) fired(old);
     Eventually("an interrupt", [&] { return fired(fd); });
     if (old >= 0) CHECK(!fired(old) && close(old) == 0);

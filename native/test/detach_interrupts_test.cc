@@ -24,7 +24,7 @@ void CheckSilent(const Guest& guest, Random& random) {
 /// Takes and gives back for a while, asking for every interrupt and reading none.
 void Receive(Guest& guest, Random& random) {
   for (uint32_t i = random.Below(40); i-- > 0; sched_yield()) {
-    for (GuestRing& ring : guest.rings) StoreRelaxed(ring.atok->appl_need_kick, 1);
+    for (GuestRing& ring : guest.rings) ring.AskForInterrupt(true);
     while (!guest.rx().Take().empty()) continue;
     guest.rx().Publish();
   }
@@ -47,7 +47,7 @@ uint64_t ComeAndGo(std::shared_ptr<Engine> engine, Guest& guest, Port& port, Ran
     guest.Attach(engine, port, AnyService(random, *engine));
     guest.EnableInterrupts();
   }
-  return std::atomic_ref<uint64_t>(guest.rx().k->counters->interrupts).load();
+  return std::atomic_ref<uint64_t>(port.kring(guest.rx().index).counters->interrupts).load();
 }
 
 void OfASource(Random& random) {

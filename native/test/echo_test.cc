@@ -98,7 +98,7 @@ void BadPacketsAreCounted() {
   f.Send(Probe(1));
   CHECK_EQ(f.drops(f.port->rx(0), Drop::kBadBuf), 1u);
   f.guest.rx().slot(0).buf_idx = mine;
-  StoreRelaxed(f.guest.rx().atok->head, 40);
+  f.guest.rx().WriteHead(40);
   f.Send(Probe(2));
   CHECK(!f.guest.tx().Drained());
   CHECK_EQ(f.port->rx(0).counters->bad_index, 1u);

@@ -93,7 +93,7 @@ void NobodySleepsThroughAWakeup(Random& random) {
 }
 
 /// Everything is taken and the host asks for a kick. The flag alone may be one that it clears at once.
-bool Parked(GuestRing& ring) { return ring.Drained() && LoadRelaxed(ring.ktoa->kern_need_kick) == 1; }
+bool Parked(GuestRing& ring) { return ring.Drained() && ring.HostWantsKick(); }
 
 /// True when the worker does nothing: it makes no round while others get to run many times.
 bool Rests(Engine& engine) {
@@ -130,7 +130,7 @@ void RingsOfADeviceParkTogether() {
     CHECK(busy.Put(Probe(seq).data(), 60));
     busy.Publish();
     Eventually("a packet taken", [&] { return busy.Drained(); });
-    CHECK_EQ(LoadRelaxed(idle.ktoa->kern_need_kick), 0u);
+    CHECK(!idle.HostWantsKick());
   }
   Eventually("both parked", [&] { return Parked(busy) && Parked(idle); });
 }
@@ -145,7 +145,7 @@ void PollingFlowsDoNotPark(Random& random) {
   uint64_t rounds = engine->worker(0).counters().rounds, sleeps = engine->worker(0).counters().sleeps;
   Eventually("more rounds", [&] { return engine->worker(0).counters().rounds > rounds + 1000; });
   CHECK_EQ(engine->worker(0).counters().sleeps.load(), sleeps);
-  CHECK_EQ(LoadRelaxed(polled.guest.tx().ktoa->kern_need_kick), 0u);
+  CHECK(!polled.guest.tx().HostWantsKick());
   CHECK_EQ(polled.tx().kicks, 0u);
   polled.CheckSink(50);
   parked.CheckSink(50);
@@ -159,7 +159,7 @@ void APolledFlowWantsNoKicks(Random& random) {
     CHECK_OK(rig.guest.attachment->SetPolicy(Served(Policy::kNotify)));
     Eventually("a parked flow", [&] { return Parked(rig.guest.tx()); });
     CHECK_OK(rig.guest.attachment->SetPolicy(Served(Policy::kPoll)));
-    CHECK_EQ(LoadRelaxed(rig.guest.tx().ktoa->kern_need_kick), 0u);
+    CHECK(!rig.guest.tx().HostWantsKick());
     Send(rig.guest.tx(), 20 * round, 20 * round + 20, random.Split());
     Drain(rig.guest.tx());
   }
@@ -193,7 +193,7 @@ void APacedSourceWithoutRoomParks(Random& random) {
     Receiver receiver;
     for (int round = 0; round < 10; round++) {
       Eventually("a full ring", [&] { return rig.guest.rx().Mine() == 7; });
-      Eventually("a parked flow", [&] { return LoadRelaxed(rig.guest.rx().ktoa->kern_need_kick) == 1; });
+      Eventually("a parked flow", [&] { return rig.guest.rx().HostWantsKick(); });
       Eventually("a worker at rest", [&] { return Rests(*engine); });
       receiver.Take(rig.guest.rx());
       rig.guest.rx().Publish();
@@ -206,11 +206,11 @@ void APacedSourceWithoutRoomParks(Random& random) {
 void APacedSourceWithABadIndexParks() {
   auto engine = MakeEngine();
   NullRig rig(engine, 8, Served(Policy::kAdaptive), Source(SourceConfig::kUnlimited, 1'000'000));
-  StoreRelease(rig.guest.rx().atok->head, 9);
+  rig.guest.rx().WriteHead(9);
   rig.guest.rx().Kick();  // the ring may be full, and the flow parked for that, already
   std::atomic_ref<uint64_t> bad_index(rig.rx().bad_index);
   Eventually("a bad index", [&] { return bad_index.load() > 0; });
-  Eventually("a parked flow", [&] { return LoadRelaxed(rig.guest.rx().ktoa->kern_need_kick) == 1; });
+  Eventually("a parked flow", [&] { return rig.guest.rx().HostWantsKick(); });
   Eventually("a worker at rest", [&] { return Rests(*engine); });
 }
 
@@ -221,13 +221,13 @@ void ABadIndexIsMendedWithAKickUnderEveryPolicy() {
     GuestRing& tx = rig.guest.tx();
     std::atomic_ref<uint64_t> packets(rig.tx().packets);
     const uint32_t good = tx.head;
-    StoreRelease(tx.atok->head, 99u);
+    tx.WriteHead(99u);
     tx.Kick();
     std::atomic_ref<uint64_t> bad_index(rig.tx().bad_index);
     // Twice when the worker saw it before the kick came.
     Eventually("a bad index", [&] { return bad_index.load() > 0; });
-    Eventually("a ring that wants a kick", [&] { return LoadRelaxed(tx.ktoa->kern_need_kick) == 1; });
-    StoreRelease(tx.atok->head, good);
+    Eventually("a ring that wants a kick", [&] { return tx.HostWantsKick(); });
+    tx.WriteHead(good);
     CHECK(tx.Put(Probe(0).data(), 60));
     tx.Publish();  // kicks, because the ring says so
     Eventually("the packet", [&] { return packets.load() == 1; });

@@ -211,6 +211,8 @@ void HugePages() {
 
 int main() {
   signal(SIGBUS, SIG_DFL);  // a sanitizer's own handler would turn the signal into an exit code
+  // First, because it forks: another thread, such as a closing one, might hold a lock then.
+  SigbusElsewhereStillKills();
   ShowsTheFile();
   SurvivesTruncation();
   SurvivesTruncationWhileInUse();
@@ -218,6 +220,5 @@ int main() {
   ARegionWhosePagesAreGone();
   BadDescriptorsAreRefused();
   PlacesComeBack();
-  SigbusElsewhereStillKills();
   HugePages();
 }

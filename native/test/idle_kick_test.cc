@@ -9,28 +9,20 @@ namespace {
 constexpr AttachOptions kNotify{.policy = Policy::kNotify, .spin_ns = 0, .worker = 0};
 constexpr AttachOptions kAdaptive{.policy = Policy::kAdaptive, .spin_ns = 100'000, .worker = 0};
 
-bool Wanted(GuestRing& ring) { return LoadRelaxed(ring.ktoa->kern_need_kick) == 1; }
-
-/// Publishes without a kick.
-void Show(GuestRing& ring) {
-  StoreRelaxed(ring.atok->cur, ring.head);
-  StoreRelease(ring.atok->head, ring.head);
-}
-
 void AreCounted() {
   auto engine = MakeEngine();
   NullRig rig(engine, 16, kNotify);
   GuestRing& tx = rig.guest.tx();
   const WorkerCounters& counters = engine->worker(0).counters();
   for (int i = 0; i < 20; i++) {
-    Eventually("a parked flow", [&] { return Wanted(tx); });
+    Eventually("a parked flow", [&] { return tx.HostWantsKick(); });
     const uint64_t before = counters.idle_wakeups;
     tx.Kick();
     Eventually("a kick that found nothing", [&] { return counters.idle_wakeups > before; });
   }
   const uint64_t before = counters.idle_wakeups;
   for (uint64_t seq = 0; seq < 20; seq++) {
-    Eventually("a parked flow", [&] { return Wanted(tx); });
+    Eventually("a parked flow", [&] { return tx.HostWantsKick(); });
     CHECK(tx.Put(Probe(seq).data(), 60));
     tx.Publish();
     Eventually("a packet taken", [&] { return tx.Drained(); });
@@ -47,15 +39,15 @@ void AreNotAskedFor(AttachOptions options) {
   PipeRig rig(engine, 16, options, options);
   GuestRing &tx = rig.a.tx(), &rx = rig.b.rx();
   const auto look = [](GuestRing& ring) {
-    for (int i = 0; i < 100; i++, usleep(10)) CHECK(!Wanted(ring));
+    for (int i = 0; i < 100; i++, usleep(10)) CHECK(!ring.HostWantsKick());
   };
   for (uint64_t seq = 0; seq < 15 * 20;) {
     // Parked: what follows was asked for since.
-    Eventually("a sender who is to kick", [&] { return Wanted(tx); });
+    Eventually("a sender who is to kick", [&] { return tx.HostWantsKick(); });
     look(rx);
     for (int i = 0; i < 15; i++) CHECK(tx.Put(Probe(seq + static_cast<uint64_t>(i)).data(), 60));
     tx.Publish();
-    Eventually("a receiver who is to kick", [&] { return Wanted(rx); });
+    Eventually("a receiver who is to kick", [&] { return rx.HostWantsKick(); });
     CHECK_EQ(rx.Mine(), 15u);
     CHECK_EQ(tx.Mine(), 0u);
     look(tx);
@@ -63,7 +55,7 @@ void AreNotAskedFor(AttachOptions options) {
     CHECK(rx.Take() == Probe(seq++));
     rx.Publish();
     Eventually("room", [&] { return tx.Mine() == 1; });
-    Eventually("both to kick", [&] { return Wanted(tx) && Wanted(rx); });
+    Eventually("both to kick", [&] { return tx.HostWantsKick() && rx.HostWantsKick(); });
     for (int i = 1; i < 15; i++) CHECK(rx.Take() == Probe(seq++));
     rx.Publish();
     Eventually("an empty pipe", [&] { return tx.Mine() == 15; });
@@ -75,10 +67,10 @@ void AreAskedForBySlots() {
   constexpr AttachOptions kInline{.policy = Policy::kInline, .spin_ns = 0, .worker = 0};
   PipeRig rig(MakeEngine(), 64, kInline, kInline);
   GuestRing &tx = rig.a.tx(), &rx = rig.b.rx();
-  const auto wanted = [&] { return (Wanted(tx) ? 10 : 0) + (Wanted(rx) ? 1 : 0); };
+  const auto wanted = [&] { return (tx.HostWantsKick() ? 10 : 0) + (rx.HostWantsKick() ? 1 : 0); };
   const auto send = [&](uint64_t seq) {
     CHECK(tx.Put(Probe(seq).data(), 60));
-    Show(tx);
+    tx.Show();
     rig.a.Sync(tx);
   };
   rig.a.Sync(tx);
@@ -89,12 +81,12 @@ void AreAskedForBySlots() {
   }
   for (uint64_t seq = 0; seq < 63; seq++) {
     CHECK(rx.Take() == Probe(seq));
-    Show(rx);
+    rx.Show();
     rig.b.Sync(rx);
     CHECK_EQ(wanted(), seq < 62 ? 11 : 10);
   }
   for (uint64_t seq = 0; seq < 63; seq++) send(seq);
-  StoreRelaxed(tx.atok->head, UINT32_MAX);
+  tx.WriteHead(UINT32_MAX);
   rig.a.Sync(tx);
   CHECK_EQ(wanted(), 11);
 }

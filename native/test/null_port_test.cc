@@ -1,5 +1,7 @@
 // The null port: what is sent arrives at the sink once and checked, the source keeps count, size and pace, and a guest
 // that writes rubbish is counted and parked.
+#include "forward/null_port.h"
+
 #include <errno.h>
 
 #include "datapath/clock.h"
@@ -59,7 +61,7 @@ void BadSlotsAreDroppedByCause() {
   Fixture f;
   auto put = [&](uint32_t seq) {
     CHECK(f.guest.tx().Put(Probe(seq).data(), 60));
-    return f.port->tx(0).Prev(f.guest.tx().head);
+    return f.guest.tx().Prev(f.guest.tx().head);
   };
   uint32_t i = put(0), good_buf = f.guest.tx().slot(i).buf_idx;
   f.guest.tx().slot(i).buf_idx = UINT32_MAX;
@@ -68,7 +70,7 @@ void BadSlotsAreDroppedByCause() {
   i = put(0);
   f.guest.tx().slot(i).len = 2049;
   i = put(0);
-  f.guest.tx().slot(i).flags = NS_INDIRECT;
+  f.guest.tx().slot(i).flags = guest::NS_INDIRECT;
   f.guest.tx().slot(i).ptr = 0x41414141;
   put(0);
   f.guest.tx().Publish();
@@ -84,7 +86,7 @@ void EndlessFragmentsAreDropped() {
   Fixture f({"null:t", 1, 1, 256, 64, 0});
   for (int i = 0; i < 100; i++) {
     f.guest.tx().Put(Probe(0).data(), 60);
-    f.guest.tx().slot(f.port->tx(0).Prev(f.guest.tx().head)).flags = NS_MOREFRAG;
+    f.guest.tx().LastPut().flags = guest::NS_MOREFRAG;
   }
   f.guest.tx().Publish();
   f.guest.Sync(f.guest.tx());
@@ -96,8 +98,7 @@ void EndlessFragmentsAreDropped() {
   CHECK_EQ(f.drops(Drop::kBadFrags), 1u);
   CHECK_EQ(f.port->tx(0).hwcur, 101u);
   // A ring full of fragments without an end cannot get one.
-  while (f.guest.tx().Put(Probe(0).data(), 60))
-    f.guest.tx().slot(f.port->tx(0).Prev(f.guest.tx().head)).flags = NS_MOREFRAG;
+  while (f.guest.tx().Put(Probe(0).data(), 60)) f.guest.tx().LastPut().flags = guest::NS_MOREFRAG;
   f.guest.tx().Publish();
   f.guest.Sync(f.guest.tx());
   CHECK_EQ(f.drops(Drop::kBadFrags), 2u);
@@ -107,15 +108,15 @@ void BadIndicesParkTheRingUntilTheNextKick() {
   Fixture f;
   for (auto [head, cur] : {std::pair{64u, 0u}, {UINT32_MAX, UINT32_MAX}, {63u + 1, 63u + 1}, {3u, 64u}}) {
     uint64_t before = f.tx().bad_index;
-    StoreRelaxed(f.guest.tx().atok->cur, cur);
-    StoreRelaxed(f.guest.tx().atok->head, head);
+    f.guest.tx().WriteCur(cur);
+    f.guest.tx().WriteHead(head);
     f.guest.Sync(f.guest.tx());
     CHECK_EQ(f.tx().bad_index, before + 1);
-    CHECK_EQ(LoadRelaxed(f.guest.tx().ktoa->kern_need_kick), 1u);
+    CHECK(f.guest.tx().HostWantsKick());
     CHECK_EQ(f.port->tx(0).hwcur, 0u);
   }
-  StoreRelaxed(f.guest.tx().atok->cur, 0);
-  StoreRelaxed(f.guest.tx().atok->head, 0);
+  f.guest.tx().WriteCur(0);
+  f.guest.tx().WriteHead(0);
   CHECK(f.guest.tx().Put(Probe(0).data(), 60));
   f.guest.tx().Publish();
   f.guest.Sync(f.guest.tx());
@@ -124,7 +125,7 @@ void BadIndicesParkTheRingUntilTheNextKick() {
 
 void RingHeadersAreNeverReadBack() {
   Fixture f;
-  memset(static_cast<void*>(f.port->tx(0).ring), 0xff, sizeof(NetmapRing));
+  memset(static_cast<void*>(f.guest.tx().header()), 0xff, sizeof(guest::netmap_ring));
   memset(f.region->base() + f.port->nifp_ofs(), 0xff, 128);
   CHECK(f.guest.tx().Put(Probe(0).data(), 60));
   f.guest.tx().Publish();
@@ -173,16 +174,14 @@ void EveryBufferIsWrittenOnce() {
   config.packets = 126;
   config.payload = Payload::kNone;
   f.port->source(0).Configure(config);
-  NetmapSlot& slot = f.port->rx(0).slots[5];
+  guest::netmap_slot& slot = f.guest.rx().slot(5);
   const uint32_t good = slot.buf_idx;
   slot.buf_idx = 0;
   f.guest.Attach(f.engine, *f.port);
   uint32_t got = 0;
   for (int i = 0; i < 20; i++) {
     for (auto packet = f.guest.rx().Take(); !packet.empty(); packet = f.guest.rx().Take(), got++) {
-      probe::Header header;
-      memcpy(&header, packet.data(), sizeof header);
-      CHECK_EQ(header.ethertype, probe::kEtherTypeLe);
+      CHECK_EQ(guest::Get<uint16_t>(packet.data() + guest::kEthertypeAt), guest::kEthertypeBytes);
     }
     f.guest.rx().Publish();
     slot.buf_idx = good;  // mended after the first time

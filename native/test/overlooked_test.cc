@@ -40,10 +40,10 @@ struct Scene {
     }
     return came;
   }
-  uint64_t reraised(GuestRing& ring) { return ring.k->counters->reraised; }
+  uint64_t reraised(GuestRing& ring) { return rig.port->kring(ring.index).counters->reraised; }
 };
 
-void AskFor(GuestRing& ring, bool asks) { StoreRelaxed(ring.atok->appl_need_kick, asks); }
+void AskFor(GuestRing& ring, bool asks) { ring.AskForInterrupt(asks); }
 
 void AReceiverIsToldEverMoreRarely() {
   Scene s;
@@ -53,7 +53,7 @@ void AReceiverIsToldEverMoreRarely() {
   const std::vector<int> want{2, 4, 8, 16, 31, 60, 118, 178, 238};
   CHECK(s.Look(s.rx, 250) == want);
   CHECK_EQ(s.reraised(s.rx), want.size());
-  CHECK_EQ(s.rx.k->counters->interrupts, want.size());
+  CHECK_EQ(s.rig.rx().interrupts, want.size());
   // It has woken up at last, and is as good as new after that.
   while (!s.rx.Take().empty()) continue;
   s.rx.Publish();
@@ -74,7 +74,7 @@ void WhoDoesNotAskIsNotTold() {
 void WhoHasSeenAllIsNotTold() {
   Scene s;
   AskFor(s.rx, true);
-  StoreRelaxed(s.rx.atok->cur, 10);
+  s.rx.WriteCur(10);
   CHECK(s.Look(s.rx, 100).empty());
 }
 
@@ -83,8 +83,7 @@ void WhoMovesIsNotTold() {
   AskFor(s.rx, true);
   for (int i = 0; i < 5; i++) {
     CHECK(!s.rx.Take().empty());
-    StoreRelaxed(s.rx.atok->cur, s.rx.head);
-    StoreRelease(s.rx.atok->head, s.rx.head);
+    s.rx.Show();
     CHECK(s.Look(s.rx, 1).empty());
   }
   CHECK(s.Look(s.rx, 1) == std::vector<int>{1});
@@ -116,8 +115,7 @@ void AMaskedVectorIsLeftAlone() {
 void ASenderIsTold() {
   Scene s;
   while (s.tx.Put(Probe(0).data(), 60)) continue;
-  StoreRelaxed(s.tx.atok->cur, s.tx.head);
-  StoreRelease(s.tx.atok->head, s.tx.head);
+  s.tx.Show();
   AskFor(s.tx, true);
   CHECK(s.Look(s.tx, 100).empty());  // there is no room
   s.rig.guest.Sync(s.tx);

@@ -75,7 +75,9 @@ void UnmapsElsewhere() {
   const int fd = memfd_create("peer", MFD_CLOEXEC);
   CHECK(ftruncate(fd, 4096) == 0);
   void* p = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, fd, 0);
-  os::UnmapElsewhere(p, 4096, os::NewPeer());
+  const os::PeerId peer = os::NewPeer();
+  CHECK(os::TakePeerMap(peer));
+  os::UnmapElsewhere(p, 4096, peer);
   os::AwaitPeerCloses();
   unsigned char resident;
   CHECK(mincore(p, 4096, &resident) != 0);
@@ -139,7 +141,8 @@ void DropMalformed(TwoDevices& two, Lingering* slow) {
 }
 
 void DropHalfAMessage(TwoDevices& two, Lingering* slow) {
-  SendOne(two.bad, Bytes(20, 0x20), slow);
+  const Bytes message = Message(2, 32);
+  SendOne(two.bad, Bytes(message.begin(), message.begin() + 20), slow);
   two.bad.Reset();
   two.f.Ended(two.bad_session);
 }

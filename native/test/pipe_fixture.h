@@ -34,7 +34,6 @@ struct PipeFixture {
     b.Sync(b.rx());
   }
   void Expect(uint64_t seq, uint32_t len = 60) { CHECK(b.rx().Take() == Probe(seq, len)); }
-  NetmapSlot& LastPut() { return a.tx().slot(a.tx().k->Prev(a.tx().head)); }
   RingCounters& tx() { return *pair->master().tx(0).counters; }
   RingCounters& rx() { return *pair->slave().rx(0).counters; }
   uint64_t drops(Drop cause) { return tx().drops[static_cast<int>(cause)]; }

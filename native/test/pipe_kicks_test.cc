@@ -20,13 +20,13 @@ void InterruptsOnlyWhenAskedFor() {
   f.Put(0);
   f.Send();
   CHECK(!fired(f.b.rx()));
-  StoreRelaxed(f.b.rx().atok->appl_need_kick, 1);
+  f.b.rx().AskForInterrupt(true);
   f.Sync();
   CHECK(!fired(f.b.rx()));  // nothing moved
   f.Put(1);
   f.Send();
   CHECK(fired(f.b.rx()) && !fired(f.a.tx()));
-  StoreRelaxed(f.a.tx().atok->appl_need_kick, 1);
+  f.a.tx().AskForInterrupt(true);
   f.Expect(0);
   f.Release();
   CHECK(fired(f.a.tx()) && !fired(f.b.rx()));
@@ -38,9 +38,7 @@ void InterruptsOnlyWhenAskedFor() {
 /// may look again and again, and kick each time when they are asked to.
 void WhoHasNoSlotsIsNotAskedForKicks() {
   Fixture f;
-  auto wants = [&] {
-    return LoadRelaxed(f.a.tx().ktoa->kern_need_kick) * 10 + LoadRelaxed(f.b.rx().ktoa->kern_need_kick);
-  };
+  auto wants = [&] { return (f.a.tx().HostWantsKick() ? 10 : 0) + (f.b.rx().HostWantsKick() ? 1 : 0); };
   f.Sync();
   CHECK_EQ(wants(), 10u);
   for (uint64_t seq = 0; seq < 63; seq++) {
@@ -58,7 +56,7 @@ void WhoHasNoSlotsIsNotAskedForKicks() {
   // A sender who has stopped for a bad index is waited for, whatever the room.
   for (uint64_t seq = 0; seq < 63; seq++) f.Put(seq);
   f.Send();
-  StoreRelaxed(f.a.tx().atok->head, UINT32_MAX);
+  f.a.tx().WriteHead(UINT32_MAX);
   f.Sync();
   CHECK_EQ(wants(), 11u);
 }

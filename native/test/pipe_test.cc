@@ -21,9 +21,9 @@ void SlotsAppearAtTheirIndexUncopied() {
     uint32_t at = f.a.tx().head, len = 60 + seq;
     CHECK_EQ(f.b.rx().head, at);
     f.Put(seq, len);
-    f.a.tx().slot(at).flags |= NS_REPORT | NS_NO_LEARN;
+    f.a.tx().slot(at).flags |= guest::NS_REPORT | guest::NS_NO_LEARN;
     f.Send();
-    NetmapSlot &from = f.a.tx().slot(at), &to = f.b.rx().slot(at);
+    guest::netmap_slot &from = f.a.tx().slot(at), &to = f.b.rx().slot(at);
     CHECK_EQ(to.buf_idx, from.buf_idx);
     CHECK_EQ(to.len, len);
     CHECK_EQ(to.flags, 0u);
@@ -42,17 +42,18 @@ void PacketsPassWhole() {
   Fixture f;
   f.Put(0);
   f.Put(1);
-  f.LastPut().flags = NS_MOREFRAG;
+  f.a.tx().LastPut().flags = guest::NS_MOREFRAG;
   f.Send();
   CHECK_EQ(f.b.rx().Mine(), 1u);
   f.Expect(0);
   f.Release();
-  CHECK_EQ(LoadRelaxed(f.a.tx().ktoa->hwcur), 1u);
-  CHECK_EQ(LoadRelaxed(f.a.tx().ktoa->kern_need_kick), 1u);
+  CHECK(!f.a.tx().Drained());
+  CHECK_EQ(f.a.tx().Pending(), 1u);
+  CHECK(f.a.tx().HostWantsKick());
   f.Put(2);
   f.Send();
   CHECK_EQ(f.b.rx().Mine(), 2u);
-  CHECK_EQ(f.b.rx().slot(1).flags, static_cast<uint16_t>(NS_MOREFRAG));
+  CHECK_EQ(f.b.rx().slot(1).flags, static_cast<uint16_t>(guest::NS_MOREFRAG));
   CHECK_EQ(f.b.rx().Take().size(), 120u);
   CHECK_EQ(f.rx().packets, 2u);
 }
@@ -77,22 +78,22 @@ void AFullPipeHoldsTheSender() {
 void ABadSlotParksTheSender() {
   struct Case {
     Drop cause;
-    NetmapSlot slot;
+    guest::netmap_slot slot;
   };
   for (auto [cause, bad] : {Case{Drop::kBadBuf, {1, 60, 0, 0}},
                             {Drop::kBadBuf, {8192, 60, 0, 0}},
                             {Drop::kBadLen, {2, 2049, 0, 0}},
-                            {Drop::kBadFlags, {2, 60, NS_INDIRECT, 0x41414141}}}) {
+                            {Drop::kBadFlags, {2, 60, guest::NS_INDIRECT, 0x41414141}}}) {
     Fixture f;
     f.Put(0);
     f.Put(1);
-    NetmapSlot good = f.LastPut();
-    f.LastPut() = bad;
+    const guest::netmap_slot good = f.a.tx().LastPut();
+    f.a.tx().LastPut() = bad;
     f.Put(2);
     f.Send();
     CHECK_EQ(f.drops(cause), 1u);
     CHECK_EQ(f.b.rx().Mine(), 1u);
-    CHECK_EQ(LoadRelaxed(f.a.tx().ktoa->kern_need_kick), 1u);
+    CHECK(f.a.tx().HostWantsKick());
     f.Expect(0);
     f.Release();  // a kick of the receiver counts as one
     f.Sync();
@@ -120,13 +121,13 @@ void BadIndicesParkEitherEnd() {
   f.Send();
   for (uint32_t head : {2u, 63u, 64u, UINT32_MAX}) {  // the receiver owns slot 0 alone
     uint64_t before = f.rx().bad_index;
-    StoreRelaxed(f.b.rx().atok->head, head);
+    f.b.rx().WriteHead(head);
     f.b.Sync(f.b.rx());
     CHECK_EQ(f.rx().bad_index, before + 1);
-    CHECK_EQ(LoadRelaxed(f.b.rx().ktoa->kern_need_kick), 1u);
+    CHECK(f.b.rx().HostWantsKick());
     f.Put(0);  // the other direction of state still moves
     f.Send();
-    f.b.rx().head = f.a.tx().k->Prev(f.a.tx().head);
+    f.b.rx().head = f.a.tx().Prev(f.a.tx().head);
   }
   f.b.rx().head = 0;
   f.Expect(0);
@@ -136,18 +137,18 @@ void BadIndicesParkEitherEnd() {
 
 void ReplacedBuffersReturnToTheSender() {
   Fixture f({"p{1", 1, 1, 64, 64, 1});
-  auto* nifp = reinterpret_cast<NetmapIf*>(f.region->base() + f.pair->slave().nifp_ofs());
+  auto* nifp = reinterpret_cast<guest::netmap_if*>(f.region->base() + f.pair->slave().nifp_ofs());
   uint32_t spare = nifp->bufs_head;
   f.Put(0);
   f.Send();
   uint32_t original = f.b.rx().slot(0).buf_idx;
   f.Expect(0);
   f.b.rx().slot(0).buf_idx = spare;
-  f.b.rx().slot(0).flags = NS_BUF_CHANGED;
+  f.b.rx().slot(0).flags = guest::NS_BUF_CHANGED;
   f.Release();
   CHECK_EQ(f.a.tx().slot(0).buf_idx, spare);
-  CHECK(f.a.tx().slot(0).flags & NS_BUF_CHANGED);
-  CHECK(f.b.rx().slot(0).buf_idx == spare && !(f.b.rx().slot(0).flags & NS_BUF_CHANGED));
+  CHECK(f.a.tx().slot(0).flags & guest::NS_BUF_CHANGED);
+  CHECK(f.b.rx().slot(0).buf_idx == spare && !(f.b.rx().slot(0).flags & guest::NS_BUF_CHANGED));
   // Without the flag a replacement is not one.
   f.Put(1);
   f.Send();
@@ -157,8 +158,8 @@ void ReplacedBuffersReturnToTheSender() {
   CHECK(f.a.tx().slot(1).buf_idx != original);
   // The sender may replace too; its flag stops with us.
   f.Put(2);
-  f.LastPut().buf_idx = original;
-  f.LastPut().flags = NS_BUF_CHANGED;
+  f.a.tx().LastPut().buf_idx = original;
+  f.a.tx().LastPut().flags = guest::NS_BUF_CHANGED;
   memcpy(f.region->Buf(original), Probe(2).data(), 60);
   f.Send();
   CHECK_EQ(f.b.rx().slot(2).buf_idx, original);
@@ -177,7 +178,7 @@ void ABadReplacementIsIgnored() {
     f.Send();
     f.Expect(bad);
     f.b.rx().slot(at).buf_idx = bad;
-    f.b.rx().slot(at).flags = NS_BUF_CHANGED;
+    f.b.rx().slot(at).flags = guest::NS_BUF_CHANGED;
     f.Release();
     CHECK_EQ(f.a.tx().slot(at).buf_idx, original);
   }
@@ -243,10 +244,10 @@ struct Lane {
       auto packet = rx().Take();
       CHECK(packet == inside[taken]);
       taken++;
-      for (uint32_t i = first; i != rx().head; i = rx().k->Next(i)) {
+      for (uint32_t i = first; i != rx().head; i = rx().Next(i)) {
         if (!random.OneIn(4)) continue;
         std::swap(rx().slot(i).buf_idx, spares[random.Below(static_cast<uint32_t>(spares.size()))]);
-        rx().slot(i).flags |= NS_BUF_CHANGED;
+        rx().slot(i).flags |= guest::NS_BUF_CHANGED;
       }
     }
     rx().Publish();
@@ -322,7 +323,7 @@ void RandomSequences() {
       while (!lane.inside.empty()) lane.Receive(random);
       CHECK_EQ(lane.rx().Mine(), 0u);
       lane.receiver->Sync(lane.rx());
-      CHECK_EQ(lane.tx().Mine(), lane.tx().k->num_slots - 1);
+      CHECK_EQ(lane.tx().Mine(), lane.tx().num_slots - 1);
       CHECK_EQ(lane.receiver_port->rx(lane.ring).counters->packets, lane.seq);
       lane.CheckBuffers(buffers[i]);
     }

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "forward/null_port.h"
 #include "forward/pipe.h"
 #include "guest.h"
 
@@ -37,24 +38,26 @@ static void LayoutIsNetmaps() {
   CHECK(region->rings().offset() < region->bufs().offset());
   std::shared_ptr<NullPort> port;
   CHECK_OK(NullPort::Create(region, MakeStats(), {"null:x", 2, 3, 64, 128, 5}, &port));
-  auto* nifp = reinterpret_cast<NetmapIf*>(region->base() + port->nifp_ofs());
+  auto* nifp = reinterpret_cast<guest::netmap_if*>(region->base() + port->nifp_ofs());
   CHECK(strcmp(nifp->name, "null:x") == 0);
   CHECK_EQ(nifp->tx_rings, 2u);
   CHECK_EQ(nifp->rx_rings, 3u);
   CHECK_EQ(nifp->host_tx_rings, 1u);
   CHECK_EQ(nifp->host_rx_rings, 1u);
+  const auto* ring_ofs = reinterpret_cast<int64_t*>(nifp + 1);
   for (int i = 0; i < 7; i++) {
     bool tx = i < 3, host = i == 2 || i == 6;
     if (host) {  // nobody serves it: it has a place, and nothing there
-      CHECK_EQ(nifp->ring_ofs()[i], 0);
+      CHECK_EQ(ring_ofs[i], 0);
       continue;
     }
-    auto* ring = reinterpret_cast<NetmapRing*>(reinterpret_cast<uint8_t*>(nifp) + nifp->ring_ofs()[i]);
+    auto* ring = reinterpret_cast<guest::netmap_ring*>(reinterpret_cast<uint8_t*>(nifp) + ring_ofs[i]);
     CHECK_EQ(ring->dir, tx ? 1 : 0);
     CHECK_EQ(ring->num_slots, tx ? 64u : 128u);
     CHECK_EQ(ring->tail, tx ? ring->num_slots - 1 : 0u);
     CHECK(reinterpret_cast<uint8_t*>(ring) + ring->buf_ofs == region->Buf(0));
-    for (uint32_t s = 0; s < ring->num_slots; s++) CHECK(ring->slots()[s].buf_idx >= kReservedBufs);
+    const auto* slots = reinterpret_cast<guest::netmap_slot*>(ring + 1);
+    for (uint32_t s = 0; s < ring->num_slots; s++) CHECK(slots[s].buf_idx >= kReservedBufs);
   }
   uint32_t extra = 0;
   for (uint32_t b = nifp->bufs_head; b != 0; b = *reinterpret_cast<uint32_t*>(region->Buf(b))) extra++;

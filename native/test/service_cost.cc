@@ -9,8 +9,11 @@
 #include <string>
 
 #include "datapath/clock.h"
+#include "forward/echo.h"
+#include "forward/null_port.h"
 #include "forward/pipe.h"
 #include "vale_net.h"
+#include "vnet_frames.h"
 
 using namespace ptnet;
 using namespace ptnet::test;
@@ -24,6 +27,8 @@ struct Path {
   virtual ~Path() = default;
   /// Null when the host is the sender, or the receiver.
   GuestRing *tx = nullptr, *rx = nullptr;
+  /// Bytes of virtio-net header before each packet that is sent.
+  uint8_t vnet_hdr_len = 0;
 };
 
 struct NullPath final : Path {
@@ -56,13 +61,31 @@ struct PipePath final : Path {
   }
 };
 
+struct EchoPath final : Path {
+  std::shared_ptr<Engine> engine = MakeEngine();
+  std::shared_ptr<EchoPort> port;
+  Guest guest;
+
+  EchoPath() {
+    PortShape shape = kShape;
+    shape.name = "echo:a";
+    CHECK_OK(EchoPort::Create(MakeRegion(), MakeStats(), shape, &port));
+    guest.Attach(engine, *port);
+    tx = &guest.tx(), rx = &guest.rx();
+  }
+};
+
 struct ValePath final : Path {
   Net net{0};
 
-  ValePath() {
-    net.Add(kShape);
-    net.Add(kShape);
-    net[1].Send(Frame(0xff, 1));
+  /// Who sends has a virtio-net header of `from` bytes, who receives one of `to`.
+  ValePath(uint8_t from, uint8_t to) {
+    for (uint8_t len : {from, to}) {
+      Station& station = net.Add(kShape, 2048, false);
+      station.guest.Attach(net.engine, *station.port, {.policy = Policy::kInline, .vnet_hdr_len = len});
+    }
+    vnet_hdr_len = from;
+    net[1].Send(WithHeader({}, Frame(0xff, 1), to));
     net[0].guest.rx().Take();
     net[0].guest.rx().Publish();
     tx = &net[0].guest.tx(), rx = &net[1].guest.rx();
@@ -70,11 +93,11 @@ struct ValePath final : Path {
 };
 
 /// Every slot of a tx ring shows a packet from station 0 to station 1; the guest then only moves its head.
-void Prepare(GuestRing& tx, uint32_t size) {
-  const auto frame = Frame(1, 0, size);
-  for (uint32_t i = 0; i < tx.k->num_slots; i++) {
-    memcpy(tx.data(i), frame.data(), size);
-    tx.slot(i).len = static_cast<uint16_t>(size);
+void Prepare(GuestRing& tx, uint32_t size, uint8_t vnet_hdr_len) {
+  const auto packet = WithHeader({}, Frame(1, 0, size), vnet_hdr_len);
+  for (uint32_t i = 0; i < tx.num_slots; i++) {
+    std::copy(packet.begin(), packet.end(), tx.data(i));
+    tx.slot(i).len = static_cast<uint16_t>(packet.size());
   }
 }
 
@@ -85,12 +108,11 @@ struct Cost {
 /// One burst: published, served, given back.
 void Lap(Path& path, uint32_t burst, Cost* cost) {
   GuestRing& served = path.tx != nullptr ? *path.tx : *path.rx;
-  if (path.tx != nullptr) path.tx->head = path.tx->k->Advance(path.tx->head, burst);
+  if (path.tx != nullptr) path.tx->head = path.tx->Advance(path.tx->head, burst);
   const uint32_t before = path.rx != nullptr ? path.rx->Mine() : 0;
-  StoreRelaxed(served.atok->cur, served.head);
-  StoreRelease(served.atok->head, served.head);
+  served.Show();
   const uint64_t start = NowNs();
-  served.attachment->Sync(served.number);
+  served.attachment->Sync(served.index);
   cost->ns += NowNs() - start;
   if (path.rx == nullptr) {
     CHECK(path.tx->Drained());
@@ -99,18 +121,23 @@ void Lap(Path& path, uint32_t burst, Cost* cost) {
   }
   cost->packets += path.rx->Mine() - before;
   // A source fills the ring whatever it had, so what is given back is the burst.
-  path.rx->head = path.rx->k->Advance(path.rx->head, std::min(burst, path.rx->Mine()));
-  StoreRelaxed(path.rx->atok->cur, path.rx->head);
-  StoreRelease(path.rx->atok->head, path.rx->head);
+  path.rx->head = path.rx->Advance(path.rx->head, std::min(burst, path.rx->Mine()));
+  path.rx->Show();
 }
 
 std::unique_ptr<Path> Make(const std::string& name, uint32_t size) {
   if (name == "guest-to-host") return std::make_unique<NullPath>(true, size);
   if (name == "host-to-guest") return std::make_unique<NullPath>(false, size);
   if (name == "guest-to-guest-pipe") return std::make_unique<PipePath>();
-  if (name == "guest-to-guest-vale") return std::make_unique<ValePath>();
+  if (name == "guest-to-guest-vale") return std::make_unique<ValePath>(0, 0);
+  if (name == "echo") return std::make_unique<EchoPath>();
+  if (name == "vale-vnet-hdr") return std::make_unique<ValePath>(12, 12);
+  if (name == "vale-vnet-hdr-taken") return std::make_unique<ValePath>(12, 0);
+  if (name == "vale-vnet-hdr-added") return std::make_unique<ValePath>(0, 12);
   Fail(__FILE__, __LINE__,
-       name + ": guest-to-host, host-to-guest, guest-to-guest-pipe or guest-to-guest-vale would be right");
+       name +
+           ": guest-to-host, host-to-guest, guest-to-guest-pipe, guest-to-guest-vale, echo, vale-vnet-hdr, "
+           "vale-vnet-hdr-taken or vale-vnet-hdr-added would be right");
 }
 
 /// The number in `text`, which names itself in what is wrong with it.
@@ -128,11 +155,11 @@ uint32_t Number(const char* what, const char* text, uint32_t least, uint32_t mos
 
 int main(int argc, char** argv) {
   if (argc != 5) Fail(__FILE__, __LINE__, "usage: service_cost PATH SIZE BURST PACKETS");
-  const uint32_t size = Number("SIZE", argv[2], 60, 2048);
+  const uint32_t size = Number("SIZE", argv[2], 60, 2036);
   const uint32_t burst = Number("BURST", argv[3], 1, kShape.tx_slots / 2);
   const uint32_t packets = Number("PACKETS", argv[4], 1, 2'000'000'000);
   const std::unique_ptr<Path> path = Make(argv[1], size);
-  if (path->tx != nullptr) Prepare(*path->tx, size);
+  if (path->tx != nullptr) Prepare(*path->tx, size, path->vnet_hdr_len);
   Cost cost;
   while (cost.packets < packets) Lap(*path, burst, &cost);
   std::printf("{\"packets\":%llu,\"nsPerPacket\":%.3f}\n", static_cast<unsigned long long>(cost.packets),

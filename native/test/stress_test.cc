@@ -65,8 +65,8 @@ void TwoWorkersMeetAtOneReceiver(Random& random) {
     CHECK_EQ(to.rx().packets + to.rx_drops(), 2 * kPackets);
     CHECK_EQ(to.rx_drops(), to.rx().drops[static_cast<int>(Drop::kFull)]);
     CHECK_EQ(receiver.packets, to.rx().packets);
-    CHECK_EQ(receiver.tally.late + receiver.tally.corrupt, 0u);
-    CHECK(receiver.tally.lost <= to.rx_drops());
+    CHECK_EQ(receiver.tracker.late() + receiver.tracker.corrupt(), 0u);
+    CHECK(receiver.tracker.lost() <= to.rx_drops());
   }
 }
 
@@ -91,16 +91,15 @@ void AReceiverComesAndGoes(Random& random) {
     size_t again = 0;
     for (uint32_t n = last ? UINT32_MAX : random.Below(100); n > 0 && ring.Mine() > 0; n--) {
       auto packet = ring.Take();
-      probe::Header h;
-      memcpy(&h, packet.data(), sizeof h);
-      CHECK(packet == Probe(h.seq, static_cast<uint32_t>(packet.size()), 0, kReceiver, 1));
+      const uint64_t seq = SeqOf(packet);
+      CHECK(packet == Probe(seq, static_cast<uint32_t>(packet.size()), 0, kReceiver, 1));
       if (again < held.size()) {
-        CHECK_EQ(h.seq, held[again++]);
+        CHECK_EQ(seq, held[again++]);
       } else {
-        CHECK(h.seq >= next);
-        next = h.seq + 1;
+        CHECK(seq >= next);
+        next = seq + 1;
         taken++;
-        held.push_back(h.seq);
+        held.push_back(seq);
         again++;
       }
       if (!random.OneIn(4)) continue;
@@ -138,7 +137,7 @@ void PortsComeAndGo(Random& random) {
     }
     if (random.OneIn(2)) to.guest.Detach();
     to.port->Leave();
-    CHECK_EQ(receiver.tally.late + receiver.tally.corrupt, 0u);
+    CHECK_EQ(receiver.tracker.late() + receiver.tracker.corrupt(), 0u);
     arrived += to.rx().packets + to.rx_drops();
     delivered += to.rx().packets;
   }
@@ -171,7 +170,7 @@ void TheLastOneTurnsOffTheLight(Random& random) {
 /// Writes rubbish wherever a guest can write, in a thread of its own, often such that it looks plausible.
 class Scribbler {
  public:
-  Scribbler(std::vector<std::pair<Guest*, Port*>> victims, Random random)
+  Scribbler(std::vector<Guest*> victims, Random random)
       : victims_(std::move(victims)), random_(random), thread_([this] { Run(); }) {}
   ~Scribbler() {
     stop_ = true;
@@ -182,15 +181,15 @@ class Scribbler {
   void Run() {
     while (!stop_) {
       for (int i = 0; i < 50; i++) {
-        auto [guest, port] = victims_[random_.Below(static_cast<uint32_t>(victims_.size()))];
-        Scribble(*guest, *port, random_.Below(port->rings()));
+        Guest& guest = *victims_[random_.Below(static_cast<uint32_t>(victims_.size()))];
+        Scribble(guest, random_.Below(static_cast<uint32_t>(guest.rings.size())));
       }
       if (random_.OneIn(4)) sched_yield();
     }
   }
-  void Scribble(Guest& guest, Port& port, uint32_t ring) {
-    Kring& k = port.kring(ring);
-    uint32_t near = random_.Below(k.num_slots + 2);
+  void Scribble(Guest& guest, uint32_t ring) {
+    GuestRing& r = guest.rings[ring];
+    uint32_t near = random_.Below(r.num_slots + 2);
     switch (random_.Below(8)) {
       case 0:
         return Store(guest.csb_word(true, ring, random_.Below(3)), near);
@@ -199,15 +198,15 @@ class Scribbler {
       case 2:
         return Store(guest.csb_word(false, ring, 2), random_.Below(2));
       case 3: {  // the header, and the rest of the first slot
-        auto* words = reinterpret_cast<uint32_t*>(k.ring);
-        return Store(words[random_.Below(sizeof(NetmapRing) / 4)], random_.Below(UINT32_MAX));
+        auto* words = reinterpret_cast<uint32_t*>(r.header());
+        return Store(words[random_.Below(sizeof(guest::netmap_ring) / 4)], random_.Below(UINT32_MAX));
       }
       case 4:
       case 5: {
-        uint32_t buf = random_.OneIn(16) ? random_.Below(UINT32_MAX) : random_.Below(k.num_bufs);
-        auto len = static_cast<uint16_t>(random_.OneIn(16) ? random_.Below(65536) : random_.Below(k.buf_size));
+        uint32_t buf = random_.OneIn(16) ? random_.Below(UINT32_MAX) : random_.Below(r.buf_count);
+        auto len = static_cast<uint16_t>(random_.OneIn(16) ? random_.Below(65536) : random_.Below(r.buf_size));
         auto flags = static_cast<uint16_t>(random_.OneIn(4) ? random_.Below(65536) : 0);
-        return WriteSlot(k.slots[random_.Below(k.num_slots)], {buf, len, flags});
+        return r.WriteSlot(random_.Below(r.num_slots), buf, len, flags);
       }
       default:  // what a guest may say: all that it owns
         Store(guest.csb_word(false, ring, 1), LoadRelaxed(guest.csb_word(true, ring, 1)));
@@ -216,7 +215,7 @@ class Scribbler {
   }
   static void Store(uint32_t& to, uint32_t value) { StoreRelaxed(to, value); }
 
-  std::vector<std::pair<Guest*, Port*>> victims_;
+  std::vector<Guest*> victims_;
   Random random_;
   std::atomic<bool> stop_{false};
   std::thread thread_;
@@ -236,7 +235,7 @@ void AHostileGuestHarmsItselfAlone(Random& random) {
   std::atomic<bool> done{false};
   std::thread receiving([&] { ReceiveUntil(peer.guest.rx(), rubbish, done); });
   {
-    Scribbler scribbler(hostile, random.Split());
+    Scribbler scribbler({&null.guest, &pipe.a, &pipe.b, &vale.guest}, random.Split());
     UnderTraffic(engine, random, false, 10'000, [&](Guest&) {
       auto [guest, port] = hostile[random.Below(4)];
       for (int i = 0; i < 20; i++) RingHere(*guest->attachment, random.Below(port->rings()));
@@ -245,7 +244,7 @@ void AHostileGuestHarmsItselfAlone(Random& random) {
       if (random.OneIn(8)) CHECK_OK(guest->attachment->SetPolicy(AnyService(random, *engine)));
       if (random.OneIn(32)) {
         guest->Detach();
-        guest->Attach(engine, *port, AnyService(random, *engine));
+        CHECK_OK(guest->TryAttach(engine, *port, AnyService(random, *engine)));  // what it would find is rubbish
       }
     });
   }

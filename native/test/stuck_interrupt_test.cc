@@ -16,8 +16,7 @@ AttachOptions NotifyOn(uint32_t worker) { return {Policy::kNotify, 0, worker}; }
 
 void Show(GuestRing& ring) {
   CHECK(ring.Put(Probe(0).data(), 60));  // to everybody
-  StoreRelaxed(ring.atok->cur, ring.head);
-  StoreRelease(ring.atok->head, ring.head);
+  ring.Show();
 }
 
 /// Somebody waits in the interrupt of `hostile`, which a packet from `sender` was to raise.
@@ -34,7 +33,7 @@ struct Scene {
     CHECK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) == 0);
     const auto& counters = engine->worker(1).counters();
     Eventually("a worker asleep", [&] { return counters.sleeps > 0 && counters.parks > 0; });
-    StoreRelaxed(hostile.guest.rx().atok->appl_need_kick, 1);
+    hostile.guest.rx().AskForInterrupt(true);
     peer_calls.fill = true;
     Show(sender.guest.tx());
     if (Worker* worker = sender.guest.attachment->Ring(0)) worker->Wake();

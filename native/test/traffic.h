@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "datapath/clock.h"
+#include "forward/null_port.h"
 #include "forward/pipe.h"
 #include "forward/vale.h"
 #include "guest.h"
@@ -40,7 +41,7 @@ struct Stream {
 
 /// Puts probe `seq`, in up to `frags_max` slots, waiting for room; what was put before is published before it sleeps.
 inline void PutProbe(GuestRing& ring, uint64_t seq, Random& random, Stream stream = {}, uint32_t frags_max = 1) {
-  uint32_t frags = 1 + random.Below(std::min(frags_max, ring.k->num_slots - 1));
+  uint32_t frags = 1 + random.Below(std::min(frags_max, ring.num_slots - 1));
   if (ring.Mine() < frags) {
     ring.Publish();
     ring.Await(frags);
@@ -52,7 +53,7 @@ inline void PutProbe(GuestRing& ring, uint64_t seq, Random& random, Stream strea
 /// Sends the probes [first, end) in bursts of up to a ring.
 inline void Send(GuestRing& ring, uint64_t first, uint64_t end, Random random, Stream stream = {}) {
   while (first < end) {
-    for (uint32_t burst = 1 + random.Below(ring.k->num_slots - 1); burst > 0 && first < end; burst--)
+    for (uint32_t burst = 1 + random.Below(ring.num_slots - 1); burst > 0 && first < end; burst--)
       PutProbe(ring, first++, random, stream, 3);
     ring.Publish();
     MaybeNap(random);
@@ -60,7 +61,7 @@ inline void Send(GuestRing& ring, uint64_t first, uint64_t end, Random random, S
 }
 
 /// Sleeps until everything that was sent is taken.
-inline void Drain(GuestRing& ring) { ring.Await(ring.k->num_slots - 1); }
+inline void Drain(GuestRing& ring) { ring.Await(ring.num_slots - 1); }
 
 /// Receives until `receiver` has seen `packets`.
 inline void Receive(GuestRing& ring, Receiver& receiver, uint64_t packets, Random random) {
@@ -89,7 +90,7 @@ inline void Answer(Guest& guest, uint64_t packets, Random random, Stream stream)
 inline void Ask(Guest& guest, uint64_t packets, Random random, Stream stream) {
   Receiver receiver;
   for (uint64_t asked = 0; asked < packets;) {
-    for (uint32_t burst = 1 + random.Below(guest.tx().k->num_slots - 1); burst > 0 && asked < packets; burst--)
+    for (uint32_t burst = 1 + random.Below(guest.tx().num_slots - 1); burst > 0 && asked < packets; burst--)
       PutProbe(guest.tx(), asked++, random, stream);
     guest.tx().Publish();
     Receive(guest.rx(), receiver, asked, random.Split());
@@ -105,8 +106,10 @@ struct NullRig {
   std::shared_ptr<NullPort> port;
   Guest guest;
 
-  NullRig(std::shared_ptr<Engine> e, uint32_t slots, AttachOptions options, SourceConfig source = {}) : engine(e) {
-    CHECK_OK(NullPort::Create(MakeRegion(), stats, {"null:t", 1, 1, slots, slots, 0}, &port));
+  NullRig(std::shared_ptr<Engine> e, uint32_t slots, AttachOptions options, SourceConfig source = {},
+          const char* name = "null:t")
+      : engine(e) {
+    CHECK_OK(NullPort::Create(MakeRegion(), stats, {name, 1, 1, slots, slots, 0}, &port));
     port->sink(0).set_verify(Payload::kFull);
     port->source(0).Configure(source);
     Attach(options);

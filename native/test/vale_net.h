@@ -1,6 +1,7 @@
 // A VALE switch and its stations for the tests, driven inline: every station has its region, its port and a guest.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -35,11 +36,11 @@ struct Station {
     GuestRing& r = guest.rx(ring);
     uint32_t first = r.head;
     auto packet = r.Take();
-    for (uint32_t i = first; i != r.head; i = r.k->Next(i)) {
-      for (uint32_t at = r.slot(i).len; at < r.k->buf_size; at++) CHECK_EQ(r.data(i)[at], kUntouched);
-      memset(r.data(i), kUntouched, r.k->buf_size);
+    for (uint32_t i = first; i != r.head; i = r.Next(i)) {
+      for (uint32_t at = r.slot(i).len; at < r.buf_size; at++) CHECK_EQ(r.data(i)[at], kUntouched);
+      memset(r.data(i), kUntouched, r.buf_size);
     }
-    if (slots != nullptr) *slots = r.k->Distance(first, r.head);
+    if (slots != nullptr) *slots = r.Distance(first, r.head);
     r.Publish();
     return packet;
   }
@@ -84,5 +85,43 @@ inline std::vector<uint8_t> Frame(uint8_t dst, uint8_t src, uint32_t len = 60, u
   if (len > 6) memcpy(frame.data() + 6, from, std::min<size_t>(len - 6, 6));
   return frame;
 }
+
+/// Batches from stations chosen at random, half of them of long runs to one station with others strewn in, to all and
+/// to one, of one slot and of two; and what has to arrive of them.
+class RandomTraffic {
+ public:
+  RandomTraffic(Net& net, Random& random) : net_(net), random_(random), expected_(net.stations.size()) {}
+
+  /// Puts a batch into the tx ring of a station. @return which.
+  size_t Put() {
+    const auto stations = static_cast<uint32_t>(expected_.size());
+    const auto from = static_cast<uint8_t>(random_.Below(stations));
+    auto to = static_cast<uint8_t>(random_.Below(stations));
+    const uint32_t change = batches_++ % 2 == 0 ? 30 : 2;
+    for (uint32_t left = 1 + random_.Below(60); left > 0; left--) {
+      if (random_.OneIn(change)) to = random_.OneIn(4) ? kAll : static_cast<uint8_t>(random_.Below(stations));
+      const uint32_t frags = random_.OneIn(10) ? 2 : 1;
+      const auto frame = Frame(to, from, 14 * frags + random_.Below(random_.OneIn(4) ? 1500 : 60), ++tag_);
+      if (!net_[from].guest.tx().Put(frame, frags)) break;
+      for (size_t i = 0; i < stations; i++)
+        if (i != from && (i == to || to == kAll)) expected_[i].push_back(frame);
+    }
+    return from;
+  }
+  /// Everything that was put has arrived in its order, and nothing else.
+  void CheckArrived() {
+    for (size_t i = 0; i < expected_.size(); i++) {
+      for (; !expected_[i].empty(); expected_[i].pop_front()) CHECK(net_[i].Got(expected_[i].front()));
+      CHECK(net_[i].Nothing());
+    }
+  }
+
+ private:
+  static constexpr uint8_t kAll = 0xff;
+  Net& net_;
+  Random& random_;
+  std::vector<std::deque<std::vector<uint8_t>>> expected_;
+  uint32_t batches_ = 0, tag_ = 0;
+};
 
 }  // namespace ptnet::test

@@ -1,5 +1,4 @@
 // VALE's short way for runs of packets: the same deliveries as packet by packet, and patience with a full destination.
-#include <deque>
 
 #include "vale_net.h"
 
@@ -34,26 +33,10 @@ void MixedTrafficArrivesInOrder() {
   Net net;
   for (int i = 0; i < 4; i++) net.Add({"", 1, 1, 128, 256, 0});
   Introduce(net);
-  std::deque<std::vector<uint8_t>> expected[4];
-  uint32_t tag = 0;
+  RandomTraffic traffic(net, random);
   for (int batch = 0; batch < 2000; batch++) {
-    const auto from = static_cast<uint8_t>(random.Below(4));
-    // Mostly long runs to one station, with others strewn in.
-    auto to = static_cast<uint8_t>(random.Below(4));
-    GuestRing& tx = net[from].guest.tx();
-    for (uint32_t left = 1 + random.Below(60); left > 0; left--) {
-      if (random.OneIn(batch % 2 == 0 ? 30 : 2)) to = random.OneIn(5) ? kAll : static_cast<uint8_t>(random.Below(4));
-      const uint32_t frags = random.OneIn(10) ? 2 : 1;
-      const auto frame = Frame(to, from, 14 * frags + random.Below(random.OneIn(4) ? 1500 : 60), ++tag);
-      if (!tx.Put(frame.data(), static_cast<uint32_t>(frame.size()), frags)) break;
-      for (uint8_t i = 0; i < 4; i++)
-        if (i != from && (i == to || to == kAll)) expected[i].push_back(frame);
-    }
-    net[from].Serve();
-    for (size_t i = 0; i < 4; i++) {
-      for (; !expected[i].empty(); expected[i].pop_front()) CHECK(net[i].Got(expected[i].front()));
-      CHECK(net[i].Nothing());
-    }
+    net[traffic.Put()].Serve();
+    traffic.CheckArrived();
   }
 }
 
@@ -159,7 +142,7 @@ void ASlowReceiverIsNotWaitedForTwice() {
     if (!flow.Poll(kRoundBudget).moved) waits++;
     // One slot now and then: never room to speak of.
     if (polls % 3 != 2) continue;
-    slow.head = slow.k->Next(slow.head);
+    slow.head = slow.Next(slow.head);
     slow.Publish();
   }
   CHECK_EQ(waits, 1u);

@@ -59,7 +59,7 @@ void SomeSourcesAreNotLearned() {
   auto multicast = Frame(kAll, 7);
   multicast[6] |= 1;
   net[0].Send(multicast);
-  net[0].Send(Frame(kAll, 8), 1, NS_NO_LEARN);
+  net[0].Send(Frame(kAll, 8), 1, guest::NS_NO_LEARN);
   for (size_t i : {1u, 2u}) net[i].Take(), net[i].Take();
   auto to_multicast = Frame(7, 9);
   to_multicast[0] |= 1;
@@ -103,10 +103,11 @@ void BadSlotsOfTheSenderAreDroppedByCause() {
   Net net;
   net.Add({"", 1, 1, 256, 64, 0}), net.Add({"", 1, 1, 64, 256, 0});
   GuestRing& tx = net[0].guest.tx();
-  const NetmapSlot bad[] = {{0, 60, 0, 0}, {2048, 60, 0, 0}, {2, 2049, 0, 0}, {2, 60, NS_INDIRECT, 0x41414141}};
-  for (const NetmapSlot& slot : bad) {
+  const guest::netmap_slot bad[] = {
+      {0, 60, 0, 0}, {2048, 60, 0, 0}, {2, 2049, 0, 0}, {2, 60, guest::NS_INDIRECT, 0x41414141}};
+  for (const guest::netmap_slot& slot : bad) {
     CHECK(tx.Put(Frame(kAll, 1).data(), 60));
-    uint32_t at = tx.k->Prev(tx.head), mine = tx.slot(at).buf_idx;
+    uint32_t at = tx.Prev(tx.head), mine = tx.slot(at).buf_idx;
     tx.slot(at) = slot;
     net[0].Send(Frame(kAll, 1));
     tx.slot(at).buf_idx = mine;
@@ -135,7 +136,7 @@ void BadReceiversHarmThemselvesAlone() {
   }
   CHECK_EQ(net[1].rx_drops(Drop::kBadBuf), 4u);
   rx.slot(0).buf_idx = mine;
-  StoreRelaxed(rx.atok->head, 5);
+  rx.WriteHead(5);
   for (int i = 0; i < 3; i++) net[0].Send(Frame(kAll, 1));
   CHECK_EQ(net[1].rx().bad_index, 1u);
   CHECK_EQ(net[1].rx_drops(Drop::kDown), 3u);
@@ -178,7 +179,7 @@ void SmallerBuffersTakeMorePieces() {
   GuestRing& tx = net[0].guest.tx();
   auto frame = Frame(kAll, 1, 4050);
   CHECK(tx.Put(frame.data(), 4000) && tx.Put(frame.data() + 4000, 50));
-  tx.slot(tx.k->Advance(tx.head, tx.k->num_slots - 2)).flags = NS_MOREFRAG;
+  tx.slot(tx.Advance(tx.head, tx.num_slots - 2)).flags = guest::NS_MOREFRAG;
   net[0].Serve();
   CHECK(net[2].Got(frame) && net[1].Got(frame));
   // Larger buffers take the pieces as they are.

@@ -1,7 +1,7 @@
 // A flow waits for descriptors of any kind: level or edge, in and out, with errors, on a worker and under policy
 // inline.
 #include <fcntl.h>
-#include <sys/eventfd.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <thread>
@@ -170,40 +170,22 @@ void AWatchFollowsItsFlow() {
 }
 
 /// Under policy inline the set is one descriptor for the control plane to wait for.
-struct InlineRig {
-  InlineRig() {
-    PortShape shape{"null:a", 1, 1, 64, 64, 0};
-    CHECK_OK(NullPort::Create(MakeRegion(), MakeStats(), shape, &port));
-    guest.Attach(engine, *port);
-  }
-  bool Ready() {
-    pollfd entry = {guest.attachment->watch_fd(), POLLIN, 0};
+void WithoutAWorkerTheControlPlaneWaits() {
+  Pair pair;
+  ReaderFlow flow(pair.ends[0], EPOLLIN);
+  WatchErrors errors;
+  WatchSet set;
+  CHECK_OK(set.Open(&errors));
+  Engine::WatchHere(&flow, &set, true);
+  auto ready = [&] {
+    pollfd entry = {set.fd(), POLLIN, 0};
     return poll(&entry, 1, 0) == 1;
-  }
-  std::shared_ptr<Engine> engine = MakeEngine();
-  std::shared_ptr<NullPort> port;
-  Guest guest;
-};
-
-void InlineDoorbellsAreServedByTheControlPlane() {
-  InlineRig rig;
-  const int bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  CHECK_OK(rig.guest.attachment->SetDoorbells({bell, -1}));
-  GuestRing& tx = rig.guest.tx();
-  tx.doorbell = bell;
-  for (uint64_t seq = 0; seq < 20; seq++) {
-    CHECK(!rig.Ready());
-    CHECK(tx.Put(Probe(seq).data(), 60));
-    tx.Publish();
-    CHECK(!tx.Drained());
-    CHECK(rig.Ready());
-    rig.guest.attachment->ServeWatched();
-    CHECK(tx.Drained());
-  }
-  CHECK_EQ(rig.port->tx(0).counters->kicks, 20u);
-  CHECK_OK(rig.guest.attachment->SetDoorbells({-1, -1}));
-  CHECK(!rig.Ready());
-  close(bell);
+  };
+  CHECK(!ready());
+  pair.Say(1);
+  CHECK(ready());
+  Engine::WatchHere(&flow, &set, false);
+  CHECK(!ready());
 }
 
 }  // namespace
@@ -215,5 +197,5 @@ int main() {
   RoomToWriteIsTold();
   AnErrorIsToldOnce();
   AWatchFollowsItsFlow();
-  InlineDoorbellsAreServedByTheControlPlane();
+  WithoutAWorkerTheControlPlaneWaits();
 }

@@ -15,19 +15,16 @@ constexpr AttachOptions kNotify{.policy = Policy::kNotify, .spin_ns = 0, .worker
 WorkerCounters const& CountersOf(NullRig& rig) { return rig.engine->worker(0).counters(); }
 
 /// Waits until the flow is parked and the worker's thread owns nothing: nothing wakes it then but what is rung.
-void AwaitSleep(GuestRing& ring, const WorkerCounters& counters) {
-  Eventually("a parked flow", [&] { return ring.Drained() && LoadRelaxed(ring.ktoa->kern_need_kick) == 1; });
-  Eventually("a worker at rest", [&] {
-    const uint64_t rounds = counters.rounds, sleeps = counters.sleeps;
-    usleep(2000);
-    return rounds == counters.rounds && sleeps == counters.sleeps && sleeps > 0;
-  });
+void AwaitSleep(GuestRing& ring, Worker& worker) {
+  Eventually("a parked flow", [&] { return ring.Drained() && ring.HostWantsKick(); });
+  uint64_t awake = 0;
+  worker.Call([&] { awake = worker.counters().sleeps; });
+  Eventually("a worker at rest", [&] { return worker.counters().sleeps > awake; });
 }
 
 void Show(GuestRing& ring, uint64_t first, uint64_t end) {
   for (uint64_t seq = first; seq < end; seq++) CHECK(ring.Put(Probe(seq).data(), 60));
-  StoreRelaxed(ring.atok->cur, ring.head);
-  StoreRelease(ring.atok->head, ring.head);
+  ring.Show();
 }
 
 /// Gaps between packets are of some milliseconds here: for policy adaptive far more than it is worth to poll for, which
@@ -37,7 +34,8 @@ void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before, u
   GuestRing& tx = rig.guest.tx();
   uint64_t woken = 0;
   for (uint64_t seq = 0; seq < 50; seq++) {
-    AwaitSleep(tx, CountersOf(rig));
+    AwaitSleep(tx, rig.engine->worker(0));
+    usleep(2000);
     if (seq < packets_before) {
       Show(tx, seq, seq + 1);
       RingHere(*rig.guest.attachment, 0);
@@ -49,7 +47,7 @@ void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before, u
     // Done when the doorbell is: taken, and parked again.
     CHECK(tx.Drained());
     CHECK_EQ(CountersOf(rig).served_in_kick.load(), served + 1);
-    const bool parked = LoadRelaxed(tx.ktoa->kern_need_kick) == 1;
+    const bool parked = tx.HostWantsKick();
     if (!parked)
       woken++;
     else
@@ -62,7 +60,7 @@ void ASleepingWorkerIsNotWoken(AttachOptions options, uint64_t packets_before, u
 void OthersAskTheWorker() {
   NullRig rig(MakeEngine(), 16, kNotify);
   GuestRing& tx = rig.guest.tx();
-  AwaitSleep(tx, CountersOf(rig));
+  AwaitSleep(tx, rig.engine->worker(0));
   Show(tx, 0, 1);
   rig.guest.attachment->Ring(0)->Wake();
   Eventually("a packet taken", [&] { return tx.Drained(); });
@@ -73,13 +71,12 @@ void OthersAskTheWorker() {
 void MuchWorkIsTheWorkers() {
   NullRig rig(MakeEngine(), 256, kNotify);
   GuestRing& tx = rig.guest.tx();
-  AwaitSleep(tx, CountersOf(rig));
+  AwaitSleep(tx, rig.engine->worker(0));
   const uint64_t sleeps = CountersOf(rig).sleeps;
   Show(tx, 0, 65);
   RingHere(*rig.guest.attachment, 0);
   Eventually("packets taken", [&] { return tx.Drained(); });
-  AwaitSleep(tx, CountersOf(rig));
-  CHECK(CountersOf(rig).sleeps > sleeps);  // it has been awake
+  Eventually("a worker that was awake", [&] { return CountersOf(rig).sleeps > sleeps; });
   rig.CheckSink(65);
 }
 
@@ -87,7 +84,7 @@ void MuchWorkIsTheWorkers() {
 void WhatIsPolledIsTheWorkers() {
   NullRig rig(MakeEngine(), 16, {Policy::kAdaptive, 20'000'000, 0});
   GuestRing& tx = rig.guest.tx();
-  AwaitSleep(tx, CountersOf(rig));
+  AwaitSleep(tx, rig.engine->worker(0));
   const uint64_t rounds = CountersOf(rig).rounds;
   Show(tx, 0, 1);
   RingHere(*rig.guest.attachment, 0);
@@ -103,9 +100,9 @@ void InterruptsAreRaisedHere() {
   GuestRing &tx = rig.a.tx(), &rx = rig.b.rx();
   const WorkerCounters& counters = engine->worker(0).counters();
   for (uint64_t seq = 0; seq < 50; seq++) {
-    AwaitSleep(tx, counters);
+    AwaitSleep(tx, engine->worker(0));
     const uint64_t sleeps = counters.sleeps;
-    StoreRelaxed(rx.atok->appl_need_kick, 1);
+    rx.AskForInterrupt(true);
     Show(tx, seq, seq + 1);
     RingHere(*rig.a.attachment, 0);
     CHECK(tx.Drained());
@@ -127,19 +124,17 @@ void OnASwitchALockIsNotWaitedFor() {
   GuestRing &tx = a.guest.tx(), &rx = b.guest.rx();
   const WorkerCounters& counters = engine->worker(0).counters();
   // For everybody, which tells the switch where b is.
-  AwaitSleep(b.guest.tx(), counters);
+  AwaitSleep(b.guest.tx(), engine->worker(0));
   const uint64_t sleeps = counters.sleeps;
   CHECK(b.guest.tx().Put(Probe(0, 60, 0, 0xff, 2).data(), 60));
-  StoreRelaxed(b.guest.tx().atok->cur, b.guest.tx().head);
-  StoreRelease(b.guest.tx().atok->head, b.guest.tx().head);
+  b.guest.tx().Show();
   RingHere(*b.guest.attachment, 0);
   CHECK(b.guest.tx().Drained());
   CHECK_EQ(counters.sleeps.load(), sleeps);
   // For b alone.
   auto send = [&](uint64_t seq) {
     CHECK(tx.Put(Probe(seq, 60, 0, 2, 1).data(), 60));
-    StoreRelaxed(tx.atok->cur, tx.head);
-    StoreRelease(tx.atok->head, tx.head);
+    tx.Show();
     RingHere(*a.guest.attachment, 0);
   };
   send(0);
@@ -164,7 +159,7 @@ void NothingIsRaisedForWhatIsGone(Random& random) {
   for (int round = 0; round < 100; round++) {
     ValeRig a(engine, sw, 16, kNotify);
     auto b = std::make_unique<ValeRig>(engine, sw, 16, AttachOptions{Policy::kNotify, 0, 1});
-    StoreRelaxed(b->guest.rx().atok->appl_need_kick, 1);
+    b->guest.rx().AskForInterrupt(true);
     std::thread leaves([&, pause = random.Below(100)] {
       usleep(pause);
       b.reset();
@@ -184,7 +179,7 @@ void AKickThreadSurvivesATruncatedCsb() {
   uint32_t session;
   auto client = f.Connect(&session, false);
   CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, rig.guest.attachment));
-  AwaitSleep(rig.guest.tx(), CountersOf(rig));
+  AwaitSleep(rig.guest.tx(), rig.engine->worker(0));
   CHECK(ftruncate(rig.guest.fd(), 0) == 0);
   Write(client, Doorbell(0x80));
   CHECK_EQ(ReadReply(client).offset, 0x80);
@@ -193,7 +188,7 @@ void AKickThreadSurvivesATruncatedCsb() {
   // And serves others after that.
   NullRig other(rig.engine, 16, kNotify);
   CHECK(!f.kick->SetDoorbells(session, {0, 0x80, 4}, other.guest.attachment));
-  AwaitSleep(other.guest.tx(), CountersOf(rig));
+  AwaitSleep(other.guest.tx(), rig.engine->worker(0));
   Show(other.guest.tx(), 0, 1);
   Write(client, Doorbell(0x80));
   CHECK_EQ(ReadReply(client).offset, 0x80);

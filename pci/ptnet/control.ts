@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { RegisterBank } from '../register-file.ts';
 import type { Rejects } from '../rejects.ts';
 import type { PtnetBackend, PtnetInfo } from './backend.ts';
-import { PTCTL, PTCTL_RESULT, VNET_HDR_LENGTHS } from './registers.ts';
+import { PTCTL, PTCTL_RESULT, PTFEAT, VNET_HDR_LENGTHS } from './registers.ts';
 
 /** One CSB array's address: the high half waits until the low half is written. */
 class CsbAddress {
@@ -124,6 +124,8 @@ export class PtnetControl implements RegisterBank {
       `features 0x${granted.toString(16)} in force, but not all are offered`,
     );
     this.#features = granted;
+    // Without the feature there is no header, whatever length was asked for before.
+    if ((granted & PTFEAT.VNET_HDR) === 0 && this.#vnetHdrLen !== 0) this.#setVnetHdrLen(0);
   }
 
   #setVnetHdrLen(wanted: number): void {

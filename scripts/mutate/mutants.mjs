@@ -1,7 +1,7 @@
 // Small mistakes in a source file, as a reader of diffs would miss them: C++ and TypeScript, line by line.
 
 /** Text of the same length without comments and strings, so that nothing in them is changed. */
-function masked(text) {
+export function masked(text) {
   const blank = (part) => part.replace(/[^\n]/g, ' ');
   return text.replace(
     /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/g,
@@ -30,9 +30,17 @@ const REPLACEMENTS = [
   ['number', /(?<![\w.'"#])\d+(?=[\s;,)\]u])(?!\.)/g, (found) => String(Number(found) + 1)],
 ];
 
-/** Lines that say what is, not what is done; orders of memory are the model checker's. */
-const LEFT_OUT =
-  /^\s*(#|using |namespace |template|import |export (type|interface)|static_assert|enum |class |struct |interface |type |\}|public:|private:)|memory_order|CHECK\(|assert\(|\bconstexpr\b.*\bk[A-Z]\w*Ns\b/;
+/** Lines that say what is, not what is done; nothing but speed; orders of memory are the model checker's. */
+const LEFT_OUT = new RegExp(
+  [
+    /^\s*(#|using |namespace |template|import |export (type|interface)|static_assert|enum |class |struct )/,
+    /^\s*(interface |type |\}(?! else)|public:|private:|virtual .* = 0;)|= (default|delete);/,
+    /memory_order|CHECK\(|assert\(|\bconstexpr\b.*\bk[A-Z]\w*Ns\b/,
+    /prefetch|Prefetch|pthread_setname_np/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+);
 
 function mutantsOfLine(code, line) {
   const found = [];
@@ -46,7 +54,7 @@ function mutantsOfLine(code, line) {
     }
   }
   const condition = /^(\s*(?:\} )?(?:else )?if \()(.*)(\)(?: \[\[\w+\]\])?(?: \{|.*;)?\s*)$/.exec(code);
-  if (condition !== null && balanced(condition[2])) {
+  if (condition !== null && balanced(condition[2]) && !/;| = /.test(condition[2])) {
     const from = condition[1].length;
     const to = from + condition[2].length;
     found.push({ name: 'if', text: `${line.slice(0, from)}!(${line.slice(from, to)})${line.slice(to)}` });

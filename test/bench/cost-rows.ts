@@ -6,10 +6,10 @@ import {
   cyclesLabel,
   IDLE_RINGS,
   INSTRUCTION_BURSTS,
+  INSTRUCTION_PATHS,
   idleLabel,
   instructionsLabel,
   MEMORY_LABEL,
-  PAIR_PATHS,
   portsLabel,
   SWITCH_PORTS,
   TRICKLE_POLICIES,
@@ -54,7 +54,7 @@ export function costRows(of: SamplesOf): CostRow[] {
   }
   const kib = stat(MEMORY_LABEL, 1 / 1024, 1);
   if (kib) rows.push({ name: 'memory-per-port', kib });
-  for (const path of PAIR_PATHS)
+  for (const path of INSTRUCTION_PATHS)
     for (const burst of INSTRUCTION_BURSTS) {
       const instructions = stat(instructionsLabel(path, burst), 1, 1);
       if (instructions) rows.push({ name: 'instructions', path, burst, instructions });

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { projectRoot } from '../harness/paths.ts';
-import type { PairPath } from './scenarios.ts';
+import type { InstructionPath } from './scenarios.ts';
 
 const SIZE = 60;
 /** As many again are counted, so that what only the first packets cost falls away. */
@@ -27,7 +27,7 @@ export function parseCounted(stdout: string, stderr: string): { instructions: nu
   return { instructions: Number(instructions), packets };
 }
 
-async function count(path: PairPath, burst: number, packets: number) {
+async function count(path: InstructionPath, burst: number, packets: number) {
   const program = join(folder(), 'build', 'cost', 'service_cost');
   const tool = ['--tool=callgrind', '--callgrind-out-file=/dev/null', '--toggle-collect=*Attachment::Sync*'];
   const { stdout, stderr } = await execa('valgrind', [
@@ -41,7 +41,7 @@ async function count(path: PairPath, burst: number, packets: number) {
   return parseCounted(stdout, stderr);
 }
 
-export async function instructionsPerPacket(path: PairPath, burst: number): Promise<number> {
+export async function instructionsPerPacket(path: InstructionPath, burst: number): Promise<number> {
   const few = await count(path, burst, BURSTS_FIRST * burst);
   const many = await count(path, burst, 2 * BURSTS_FIRST * burst);
   return (many.instructions - few.instructions) / (many.packets - few.packets);

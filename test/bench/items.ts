@@ -19,11 +19,11 @@ import {
   cyclesLabel,
   IDLE_RINGS,
   INSTRUCTION_BURSTS,
+  INSTRUCTION_PATHS,
   idleLabel,
   instructionsLabel,
   labelOf,
   MEMORY_LABEL,
-  PAIR_PATHS,
   portsLabel,
   SCENARIOS,
   SIZES,
@@ -119,7 +119,7 @@ function cycleItems(options: MeasureOptions): Item<Sample>[] {
 }
 
 function instructionItems(): Item<Sample>[] {
-  return PAIR_PATHS.flatMap((path) =>
+  return INSTRUCTION_PATHS.flatMap((path) =>
     INSTRUCTION_BURSTS.map((burst) => ({
       label: instructionsLabel(path, burst),
       run: async () => ({ value: await instructionsPerPacket(path, burst) }),

@@ -2,26 +2,13 @@
 import { bound, type LimitRates } from './limits.ts';
 import { type Peer, peerLabel } from './peers/peer.ts';
 import type { Sample, SamplesOf } from './sample.ts';
-import {
-  type ForeignPolicy,
-  labelOf,
-  nameOf,
-  oneWayOf,
-  type Payload,
-  pollingOf,
-  type Scenario,
-} from './scenarios.ts';
+import { labelOf, nameOf, oneWayOf, pollingOf, type Scenario } from './scenarios.ts';
 import { medianRatio, type Stat, statOf } from './statistics.ts';
 
-export interface ResultRow {
+export interface ResultRow
+  extends Pick<Scenario, 'size' | 'rings' | 'burst' | 'payload' | 'rhythm' | 'policy'> {
   /** The path; `vm ` comes before it when the guests are real VMs. */
   readonly name: string;
-  readonly size: number;
-  readonly rings: number;
-  readonly burst: number;
-  readonly payload: Payload;
-  readonly rhythm?: 'foreign';
-  readonly policy?: ForeignPolicy;
   /** Packets that arrived. */
   readonly mpps: Stat;
   /** Packets that left the sender in the same time. */

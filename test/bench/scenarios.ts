@@ -166,6 +166,18 @@ export const CYCLE_PATHS = PAIR_PATHS;
 
 export const cyclesLabel = (path: string): string => `cycles ${path}`;
 
+/**
+ * Where the host's instructions are counted. `vale-vnet-hdr`: both ends have a virtio-net header; `-taken`: the sender alone;
+ * `-added`: the receiver alone.
+ */
+export const INSTRUCTION_PATHS = [
+  ...PAIR_PATHS,
+  'vale-vnet-hdr',
+  'vale-vnet-hdr-taken',
+  'vale-vnet-hdr-added',
+] as const;
+export type InstructionPath = (typeof INSTRUCTION_PATHS)[number];
+
 /** Packets that a guest publishes at once where the host's instructions are counted. */
 export const INSTRUCTION_BURSTS = [1, 256] as const;
 

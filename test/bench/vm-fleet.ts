@@ -1,5 +1,6 @@
 // Measurements in real VMs: two of them, started once and used in every round.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
 import type { AgentResult } from '../harness/agent.ts';
 import { TestHost } from '../harness/host.ts';
 import { Vm } from '../harness/vm.ts';
@@ -8,6 +9,7 @@ import { checkTraffic } from './guests.ts';
 import type { Latency, Timed } from './latencies.ts';
 import type { Pinged } from './latency.ts';
 import { count, type MeasureOptions, type Rates, ratesBetween, readAt } from './measure.ts';
+import { cpuOfGuest, PLACED_ENGINE } from './placement.ts';
 import type { Percentiles } from './sample.ts';
 import type { Scenario } from './scenarios.ts';
 import { fleetConfig, KNOWN, type Order, type VmName, type VmPlan, vmPingOf, vmPlanOf } from './vm-plans.ts';
@@ -101,11 +103,12 @@ function timesOf(timed: Timed, { roundTrip, service, kicked }: PingResult): Perc
 const pidsOf = (vms: ReadonlyMap<string, Vm>): number[] => [...vms.values()].map(({ pid }) => pid);
 
 async function startFleet(): Promise<{ host: TestHost; vms: ReadonlyMap<string, Vm> }> {
-  const host = await TestHost.start(fleetConfig());
+  const host = await TestHost.start(PLACED_ENGINE + fleetConfig());
   const vms = new Map<VmName, Vm>();
   try {
     for (const name of ['vm1', 'vm2'] as const)
       vms.set(name, await Vm.start({ name: `bench-${name}`, sockets: host.sockets(name) }));
+    await Promise.all([...vms.values()].map((vm, i) => place(vm, i)));
     await Promise.all([...vms.values()].map((vm) => vm.ready()));
     await vms.get(KNOWN.vm)!.agent(KNOWN.command);
     return { host, vms };
@@ -114,6 +117,12 @@ async function startFleet(): Promise<{ host: TestHost; vms: ReadonlyMap<string, 
     await host.close();
     throw error;
   }
+}
+
+/** The worker's CPU is its own: a virtual CPU that gets onto it takes half of the worker's time. */
+async function place({ pid }: Vm, i: number): Promise<void> {
+  const { cpu } = cpuOfGuest(i);
+  if (cpu !== undefined) await execa('taskset', ['--all-tasks', '--cpu-list', '--pid', `${cpu}`, `${pid}`]);
 }
 
 /** An agent's loop, of which one can ask whether it still runs. */

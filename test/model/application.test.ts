@@ -1,29 +1,7 @@
 // A program of the guest takes every ring with an offset in netmap_if for one that it may use: what it puts in must leave.
-import { afterEach, expect, test } from 'vitest';
-import { Application, type Guest, openGuest } from '../../guest-driver/model/index.ts';
-import { TestHost } from '../harness/host.ts';
-
-const hosts: TestHost[] = [];
-const guests: Guest[] = [];
-
-afterEach(async () => {
-  for (const guest of guests.splice(0)) await guest.close();
-  for (const host of hosts.splice(0)) await host.close();
-});
-
-async function start(yaml: string, vm: string): Promise<{ host: TestHost; guest: Guest }> {
-  const host = await TestHost.start(yaml);
-  hosts.push(host);
-  return { host, guest: await attach(host, vm) };
-}
-
-async function attach(host: TestHost, vm: string): Promise<Guest> {
-  const [memdev, ...ptnet] = host.sockets(vm);
-  const guest = await openGuest({ memdev: memdev!, ptnet });
-  guests.push(guest);
-  await guest.create();
-  return guest;
-}
+import { expect, test } from 'vitest';
+import { Application } from '../../guest-driver/model/index.ts';
+import { attach, startHost } from './scene.ts';
 
 const packet = new Uint8Array(60).fill(0xff);
 const PATIENCE_MS = 5000;
@@ -37,16 +15,14 @@ const KINDS = {
 for (const [port, { rings, peer, region }] of Object.entries(KINDS)) {
   test(`${port}: what an application puts into every ring that it finds leaves`, async () => {
     const shape = `{ tx-rings: ${rings}, rx-rings: ${rings} }`;
-    const { host, guest } = await start(
-      `
+    const host = await startHost(`
 regions: { lan: {} }
 ports: { '${port}': ${shape}${peer === undefined ? '' : `, '${peer}': ${shape}`} }
 vms:
   vm1: { ${region}devices: [{ port: '${port}' }] }
 ${peer === undefined ? '' : `  vm2: { ${region}devices: [{ port: '${peer}' }] }`}
-`,
-      'vm1',
-    );
+`);
+    const guest = await attach(host, 'vm1');
     if (peer !== undefined) await attach(host, 'vm2');
     const count = rings * 100;
     const application = new Application(guest.ports[0]!);

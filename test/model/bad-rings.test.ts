@@ -3,7 +3,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type GuestPort, NS } from '../../guest-driver/model/index.ts';
-import { flood, Neighbours, open, until } from './neighbours.ts';
+import { flood, Neighbours, until } from './neighbours.ts';
+import { attach } from './scene.ts';
 
 const INLINE = "{ port: 'null:a', policy: inline }";
 const POLL = "{ port: 'null:a', policy: poll }";
@@ -139,8 +140,7 @@ test('the same slots through a switch: nobody else gets a buffer that is not his
   const more = "  vm3: { devices: [{ port: 'vale0:2' }] }";
   const both = await Neighbours.start({ device: "{ port: 'vale0:1', policy: poll }", more });
   const { port, host } = both;
-  const other = await open(host, 'vm3');
-  await other.create();
+  const other = await attach(host, 'vm3');
   await both.bad.create();
   const rx = other.ports[0]!.rx[0]!;
   const own = Array.from({ length: rx.numSlots }, (_, i) => rx.shared.slot(i).bufIdx);

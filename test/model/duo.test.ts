@@ -1,8 +1,8 @@
 // Two VMs' ports whose ping and echo take turns in one thread, against a live host, in this process and in one of their own.
 import { expect, test } from 'vitest';
-import { type Guest, GuestError, spawnGuest } from '../../guest-driver/model/index.ts';
-import { TestHost } from '../harness/host.ts';
-import { onEnd, open } from './neighbours.ts';
+import { GuestError, spawnGuest } from '../../guest-driver/model/index.ts';
+import type { TestHost } from '../harness/host.ts';
+import { attach, onEnd, startHost } from './scene.ts';
 
 const PIPE = `
 regions: { lan: { buf-num: 8192 } }
@@ -16,16 +16,8 @@ vms:
   vm2: { devices: [{ port: 'vale0:2' }] }
 `;
 
-async function startHost(policy: string, ports: string): Promise<TestHost> {
-  const host = await TestHost.start(`engine: { policy: ${policy} }\n${ports}`);
-  onEnd(async () => await host.close());
-  return host;
-}
-
-async function attach(host: TestHost, vm: string): Promise<Guest> {
-  const guest = await open(host, vm);
-  await guest.create();
-  return guest;
+async function startWith(policy: string, ports: string): Promise<TestHost> {
+  return await startHost(`engine: { policy: ${policy} }\n${ports}`);
 }
 
 function devices(host: TestHost, vm: string) {
@@ -43,7 +35,7 @@ test.each([
 ])(
   'policy %s, %s: every ping comes back, and the ports are TypeScript’s afterwards',
   async (policy, _, yaml) => {
-    const host = await startHost(policy, yaml);
+    const host = await startWith(policy, yaml);
     const [a, b] = [await attach(host, 'vm1'), await attach(host, 'vm2')];
     const [ping, echo] = await a.ports[0]!.startDuo({ op: 'ping', count: 500n }, b.ports[0]!, { op: 'echo' });
     const pinged = await ping.done;
@@ -57,7 +49,7 @@ test.each([
 );
 
 test('a guest that closes ends a duo that one of its ports is in', async () => {
-  const host = await startHost('poll', PIPE);
+  const host = await startWith('poll', PIPE);
   const [a, b] = [await attach(host, 'vm1'), await attach(host, 'vm2')];
   const [ping, echo] = await a.ports[0]!.startDuo({ op: 'ping' }, b.ports[0]!, { op: 'echo' });
   await b.close();
@@ -66,7 +58,7 @@ test('a guest that closes ends a duo that one of its ports is in', async () => {
 });
 
 test('what cannot be a duo is refused, and leaves both ports usable', async () => {
-  const host = await startHost('poll', PIPE);
+  const host = await startWith('poll', PIPE);
   const [a, b] = [await attach(host, 'vm1'), await attach(host, 'vm2')];
   const [one, other] = [a.ports[0]!, b.ports[0]!];
   const start = (to = other, more = {}) =>
@@ -86,7 +78,7 @@ test('what cannot be a duo is refused, and leaves both ports usable', async () =
 test.each([undefined, 0.01])(
   'one process attaches two VMs and reports both loops, warm-up %s',
   async (warmUp) => {
-    const host = await startHost('poll', VALE);
+    const host = await startWith('poll', VALE);
     const guest = spawnGuest({
       hold: true,
       ping: {
@@ -115,7 +107,7 @@ test.each([undefined, 0.01])(
 );
 
 test('a process whose job asks an echo of a duo to end by itself says why it does not', async () => {
-  const host = await startHost('poll', VALE);
+  const host = await startWith('poll', VALE);
   const guest = spawnGuest({
     ping: { ...devices(host, 'vm1'), loop: { op: 'ping' } },
     echo: { ...devices(host, 'vm2'), loop: { op: 'echo', seconds: 1 } },

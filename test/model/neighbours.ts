@@ -1,28 +1,13 @@
 // Two VMs on one host and one worker, for tests in which one misbehaves and the other must not notice.
-import { afterEach, expect } from 'vitest';
+import { expect } from 'vitest';
 import { type RunningLoop, startLoop } from '../../guest-driver/addon/index.ts';
-import {
-  type Guest,
-  type GuestOptions,
-  type GuestPort,
-  openGuest,
-  ringsOf,
-} from '../../guest-driver/model/index.ts';
+import { type Guest, type GuestOptions, type GuestPort, ringsOf } from '../../guest-driver/model/index.ts';
 import { closeFd, socketPair } from '../../native/os.ts';
 import { PTNET } from '../../pci/index.ts';
-import { TestHost } from '../harness/host.ts';
+import type { TestHost } from '../harness/host.ts';
+import { attach, onEnd, open, startHost } from './scene.ts';
 
 const PACKETS = 10_000;
-const cleanups: (() => void | Promise<void>)[] = [];
-
-/** What is registered here runs after the test, last first, before the host goes. */
-export function onEnd(cleanup: () => void | Promise<void>): void {
-  cleanups.push(cleanup);
-}
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
 
 export class Neighbours {
   readonly host: TestHost;
@@ -41,17 +26,17 @@ export class Neighbours {
     options: { device?: string; more?: string; guest?: Partial<GuestOptions> } = {},
   ): Promise<Neighbours> {
     const { device = "{ port: 'null:a' }", more = '', guest = {} } = options;
-    const host = await TestHost.start(`
+    const host = await startHost(`
 engine: { workers: 1 }
 ports: { 'null:a': {}, 'null:good': { sink: { verify: true } } }
 vms:
   vm1: { devices: [${device}] }
   vm2: { devices: [{ port: 'null:good' }] }
 ${more}`);
-    onEnd(async () => await host.close());
+    const good = await attach(host, 'vm2');
     const bad = await open(host, 'vm1', guest);
-    const good = await open(host, 'vm2');
-    await good.create();
+    // Its driver could not be unloaded after what it has done.
+    onEnd(async () => await bad.crash());
     return new Neighbours(host, bad, good);
   }
 
@@ -80,13 +65,6 @@ ${more}`);
     const lines = () => this.host.warnings().filter((text) => text.startsWith('vm1/net0: '));
     await expect.poll(lines, { timeout: 10_000 }).toContainEqual(expect.stringMatching(line));
   }
-}
-
-export async function open(host: TestHost, vm: string, options: Partial<GuestOptions> = {}): Promise<Guest> {
-  const [memdev, ...ptnet] = host.sockets(vm);
-  const guest = await openGuest({ memdev: memdev!, ptnet, ...options });
-  onEnd(async () => await guest.crash());
-  return guest;
 }
 
 export function source(packets: number | 'unlimited') {

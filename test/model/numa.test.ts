@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { NumaNodes } from '../../backend/config/numa-nodes.ts';
 import { Region } from '../../native/memory.ts';
-import { TestHost } from '../harness/host.ts';
+import { startHost } from './scene.ts';
 
 /** The real node 0 with one of its CPUs left out, so that workers on the node are told from workers anywhere. */
 const NODES: NumaNodes = new Map([[0, { cpus: [0], memory: true }]]);
@@ -53,13 +53,9 @@ const why = whyNot();
 test.skipIf(why !== undefined)(
   `with a node regions are touched there, named and private ones, and workers keep to its CPUs${why === undefined ? '' : ` (not run: ${why})`}`,
   async () => {
-    const host = await TestHost.start(`engine: { workers: 2, numa-node: 0 }\n${CONFIG}`, NODES);
-    try {
-      // The private one has the lowest id that is free.
-      expect(regionMaps()).toMatchObject({ 77: 'prefer:0 N0', 2: 'prefer:0 N0' });
-      expect(workerCpus()).toEqual(['0', '0']);
-    } finally {
-      await host.close();
-    }
+    await startHost(`engine: { workers: 2, numa-node: 0 }\n${CONFIG}`, NODES);
+    // The private one has the lowest id that is free.
+    expect(regionMaps()).toMatchObject({ 77: 'prefer:0 N0', 2: 'prefer:0 N0' });
+    expect(workerCpus()).toEqual(['0', '0']);
   },
 );

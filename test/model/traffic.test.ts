@@ -1,38 +1,17 @@
 // The driver model against a live host: every kind of port, under every policy, by native loops and by TypeScript.
-import { afterEach, describe, expect, test } from 'vitest';
-import { type Guest, openGuest } from '../../guest-driver/model/index.ts';
-import { buildProbe } from '../../guest-driver/model/probe-packet.ts';
-import { TestHost } from '../harness/host.ts';
+import { describe, expect, test } from 'vitest';
+import type { Guest } from '../../guest-driver/model/index.ts';
+import { probe } from '../harness/probe-packet.ts';
+import { attach, startHost } from './scene.ts';
 
 const N = 200_000;
 const DST = Uint8Array.of(2, 0, 0, 0, 0, 7);
 const SRC = Uint8Array.of(2, 0, 0, 0, 0, 8);
-const hosts: TestHost[] = [];
-const guests: Guest[] = [];
-
-async function startHost(yaml: string): Promise<TestHost> {
-  const host = await TestHost.start(yaml);
-  hosts.push(host);
-  return host;
-}
-
-async function attach(host: TestHost, vm: string): Promise<Guest> {
-  const [memdev, ...ptnet] = host.sockets(vm);
-  const guest = await openGuest({ memdev: memdev!, ptnet });
-  guests.push(guest);
-  await guest.create();
-  return guest;
-}
 
 async function run(guest: Guest, options: Parameters<Guest['ports'][0]['startLoop']>[0], port = 0) {
   const loop = await guest.ports[port]!.startLoop(options);
   return loop.done;
 }
-
-afterEach(async () => {
-  for (const guest of guests.splice(0)) await guest.close();
-  for (const host of hosts.splice(0)) await host.close();
-});
 
 const CLEAN = { lost: 0, late: 0, corrupt: 0 };
 const CLEAN_BIG = { lost: 0n, late: 0n, corrupt: 0n };
@@ -144,6 +123,21 @@ vms: { vm1: { devices: [{ port: 'null:a' }] } }
   expect(port.rx.length).toBe(1);
 });
 
+test('policy inline: what is too much for one kick is served without another', async () => {
+  const host = await startHost(`
+engine: { policy: inline }
+regions: { big: { buf-size: 65536, buf-num: 1200 } }
+ports: { 'null:a': { tx-slots: 1024, rx-slots: 64, sink: { verify: true } } }
+vms: { vm1: { region: big, devices: [{ port: 'null:a' }] } }
+`);
+  const guest = await attach(host, 'vm1');
+  // 64 MB, which are all published before the first look at whether the host wants a kick.
+  const sent = await run(guest, { op: 'send', count: 1000n, burst: 1000, size: 65535, payload: 'full' });
+  expect(sent).toMatchObject({ sent: { packets: 1000n }, pending: 0n });
+  expect(host.ring('null:a', 'tx')).toMatchObject({ packets: 1000, kicks: 1 });
+  expect(host.port('null:a').sink).toEqual(CLEAN);
+});
+
 test('four rings each way, different slot counts', async () => {
   const host = await startHost(`
 engine: { workers: 2 }
@@ -174,7 +168,6 @@ vms: { vm1: { devices: [{ port: 'null:a' }] } }
     await run(guest, { op: 'send', count: 1000n, firstSeq: BigInt(1000 * round), payload: 'full' });
     if (round % 2 === 0) await guest.crash();
     else await guest.close();
-    guests.pop();
     expect(host.packets('null:a', 'tx')).toBe(1000 * (round + 1));
   }
   expect(host.port('null:a').sink).toEqual(CLEAN);
@@ -190,12 +183,24 @@ vms: { vm1: { devices: [{ port: 'null:a' }] } }
   expect(got.received).toMatchObject({ packets: 2000n, ...CLEAN_BIG });
 });
 
+test('what a source sends is byte for byte what the definition says', async () => {
+  const source = 'packets: 3, size: 1517, payload: full';
+  const host = await startHost(`
+ports: { 'null:a': { rx-rings: 2, source: { ${source} } } }
+vms: { vm1: { devices: [{ port: 'null:a' }] } }
+`);
+  const port = (await attach(host, 'vm1')).ports[0]!;
+  for (const stream of [0, 1])
+    for (const seq of [0n, 1n, 2n])
+      expect(await port.receive({ ring: stream })).toEqual(probe({ seq, stream, size: 1517, dst: port.mac }));
+});
+
 test('an echo port exchanges the addresses and nothing else, of packets of one slot and of several', async () => {
   const host = await startHost("vms: { vm1: { devices: [{ port: 'echo:a' }] } }");
   const port = (await attach(host, 'vm1')).ports[0]!;
   for (const size of [32, 60, 1514, 2048, 5000]) {
-    const packet = buildProbe(size, { stream: 3, seq: size, dst: DST, src: SRC });
+    const packet = probe({ size, stream: 3, seq: BigInt(size), dst: DST, src: SRC });
     expect(await port.send(packet)).toBe(true);
-    expect(await port.receive()).toEqual(buildProbe(size, { stream: 3, seq: size, dst: SRC, src: DST }));
+    expect(await port.receive()).toEqual(probe({ size, stream: 3, seq: BigInt(size), dst: SRC, src: DST }));
   }
 });

@@ -1,6 +1,6 @@
 // The end of a session: in which order the host is told, and that nothing of the client is left.
 import { expect, test } from 'vitest';
-import { Complaints } from '../../backend/vfio-user/complaints.ts';
+import { Complaints } from '../../backend/complaints.ts';
 import { Session } from '../../backend/vfio-user/session.ts';
 import {
   encodeDmaMap,

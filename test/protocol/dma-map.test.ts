@@ -44,6 +44,24 @@ test('read-only memory resolves for reading only', () => {
   expect(peer.session.dma.resolve(0n, 64, 'rw')).toEqual({ errno: E.EACCES, miss: 'access' });
 });
 
+test('memory that is to be mapped, as newer clients say, is as that of older ones', () => {
+  const peer = fixture.attach();
+  map(peer, { address: 0n, size: PAGE, flags: 7 }, { fds: [fixture.memfd(0x1000)] });
+  expect(peer.session.dma.maps).toMatchObject([{ flags: 3 }]);
+  expect(peer.session.dma.resolve(0n, 64, 'rw')).toHaveProperty('fd');
+});
+
+test('memory that is to be reached by file I/O is remembered, and its descriptor is not kept', () => {
+  const peer = fixture.attach();
+  map(peer, { address: 0n, size: PAGE, flags: 11 }, { fds: [fixture.memfd(0x1000)] });
+  expect(peer.session.dma.maps).toMatchObject([{ flags: 3, fd: -1 }]);
+  expect(peer.session.dma.resolve(0n, 64, 'r')).toEqual({ errno: E.EINVAL, miss: 'foreign' });
+});
+
+test.each([7, 11])('flags %i without a descriptor are refused with EINVAL', (flags) => {
+  map(fixture.attach(), { address: 0n, size: PAGE, flags }, { expect: E.EINVAL });
+});
+
 test.each([
   ['empty', { size: 0n }],
   ['over the end of the address space', { address: (1n << 64n) - PAGE, size: 2n * PAGE }],
@@ -51,7 +69,9 @@ test.each([
   ['at an address within a page', { address: 0x1800n }],
   ['of half a page', { size: 0x800n }],
   ['without any access', { flags: 0 }],
-  ['with an unknown flag', { flags: 7 }],
+  ['with no access but a way to reach it', { flags: 4 }],
+  ['to be reached in two ways', { flags: 15 }],
+  ['with an unknown flag', { flags: 19 }],
   ['with an argsz that is too small', { argsz: 31 }],
 ])('a map %s is refused with EINVAL', (_, fields) => {
   const peer = fixture.attach();

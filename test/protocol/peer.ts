@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { afterEach, beforeEach, expect } from 'vitest';
-import { Complaints } from '../../backend/vfio-user/complaints.ts';
+import { Complaints } from '../../backend/complaints.ts';
 import { Session } from '../../backend/vfio-user/session.ts';
 import {
   decodeHeader,

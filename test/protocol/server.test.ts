@@ -1,14 +1,21 @@
 // The server on a real socket: what the kick thread cuts off, one client at a time, and events that come too late.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ExportedDevice, VfioUserServer } from '../../backend/vfio-user/server.ts';
 import { dropFds } from '../../guest-driver/model/client.ts';
 import { Framer } from '../../guest-driver/model/framer.ts';
-import { encodeMessage, encodeRegionAccess, encodeVersion } from '../../guest-driver/model/messages.ts';
+import {
+  encodeMessage,
+  encodeRegionAccess,
+  encodeSetIrqs,
+  encodeVersion,
+  SET_IRQS_FLAG,
+} from '../../guest-driver/model/messages.ts';
 import type { Kick } from '../../native/kick.ts';
-import { Channel, dup, eventfd } from '../../native/os.ts';
+import { awaitPeerCloses, Channel, dup, eventfd, eventfdDrain, inspectFd } from '../../native/os.ts';
 import { createPtnet, type PciDevice } from '../../pci/index.ts';
 import { fakeBackend } from '../unit/pci/guest.ts';
 import { memdev } from './memdev.ts';
@@ -270,4 +277,54 @@ test('a second client is said once, with the device and the cause, and counted',
   expect(at.counters).toEqual({ 'second client': 1 });
   expect(at.sockets).toMatchObject({ refused: 1, starved: 0 });
   first.channel.close();
+});
+
+describe('interrupts that a client triggers itself', () => {
+  const irqs = (flags: number, data?: Uint8Array) =>
+    encodeMessage(
+      { msgId: 3, command: VFIO_USER.SET_IRQS },
+      encodeSetIrqs({ index: 2, flags, start: 0, count: 1, ...(data && { data }) }),
+    );
+  const { ACTION_TRIGGER, DATA_BOOL, DATA_EVENTFD } = SET_IRQS_FLAG;
+  const trigger = irqs(DATA_BOOL | ACTION_TRIGGER, Uint8Array.of(1));
+  async function withInterrupt(at: ExportedDevice, fd: number): Promise<Client> {
+    const client = await new Client(at).attach();
+    client.channel.send(irqs(DATA_EVENTFD | ACTION_TRIGGER), [fd]);
+    await until(() => client.answers === 2);
+    return client;
+  }
+
+  test('come through its eventfd', async () => {
+    const fd = fixture.eventfd();
+    const client = await withInterrupt(exported(), fd);
+    client.channel.send(trigger);
+    await until(() => client.answers === 3);
+    awaitPeerCloses();
+    expect(eventfdDrain(fd)).toBe(1n);
+    client.channel.close();
+  });
+
+  test('wait for it on a thread of its own: the event loop goes on, and so do the interrupts of another device', async () => {
+    const [full, fine] = [fixture.eventfd(), fixture.eventfd()];
+    const bad = await withInterrupt(exported(), full);
+    const other = server.export(
+      join(folder, 'other.sock'),
+      createPtnet('vm2/net0', fakeBackend()),
+      new RecordingHooks(),
+    );
+    const good = await withInterrupt(other, fine);
+    // A child's standard input loses O_NONBLOCK, and the flag is everybody's who has the descriptor.
+    spawnSync('true', { stdio: [full, 'ignore', 'ignore'] });
+    expect(inspectFd(full).nonblocking).toBe(false);
+    writeSync(full, new Uint8Array(BigUint64Array.of(0xffff_ffff_ffff_fffen).buffer));
+    for (let i = 0; i < 2000; i++) bad.channel.send(trigger);
+    await until(() => bad.answers === 2002);
+    good.channel.send(trigger);
+    await until(() => eventfdDrain(fine) === 1n);
+    // What waits has an end, and goes when its client reads.
+    expect(eventfdDrain(full)).toBe(0xffff_ffff_ffff_fffen);
+    awaitPeerCloses();
+    expect(eventfdDrain(full)).toBeLessThan(2000n);
+    for (const client of [bad, good]) client.channel.close();
+  });
 });

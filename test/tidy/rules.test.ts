@@ -8,6 +8,8 @@ import {
   checkFunctionLength,
   checkNapi,
   checkNoSwitchedOffTests,
+  checkNoUnboundedLog,
+  checkReferences,
 } from './rules.ts';
 
 const lines = (count: number, line = 'x;'): string => `${line}\n`.repeat(count);
@@ -94,6 +96,19 @@ describe('the first sentence', () => {
   });
 });
 
+describe('a file that is named', () => {
+  const check = (text: string) =>
+    checkReferences({ path: 'a.ts', text }, (path) => path === 'docs/hacking.md');
+  test('has to be there', () => {
+    expect(check('// See docs/hacking.md, and "spec/netmap-abi.md".')).toEqual([
+      'a.ts: names spec/netmap-abi.md, which is not there',
+    ]);
+  });
+  test('may be a pattern, an import, or somewhere else', () => {
+    expect(check("`examples/KIND.yaml` import '../pci/gone.ts'; /usr/share/docs/x.md")).toEqual([]);
+  });
+});
+
 test('a file may have 400 lines', () => {
   expect(checkFileLength({ path: 'a.ts', text: lines(400) })).toEqual([]);
   expect(checkFileLength({ path: 'a.ts', text: lines(401) })).toEqual([
@@ -149,6 +164,27 @@ describe('switched-off tests', () => {
   });
   test('other folders may call things what they like', () => {
     expect(check('reader.skip(4);', 'backend/a.ts')).toEqual([]);
+  });
+});
+
+describe('lines of the log without a rate', () => {
+  const check = (text: string, path = 'backend/a.ts') => checkNoUnboundedLog({ path, text });
+  test.each([
+    "this.#log.warn({}, 'text');",
+    "log.error({}, 'text');",
+    "options.log?.info({}, 'text');",
+    "logger[level]({}, 'text');",
+    "console.log('text');",
+    "process.stderr.write('text');",
+  ])('%s is one', (text) => {
+    expect(check(`\n${text}`)).toEqual([expect.stringMatching(/^backend\/a\.ts:2: /)]);
+    expect(check(text, 'pci/a.ts')).toHaveLength(1);
+    expect(check(text, 'backend/complaints.ts')).toEqual([]);
+    expect(check(text, 'backend/cli/up.ts')).toEqual([]);
+    expect(check(text, 'demo/a.ts')).toEqual([]);
+  });
+  test('a complaint is none, nor is a text that looks like one', () => {
+    expect(check("complaints.add('cause', 'log.warn()'); // log.warn({})")).toEqual([]);
   });
 });
 

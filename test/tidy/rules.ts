@@ -29,6 +29,17 @@ function leadingComment(text: string, marker: string): string {
   return comment.map((line) => line.slice(marker.length).trim()).join(' ');
 }
 
+const REFERENCE =
+  /(?<![\w./-])(?:backend|demo|docs|examples|guest-driver|native|pci|scripts|spec|test|vm-images)\/[\w./-]+\.(?:cc|h|json|md|mjs|ts|yaml)\b/g;
+
+/** A file that is named by its path from the root is there, but for names such as KIND. @param exists by such a path. */
+export function checkReferences({ path, text }: SourceFile, exists: (path: string) => boolean): string[] {
+  const named = [...text.matchAll(REFERENCE)].map(([reference]) => reference);
+  return named
+    .filter((reference) => !/[A-Z]{4}/.test(reference) && !exists(reference))
+    .map((reference) => `${path}: names ${reference}, which is not there`);
+}
+
 export function checkFileLength({ path, text }: SourceFile): string[] {
   const lines = text.split('\n').length - (text.endsWith('\n') ? 1 : 0);
   return lines > FILE_LINES_MAX ? [`${path}: ${lines} lines, at most ${FILE_LINES_MAX}: split it`] : [];
@@ -106,6 +117,33 @@ export function checkNoSwitchedOffTests({ path, text }: SourceFile): string[] {
     if (ts.isPropertyAccessExpression(node) && /^(only|skip|todo)$/.test(node.name.text)) {
       const line = source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
       complaints.push(`${path}:${line}: .${node.name.text}: a test runs or is deleted`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return complaints;
+}
+
+/** What a guest or a peer can bring into the log has a rate: in the host, only complaints write there, the commands, and what tells of the host's own interfaces. */
+const WRITE_LOGS = ['backend/complaints.ts', 'backend/log.ts', 'backend/cli/', 'backend/ports/tap-watch.ts'];
+
+export function checkNoUnboundedLog({ path, text }: SourceFile): string[] {
+  if (!/^(backend|pci|native)\/.*\.ts$/.test(path) || WRITE_LOGS.some((own) => path.startsWith(own)))
+    return [];
+  const complaints: string[] = [];
+  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+  const visit = (node: ts.Node): void => {
+    const called = ts.isCallExpression(node) ? node.expression : undefined;
+    const name = called && ts.isPropertyAccessExpression(called) ? called.name.text : '';
+    const level =
+      called && ts.isElementAccessExpression(called) && /log/i.test(called.expression.getText(source));
+    if (
+      level ||
+      /^(debug|info|warn|error|log)$/.test(name) ||
+      /^process\.std(out|err)\./.test(called?.getText(source) ?? '')
+    ) {
+      const line = source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
+      complaints.push(`${path}:${line}: ${called!.getText(source)}: Complaints.add() has a rate`);
     }
     ts.forEachChild(node, visit);
   };

@@ -1,4 +1,6 @@
 // Holds every file of the tree against the tidy rules.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkDirections, DIRECTIONS } from './directions.ts';
 import {
@@ -8,10 +10,12 @@ import {
   checkFunctionLength,
   checkNapi,
   checkNoSwitchedOffTests,
+  checkNoUnboundedLog,
+  checkReferences,
   FILE_LINES_MAX,
   FUNCTION_LINES_MAX,
 } from './rules.ts';
-import { readTree } from './tree.ts';
+import { ROOT, readTree } from './tree.ts';
 
 const tree = readTree();
 
@@ -30,9 +34,21 @@ test.each([
   [`no function has more than ${FUNCTION_LINES_MAX} lines`, checkFunctionLength],
   ["only the addons include Node's headers", checkNapi],
   ['no test is switched off', checkNoSwitchedOffTests],
+  ['what can come from outside is logged by complaints, which have a rate', checkNoUnboundedLog],
   ['nothing is left for later', checkFinished],
 ])('%s', (_, check) => {
   expect(tree.flatMap((file) => check(file))).toEqual([]);
+});
+
+test('what names a file of the tree names one that is there', () => {
+  const docs = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+  const texts = [...docs.map((name) => `docs/${name}`), 'README.md'].map((path) => ({
+    path,
+    text: readFileSync(join(ROOT, path), 'utf8'),
+  }));
+  const files = [...texts, ...tree.filter(({ path }) => !path.startsWith('test/tidy/'))];
+  const exists = (path: string): boolean => existsSync(join(ROOT, path));
+  expect(files.flatMap((file) => checkReferences(file, exists))).toEqual([]);
 });
 
 test('every folder of sources has a row in the table of directions', () => {

@@ -1,29 +1,16 @@
 // Echo ports, `echo:NAME`: what a guest sends comes back to it, with source and destination address exchanged.
 import { createEchoPort } from '../../../native/ports.ts';
 import type { PortKind } from './kind.ts';
+import { type PrefixedName, prefixed } from './prefixed.ts';
 
-export interface EchoName {
-  readonly kind: 'echo';
-  readonly name: string;
-}
-
-const NAME = /^echo:([0-9A-Za-z_.]+)$/;
+export type EchoName = PrefixedName<'echo'>;
 
 export const echo: PortKind<EchoName> = {
-  forms: ['echo:NAME'],
-  parse(text) {
-    const parts = NAME.exec(text);
-    return parts ? { kind: 'echo', name: parts[1]! } : undefined;
-  },
-  format: (name) => `echo:${name.name}`,
-  hint(text) {
-    return /^echo:?$/.test(text)
-      ? `'${text}' is an echo port without a name: 'echo:a' would be right`
-      : undefined;
-  },
-
+  ...prefixed('echo', 'an'),
   ownsRxBuffers: true,
+  offersVnetHdr: true,
   hasSourceAndSink: false,
+  hasInterface: false,
   switchOf: () => undefined,
   dependsOn: () => [],
   check(mine) {

@@ -3,9 +3,10 @@ import { echo } from './echo.ts';
 import type { PortKind } from './kind.ts';
 import { nullKind } from './null.ts';
 import { pipe } from './pipe.ts';
+import { tap } from './tap.ts';
 import { vale } from './vale.ts';
 
-export type { Complaint, PlacedPort, PortKind, PortMaker } from './kind.ts';
+export type { Complaint, MemberMaker, PlacedPort, PortKind, PortMaker } from './kind.ts';
 
 /** A row stands under the kind that its names have. */
 function table<Rows extends { readonly [K in keyof Rows]: PortKind<{ readonly kind: K & string }> }>(
@@ -14,7 +15,7 @@ function table<Rows extends { readonly [K in keyof Rows]: PortKind<{ readonly ki
   return rows;
 }
 
-export const PORT_KINDS = table({ vale, pipe, null: nullKind, echo });
+export const PORT_KINDS = table({ vale, pipe, null: nullKind, echo, tap });
 
 type Rows = typeof PORT_KINDS;
 export type PortName = { [K in keyof Rows]: Rows[K] extends PortKind<infer Name> ? Name : never }[keyof Rows];

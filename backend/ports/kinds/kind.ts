@@ -3,6 +3,7 @@ import type { Engine } from '../../../native/engine.ts';
 import type { Region } from '../../../native/memory.ts';
 import type { Port, PortShape, ValeSwitch } from '../../../native/ports.ts';
 import type { StatsArea } from '../../../native/stats.ts';
+import type { TapMember } from '../../../native/taps.ts';
 import type { HostConfig, PortConfig } from '../../config/host-config.ts';
 import type { Placed } from '../../config/placed.ts';
 
@@ -14,6 +15,15 @@ export interface Complaint {
   /** A path as it is printed, or its keys. */
   readonly path: string | readonly (string | number)[];
   readonly text: string;
+}
+
+/** What a member of a switch is made with. */
+export interface MemberMaker {
+  /** The settings under its name; tx rings are its queues. */
+  readonly port: PortConfig;
+  readonly vale: ValeSwitch;
+  readonly engine: Engine;
+  readonly stats: StatsArea;
 }
 
 /** What a port is made with. */
@@ -41,8 +51,12 @@ export interface PortKind<Name extends { readonly kind: string }> {
 
   /** Whether the slots of its rx rings have buffers of their own. */
   readonly ownsRxBuffers: boolean;
+  /** Whether its clients may use a virtio-net header when the file does not say; a kind without it knows of none. */
+  readonly offersVnetHdr?: boolean;
   /** Whether the host is its other side, and so may be told what to send and what to check. */
   readonly hasSourceAndSink: boolean;
+  /** Whether it has an interface of the host, with an address, a namespace and an mtu. */
+  readonly hasInterface: boolean;
   /** The switch that it stands on. */
   switchOf(name: Name): string | undefined;
   /** Ports that have to be there before it. */
@@ -50,4 +64,6 @@ export interface PortKind<Name extends { readonly kind: string }> {
   /** What one device cannot know about another: `mine` are those of this kind, `switches` those that the file names. */
   check(mine: readonly PlacedPort<Name>[], switches: readonly string[]): Complaint | undefined;
   create(name: Name, make: PortMaker): Port;
+  /** Makes it stand on a switch without a VM; undefined: it cannot. */
+  join?(name: Name, make: MemberMaker): TapMember;
 }

@@ -3,29 +3,16 @@ import { NullPort, type Source, UNLIMITED } from '../../../native/ports.ts';
 import type { SourceConfig } from '../../config/host-config.ts';
 import { macBytes } from '../../config/mac.ts';
 import type { PortKind } from './kind.ts';
+import { type PrefixedName, prefixed } from './prefixed.ts';
 
-export interface NullName {
-  readonly kind: 'null';
-  readonly name: string;
-}
-
-const NAME = /^null:([0-9A-Za-z_.]+)$/;
+export type NullName = PrefixedName<'null'>;
 
 export const nullKind: PortKind<NullName> = {
-  forms: ['null:NAME'],
-  parse(text) {
-    const parts = NAME.exec(text);
-    return parts ? { kind: 'null', name: parts[1]! } : undefined;
-  },
-  format: (name) => `null:${name.name}`,
-  hint(text) {
-    return /^null:?$/.test(text)
-      ? `'${text}' is a null port without a name: 'null:a' would be right`
-      : undefined;
-  },
-
+  ...prefixed('null', 'a'),
   ownsRxBuffers: true,
+  offersVnetHdr: true,
   hasSourceAndSink: true,
+  hasInterface: false,
   switchOf: () => undefined,
   dependsOn: () => [],
   check: () => undefined,

@@ -1,5 +1,5 @@
 // Pipes, `X{id` and `X}id`: two ports whose rings are joined; the second end is made with the first.
-import { createPipe, type PipeEnd } from '../../../native/ports.ts';
+import { createPipe, type PipeMaster } from '../../../native/ports.ts';
 import type { Complaint, PlacedPort, PortKind } from './kind.ts';
 
 export interface PipeName {
@@ -39,7 +39,10 @@ export const pipe: PortKind<PipeName> = {
 
   // They show the other end's.
   ownsRxBuffers: false,
+  // Packets are not copied, so both guests have to use one, or none: nobody but the user knows.
+  offersVnetHdr: false,
   hasSourceAndSink: false,
+  hasInterface: false,
   switchOf: () => undefined,
   dependsOn: (name) => (name.end === 'slave' ? [format(peerOf(name))] : []),
   check(mine) {
@@ -47,7 +50,10 @@ export const pipe: PortKind<PipeName> = {
       const other = format(peerOf(place.portName));
       const peer = mine.find((candidate) => candidate.device.port === other);
       const complaint = peer
-        ? (checkRegion(place, peer) ?? checkRings(place, peer) ?? checkPolicy(place, peer))
+        ? (checkRegion(place, peer) ??
+          checkRings(place, peer) ??
+          checkVnetHdr(place, peer) ??
+          checkPolicy(place, peer))
         : {
             path: `${place.path}.port`,
             text: `'${place.device.port}' has no other end: a device with port '${other}' would be right`,
@@ -59,8 +65,8 @@ export const pipe: PortKind<PipeName> = {
   create(name, make) {
     const peer = format(peerOf(name));
     return name.end === 'slave'
-      ? (make.earlier(peer) as PipeEnd).peer
-      : createPipe(make.region, make.stats, make.shape, peer).master;
+      ? (make.earlier(peer) as PipeMaster).slave
+      : createPipe(make.region, make.stats, make.shape, peer);
   },
 };
 
@@ -89,6 +95,15 @@ function checkRings(a: Place, b: Place): Complaint | undefined {
   return {
     path: ['ports', a.device.port, `tx-${what}`],
     text: `${tx} tx ${what} of '${a.device.port}' meet ${rx} rx ${what} of '${b.device.port}': the same number would be right`,
+  };
+}
+
+/** Packets pass as they are. */
+function checkVnetHdr(a: Place, b: Place): Complaint | undefined {
+  if (a.port.vnetHdr === b.port.vnetHdr) return undefined;
+  return {
+    path: ['ports', a.device.port, 'vnet-hdr'],
+    text: `${a.port.vnetHdr} for '${a.device.port}' and ${b.port.vnetHdr} for '${b.device.port}': the same for both would be right`,
   };
 }
 

@@ -28,7 +28,9 @@ export const vale: PortKind<ValeName> = {
   },
 
   ownsRxBuffers: true,
+  offersVnetHdr: true,
   hasSourceAndSink: false,
+  hasInterface: false,
   switchOf,
   dependsOn: () => [],
   check(mine, declared) {

@@ -11,5 +11,6 @@ void InitMemory(Napi::Env env, Napi::Object exports);
 void InitPorts(Napi::Env env, Napi::Object exports);
 void InitEngine(Napi::Env env, Napi::Object exports);
 void InitLimits(Napi::Env env, Napi::Object exports);
+void InitTaps(Napi::Env env, Napi::Object exports);
 
 }  // namespace ptnet::addon

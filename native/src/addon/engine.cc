@@ -3,9 +3,46 @@
 #include "addon/args.h"
 #include "addon/doorbell_target.h"
 #include "addon/handles.h"
+#include "addon/port_args.h"
 #include "datapath/clock.h"
 
 namespace ptnet::addon {
+
+namespace {
+
+bool GetVnetHdrLen(Napi::Value value, uint8_t* len) {
+  int64_t n = 0;
+  if (!value.IsUndefined() && !GetInteger(value, "vnetHdrLen", 0, 12, &n)) return false;
+  *len = static_cast<uint8_t>(n);
+  if (n == 0 || n == 10 || n == 12) return true;
+  Napi::RangeError::New(value.Env(), "vnetHdrLen: " + std::to_string(n) + " is not 0, 10 or 12")
+      .ThrowAsJavaScriptException();
+  return false;
+}
+
+}  // namespace
+
+bool GetAttachOptions(Napi::Value value, AttachOptions* options) {
+  constexpr const char* kPolicies[] = {"poll", "adaptive", "notify", "inline"};
+  std::string policy;
+  int64_t spin_us, worker;
+  if (!GetString(GetOption(value, "policy"), "policy", &policy) ||
+      !GetInteger(GetOption(value, "spinUs"), "spinUs", 0, 1'000'000, &spin_us) ||
+      !GetInteger(GetOption(value, "worker"), "worker", 0, 255, &worker))
+    return false;
+  if (!GetVnetHdrLen(GetOption(value, "vnetHdrLen"), &options->vnet_hdr_len)) return false;
+  options->spin_ns = static_cast<uint64_t>(spin_us) * 1000;
+  options->worker = static_cast<uint32_t>(worker);
+  for (int i = 0; i < 4; i++) {
+    if (policy != kPolicies[i]) continue;
+    options->policy = static_cast<Policy>(i);
+    return true;
+  }
+  Napi::RangeError::New(value.Env(), "policy: '" + policy + "' is not poll, adaptive, notify or inline")
+      .ThrowAsJavaScriptException();
+  return false;
+}
+
 namespace {
 
 bool GetCpuList(Napi::Value value, CpuList* cpus) {
@@ -68,26 +105,6 @@ Napi::Value EngineTick(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(engine->lanes().without_aio()));
 }
 
-bool GetOptions(Napi::Value value, AttachOptions* options) {
-  constexpr const char* kPolicies[] = {"poll", "adaptive", "notify", "inline"};
-  std::string policy;
-  int64_t spin_us, worker;
-  if (!GetString(GetOption(value, "policy"), "policy", &policy) ||
-      !GetInteger(GetOption(value, "spinUs"), "spinUs", 0, 1'000'000, &spin_us) ||
-      !GetInteger(GetOption(value, "worker"), "worker", 0, 255, &worker))
-    return false;
-  options->spin_ns = static_cast<uint64_t>(spin_us) * 1000;
-  options->worker = static_cast<uint32_t>(worker);
-  for (int i = 0; i < 4; i++) {
-    if (policy != kPolicies[i]) continue;
-    options->policy = static_cast<Policy>(i);
-    return true;
-  }
-  Napi::RangeError::New(value.Env(), "policy: '" + policy + "' is not poll, adaptive, notify or inline")
-      .ThrowAsJavaScriptException();
-  return false;
-}
-
 bool GetPlace(Napi::Value value, const char* name, CsbPlace* place) {
   if (!GetFd(GetOption(value, "fd"), &place->fd)) return false;
   Napi::Value offset = GetOption(value, "offset");
@@ -108,7 +125,7 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
   AttachOptions options;
   std::shared_ptr<Attachment> attachment;
   if (!port || !GetPlace(info[2], "guestToHost", &guest_to_host) || !GetPlace(info[3], "hostToGuest", &host_to_guest) ||
-      !GetOptions(info[4], &options) ||
+      !GetAttachOptions(info[4], &options) ||
       !ThrowUnlessOk(env,
                      Attachment::Create(engine, port->port.get(), guest_to_host, host_to_guest, options, &attachment)))
     return env.Undefined();
@@ -206,7 +223,7 @@ Napi::Value SetPolicy(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto attachment = UnwrapHandle<Attachment>(info[0]);
   AttachOptions options;
-  if (attachment && GetOptions(info[1], &options)) ThrowUnlessOk(env, attachment->SetPolicy(options));
+  if (attachment && GetAttachOptions(info[1], &options)) ThrowUnlessOk(env, attachment->SetPolicy(options));
   return env.Undefined();
 }
 

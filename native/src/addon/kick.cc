@@ -47,6 +47,7 @@ class KickObject : public Napi::ObjectWrap<KickObject>, private KickSink {
   Napi::Value ClearDoorbells(const Napi::CallbackInfo& info);
   Napi::Value Delivered(const Napi::CallbackInfo& info);
   Napi::Value Release(const Napi::CallbackInfo& info);
+  Napi::Value Eventfd(const Napi::CallbackInfo& info);
   Napi::Value CountersOf(const Napi::CallbackInfo& info);
   Napi::Value Counters(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
@@ -63,13 +64,14 @@ class KickObject : public Napi::ObjectWrap<KickObject>, private KickSink {
 void KickObject::Register(Napi::Env env, Napi::Object exports) {
   exports.Set(
       "Kick",
-      DefineClass(env, "Kick",
-                  {InstanceMethod("listen", &KickObject::Listen), InstanceMethod("unlisten", &KickObject::Unlisten),
-                   InstanceMethod("send", &KickObject::Send), InstanceMethod("setDoorbells", &KickObject::SetDoorbells),
-                   InstanceMethod("clearDoorbells", &KickObject::ClearDoorbells),
-                   InstanceMethod("delivered", &KickObject::Delivered), InstanceMethod("release", &KickObject::Release),
-                   InstanceMethod("countersOf", &KickObject::CountersOf),
-                   InstanceMethod("counters", &KickObject::Counters), InstanceMethod("close", &KickObject::Close)}));
+      DefineClass(
+          env, "Kick",
+          {InstanceMethod("listen", &KickObject::Listen), InstanceMethod("unlisten", &KickObject::Unlisten),
+           InstanceMethod("send", &KickObject::Send), InstanceMethod("setDoorbells", &KickObject::SetDoorbells),
+           InstanceMethod("clearDoorbells", &KickObject::ClearDoorbells),
+           InstanceMethod("delivered", &KickObject::Delivered), InstanceMethod("release", &KickObject::Release),
+           InstanceMethod("eventfd", &KickObject::Eventfd), InstanceMethod("countersOf", &KickObject::CountersOf),
+           InstanceMethod("counters", &KickObject::Counters), InstanceMethod("close", &KickObject::Close)}));
 }
 
 KickObject::KickObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KickObject>(info) {
@@ -247,6 +249,16 @@ Napi::Value KickObject::Release(const Napi::CallbackInfo& info) {
   if (IsOpen(info.Env()) && GetId(info[0], "session", &session))
     Check(info.Env(), kick_->Release(session), "session " + std::to_string(session));
   return info.Env().Undefined();
+}
+
+/// eventfd(session): the caller owns it, and gives it to closeFd.
+Napi::Value KickObject::Eventfd(const Napi::CallbackInfo& info) {
+  uint32_t session;
+  os::PeerFd fd;
+  if (!IsOpen(info.Env()) || !GetId(info[0], "session", &session) ||
+      !Check(info.Env(), kick_->CreateEventfd(session, &fd), "session " + std::to_string(session)))
+    return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), fd.Release());
 }
 
 Napi::Value KickObject::Close(const Napi::CallbackInfo& info) {

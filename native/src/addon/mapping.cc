@@ -73,8 +73,15 @@ Napi::Value Mapping::Length(const Napi::CallbackInfo& info) {
 
 void Mapping::Unmap(const Napi::CallbackInfo& info) {
   if (memory_ == nullptr) return;
+  Napi::ArrayBuffer buffer = buffer_.Value();
+  if (buffer.IsDetached()) {
+    Napi::Error::New(info.Env(), "mapping of " + std::to_string(memory_->length) +
+                                     " bytes: another buffer has taken its memory over: it stays mapped")
+        .ThrowAsJavaScriptException();
+    return;
+  }
   // Detach first: from here on every view has length 0, so no JavaScript can touch the address any more.
-  buffer_.Value().Detach();
+  buffer.Detach();
   if (info.Env().IsExceptionPending()) return;
   napi_remove_env_cleanup_hook(memory_->env, Memory::AtEnd, memory_);
   os::Unmap(memory_->address, memory_->length);

@@ -100,6 +100,23 @@ void ClosePeerFd(const Napi::CallbackInfo& info) {
   if (GetFd(info[0], &fd)) os::CloseElsewhere(fd);
 }
 
+/// False when the peer has kept too much waiting, and nothing is done.
+Napi::Value SignalPeerFd(const Napi::CallbackInfo& info) {
+  int fd;
+  if (!GetFd(info[0], &fd)) return {};
+  const os::PeerId peer = os::PeerOf(fd);
+  if (peer == 0) {
+    EventfdSignal(info);
+    return Napi::Boolean::New(info.Env(), true);
+  }
+  // May wait where nobody else does.
+  const auto signal = [fd] {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(fd, &one, sizeof one);
+  };
+  return Napi::Boolean::New(info.Env(), os::DoElsewhere(peer, signal));
+}
+
 void AwaitPeerCloses(const Napi::CallbackInfo&) { os::AwaitPeerCloses(); }
 
 Napi::Value SocketPair(const Napi::CallbackInfo& info) {
@@ -158,6 +175,7 @@ void InitOs(Napi::Env env, Napi::Object exports) {
   exports.Set("dup", Napi::Function::New<Dup>(env, "dup"));
   exports.Set("closeFd", Napi::Function::New<CloseFd>(env, "closeFd"));
   exports.Set("closePeerFd", Napi::Function::New<ClosePeerFd>(env, "closePeerFd"));
+  exports.Set("signalPeerFd", Napi::Function::New<SignalPeerFd>(env, "signalPeerFd"));
   exports.Set("awaitPeerCloses", Napi::Function::New<AwaitPeerCloses>(env, "awaitPeerCloses"));
   exports.Set("socketPair", Napi::Function::New<SocketPair>(env, "socketPair"));
   exports.Set("inspectFd", Napi::Function::New<InspectFd>(env, "inspectFd"));

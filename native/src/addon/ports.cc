@@ -2,19 +2,15 @@
 #include "addon/addon.h"
 #include "addon/args.h"
 #include "addon/handles.h"
+#include "addon/port_args.h"
 
 namespace ptnet::addon {
-namespace {
-
-constexpr const char* kLevels[] = {"none", "stamp", "full"};
 
 bool GetShape(Napi::Value value, PortShape* shape) {
   if (!GetString(GetOption(value, "name"), "name", &shape->name)) return false;
-  const std::pair<const char*, uint32_t*> fields[] = {{"txRings", &shape->tx_rings},
-                                                      {"rxRings", &shape->rx_rings},
-                                                      {"txSlots", &shape->tx_slots},
-                                                      {"rxSlots", &shape->rx_slots},
-                                                      {"extraBufs", &shape->extra_bufs}};
+  const std::pair<const char*, uint32_t*> fields[] = {{"txRings", &shape->tx_rings},     {"rxRings", &shape->rx_rings},
+                                                      {"txSlots", &shape->tx_slots},     {"rxSlots", &shape->rx_slots},
+                                                      {"extraBufs", &shape->extra_bufs}, {"mtu", &shape->mtu}};
   for (auto [key, field] : fields) {
     Napi::Value option = GetOption(value, key);
     if (option.IsUndefined()) continue;
@@ -24,6 +20,10 @@ bool GetShape(Napi::Value value, PortShape* shape) {
   }
   return true;
 }
+
+namespace {
+
+constexpr const char* kLevels[] = {"none", "stamp", "full"};
 
 bool GetLevel(Napi::Value value, const char* name, Payload* out) {
   std::string text;

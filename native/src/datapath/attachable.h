@@ -7,6 +7,7 @@
 #include <string>
 
 #include "datapath/flow.h"
+#include "memory/status.h"
 #include "ring/kring.h"
 
 namespace ptnet {
@@ -21,6 +22,10 @@ class Attachable {
   virtual Flow* flow(uint32_t i) = 0;
   /// The memory that the flows need: kept alive by whoever may still run them.
   virtual std::shared_ptr<void> Anchor() = 0;
+  /// Whether a client may come now whose packets begin with a virtio-net header of so many bytes.
+  virtual Status CheckVnetHdr(uint8_t) { return Status::Ok(); }
+  /// The control plane: a client drives the rings from now on, or does no longer.
+  virtual void OnServed(bool) noexcept {}
 
   bool attached = false;  // the control plane's: to one client at a time
 

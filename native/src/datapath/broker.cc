@@ -2,6 +2,7 @@
 #include "datapath/broker.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,10 @@
 #include "os/event.h"
 
 namespace ptnet {
+
+// What is only read while packets move is in one cache line of a ring, what the one who serves writes in another. Here,
+// because the model checker's atomics, with which it compiles the rings but not this file, are larger.
+static_assert(offsetof(Kring, hwcur) == kCacheLine && sizeof(Kring) == 2 * kCacheLine);
 
 Status Attachment::CheckOptions(const AttachOptions& options) const {
   if (options.worker < engine_->workers() || options.policy == Policy::kInline) return Status::Ok();
@@ -22,6 +27,7 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   std::shared_ptr<Attachment> a(new Attachment(std::move(engine), port));
   if (port->attached) return Status::Fail(EBUSY, port->name() + ": in use: detach the other client first");
   if (Status s = a->CheckOptions(options); !s.ok()) return s;
+  if (Status s = port->CheckVnetHdr(options.vnet_hdr_len); !s.ok()) return s;
   for (uint32_t i = 0; i < port->rings(); i++) {
     Flow* flow = port->flow(i);
     bool wants_inline = options.policy == Policy::kInline;
@@ -37,13 +43,13 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   a->peer_ = a->engine_->PeerOf(port->name());
   for (uint32_t i = 0; i < port->rings(); i++) a->interrupts_.push_back(std::make_shared<Interrupt>(a->peer_));
   a->seen_.resize(port->rings());
-  a->doorbell_fds_.assign(port->rings(), -1);
   port->attached = true;
   a->detached_ = false;
   a->engine_->AddTicked(a.get());
   for (uint32_t i = 0; i < port->rings(); i++) a->Bind(i, options);
   // Without a worker nobody else would ask the guest for its first kick.
   for (uint32_t i = 0; options.policy == Policy::kInline && i < port->rings(); i++) a->Sync(i);
+  port->OnServed(true);
   *out = std::move(a);
   return Status::Ok();
 }
@@ -61,6 +67,7 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
     k.ktoa = ktoa;
     k.interrupt = interrupts_[ring].get();
     k.blocked = false;
+    k.vnet_hdr_len = options.vnet_hdr_len;
     k.Publish();
   };
   Flow* flow = port_->flow(ring);
@@ -111,6 +118,7 @@ void Attachment::Detach() {
     if (detached_) return;
     detached_ = true;
   }
+  port_->OnServed(false);
   engine_->RemoveTicked(this);
   CloseDoorbells();
   for (uint32_t i = 0; i < rings(); i++) Unbind(i);
@@ -137,12 +145,16 @@ bool Attachment::Sync(uint32_t ring) {
   flow->Unblock();
   Budget left = kSyncBudget;
   do {
-    for (Used used; !left.spent() && (used = flow->Poll(left)).moved; left.Take(used)) moved = true;
-  } while (!left.spent() && flow->Arm());
-  if (left.spent()) [[unlikely]] {
-    unfinished_[ring] = true;
-    (void)os::SignalEventfd(again_fd_);
-  }
+    Used used = flow->Poll(left);
+    while (!used.moved) {
+      if (!flow->Arm()) return moved;
+      used = flow->Poll(left);
+    }
+    moved = true;
+    left.Take(used);
+  } while (!left.spent());
+  unfinished_[ring] = true;
+  (void)os::SignalEventfd(again_fd_);
   return moved;
 }
 

@@ -19,6 +19,7 @@ struct AttachOptions {
   Policy policy = Policy::kAdaptive;
   uint64_t spin_ns = 100'000;
   uint32_t worker = 0;
+  uint8_t vnet_hdr_len = 0;  // bytes of virtio-net header before each packet: 0, 10 or 12
 };
 
 /// Where a CSB array lies: a descriptor of guest memory and an offset into it.
@@ -35,7 +36,7 @@ struct RingWatch {
   uint64_t wait_ns = 0;  // from since_ns, or from the last interrupt, to the next
 };
 
-class Attachment final : public DoorbellTarget, private Ticked {
+class Attachment final : public DoorbellTarget, private Ticked, public std::enable_shared_from_this<Attachment> {
  public:
   /// Maps both CSB arrays, writes the port's present indices into them and starts serving. Fails with EBUSY when the
   /// port has an attachment, EINVAL for a worker that is not there, or with what mapping guest memory failed with.
@@ -61,7 +62,8 @@ class Attachment final : public DoorbellTarget, private Ticked {
   /// worker can be using it. EBADF for what is no eventfd, of which nobody could say how long signalling it takes.
   Status SetInterrupts(uint32_t first, const std::vector<int>& fds);
   Status SetPolicy(const AttachOptions& options);
-  /// Eventfds (-1: none) that ring the doorbells too, for clients that can signal one; each is duplicated.
+  /// Eventfds (-1: none) that ring the doorbells too, for clients that can signal one; each is duplicated. Not under
+  /// kInline.
   Status SetDoorbells(const std::vector<int>& fds);
 
   bool detached() const { return detached_; }
@@ -87,10 +89,10 @@ class Attachment final : public DoorbellTarget, private Ticked {
   std::unique_ptr<GuestWindow> guest_to_host_, host_to_guest_;
   std::shared_ptr<InterruptPeer> peer_;
   std::vector<std::shared_ptr<Interrupt>> interrupts_;
-  std::vector<RingWatch> seen_;  // the control plane's
-  std::vector<int> doorbell_fds_;
-  WatchSet watches_;   // kInline
-  int again_fd_ = -1;  // kInline: an eventfd for rings that a Sync has not finished
+  std::vector<RingWatch> seen_;          // the control plane's
+  DoorbellWaiter* doorbells_ = nullptr;  // the engine's; null: there are none
+  WatchSet watches_;                     // kInline
+  int again_fd_ = -1;                    // kInline: an eventfd for rings that a Sync has not finished
   std::vector<bool> unfinished_;
   std::shared_ptr<DeviceActivity> activity_ = std::make_shared<DeviceActivity>();
   SpinLock ring_lock_;  // doorbells against Detach

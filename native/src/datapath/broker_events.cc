@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kFirstWait = kSecond * 9 / 10;  // looked at about once a second
-constexpr int kEventsMax = 32;                     // taken at once
+constexpr int kWatchEventsMax = 32;                // taken at once
 constexpr uint64_t kLongestWait = 60 * kSecond;
 
 Status CheckEventfds(const std::string& port, const char* what, const std::vector<int>& fds) {
@@ -26,6 +26,13 @@ Status CheckEventfds(const std::string& port, const char* what, const std::vecto
     if (fd >= 0 && (os::InspectFd(fd, &info) || info.kind != os::FdKind::kEventfd))
       return Status::Fail(EBADF, port + ": " + what + ": not an eventfd");
   return Status::Ok();
+}
+
+/// With errno as a duplication left it.
+Status NoDescriptor(const std::string& port, const char* what) {
+  const int err = errno;
+  const char* why = err == EDQUOT ? "its client holds as many descriptors as its share allows" : strerror(err);
+  return Status::Fail(err, port + ": " + what + ": " + why);
 }
 
 }  // namespace
@@ -38,7 +45,7 @@ Status Attachment::SetInterrupts(uint32_t first, const std::vector<int>& fds) {
   PeerEventfds eventfds;
   for (int fd : fds) {
     eventfds.push_back(fd >= 0 ? PeerEventfd::Duplicate(fd) : nullptr);
-    if (fd >= 0 && !eventfds.back()) return Status::Fail(errno, port_->name() + ": interrupt: " + strerror(errno));
+    if (fd >= 0 && !eventfds.back()) return NoDescriptor(port_->name(), "interrupt");
   }
   PeerEventfds old, replaced;
   for (size_t i = 0; i < fds.size(); i++) {
@@ -104,10 +111,10 @@ Status Attachment::OpenWatches() {
 
 void Attachment::ServeWatched() {
   if (detached_ || watch_fd() < 0) return;
-  epoll_event events[kEventsMax];
+  epoll_event events[kWatchEventsMax];
   const timespec none{};
   uint64_t again;
-  for (int i = 0, count = watches_.Wait(events, kEventsMax, &none); i < count; i++) {
+  for (int i = 0, count = watches_.Wait(events, kWatchEventsMax, &none); i < count; i++) {
     auto* watch = static_cast<Watch*>(events[i].data.ptr);
     if (watch == nullptr)
       (void)os::DrainEventfd(again_fd_, &again);
@@ -124,32 +131,23 @@ void Attachment::ServeWatched() {
 }
 
 void Attachment::CloseDoorbells() {
-  for (uint32_t i = 0; i < rings(); i++) {
-    int fd = std::exchange(doorbell_fds_[i], -1);
-    if (fd < 0) continue;
-    engine_->RemoveWatch(port_->flow(i), fd);
-    os::CloseElsewhere(fd);
-  }
+  if (DoorbellWaiter* waiter = std::exchange(doorbells_, nullptr)) waiter->Clear();
 }
 
 Status Attachment::SetDoorbells(const std::vector<int>& fds) {
   if (fds.size() != rings()) return Status::Fail(EINVAL, port_->name() + ": one doorbell for each ring");
   if (Status s = CheckEventfds(port_->name(), "doorbell", fds); !s.ok()) return s;
-  CloseDoorbells();
-  for (uint32_t i = 0; i < rings() && !detached_; i++) {
-    Flow* flow = port_->flow(i);
-    if (fds[i] < 0 || flow == nullptr) continue;
-    doorbell_fds_[i] = os::DupPeerFd(fds[i]);
-    if (doorbell_fds_[i] < 0) return Status::Fail(errno, port_->name() + ": doorbell: " + strerror(errno));
-    // Edge-triggered: every write to the eventfd is an event, and nobody needs to read it.
-    engine_->AddWatch(std::make_unique<Watch>(Watch{.name = port_->name(),
-                                                    .fd = doorbell_fds_[i],
-                                                    .events = EPOLLIN | EPOLLET,
-                                                    .flow = flow,
-                                                    .kicks = &port_->kring(i).counters->kicks}),
-                      &watches_);
+  if (watch_fd() >= 0) return Status::Fail(EINVAL, port_->name() + ": inline has no eventfds for doorbells");
+  if (detached_) return Status::Ok();
+  std::vector<os::PeerFd> own;
+  for (int fd : fds) {
+    own.emplace_back(fd < 0 ? -1 : os::DupPeerFd(fd));
+    if (fd >= 0 && !own.back()) return NoDescriptor(port_->name(), "doorbell");
   }
-  return Status::Ok();
+  doorbells_ = &engine_->DoorbellsOf(port_->name());
+  if (doorbells_->Set(std::move(own), weak_from_this())) return Status::Ok();
+  doorbells_ = nullptr;
+  return Status::Fail(EAGAIN, port_->name() + ": doorbell: no thread can be had to wait for it");
 }
 
 }  // namespace ptnet

@@ -26,13 +26,17 @@ struct Budget {
   /// Whether packets may stay in their ring until their destination has room; else they are dropped.
   bool may_defer;
 
-  bool spent() const { return slots == 0 || bytes == 0 || destinations == 0; }
-  /// What is left after a Poll.
+  /// Whether nothing is left of one kind at least: 0, or less, which is a number above the largest one here.
+  bool spent() const { return !(IsLeft(slots) && IsLeft(bytes) && IsLeft(destinations)); }
+  /// What is left after a Poll, which may have used a little more than there was.
   void Take(const Used& used) {
-    slots -= std::min(slots, used.slots);
-    bytes -= std::min(bytes, used.bytes);
-    destinations -= std::min(destinations, used.destinations);
+    slots -= used.slots;
+    bytes -= used.bytes;
+    destinations -= used.destinations;
   }
+
+ private:
+  static bool IsLeft(uint32_t number) { return static_cast<int32_t>(number) > 0; }
 };
 
 /// Of one flow in one round of its worker: what every other flow of the worker may have to wait for.

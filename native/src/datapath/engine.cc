@@ -63,24 +63,14 @@ void Engine::Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t to) {
   target.Call([&] { target.Add(flow, policy, spin_ns); });
 }
 
-void Engine::AddWatch(std::unique_ptr<Watch> watch, WatchSet* set) {
-  Worker* worker = watch->flow->worker_.load(std::memory_order_acquire);
-  auto& list = watch->flow->watches_;
-  auto add = [&] { (worker != nullptr ? worker->watches() : *set).Add(list.emplace_back(std::move(watch)).get()); };
-  worker != nullptr ? worker->Call(add) : add();
-}
-
-void Engine::RemoveWatch(Flow* flow, int fd) {
-  WithFlow(flow, [&] {
-    auto watch = std::ranges::find(flow->watches_, fd, [](const auto& w) { return w->fd; });
-    if (watch == flow->watches_.end()) return;
-    if ((*watch)->set != nullptr) (*watch)->set->Remove(watch->get());
-    flow->watches_.erase(watch);
-  });
-}
-
 void Engine::WatchHere(Flow* flow, WatchSet* set, bool add) {
   for (const auto& watch : flow->watches_) add ? void(set->Add(watch.get())) : set->Remove(watch.get());
+}
+
+void Engine::WatchAnew(Flow* flow) {
+  WithFlow(flow, [&] {
+    for (const auto& watch : flow->watches_) watch->SetEvents(watch->events);
+  });
 }
 
 void Engine::Kick(Flow* flow) noexcept {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "datapath/doorbell_waiter.h"
 #include "datapath/flow.h"
 #include "datapath/interrupt_peer.h"
 #include "datapath/worker.h"
@@ -40,6 +41,8 @@ class Engine {
   void RemoveTicked(Ticked* ticked) { std::erase(ticked_, ticked); }
   /// Who takes the interrupts of the device that a port of this name belongs to: the same one at every attachment.
   std::shared_ptr<InterruptPeer> PeerOf(const std::string& port);
+  /// Who waits for its doorbells, where they are eventfds.
+  DoorbellWaiter& DoorbellsOf(const std::string& port) { return doorbells_[port]; }
   const InterruptLanes& lanes() const { return *lanes_; }
   /// Returns when every worker has finished the round that it was in: nothing that was unlinked before is in use.
   void Synchronize();
@@ -52,11 +55,10 @@ class Engine {
   void ReleaseFlow(Flow* flow);
   /// Changes policy, spin time and worker of a flow that is in use. Not to or from kInline.
   void Move(Flow* flow, Policy policy, uint64_t spin_ns, uint32_t worker);
-  /// A descriptor that a flow waits for from now on: in its worker's set, or in `set` when it has none.
-  void AddWatch(std::unique_ptr<Watch> watch, WatchSet* set);
-  void RemoveWatch(Flow* flow, int fd);
   /// The flow's watches that no worker has, into `set` or out of it.
   static void WatchHere(Flow* flow, WatchSet* set, bool add);
+  /// The descriptors that the flow waits for are other files now.
+  void WatchAnew(Flow* flow);
   WatchErrors& watch_errors() { return watch_errors_; }
   static bool InUse(const Flow& flow) { return flow.users_ > 0; }
   static bool IsInline(const Flow& flow) { return flow.policy_ == Policy::kInline; }
@@ -72,6 +74,7 @@ class Engine {
   std::vector<Ticked*> ticked_;
   std::shared_ptr<InterruptLanes> lanes_ = std::make_shared<InterruptLanes>();
   std::map<std::string, std::shared_ptr<InterruptPeer>> peers_;
+  std::map<std::string, DoorbellWaiter> doorbells_;
 };
 
 }  // namespace ptnet

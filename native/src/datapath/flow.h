@@ -10,6 +10,7 @@
 #include "datapath/budget.h"
 #include "datapath/spin_time.h"
 #include "datapath/watch.h"
+#include "memory/layout.h"
 
 namespace ptnet {
 
@@ -17,7 +18,7 @@ class Worker;
 
 /// The rings of one device are used together: none of them is parked while another one is busy, because a guest that
 /// goes round its rings would find all of them parked, and be held up by a kick for each, when it comes back.
-struct DeviceActivity {
+struct alignas(kCacheLine) DeviceActivity {
   std::atomic<uint64_t> idle_since_ns{0};  // 0 while one of its rings is busy
 };
 
@@ -28,7 +29,8 @@ enum class Policy : uint8_t {
   kInline,    // no worker: the control plane calls Poll itself
 };
 
-class Flow {
+/// In cache lines of its own: the next one in memory may be another worker's.
+class alignas(kCacheLine) Flow {
  public:
   Flow() = default;
   Flow(const Flow&) = delete;

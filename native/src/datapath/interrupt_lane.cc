@@ -2,13 +2,11 @@
 // where the kernel offers no asynchronous operations, so nobody ever joins it.
 #include "datapath/interrupt_lane.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <condition_variable>
 #include <deque>
 
 #include "datapath/notify.h"
+#include "os/thread.h"
 
 namespace ptnet {
 
@@ -31,21 +29,7 @@ struct InterruptLane::State {
 
 std::shared_ptr<InterruptLane> InterruptLane::Start() {
   auto state = std::make_shared<State>();
-  auto* for_thread = new std::shared_ptr<State>(state);
-  // A signal is for the thread that handles it, and must not find this one.
-  sigset_t all, before;
-  sigfillset(&all);
-  sigdelset(&all, SIGBUS);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread;
-  const int err = pthread_create(&thread, nullptr, Run, for_thread);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (err != 0) {
-    delete for_thread;
-    return nullptr;
-  }
-  pthread_setname_np(thread, "ptnet-irq");
-  pthread_detach(thread);
+  if (!os::StartDetached("ptnet-irq", [state] { Run(*state); })) return nullptr;
   return std::shared_ptr<InterruptLane>(new InterruptLane(std::move(state)));
 }
 
@@ -55,18 +39,15 @@ InterruptLane::~InterruptLane() {
   state_->changed.notify_all();
 }
 
-void* InterruptLane::Run(void* argument) {
-  auto* given = static_cast<std::shared_ptr<State>*>(argument);
-  const std::shared_ptr<State> state = std::move(*given);
-  delete given;
+void InterruptLane::Run(State& state) {
   for (;;) {
     State::Job job;
     {
-      std::unique_lock lock(state->mutex);
-      state->changed.wait(lock, [&] { return state->stop || !state->jobs.empty(); });
-      if (state->jobs.empty()) return nullptr;
-      job = std::move(state->jobs.front());
-      state->jobs.pop_front();
+      std::unique_lock lock(state.mutex);
+      state.changed.wait(lock, [&] { return state.stop || !state.jobs.empty(); });
+      if (state.jobs.empty()) return;
+      job = std::move(state.jobs.front());
+      state.jobs.pop_front();
     }
     if (job.interrupt) {
       job.interrupt->RaiseOnLane();
@@ -74,9 +55,9 @@ void* InterruptLane::Run(void* argument) {
     }
     for (const auto& eventfd : job.drained->eventfds) eventfd->Take();
     job.drained->eventfds.clear();
-    const std::lock_guard lock(state->mutex);
+    const std::lock_guard lock(state.mutex);
     job.drained->done = true;
-    state->changed.notify_all();
+    state.changed.notify_all();
   }
 }
 

@@ -32,7 +32,7 @@ class InterruptLane {
  private:
   struct State;
   explicit InterruptLane(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  static void* Run(void* state);
+  static void Run(State& state);
 
   std::shared_ptr<State> state_;  // the thread's too
 };

@@ -14,6 +14,7 @@
 #include "datapath/clock.h"
 #include "datapath/worker.h"
 #include "os/event.h"
+#include "os/peer_share.h"
 #include "os/socket.h"
 
 namespace ptnet {
@@ -129,6 +130,8 @@ void Kick::OnListener(uint32_t id) {
   const auto found = listeners_.find(id);
   if (found == listeners_.end()) return;
   Listener& listener = found->second;
+  // Connections that are to be closed may have to wait for what their client has sent, like all that is its.
+  if (!os::MayHoldPeerFd(listener.peer)) return Pause(id, &listener);
   os::PeerFd client(accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK), listener.peer);
   if (!client) {
     if (errno == EMFILE || errno == ENFILE) Pause(id, &listener);
@@ -175,8 +178,7 @@ bool Kick::MayWait(const Listener& listener) {
 
 void Kick::Adopt(uint32_t id, Listener* listener, os::PeerFd socket) {
   const uint32_t number = next_id_++;
-  auto session =
-      std::make_shared<KickSession>(number, id, std::move(socket), listener->limits, &share_, sink_, &counters_);
+  auto session = std::make_shared<KickSession>(number, id, std::move(socket), listener->limits, sink_, &counters_);
   listener->session = number;
   sessions_.emplace(number, session);
   sink_->OnConnect(id, number);
@@ -267,7 +269,7 @@ os::Error Kick::Listen(const std::string& path, mode_t mode, const KickLimits& l
     return error;
   }
   listeners_.emplace(id, std::move(entry));
-  share_.Divide(listeners_.size());
+  os::DividePeerShares(listeners_.size());
   *listener = id;
   return {};
 }
@@ -351,9 +353,19 @@ os::Error Kick::Release(uint32_t id) {
   const std::lock_guard<std::mutex> lock(mutex_);
   sessions_.erase(id);
   const auto listener = listeners_.find(session->listener());
-  if (listener == listeners_.end() || listener->second.session != id) return {};
+  if (listener == listeners_.end()) return {};
   listener->second.session = 0;
   if (listener->second.newcomer) Wake();
+  return {};
+}
+
+os::Error Kick::CreateEventfd(uint32_t id, os::PeerFd* out) {
+  const std::shared_ptr<KickSession> session = Find(id);
+  if (!session) return {EBADF, "eventfd"};
+  if (!os::MayHoldPeerFd(session->peer())) return {EDQUOT, "eventfd"};
+  os::UniqueFd fd;
+  if (const os::Error error = os::CreateEventfd(0, &fd)) return error;
+  *out = os::PeerFd(fd.Release(), session->peer());
   return {};
 }
 
@@ -362,7 +374,7 @@ ListenerCounters Kick::CountersOf(uint32_t listener) {
   const auto found = listeners_.find(listener);
   if (found == listeners_.end()) return {};
   const Listener& l = found->second;
-  return {l.refused, l.starved, os::HeldPeerFds(l.peer), os::ClosingPeerFds(l.peer), share_.max()};
+  return {l.refused, l.starved, os::HeldPeerFds(l.peer), os::ClosingPeerFds(l.peer), os::ShareOfPeer().fds};
 }
 
 bool Kick::Has(uint32_t session) { return Find(session) != nullptr; }

@@ -28,7 +28,7 @@ namespace ptnet {
 /** What a listener's clients came to, besides their messages. */
 struct ListenerCounters {
   uint64_t refused = 0;    // came while another one was there
-  uint64_t starved = 0;    // times that a client had to wait because this process had no descriptor left
+  uint64_t starved = 0;    // times that a client had to wait because there was no descriptor left, or none of its share
   size_t held_fds = 0;     // descriptors of its clients that are open
   size_t closing_fds = 0;  // those of them that are being closed
   size_t fds_max = 0;      // as many may be
@@ -52,6 +52,9 @@ class Kick {
   void Delivered(uint32_t session, size_t bytes, size_t fds);
   /** Closes the session; nothing of it is heard any more, and its listener accepts the next client. */
   os::Error Release(uint32_t session);
+  /** An eventfd of ours that its client is to have too: it counts as one of the client's. EDQUOT when those are all
+     that it may hold. */
+  os::Error CreateEventfd(uint32_t session, os::PeerFd* out);
   /** Whether Release has not been called yet. */
   bool Has(uint32_t session);
 
@@ -103,7 +106,6 @@ class Kick {
 
   KickSink* const sink_;
   KickCounters counters_;
-  FdShare share_;
   os::UniqueFd epoll_;
   os::UniqueFd wake_;
   std::thread thread_;

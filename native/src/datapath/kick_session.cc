@@ -1,16 +1,14 @@
-// One vfio-user connection as the kick thread sees it: framing, doorbells, and what waits to be sent.
+// KickSession: reading, answering doorbells, and sending.
 #include "datapath/kick_session.h"
 
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
-#include "datapath/kick_wire.h"
 #include "datapath/worker.h"
+#include "os/peer_share.h"
 #include "os/socket.h"
 
 namespace ptnet {
@@ -19,44 +17,21 @@ namespace {
 
 // A peer that sends faster than the owner works is not read any further beyond these.
 constexpr size_t kMaxUndeliveredMessages = 64;
-// Of the descriptors that this process may open, those that it opens itself, and those that one read may bring.
-constexpr size_t kOurFds = 512;
-constexpr size_t kAllFdsMax = size_t{1} << 20;
-constexpr size_t kShareMin = 32;
-// A map of guest memory each, and each vector's eventfd twice, for us and for the data path.
-constexpr size_t kShareMax = 4096 + 512;
 constexpr size_t kMaxUndeliveredFds = 128;  // and those of the message that goes beyond
-// A peer that reads no replies is cut off beyond this many of the largest messages.
-constexpr size_t kMaxOutboundMessages = 8;
-
-template <class T>
-T Load(const uint8_t* bytes) {
-  T value;
-  memcpy(&value, bytes, sizeof value);
-  return value;
-}
 
 }  // namespace
 
-void FdShare::Divide(size_t devices) {
-  rlimit limit = {};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  const size_t all = std::min<size_t>(limit.rlim_cur, kAllFdsMax);
-  const size_t rest = all > kOurFds ? all - kOurFds : 0;
-  max_.store(std::clamp(rest / std::max<size_t>(devices, 1), kShareMin, kShareMax), std::memory_order_relaxed);
-}
-
-KickSession::KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits,
-                         const FdShare* share, KickSink* sink, KickCounters* counters)
+KickSession::KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, KickSink* sink,
+                         KickCounters* counters)
     : id_(id),
       listener_(listener),
       peer_(os::PeerOf(socket.get())),
       limits_(limits),
-      share_(share),
       sink_(sink),
       counters_(counters),
       socket_(std::move(socket)),
-      outbound_(kMaxOutboundMessages * limits.max_message_bytes) {}
+      framer_(limits),
+      outbound_(os::ShareOfPeer().bytes, peer_) {}
 
 std::unique_lock<std::mutex> KickSession::LockFromOutside() {
   waiting_outside_.fetch_add(1, std::memory_order_relaxed);
@@ -71,93 +46,50 @@ std::unique_lock<std::mutex> KickSession::LockFromThread() {
 }
 
 int KickSession::Read() {
-  uint8_t* into;
-  size_t want;
-  if (!body_.empty()) {
-    into = body_.data() + body_filled_;
-    want = body_.size() - body_filled_;
-  } else {
-    // Never more than one message, or one header where a message may be that short: the descriptors of a message come
-    // with its first byte, so a longer read could not tell whose they are.
-    const size_t whole = staged_bytes_ >= kHeaderBytes ? Load<VfioUserHeader>(staged_).size
-                         : target_ != nullptr          ? kDoorbellBytes
-                                                       : kHeaderBytes;
-    into = staged_ + staged_bytes_;
-    want = whole - staged_bytes_;
-  }
+  const std::span<uint8_t> space = framer_.Space();
   fresh_.clear();
   os::Received received;
-  const os::Error error = os::ReceiveWithFds(socket_.get(), peer_, into, want, &fresh_, &received);
+  const os::Error error = os::ReceiveWithFds(socket_.get(), peer_, space.data(), space.size(), &fresh_, &received);
   if (error.number == EAGAIN) return kGoOn;
   if (error.number == ECONNRESET) return 0;
   if (error) return error.number;
   if (received.truncated) return EMFILE;
-  if (!fresh_.empty() && os::HeldPeerFds(peer_) > share_->max()) return EDQUOT;
-  if (received.bytes == 0) return staged_bytes_ != 0 || !body_.empty() ? EPROTO : 0;
-  if (body_.empty()) {
-    staged_bytes_ += received.bytes;
-    return ParseStaged();
-  }
-  if (const int end = TakeFds(&fresh_); end != kGoOn) return end;
-  body_filled_ += received.bytes;
-  if (body_filled_ == body_.size()) Deliver(std::exchange(body_, {}));
-  return kGoOn;
-}
-
-int KickSession::ParseStaged() {
-  while (staged_bytes_ >= kHeaderBytes) {
-    const uint32_t size = Load<VfioUserHeader>(staged_).size;
-    if (size < kHeaderBytes) return EPROTO;
-    if (size > limits_.max_message_bytes) return EMSGSIZE;
-    const bool complete = staged_bytes_ >= size;
-    if (!complete && MayBeDoorbell(size)) break;
-    // Fresh descriptors belong to the last message that begins in what was read: the kernel ends a read with the
-    // segment that carried them, and a sender puts them at the beginning of a message.
-    if (staged_bytes_ <= size)
-      if (const int end = TakeFds(&fresh_); end != kGoOn) return end;
-    if (!complete) {
-      body_.resize(size);
-      memcpy(body_.data(), staged_, staged_bytes_);
-      body_filled_ = staged_bytes_;
-      staged_bytes_ = 0;
-      return kGoOn;
+  if (!fresh_.empty() && os::HeldPeerFds(peer_) > os::ShareOfPeer().fds) return EDQUOT;
+  if (received.bytes == 0) return framer_.within() ? EPROTO : 0;
+  framer_.Add(received.bytes, &fresh_);
+  DoorbellWrite doorbell;
+  KickMessage message;
+  for (;;) {
+    switch (framer_.Next(&doorbell, &message)) {
+      case KickFramer::Found::kNothing:
+        return kGoOn;
+      case KickFramer::Found::kError:
+        return framer_.error();
+      case KickFramer::Found::kDoorbell:
+        AnswerDoorbell(doorbell);
+        break;
+      case KickFramer::Found::kMessage:
+        Deliver(std::move(message));
+        break;
     }
-    if (!AnswerDoorbell(size)) Deliver(std::vector<uint8_t>(staged_, staged_ + size));
-    staged_bytes_ -= size;
-    memmove(staged_, staged_ + size, staged_bytes_);
   }
-  return TakeFds(&fresh_);
 }
 
-bool KickSession::MayBeDoorbell(uint32_t size) const {
-  return target_ != nullptr && size > sizeof(VfioUserRegionAccess) && size <= kMaxDoorbellBytes &&
-         Load<VfioUserHeader>(staged_).command == kVfioUserRegionWrite;
-}
-
-bool KickSession::AnswerDoorbell(uint32_t size) {
-  if (!MayBeDoorbell(size) || !fds_.empty()) return false;
-  auto access = Load<VfioUserRegionAccess>(staged_);
-  const uint32_t count = access.count;
-  if ((access.header.flags & ~kVfioUserNoReply) != 0 || access.region != window_.region) return false;
-  if (size != sizeof access + count || (count != 1 && count != 2 && count != 4 && count != 8)) return false;
-  if (access.offset < window_.offset) return false;
-  const uint64_t distance = access.offset - window_.offset;
-  const uint64_t ring = distance / window_.stride;
-  if (distance % window_.stride != 0 || ring >= target_->rings()) return false;
-  if ((access.header.flags & kVfioUserNoReply) == 0) {
+void KickSession::AnswerDoorbell(const DoorbellWrite& doorbell) {
+  if (doorbell.wants_reply()) {
     // Before the ring is served: the peer's virtual CPU stands still until it has the reply.
-    access.header.size = sizeof access;
-    access.header.flags = kVfioUserReply;
-    access.header.error = 0;
-    (void)Send({reinterpret_cast<const uint8_t*>(&access), sizeof access}, {});
+    VfioUserRegionAccess reply = doorbell.access;
+    reply.header.size = sizeof reply;
+    reply.header.flags = kVfioUserReply;
+    reply.header.error = 0;
+    (void)Send({reinterpret_cast<const uint8_t*>(&reply), sizeof reply}, {});
   }
-  if (Worker* worker = target_->Ring(static_cast<uint32_t>(ring))) {
+  if (Worker* worker = target_->Ring(doorbell.ring)) {
     // The rings of a device hardly ever have two.
     if (rung_ != nullptr && rung_ != worker) rung_->Wake();
     rung_ = worker;
   }
   counters_->doorbells.fetch_add(1, std::memory_order_relaxed);
-  return true;
 }
 
 KickSession::Rung KickSession::TakeRung() {
@@ -165,24 +97,13 @@ KickSession::Rung KickSession::TakeRung() {
   return {target_, std::exchange(rung_, nullptr)};
 }
 
-int KickSession::TakeFds(std::vector<os::PeerFd>* from) {
-  if (from->empty()) return kGoOn;
-  if (fds_.size() + from->size() > limits_.max_fds) return E2BIG;
-  for (os::PeerFd& fd : *from) fds_.push_back(std::move(fd));
-  from->clear();
-  return kGoOn;
-}
-
-void KickSession::Deliver(std::vector<uint8_t> bytes) {
-  auto message = std::make_unique<KickMessage>();
-  message->session = id_;
-  message->bytes = std::move(bytes);
-  message->fds = std::exchange(fds_, {});
+void KickSession::Deliver(KickMessage message) {
+  message.session = id_;
   undelivered_messages_ += 1;
-  undelivered_bytes_ += message->bytes.size();
-  undelivered_fds_ += message->fds.size();
+  undelivered_bytes_ += message.bytes.size();
+  undelivered_fds_ += message.fds.size();
   counters_->messages.fetch_add(1, std::memory_order_relaxed);
-  sink_->OnMessage(std::move(message));
+  sink_->OnMessage(std::make_unique<KickMessage>(std::move(message)));
 }
 
 void KickSession::Delivered(size_t bytes, size_t fds) {
@@ -206,26 +127,24 @@ os::Error KickSession::Send(std::span<const uint8_t> bytes, std::span<const int>
 }
 
 void KickSession::SetDoorbells(const DoorbellWindow& window, std::shared_ptr<DoorbellTarget> target) {
-  window_ = window;
+  framer_.SetDoorbells(window, target->rings());
   target_ = std::move(target);
 }
 
-std::shared_ptr<DoorbellTarget> KickSession::ClearDoorbells() { return std::exchange(target_, nullptr); }
+std::shared_ptr<DoorbellTarget> KickSession::ClearDoorbells() {
+  framer_.ClearDoorbells();
+  return std::exchange(target_, nullptr);
+}
 
 void KickSession::End() {
   ended_ = true;
   shutdown(socket_.get(), SHUT_RDWR);
   outbound_.Clear();
-  staged_bytes_ = 0;
-  body_ = {};
-  fds_.clear();
+  framer_.Clear();
   fresh_.clear();
 }
 
-void KickSession::CloseSocket() {
-  ended_ = true;
-  socket_.Reset();
-}
+void KickSession::CloseSocket() { socket_.Reset(); }
 
 bool KickSession::wants_read() const {
   return outbound_.empty() && undelivered_messages_ < kMaxUndeliveredMessages &&

@@ -1,4 +1,5 @@
-// One vfio-user connection as the kick thread sees it: framing, doorbells, and what waits to be sent.
+// One vfio-user connection as the kick thread sees it: what is read from its socket, the replies to doorbells, and what
+// waits to be sent.
 #pragma once
 
 #include <atomic>
@@ -9,39 +10,11 @@
 #include <vector>
 
 #include "datapath/doorbell.h"
+#include "datapath/kick_framer.h"
 #include "os/outbound_queue.h"
 #include "os/peer_fd.h"
 
 namespace ptnet {
-
-struct KickLimits {
-  uint32_t max_message_bytes = (1u << 20) + 4096;
-  uint32_t max_fds = 16;
-};
-
-/** How many descriptors each device's clients may hold: what this process may open, shared out among its devices. */
-class FdShare {
- public:
-  size_t max() const { return max_.load(std::memory_order_relaxed); }
-  void Divide(size_t devices);
-
- private:
-  std::atomic<size_t> max_{0};
-};
-
-/** Where a device's doorbells lie: ring i at offset + i * stride of a region. */
-struct DoorbellWindow {
-  uint32_t region = 0;
-  uint64_t offset = 0;
-  uint32_t stride = 4;
-};
-
-/** A whole message that was not a doorbell, with the descriptors that came with it. */
-struct KickMessage {
-  uint32_t session = 0;
-  std::vector<uint8_t> bytes;
-  std::vector<os::PeerFd> fds;
-};
 
 /** Hears what the kick thread does not answer itself. Called with a session locked: must not call back into Kick. */
 class KickSink {
@@ -71,8 +44,8 @@ class KickSession {
   static constexpr int kGoOn = -1;
 
   /** `socket` has been adopted: what is received from it is the same peer's. */
-  KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, const FdShare* share,
-              KickSink* sink, KickCounters* counters);
+  KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, KickSink* sink,
+              KickCounters* counters);
 
   uint32_t id() const { return id_; }
   uint32_t listener() const { return listener_; }
@@ -88,6 +61,7 @@ class KickSession {
   // All below with the lock held.
   bool ended() const { return ended_; }
   int socket() const { return socket_.get(); }
+  os::PeerId peer() const { return peer_; }
   int Read();
   int Flush();
   os::Error Send(std::span<const uint8_t> bytes, std::span<const int> fds);
@@ -112,21 +86,13 @@ class KickSession {
   uint32_t registered_interest = 0;  // what epoll was told last
 
  private:
-  static constexpr size_t kHeaderBytes = 16;
-  static constexpr size_t kDoorbellBytes = 36;     // with 4 bytes of data, as drivers write them
-  static constexpr size_t kMaxDoorbellBytes = 40;  // with 8
-
-  int ParseStaged();
-  bool MayBeDoorbell(uint32_t size) const;
-  bool AnswerDoorbell(uint32_t size);
-  int TakeFds(std::vector<os::PeerFd>* from);
-  void Deliver(std::vector<uint8_t> bytes);
+  void AnswerDoorbell(const DoorbellWrite& doorbell);
+  void Deliver(KickMessage message);
 
   const uint32_t id_;
   const uint32_t listener_;
   const os::PeerId peer_;
   const KickLimits limits_;
-  const FdShare* const share_;
   KickSink* const sink_;
   KickCounters* const counters_;
 
@@ -136,12 +102,8 @@ class KickSession {
   os::PeerFd socket_;  // descriptors that nobody has read are closed with it
   bool ended_ = false;
 
-  alignas(8) uint8_t staged_[kMaxDoorbellBytes];  // the beginning of a message
-  size_t staged_bytes_ = 0;
-  std::vector<uint8_t> body_;  // a message that is no doorbell, being filled; empty: none
-  size_t body_filled_ = 0;
-  std::vector<os::PeerFd> fds_;    // of the message being read
-  std::vector<os::PeerFd> fresh_;  // of the last read, not yet given to a message
+  KickFramer framer_;
+  std::vector<os::PeerFd> fresh_;  // of the last read
 
   os::OutboundQueue outbound_;
 
@@ -150,7 +112,6 @@ class KickSession {
   size_t undelivered_bytes_ = 0;
   size_t undelivered_fds_ = 0;
 
-  DoorbellWindow window_;
   std::shared_ptr<DoorbellTarget> target_;
   Worker* rung_ = nullptr;
 };

@@ -15,7 +15,7 @@ namespace ptnet {
 /// One MSI-X vector's eventfd. Raising it never waits for its peer, whatever that does: at worst it takes long, and
 /// then it is raised on another thread from then on. Kept by its attachment, and by a lane while it is on its way
 /// there.
-class Interrupt : public std::enable_shared_from_this<Interrupt> {
+class alignas(kCacheLine) Interrupt : public std::enable_shared_from_this<Interrupt> {
  public:
   explicit Interrupt(std::shared_ptr<InterruptPeer> peer) : peer_(std::move(peer)) {}
 

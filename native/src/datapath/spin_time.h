@@ -50,7 +50,7 @@ class SpinTime {
     credit_ = 0;
     const uint32_t share = bulk() ? kBulk * kLeastShare : kLeastShare;
     if ((1u << halved_) < share) halved_++;
-    if (!doubtful || gap_ns - limit_ns_ > kKickMostNs) tried_each_ = std::min(kSeldomer * tried_each_, share);
+    if (!doubtful || gap_ns - limit_ns_ > kKickMostNs) tried_each_ = std::min(kSeldomer * tried_each_, kTriedEachMost);
   }
   /// How long it is to be polled this time.
   uint64_t ns() const { return ns_; }
@@ -66,6 +66,7 @@ class SpinTime {
   static constexpr uint64_t kSlotsUnit = 16;    // parts of a slot that the average is kept in
   static constexpr uint64_t kSteady = 3;        // the average's weight beside the newest
   static constexpr uint32_t kSeldomer = 4;      // with each long gap: times as many before the next try
+  static constexpr uint32_t kTriedEachMost = 64;
   // A long gap that was polled costs the host more than a kick costs a guest. As long as short ones have
   // earned that, a single long one does not shorten the time.
   static constexpr uint32_t kLongCosts = 4;

@@ -20,16 +20,10 @@ void Watch::SetEvents(uint32_t wanted) noexcept {
 }
 
 bool Watch::OnEvents(uint32_t seen) noexcept {
-  if (kicks != nullptr) {
-    // Edge-triggered: an error, which a client can bring about, comes once with each of its writes.
-    std::atomic_ref<uint64_t>(*kicks).fetch_add(1, std::memory_order_relaxed);
-    flow->Unblock();
-    return true;
-  }
   const bool fine = (seen & (EPOLLERR | EPOLLHUP)) == 0;
   if (!fine) {
     epoll_ctl(set->epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
-    set->errors_->Add(*this, seen);
+    if (!quiet) set->errors_->Add(*this, seen);
   }
   flow->OnReady(*this, seen);
   return fine;

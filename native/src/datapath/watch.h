@@ -1,4 +1,4 @@
-// Descriptors that flows wait for, whatever they are: an eventfd that a client signals, a tap, a socket.
+// Descriptors that flows wait for, whatever they are: an eventfd, a tap, a socket.
 #pragma once
 
 #include <sys/epoll.h>
@@ -27,8 +27,8 @@ struct Watch {
   int fd = -1;
   uint32_t events = 0;  // of epoll: EPOLLIN, EPOLLOUT, EPOLLET
   Flow* flow = nullptr;
-  uint64_t* kicks = nullptr;  // a doorbell: each event is counted here as a kick, and nobody reads it; else null
-  WatchSet* set = nullptr;    // where it is in
+  bool quiet = false;       // its owner says himself what has become of it
+  WatchSet* set = nullptr;  // where it is in
 
   /// Whoever serves the flow: other events from now on.
   void SetEvents(uint32_t events) noexcept;

@@ -298,7 +298,7 @@ void Worker::OnEvents(const epoll_event* events, int count) {
   for (int i = 0; i < count; i++) {
     if (auto* watch = static_cast<Watch*>(events[i].data.ptr)) {
       if (!watch->OnEvents(events[i].events)) counters_.watch_errors.fetch_add(1, std::memory_order_relaxed);
-      watch->kicks != nullptr ? OnKick(watch->flow) : Activate(watch->flow);
+      Activate(watch->flow);
       continue;
     }
     uint64_t kicks;

@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "ring/rx_writer.h"
 
@@ -11,6 +13,14 @@ namespace ptnet {
 namespace {
 
 constexpr uint32_t kAddresses = 12;  // destination, then source
+
+void ExchangeAddresses(uint8_t* packet) {
+  std::array<uint8_t, kAddresses / 2> destination, source;
+  memcpy(&destination, packet, sizeof destination);
+  memcpy(&source, packet + sizeof destination, sizeof source);
+  memcpy(packet, &source, sizeof source);
+  memcpy(packet + sizeof source, &destination, sizeof destination);
+}
 
 Pieces PiecesOf(const Packet& packet) { return {packet.frags, packet.slots, packet.len}; }
 
@@ -35,7 +45,7 @@ Used EchoFlow::Poll(const Budget& budget) noexcept {
   if (!from.Open() || rx_.blocked || !to.Open()) return {};
   while (from.slots() < budget.slots && from.bytes() < budget.bytes && from.Peek(&packet_)) {
     // The addresses are exchanged in one piece.
-    if (packet_.frags[0].len < kAddresses) {
+    if (packet_.frags[0].len < k_.vnet_hdr_len + kAddresses) {
       from.Drop(Drop::kBadLen);
       continue;
     }
@@ -43,8 +53,7 @@ Used EchoFlow::Poll(const Budget& budget) noexcept {
     if (cause == Drop::kFull) break;
     from.Take(packet_);
     if (cause == Drop::kCount) {
-      uint8_t* const addresses = to.last().data;
-      std::swap_ranges(addresses, addresses + kAddresses / 2, addresses + kAddresses / 2);
+      ExchangeAddresses(to.last().data + k_.vnet_hdr_len);
     } else {
       rx_.counters->CountDrop(cause);
     }

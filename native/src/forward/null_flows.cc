@@ -17,7 +17,8 @@ constexpr uint32_t kPrefetchAhead = 16;  // slots
 
 Used SinkFlow::Poll(const Budget& budget) noexcept {
   uint32_t head;
-  if (!LoadWork(k_, &head)) return {};
+  Kring& k = k_;
+  if (!LoadWork(k, &head)) return {};
   uint64_t checked = 0;
   uint32_t done;
   switch (verify_) {
@@ -31,10 +32,10 @@ Used SinkFlow::Poll(const Budget& budget) noexcept {
       done = Consume<Payload::kFull>(head, budget, &checked);
       break;
   }
-  if (done == k_.hwcur) return {};  // the end of a packet is still to come
-  const Used used{.moved = true, .slots = k_.Distance(k_.hwcur, done), .bytes = static_cast<uint32_t>(checked)};
-  TakeUpTo(k_, done);
-  return used;
+  const uint32_t slots = k.Distance(k.hwcur, done);
+  if (slots == 0) return {};  // the end of a packet is still to come
+  TakeUpTo(k, done);
+  return {.moved = true, .slots = slots, .bytes = static_cast<uint32_t>(checked)};
 }
 
 /// Counts plain packets in up to `most` slots from `i`, four at a time, as far as they do not wrap; how many there
@@ -66,7 +67,7 @@ uint32_t SinkFlow::Consume(uint32_t head, const Budget& budget, uint64_t* checke
       __builtin_prefetch(k_.BufAhead(ahead));
   }
   // A packet of several slots may end beyond `stop`.
-  for (uint32_t left = k_.Distance(i, stop), one_by_one = 0; left > 0;) {
+  for (uint32_t left = k_.Distance(i, stop), one_by_one = left < kQuad ? left : 0; left > 0;) {
     if (level == Payload::kNone && one_by_one-- == 0) {
       const uint32_t n = CountPlain(k_, i, left, &bytes);
       one_by_one = kQuad;
@@ -94,7 +95,7 @@ uint32_t SinkFlow::Consume(uint32_t head, const Budget& budget, uint64_t* checke
       packets++;
       bytes += packet_.len;
       if constexpr (level != Payload::kNone) {
-        Verify(packet_, level, &tally);
+        Verify(WithoutVnetHdr(), level, &tally);
         *checked += level == Payload::kFull ? packet_.len : sizeof(probe::Header);
         if (*checked >= budget.bytes) left = 0;
       }
@@ -112,6 +113,19 @@ uint32_t SinkFlow::Consume(uint32_t head, const Budget& budget, uint64_t* checke
     Add(k_.counters->corrupt, tally.corrupt);
   }
   return i;
+}
+
+/// The packet behind its virtio-net header; an empty one when its first slot does not hold that.
+const Packet& SinkFlow::WithoutVnetHdr() noexcept {
+  const uint32_t n = k_.vnet_hdr_len;
+  Frag& first = packet_.frags[0];
+  if (first.len < n) {
+    packet_.len = 0;
+    return packet_;
+  }
+  first = {first.data + n, first.len - n};
+  packet_.len -= n;
+  return packet_;
 }
 
 void SinkFlow::Verify(const Packet& p, Payload level, probe::Tracker::Tally* tally) noexcept {
@@ -147,7 +161,7 @@ void SinkFlow::Verify(const Packet& p, Payload level, probe::Tracker::Tally* tal
 }
 
 /// Slots that the guest has given back. False when its indices are wrong.
-bool SourceFlow::TakeReleased() noexcept {
+inline bool SourceFlow::TakeReleased() noexcept {
   uint32_t head = k_.hwcur;
   if (!k_.LoadHead(&head)) return false;
   k_.hwcur = head;
@@ -172,6 +186,10 @@ uint64_t SourceFlow::Due() const noexcept {
 void SourceFlow::StartPace() noexcept {
   started_ns_ = NowNs();
   paced_from_ = sent_;
+  // What was filled in lies behind the header of then.
+  if (prefilled_hdr_ != k_.vnet_hdr_len) prefilled_ = 0;
+  prefilled_hdr_ = k_.vnet_hdr_len;
+  slots_per_packet_ = SlotsFor(config_.size + k_.vnet_hdr_len);
 }
 
 void SourceFlow::EndRx() noexcept {
@@ -180,46 +198,50 @@ void SourceFlow::EndRx() noexcept {
 }
 
 Used SourceFlow::Poll(const Budget& budget) noexcept {
-  if (!k_.attached() || k_.blocked || Exhausted() || !TakeReleased()) return {};
+  Kring& k = k_;
+  if (!k.attached() || k.blocked || Exhausted() || !TakeReleased()) return {};
   if (started_ns_ == 0) StartPace();
-  const uint32_t space = std::min(Space(), std::max(std::min(kBatch, budget.slots), slots_per_packet_));
-  if (space < slots_per_packet_) return {};
-  uint32_t tail = k_.hwtail;
-  Used used;
-  if (!Produce(space, budget, &used)) k_.Block(&k_.counters->drops[static_cast<int>(Drop::kBadBuf)]);
-  if (tail == k_.hwtail) return {};
-  used.moved = true;
-  used.slots = k_.Distance(tail, k_.hwtail);
-  Add(k_.counters->syncs, 1);
-  k_.Publish();
-  Notify(k_);
-  return used;
+  const uint32_t room = Space();
+  if (room < slots_per_packet_) return {};
+  const uint32_t space = std::min(room, std::max(std::min(kBatch, budget.slots), slots_per_packet_));
+  const uint32_t tail = k.hwtail;
+  uint32_t bytes = 0;
+  if (!Produce(space, budget, &bytes)) k.Block(&k.counters->drops[static_cast<int>(Drop::kBadBuf)]);
+  const uint32_t slots = k.Distance(tail, k.hwtail);
+  if (slots == 0) return {};
+  Add(k.counters->syncs, 1);
+  k.Publish();
+  Notify(k);
+  return {.moved = true, .slots = slots, .bytes = bytes};
 }
 
-/// Makes packets for up to `space` slots; false when a slot shows a buffer outside the region.
-bool SourceFlow::Produce(uint32_t space, const Budget& budget, Used* used) noexcept {
-  uint64_t allowed = std::min<uint64_t>(Allowance(), space / slots_per_packet_);
+/// Makes packets for up to `space` slots; false when a slot shows a buffer outside the region. `written`: bytes of
+/// payload.
+bool SourceFlow::Produce(uint32_t space, const Budget& budget, uint32_t* written) noexcept {
+  uint64_t allowed = std::min<uint64_t>(Allowance(), slots_per_packet_ == 1 ? space : space / slots_per_packet_);
   const bool writes = config_.payload == Payload::kFull || prefilled_ < k_.num_slots;
   if (writes) allowed = std::min<uint64_t>(allowed, std::max(budget.bytes / config_.size, 1u));
   const uint64_t before = sent_;
   bool fine = true;
-  if (slots_per_packet_ > 1) {
-    for (; allowed > 0 && fine; allowed--) fine = MakeFragmented();
+  if (slots_per_packet_ > 1 || k_.vnet_hdr_len > 0) {
+    for (; allowed > 0 && fine; allowed--) fine = MakeSlots();
   } else {
     // The first lap writes every byte of every buffer.
-    uint64_t whole =
-        config_.payload == Payload::kFull ? allowed : k_.num_slots - std::min<uint64_t>(prefilled_, k_.num_slots);
-    whole = std::min(whole, allowed);
-    fine = MakeRun<Payload::kFull>(whole);
-    prefilled_ += sent_ - before;
+    uint64_t whole = 0;
+    if (writes) {
+      whole = std::min(config_.payload == Payload::kFull ? allowed : k_.num_slots - prefilled_, allowed);
+      fine = MakeRun<Payload::kFull>(whole);
+      prefilled_ += sent_ - before;
+    }
     if (config_.payload == Payload::kStamp)
       fine = fine && MakeRun<Payload::kStamp>(allowed - whole);
     else
       fine = fine && MakeUntouched(allowed - whole);
   }
-  Add(k_.counters->packets, sent_ - before);
-  Add(k_.counters->bytes, (sent_ - before) * config_.size);
-  if (writes) used->bytes = static_cast<uint32_t>((sent_ - before) * config_.size);
+  const uint64_t sent = sent_ - before;
+  Add(k_.counters->packets, sent);
+  Add(k_.counters->bytes, sent * (config_.size + k_.vnet_hdr_len));
+  if (writes) *written = static_cast<uint32_t>(sent * config_.size);
   return fine;
 }
 
@@ -239,7 +261,7 @@ uint32_t SourceFlow::CountReady(uint32_t i, uint64_t most) const noexcept {
 
 /// `count` packets of one slot each whose payload stays what it is.
 bool SourceFlow::MakeUntouched(uint64_t count) noexcept {
-  while (count > 0) {
+  while (count >= kQuad) {
     const uint32_t ready = CountReady(k_.hwtail, count);
     k_.hwtail = k_.Advance(k_.hwtail, ready);
     sent_ += ready;
@@ -248,7 +270,7 @@ bool SourceFlow::MakeUntouched(uint64_t count) noexcept {
     if (!MakeRun<Payload::kNone>(others)) return false;
     count -= others;
   }
-  return true;
+  return count == 0 || MakeRun<Payload::kNone>(count);
 }
 
 /// `count` packets of one slot each.
@@ -273,20 +295,24 @@ bool SourceFlow::MakeRun(uint64_t count) noexcept {
   return done == count;
 }
 
-/// One packet of several slots.
-bool SourceFlow::MakeFragmented() noexcept {
+/// One packet of any number of slots, behind a virtio-net header that asks for nothing.
+bool SourceFlow::MakeSlots() noexcept {
   uint32_t i = k_.hwtail;
   bool stamp = config_.payload == Payload::kStamp && prefilled_ >= k_.num_slots;
   bool writes = config_.payload != Payload::kNone || prefilled_ < k_.num_slots;
-  for (uint32_t offset = 0; offset < config_.size; offset += k_.buf_size, i = k_.Next(i)) {
+  const uint32_t vnet_hdr_len = k_.vnet_hdr_len, len = vnet_hdr_len + config_.size;
+  for (uint32_t offset = 0; offset < len; offset += k_.buf_size, i = k_.Next(i)) {
     const SlotWord old = ReadSlot(k_.slots[i]);
     if (!k_.ValidBuf(old.buf_idx)) return false;
-    uint32_t n = std::min(config_.size - offset, k_.buf_size);
+    uint32_t n = std::min(len - offset, k_.buf_size);
     if (writes) {
+      const uint32_t header = offset == 0 ? vnet_hdr_len : 0, from = offset + header - vnet_hdr_len;
       uint8_t* to = k_.Buf(old.buf_idx);
-      stamp ? Write<Payload::kStamp>(to, sent_, offset, n) : Write<Payload::kFull>(to, sent_, offset, n);
+      memset(to, 0, header);
+      to += header;
+      stamp ? Write<Payload::kStamp>(to, sent_, from, n - header) : Write<Payload::kFull>(to, sent_, from, n - header);
     }
-    const bool last = offset + n == config_.size;
+    const bool last = offset + n == len;
     UpdateSlot(k_.slots[i], old,
                {old.buf_idx, static_cast<uint16_t>(n), static_cast<uint16_t>(last ? 0 : NS_MOREFRAG)});
   }
@@ -312,9 +338,7 @@ bool SourceFlow::Arm() noexcept {
   // With nothing to send now, what the guest gives back is of no use: it need not kick.
   if (!k_.attached() || Exhausted()) return false;
   if (!k_.blocked && HasRoom()) return Allowance() > 0;
-  StoreRelaxed(k_.ktoa->kern_need_kick, 1);
-  // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  k_.EnableKicks();
   if (k_.blocked || !HasRoom()) return false;
   Disarm();
   return true;

@@ -43,7 +43,7 @@ void SourceFlow::Configure(const SourceConfig& config) {
   config_ = config;
   sent_ = 0;
   prefilled_ = 0;
-  slots_per_packet_ = (config.size + k_.buf_size - 1) / k_.buf_size;
+  slots_per_packet_ = SlotsFor(config.size);
   started_ns_ = 0;
   paced_from_ = 0;
   packets_per_ns_ = static_cast<double>(config.rate) / 1e9;

@@ -36,6 +36,7 @@ class SinkFlow final : public TxFlow {
  private:
   template <Payload level>
   uint32_t Consume(uint32_t head, const Budget& budget, uint64_t* checked) noexcept;
+  const Packet& WithoutVnetHdr() noexcept;
   void Verify(const Packet& p, Payload level, probe::Tracker::Tally* tally) noexcept;
 
   Payload verify_ = Payload::kNone;
@@ -55,18 +56,19 @@ class SourceFlow final : public Flow {
   void Configure(const SourceConfig& config);
 
  private:
+  uint32_t SlotsFor(uint32_t len) const { return (len + k_.buf_size - 1) / k_.buf_size; }
   bool Exhausted() const { return sent_ >= config_.packets; }
   uint32_t Space() const { return k_.FreeSlots(k_.hwtail); }
   void StartPace() noexcept;
   bool TakeReleased() noexcept;
   bool HasRoom() noexcept;
   uint64_t Allowance() noexcept;
-  bool Produce(uint32_t space, const Budget& budget, Used* used) noexcept;
+  bool Produce(uint32_t space, const Budget& budget, uint32_t* written) noexcept;
   uint32_t CountReady(uint32_t i, uint64_t most) const noexcept;
   bool MakeUntouched(uint64_t count) noexcept;
   template <Payload level>
   bool MakeRun(uint64_t count) noexcept;
-  bool MakeFragmented() noexcept;
+  bool MakeSlots() noexcept;
   template <Payload level>
   void Write(uint8_t* to, uint64_t seq, uint32_t offset, uint32_t n) noexcept;
 
@@ -76,8 +78,9 @@ class SourceFlow final : public Flow {
   uint64_t sent_ = 0;
   uint32_t slots_per_packet_ = 1;
   uint64_t prefilled_ = 0;
-  uint64_t started_ns_ = 0;  // 0 before the first poll of an attachment
-  uint64_t paced_from_ = 0;  // packets sent before
+  uint32_t prefilled_hdr_ = 0;  // bytes of virtio-net header before what was filled in
+  uint64_t started_ns_ = 0;     // 0 before the first poll of an attachment
+  uint64_t paced_from_ = 0;     // packets sent before
   double packets_per_ns_ = 0;
 };
 

@@ -1,6 +1,8 @@
 // Pipes: the pump of one joined pair of rings, and the creation of the two ends.
 #include "forward/pipe.h"
 
+#include <errno.h>
+
 #include <algorithm>
 
 #include "datapath/notify.h"
@@ -11,6 +13,15 @@ namespace ptnet {
 
 Flow* PipeEnd::flow(uint32_t i) { return flows_[i]; }
 std::shared_ptr<void> PipeEnd::Anchor() { return pair_->shared_from_this(); }
+
+Status PipeEnd::CheckVnetHdr(uint8_t len) {
+  PipeEnd& other = this == &pair_->master() ? pair_->slave() : pair_->master();
+  const uint32_t theirs = other.tx(0).vnet_hdr_len;
+  if (!other.attached || theirs == len) return Status::Ok();
+  auto header = [](uint32_t n) { return n == 0 ? "none" : "one of " + std::to_string(n) + " bytes"; };
+  return Status::Fail(EINVAL, name() + ": virtio-net header: " + header(len) + " here, " + header(theirs) + " at " +
+                                  other.name() + ": the same at both ends would be right");
+}
 
 Status PipePair::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& master,
                         const std::string& slave_name, std::shared_ptr<PipePair>* out) {
@@ -38,6 +49,15 @@ Status PipePair::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsAre
   return Status::Ok();
 }
 
+namespace {
+
+/// A kick matters only of who has slots. Without any, there are guests that kick whenever they look for some.
+void EnableKicks(Kring& k) {
+  if (k.attached()) StoreRelaxed(k.ktoa->kern_need_kick, k.blocked || k.hwcur != k.hwtail ? 1 : 0);
+}
+
+}  // namespace
+
 /// The first slot of [from, to), which does not wrap, whose buffer the receiver has replaced; `to` when there is none.
 uint32_t PumpFlow::NextReplaced(uint32_t from, uint32_t to) const noexcept {
   uint32_t i = from;
@@ -55,13 +75,15 @@ void PumpFlow::Replace(uint32_t i) noexcept {
   WriteSlot(rx_.slots[i], {back.buf_idx, back.len, static_cast<uint16_t>(back.flags & ~NS_BUF_CHANGED)});
 }
 
-/// Of what the receiver has given back, up to `most` slots become the sender's again; how many.
+/// Where there is news: of what the receiver has given back, up to `most` slots become the sender's again; how many.
 uint32_t PumpFlow::TakeReleased(uint32_t most) noexcept {
-  if (!rx_.attached() || rx_.blocked) return 0;
   uint32_t head = rx_.hwcur;
-  if (!rx_.LoadHead(&head) || head == rx_.hwcur) return 0;
-  const uint32_t released = std::min(rx_.Distance(rx_.hwcur, head), most);
-  head = rx_.Advance(rx_.hwcur, released);
+  if (!rx_.LoadHead(&head)) return 0;
+  uint32_t released = rx_.Distance(rx_.hwcur, head);
+  if (released > most) {
+    released = most;
+    head = rx_.Advance(rx_.hwcur, most);
+  }
   for (uint32_t i = rx_.hwcur; i != head;) {
     const uint32_t to = head > i ? head : rx_.num_slots;
     for (i = NextReplaced(i, to); i < to; i = NextReplaced(i + 1, to)) Replace(i);
@@ -74,51 +96,54 @@ uint32_t PumpFlow::TakeReleased(uint32_t most) noexcept {
 
 /// Passes one-slot packets in slots [from, to), which do not wrap; where it stopped, and their bytes. A slot that
 /// already shows in the rx ring what it is to show is not written: then no cache line changes hands.
+inline uint32_t PumpFlow::PassSlots(uint32_t from, uint32_t to, uint64_t* bytes) noexcept {
+  NetmapSlot* const sent = tx_.slots;
+  NetmapSlot* const shown = rx_.slots;
+  const uint32_t most = std::min(tx_.buf_size, 65535u), bufs = tx_.num_bufs - kReservedBufs;
+  uint32_t i = from;
+  for (; i < to; i++) {
+    const SlotWord w = ReadSlot(sent[i]);
+    // Flags are above the length, so one comparison looks at both.
+    const uint32_t len_and_flags = w.len | uint32_t{w.flags} << 16;
+    if (len_and_flags > most || w.buf_idx - kReservedBufs >= bufs) [[unlikely]]
+      break;
+    *bytes += len_and_flags;
+    UpdateSlot(shown[i], ReadSlot(shown[i]), w);
+  }
+  return i;
+}
+
+/// The same, four at a time where that can be.
 uint32_t PumpFlow::PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept {
   NetmapSlot* const sent = tx_.slots;
   NetmapSlot* const shown = rx_.slots;
   const PlainSlots plain(tx_);
-  const uint32_t most = std::min(tx_.buf_size, 65535u), bufs = tx_.num_bufs - kReservedBufs;
   LengthSum sum;
   uint64_t rest = 0;  // bytes of the slots that went one by one
   uint32_t i = from;
-  while (i < to) {
-    if (to - i >= kQuad) {
+  for (uint32_t stop = i; i == stop && i < to; i = PassSlots(i, stop, &rest)) {
+    for (; to - i >= kQuad; i += kQuad) {
       const Quad q = ReadQuad(sent + i);
-      if (plain.All(q) && Same(q, ReadQuad(shown + i))) [[likely]] {
-        sum.Add(q);
-        i += kQuad;
-        continue;
-      }
+      if (!plain.All(q) || !Same(q, ReadQuad(shown + i))) break;
+      sum.Add(q);
     }
-    const uint32_t stop = std::min(to, i + kQuad);
-    for (; i < stop; i++) {
-      const SlotWord w = ReadSlot(sent[i]);
-      // Flags are above the length, so one comparison looks at both.
-      const uint32_t len_and_flags = w.len | uint32_t{w.flags} << 16;
-      if (len_and_flags > most || w.buf_idx - kReservedBufs >= bufs) [[unlikely]] {
-        to = i;
-        break;
-      }
-      rest += len_and_flags;
-      UpdateSlot(shown[i], ReadSlot(shown[i]), w);
-    }
+    stop = std::min(to, i + kQuad);
   }
   *bytes += sum.Total() + rest;
   return i;
 }
 
-/// Whole packets that the sender has published become the receiver's, about `most` slots; how many. A bad slot stops
-/// the ring: skipping it would break the slot-by-slot correspondence.
+/// Where there is news: whole packets that the sender has published become the receiver's, about `most` slots; how
+/// many. A bad slot stops the ring: skipping it would break the slot-by-slot correspondence.
 uint32_t PumpFlow::PassPublished(uint32_t most) noexcept {
-  if (!tx_.attached() || tx_.blocked) return 0;
   uint32_t head = tx_.hwcur;
-  if (!tx_.LoadHead(&head) || head == tx_.hwcur) return 0;
+  if (!tx_.LoadHead(&head)) return 0;
   uint64_t packets = 0, bytes = 0, held_bytes = 0;
   uint32_t end = tx_.hwcur, slots = 0;  // end: behind the last whole packet; slots: in the packet being read
   for (uint32_t i = tx_.hwcur; i != head;) {
     if (slots == 0) {
-      const uint32_t stop = PassRun(i, i + std::min((head > i ? head : tx_.num_slots) - i, most), &bytes);
+      const uint32_t run = std::min((head > i ? head : tx_.num_slots) - i, most);
+      const uint32_t stop = run < kQuad ? PassSlots(i, i + run, &bytes) : PassRun(i, i + run, &bytes);
       packets += stop - i;
       most -= stop - i;
       i = end = stop == tx_.num_slots ? 0 : stop;
@@ -156,8 +181,8 @@ uint32_t PumpFlow::PassPublished(uint32_t most) noexcept {
 }
 
 Used PumpFlow::Poll(const Budget& budget) noexcept {
-  const uint32_t released = TakeReleased(budget.slots);
-  const uint32_t passed = PassPublished(budget.slots);
+  const uint32_t released = rx_.HasNews() ? TakeReleased(budget.slots) : 0;
+  const uint32_t passed = tx_.HasNews() ? PassPublished(budget.slots) : 0;
   if (released == 0 && passed == 0) return {};
   // Before the receiver sees them: from then on the buffers are its own.
   tx_.ShowToObservers();
@@ -174,16 +199,16 @@ Used PumpFlow::Poll(const Budget& budget) noexcept {
 }
 
 void PumpFlow::EndRx() noexcept {
-  if (TakeReleased(rx_.num_slots) == 0 || !tx_.attached()) return;
+  if (!rx_.HasNews() || TakeReleased(rx_.num_slots) == 0 || !tx_.attached()) return;
   tx_.Publish();
   Notify(tx_);
 }
 
 bool PumpFlow::HasWork() noexcept {
   uint32_t head = rx_.hwcur;
-  if (rx_.attached() && !rx_.blocked && rx_.LoadHead(&head) && head != rx_.hwcur) return true;
+  if (rx_.HasNews() && rx_.LoadHead(&head) && head != rx_.hwcur) return true;
   head = tx_.hwcur;
-  if (!tx_.attached() || tx_.blocked || !tx_.LoadHead(&head)) return false;
+  if (!tx_.HasNews() || !tx_.LoadHead(&head)) return false;
   // The beginning of a packet alone is not work: its end comes with a kick.
   for (uint32_t i = tx_.hwcur; i != head; i = tx_.Next(i))
     if (!(ReadSlot(tx_.slots[i]).flags & NS_MOREFRAG)) return true;
@@ -191,10 +216,8 @@ bool PumpFlow::HasWork() noexcept {
 }
 
 bool PumpFlow::Arm() noexcept {
-  // A kick matters only of who has slots: the sender's when it can publish some, the receiver's when it holds some that
-  // the sender may be waiting for. Without any, there are guests that kick whenever they look for some.
-  for (Kring* k : {&tx_, &rx_})
-    if (k->attached()) StoreRelaxed(k->ktoa->kern_need_kick, k->blocked || k->hwcur != k->hwtail ? 1 : 0);
+  EnableKicks(tx_);  // when it can publish some
+  EnableKicks(rx_);  // when it holds some that the sender may be waiting for
   // Full barrier: kern_need_kick before both heads; pairs with the guests, which store head before they read the flag.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!HasWork()) return false;

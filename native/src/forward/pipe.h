@@ -28,6 +28,7 @@ class PumpFlow final : public Flow {
   uint32_t NextReplaced(uint32_t from, uint32_t to) const noexcept;
   void Replace(uint32_t i) noexcept;
   uint32_t TakeReleased(uint32_t most) noexcept;
+  uint32_t PassSlots(uint32_t from, uint32_t to, uint64_t* bytes) noexcept;
   uint32_t PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept;
   uint32_t PassPublished(uint32_t most) noexcept;
   bool HasWork() noexcept;
@@ -40,6 +41,8 @@ class PipeEnd final : public Port {
  public:
   Flow* flow(uint32_t i) override;
   std::shared_ptr<void> Anchor() override;
+  /// Nothing is copied here, so both ends have to have the same; EINVAL.
+  Status CheckVnetHdr(uint8_t len) override;
 
  private:
   friend class PipePair;

@@ -101,10 +101,10 @@ void Port::BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool
   k->num_bufs = region_->bufs().num();
   k->buf_size = region_->bufs().size();
   k->index = index;
+  k->mtu = shape_.mtu;
   k->dir = dir;
   k->counters = stats_->Alloc();
   k->ring = ring;
-  k->port = this;
   k->hwcur = 0;
   k->hwtail = ring->tail;
 }

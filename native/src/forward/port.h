@@ -20,6 +20,8 @@ struct PortShape {
   uint32_t tx_slots = 1024;
   uint32_t rx_slots = 1024;
   uint32_t extra_bufs = 0;
+  /// The longest IP packet for a client without virtio-net header, when its sender leaves the cutting to us; 0: any.
+  uint32_t mtu = 0;
 };
 
 class Port : public Attachable {

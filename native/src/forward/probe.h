@@ -1,5 +1,5 @@
-// Probe packets: sequenced packets whose every byte can be checked (docs/packets.md). The host's own reading of the
-// format; the driver model and the agent have theirs.
+// Probe packets: sequenced packets whose every byte can be checked. The host's own reading of the format; the guest has
+// its own (guest-driver/core/probe.h).
 #pragma once
 
 #include <array>
@@ -44,8 +44,14 @@ inline void Stamp(uint8_t* packet, const Header& base, uint64_t seq, uint32_t le
   memcpy(packet, &h, sizeof h);
 }
 
-/// Writes bytes [from, from + n) of packet `seq` to `to`; from is a multiple of 8 and at least kHeaderLen.
+/// Writes bytes [from, from + n) of packet `seq` to `to`; from is at least kHeaderLen.
 inline void Fill(uint8_t* to, uint64_t seq, uint16_t stream, uint32_t from, uint32_t n) {
+  if (const uint32_t skip = from % 8; skip > 0) [[unlikely]] {
+    const uint64_t word = WordAt(seq, stream, from - skip) >> (8 * skip);
+    const uint32_t take = 8 - skip < n ? 8 - skip : n;
+    memcpy(to, &word, take);
+    to += take, from += take, n -= take;
+  }
   for (; n >= 8; n -= 8, to += 8, from += 8) {
     uint64_t word = WordAt(seq, stream, from);
     memcpy(to, &word, 8);

@@ -41,7 +41,7 @@ uint64_t SwitchBatch::Route(ValeSwitch& sw, const SwitchMember& from) noexcept {
   uint64_t learned = 0;  // the last source: a burst has mostly one
   uint64_t nowhere = 0, flooded = 0;
   for (uint32_t at = 0; at < pieces_; at += items_[at].count) {
-    const uint8_t* const header = frags_[at].data;
+    const uint8_t* const header = EthernetHeader(at);
     const uint64_t dst = ForwardingTable::MacAt(header), src = ForwardingTable::MacAt(header + 6);
     if (src != learned && !ForwardingTable::IsMulticast(src) && !(items_[at].flags & NS_NO_LEARN)) {
       table.Learn(src, from.number(), now_s);

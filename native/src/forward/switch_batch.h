@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "datapath/budget.h"
 #include "forward/vale_switch.h"
@@ -16,10 +17,15 @@ class SwitchBatch {
  public:
   static constexpr uint32_t kPiecesMax = 256;
 
-  void Clear() noexcept { pieces_ = 0; }
+  /// @param vnet_hdr_len of the virtio-net header that each packet begins with.
+  void Clear(uint32_t vnet_hdr_len = 0) noexcept {
+    pieces_ = 0;
+    vnet_hdr_len_ = vnet_hdr_len;
+  }
   uint32_t room() const noexcept { return kPiecesMax - pieces_; }
   bool empty() const noexcept { return pieces_ == 0; }
-  /// Adds a packet of one piece; `flags` are a slot's. Its first piece holds the Ethernet header.
+  /// Adds a packet of one piece; `flags` are a slot's. Its first piece holds the Ethernet header, unless that is in the
+  /// second one, behind a virtio-net header alone.
   void Add(const Frag& frag, uint16_t flags) noexcept {
     frags_[pieces_] = frag;
     items_[pieces_++] = {frag.len, kEnd, 1, flags};
@@ -35,6 +41,8 @@ class SwitchBatch {
   /// Forgets what has not been delivered.
   void Abandon() noexcept;
   uint32_t CountPackets() const noexcept;
+  /// Packets whose virtio-net header members have found to lie since the last call, for each member once.
+  uint64_t TakeLies() noexcept { return std::exchange(lies_, 0); }
 
  private:
   friend class MemberPackets;
@@ -54,8 +62,14 @@ class SwitchBatch {
   void AddDestination(uint32_t port, uint32_t from) noexcept;
   void Append(Chain* chain, uint16_t at) noexcept;
   uint64_t CountChain(uint16_t at) const noexcept;
+  const uint8_t* EthernetHeader(uint32_t at) const noexcept {
+    const Frag& first = frags_[at];
+    return first.len > vnet_hdr_len_ ? first.data + vnet_hdr_len_ : frags_[at + 1].data;
+  }
 
   uint32_t pieces_ = 0;
+  uint32_t vnet_hdr_len_ = 0;
+  uint64_t lies_ = 0;
   std::array<Frag, kPiecesMax> frags_;
   std::array<Item, kPiecesMax> items_;
   std::array<Chain, ValeSwitch::kPortsMax> chains_;  // of packets for one member; valid for those that are destinations
@@ -75,6 +89,10 @@ class SwitchBatch {
 class MemberPackets {
  public:
   bool empty() const noexcept { return Next() == SwitchBatch::kEnd; }
+  /// Bytes of virtio-net header that each packet begins with.
+  uint32_t vnet_hdr_len() const noexcept { return batch_.vnet_hdr_len_; }
+  /// The packet taken last has a virtio-net header that does not fit it: its sender is told.
+  void CountLie() noexcept { batch_.lies_++; }
   /// The packet that is next, which there is.
   Pieces Take() noexcept {
     uint16_t& from = unicast_ <= flood_ ? unicast_ : flood_;
@@ -91,12 +109,12 @@ class MemberPackets {
  private:
   friend class SwitchBatch;
 
-  MemberPackets(const SwitchBatch& batch, uint16_t unicast, uint16_t flood)
+  MemberPackets(SwitchBatch& batch, uint16_t unicast, uint16_t flood)
       : batch_(batch), unicast_(unicast), flood_(flood) {}
   /// kEnd is above every index.
   uint16_t Next() const noexcept { return unicast_ < flood_ ? unicast_ : flood_; }
 
-  const SwitchBatch& batch_;
+  SwitchBatch& batch_;
   uint16_t unicast_, flood_;  // the next packet for it alone, and for everybody
 };
 

@@ -10,10 +10,8 @@ bool TxFlow::HasWork() noexcept {
 
 bool TxFlow::Arm() noexcept {
   if (!k_.attached()) return false;
-  StoreRelaxed(k_.ktoa->kern_need_kick, 1);
-  // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (!HasWork()) return false;
+  k_.EnableKicks();
+  if (uint32_t head; !LoadWork(k_, &head) || !HasWork()) return false;
   Disarm();
   return true;
 }

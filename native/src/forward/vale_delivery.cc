@@ -2,6 +2,7 @@
 #include "forward/vale_delivery.h"
 
 #include "datapath/notify.h"
+#include "packet/vnet_packet.h"
 
 namespace ptnet {
 
@@ -20,22 +21,6 @@ bool RingMember::DeliverRun(ValeRun* run, uint32_t lane) noexcept {
   return ValeDelivery(RingFor(lane)).DeliverRun(run);
 }
 
-/// Takes the lock, unless the budget says not to wait for it.
-bool ValeDelivery::Locked(const Budget& budget) noexcept {
-  if (!budget.may_wait) return k_.lock.TryLock();
-  k_.lock.Lock();
-  return true;
-}
-
-/// False, counted once, while the guest's indices are wrong, and when there is none. Nobody serves an rx ring, so it is
-/// tried again with each delivery.
-bool ValeDelivery::Open() noexcept {
-  if (!to_.Open()) return false;
-  k_.Unblock();
-  k_.DisableKicks();  // a ring that was mended in time still has them enabled
-  return true;
-}
-
 bool ValeDelivery::Deliver(MemberPackets* packets, const Budget& budget, Used* used) noexcept {
   if (!Locked(budget)) return false;
   Put(packets, budget.bytes - used->bytes);
@@ -49,12 +34,28 @@ bool ValeDelivery::Deliver(MemberPackets* packets, const Budget& budget, Used* u
 
 void ValeDelivery::Put(MemberPackets* packets, uint64_t bytes_most) noexcept {
   const bool up = Open();
+  if (up && packets->vnet_hdr_len() != k_.vnet_hdr_len) return PutConverted(packets, bytes_most);
   while (to_.bytes() < bytes_most && !packets->empty()) {
     const Pieces packet = packets->Take();
     packets->Prefetch();
     const Drop cause = up ? to_.Put(packet) : Drop::kDown;
     if (cause != Drop::kCount) [[unlikely]]
       k_.counters->CountDrop(cause);
+  }
+}
+
+/// The same for packets with another virtio-net header than this guest has, or with one while it has none.
+void ValeDelivery::PutConverted(MemberPackets* packets, uint64_t bytes_most) noexcept {
+  const uint32_t from = packets->vnet_hdr_len(), to = k_.vnet_hdr_len, mtu = k_.mtu;
+  while (to_.bytes() < bytes_most && !packets->empty()) {
+    const Pieces packet = packets->Take();
+    packets->Prefetch();
+    const NotPut dropped = PutVnetPacket(to_, packet, from, to, mtu);
+    if (dropped.cause == Drop::kBadVnet) {
+      packets->CountLie();
+    } else if (dropped.packets > 0) {
+      k_.counters->CountDrop(dropped.cause, dropped.packets);
+    }
   }
 }
 

@@ -35,12 +35,27 @@ class ValeDelivery {
   bool DeliverRun(ValeRun* run) noexcept;
 
  private:
-  bool Locked(const Budget& budget) noexcept;
-  bool Open() noexcept;
+  /// Takes the lock, unless the budget says not to wait for it.
+  bool Locked(const Budget& budget) noexcept {
+    if (!budget.may_wait) return k_.lock.TryLock();
+    k_.lock.Lock();
+    return true;
+  }
+  /// False, counted once, while the guest's indices are wrong, and when there is none. Nobody serves an rx ring, so it
+  /// is tried again with each delivery.
+  bool Open() noexcept {
+    if (!to_.Open()) return false;
+    k_.Unblock();
+    k_.DisableKicks();  // a ring that was mended in time still has them enabled
+    return true;
+  }
   void Put(MemberPackets* packets, uint64_t bytes_most) noexcept;
+  void PutConverted(MemberPackets* packets, uint64_t bytes_most) noexcept;
   void Put(ValeRun* run) noexcept;
   bool MustWait(const ValeRun& run) noexcept;
+  uint32_t CopyOne(ValeRun* run) noexcept;
   uint32_t CopyRun(ValeRun* run, uint32_t most) noexcept;
+  uint32_t Fit(const ValeRun& run, uint32_t left) const noexcept;
   void DropNext(ValeRun* run, Drop cause) noexcept;
 
   Kring& k_;

@@ -36,6 +36,7 @@ uint32_t ValeFlow::ForwardBatch(ValeSwitch& sw, uint32_t head, const Budget& bud
     batch_open_ = true;
   }
   batch_open_ = !batch_.Deliver(sw, k_.index, budget, used, &nowhere);
+  if (const uint64_t lies = batch_.TakeLies(); lies > 0) k_.counters->CountDrop(Drop::kBadVnet, lies);
   CountNowhere(nowhere);
   return batch_open_ ? k_.hwcur : batch_end_;
 }
@@ -49,10 +50,11 @@ void ValeFlow::CountNowhere(uint64_t packets) noexcept {
 uint32_t ValeFlow::Read(uint32_t head, uint32_t most) noexcept {
   uint64_t packets = 0, bytes = 0;
   uint32_t i = k_.hwcur;
-  batch_.Clear();
+  const uint32_t vnet_hdr_len = k_.vnet_hdr_len, shortest = vnet_hdr_len + kEthernetHeader;
+  batch_.Clear(vnet_hdr_len);
   while (i != head && most > 0) {
     SlotWord w = ReadSlot(k_.slots[i]);
-    if (!(w.flags & NS_MOREFRAG) && w.len >= kEthernetHeader && CheckSlot(k_, w) == Drop::kCount) [[likely]] {
+    if (!(w.flags & NS_MOREFRAG) && w.len >= shortest && CheckSlot(k_, w) == Drop::kCount) [[likely]] {
       uint8_t* data = k_.Buf(w.buf_idx);
       __builtin_prefetch(data);
       batch_.Add({data, w.len}, w.flags);
@@ -63,8 +65,10 @@ uint32_t ValeFlow::Read(uint32_t head, uint32_t most) noexcept {
       continue;
     }
     if (!ReadPacket(k_, i, head, &packet_)) break;
-    // The header is looked at in one piece, so the first slot must hold it.
-    if (packet_.good() && packet_.frags[0].len < kEthernetHeader) packet_.cause = Drop::kBadLen;
+    // The header is looked at in one piece, so one slot must hold it: the first, or the one behind a virtio-net header.
+    const bool alone = vnet_hdr_len > 0 && packet_.frags[0].len == vnet_hdr_len && packet_.slots > 1;
+    if (packet_.good() && packet_.frags[alone ? 1 : 0].len < (alone ? kEthernetHeader : shortest))
+      packet_.cause = Drop::kBadLen;
     if (packet_.good() && packet_.slots > batch_.room()) break;
     i = k_.Advance(i, packet_.slots);
     most -= std::min(most, packet_.slots);

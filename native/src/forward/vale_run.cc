@@ -17,13 +17,19 @@ constexpr uint32_t kShortRun = 8;       // runs that end sooner because the stat
 constexpr uint32_t kPollsBatched = 16;  // so for so many polls packets are sorted by destination first
 constexpr uint32_t kRoomWanted =
     64;  // slots that end a wait: with one at a time the two cores would only fight for the indices
+constexpr uint32_t kFew = 4;     // packets that are not worth a block
 constexpr uint32_t kBlock = 16;  // packets whose buffers are asked for before those of the block before are copied
 
+constexpr uint64_t kMacMask = 0xffff'ffff'ffff;
 constexpr uint16_t kNotAlone = NS_MOREFRAG | NS_INDIRECT | NS_NO_LEARN;
+
+/// Bytes up to the end of the Ethernet header.
+inline uint32_t ShortestOf(const Kring& k) { return k.vnet_hdr_len + kEthernetHeader; }
 
 /// A one-slot packet that fits `most` and has an Ethernet header.
 inline bool IsShort(const Kring& k, SlotWord w, uint32_t most) {
-  return k.ValidBuf(w.buf_idx) && !(w.flags & kNotAlone) && w.len - kEthernetHeader <= most - kEthernetHeader;
+  const uint32_t shortest = ShortestOf(k);
+  return k.ValidBuf(w.buf_idx) && !(w.flags & kNotAlone) && w.len - shortest <= most - shortest;
 }
 
 /// Packets of a run that have been looked at and wait to be copied: all that lies in shared memory was read once, here.
@@ -53,9 +59,14 @@ class ValeBlock {
 
 }  // namespace
 
-/// Whether `packet`, of at least 16 readable bytes, is from and to the same stations.
+/// The 16 bytes of a packet that begin with its Ethernet header.
+inline __m128i StationsOf(const Kring& k, const uint8_t* packet) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(packet + k.vnet_hdr_len));
+}
+
+/// Whether `packet`, of at least 16 readable bytes from its Ethernet header on, is from and to the same stations.
 inline bool ValeRun::Matches(const uint8_t* packet) const {
-  const __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(packet)), stations);
+  const __m128i same = _mm_cmpeq_epi8(StationsOf(from, packet), stations);
   return (_mm_movemask_epi8(same) & 0xfff) == 0xfff;
 }
 
@@ -69,10 +80,10 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
   }
   const SlotWord w = ReadSlot(k_.slots[k_.hwcur]);
   if (!IsShort(k_, w, k_.buf_size)) return k_.hwcur;
-  ValeRun run{k_, budget, _mm_loadu_si128(reinterpret_cast<const __m128i*>(k_.Buf(w.buf_idx))), head, k_.hwcur};
-  alignas(16) uint8_t stations[16];
-  _mm_store_si128(reinterpret_cast<__m128i*>(stations), run.stations);
-  const uint64_t dst = ForwardingTable::MacAt(stations), src = ForwardingTable::MacAt(stations + 6);
+  const __m128i both = StationsOf(k_, k_.Buf(w.buf_idx));
+  const auto low = static_cast<uint64_t>(_mm_cvtsi128_si64(both));
+  const auto high = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(both, both)));
+  const uint64_t dst = low & kMacMask, src = (low >> 48 | high << 16) & kMacMask;
   if (ForwardingTable::IsMulticast(dst)) return k_.hwcur;
   const uint32_t now_s = sw.now_s();
   const uint32_t to = sw.table().Lookup(dst, now_s);
@@ -80,6 +91,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
   SwitchMember* member = sw.member(to);
   if (member == nullptr) return k_.hwcur;
   if (!ForwardingTable::IsMulticast(src)) sw.table().Learn(src, port_.number(), now_s);
+  ValeRun run{k_, budget, both, head, k_.hwcur};
   run.may_defer = budget.may_defer && sw.patience_ns() > 0 && (since == 0 || NowNs() - since < sw.patience_ns());
   run.room_wanted = since == 0 ? 1 : kRoomWanted;
   if (!member->DeliverRun(&run, k_.index)) return k_.hwcur;
@@ -107,13 +119,14 @@ void ValeBlock::Look(const Kring& from, const Kring& to, uint32_t i, uint32_t o,
 void ValeBlock::LookAtPackets(const Kring& k, NetmapSlot* slots, uint32_t longest) noexcept {
   uint8_t* const base = k.buf_base;
   const uint64_t size = k.buf_size;
-  const uint32_t bufs = k.num_bufs - kReservedBufs, most = longest - kEthernetHeader, packets = packets_;
+  const uint32_t bufs = k.num_bufs - kReservedBufs, shortest = ShortestOf(k), most = longest - shortest;
+  const uint32_t packets = packets_;
   for (uint32_t n = 0; n < packets; n++) {
     const uint64_t word = std::bit_cast<uint64_t>(ReadSlot(slots[n]));
     const auto buf_idx = static_cast<uint32_t>(word);
     // IsShort, with what must be zero above the length: one comparison looks at both.
     const auto len = static_cast<uint32_t>(word >> 32) & (UINT16_MAX | uint32_t{kNotAlone} << 16);
-    if (buf_idx - kReservedBufs >= bufs || len - kEthernetHeader > most) {
+    if (buf_idx - kReservedBufs >= bufs || len - shortest > most) {
       end_ = End::kMixed;
       packets_ = n;
       return;
@@ -162,24 +175,47 @@ uint32_t ValeBlock::Copy(const ValeRun& run, uint64_t* bytes) noexcept {
 /// Copies the run's next packets, up to `most`, for which there must be room; how many. While one block is copied, the
 /// next one's buffers are on their way.
 uint32_t ValeDelivery::CopyRun(ValeRun* run, uint32_t most) noexcept {
+  const Kring &from = run->from, &to = k_;
   ValeBlock blocks[2];
   ValeBlock *now = &blocks[0], *next = &blocks[1];
   uint32_t i = run->end, o = to_.tail(), left = most;  // what has not been looked at
   uint32_t copied = 0;
   uint64_t bytes = 0;
-  for (now->Look(run->from, k_, i, o, left);; std::swap(now, next)) {
+  for (now->Look(from, to, i, o, left);; std::swap(now, next)) {
     const uint32_t n = now->packets();
-    i = run->from.Advance(i, n), o = k_.Advance(o, n), left -= n;
-    if (now->end() == ValeBlock::End::kGoesOn && left > 0) next->Look(run->from, k_, i, o, left);
+    i = from.Advance(i, n), o = to.Advance(o, n), left -= n;
+    const bool goes_on = now->end() == ValeBlock::End::kGoesOn && left > 0;
+    if (goes_on) next->Look(from, to, i, o, left);
     copied += now->Copy(*run, &bytes);
-    if (now->end() != ValeBlock::End::kGoesOn || left == 0) break;
+    if (!goes_on || now->end() != ValeBlock::End::kGoesOn) break;
   }
   run->mixed = now->end() == ValeBlock::End::kMixed;
   run->bad_buf = now->end() == ValeBlock::End::kBadBuf;
-  run->end = run->from.Advance(run->end, copied);
+  run->end = from.Advance(run->end, copied);
   run->packets += copied;
   to_.Took(copied, bytes);
   return copied;
+}
+
+/// Copies the run's next packet, if it is of its kind and there is a place for it; there must be room. How many.
+inline uint32_t ValeDelivery::CopyOne(ValeRun* run) noexcept {
+  const Kring& from = run->from;
+  const SlotWord w = ReadSlot(from.slots[run->end]);
+  run->mixed = !IsShort(from, w, std::min(from.buf_size, k_.buf_size)) || !run->Matches(from.Buf(w.buf_idx));
+  if (run->mixed) return 0;
+  const Frag frag{from.Buf(w.buf_idx), w.len};
+  run->bad_buf = to_.Put({&frag, 1, frag.len}) != Drop::kCount;
+  if (run->bad_buf) return 0;
+  run->end = from.Next(run->end);
+  run->packets++;
+  return 1;
+}
+
+/// As many of `left` packets as fit the budget whatever their lengths are; when they are short, there are more.
+inline uint32_t ValeDelivery::Fit(const ValeRun& run, uint32_t left) const noexcept {
+  const uint32_t bytes = run.budget.bytes - static_cast<uint32_t>(to_.bytes());
+  const uint32_t largest = std::min(run.from.buf_size, k_.buf_size);
+  return uint64_t{left} * largest <= bytes ? left : std::max(bytes / largest, 1u);
 }
 
 /// Drops the run's next packet, if it is of its kind.
@@ -205,13 +241,13 @@ bool ValeDelivery::MustWait(const ValeRun& run) noexcept {
   return false;
 }
 
-/// False when the port is not served; then nothing was done.
+/// False when the port is not served, or not with the sender's virtio-net header; then nothing was done.
 bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
   if (!Locked(run->budget)) {
     run->busy = true;
     return true;
   }
-  const bool served = Open();
+  const bool served = k_.vnet_hdr_len == run->from.vnet_hdr_len && Open();
   if (served) Put(run);
   Interrupt* const wanted = to_.Publish();
   k_.lock.Unlock();
@@ -231,10 +267,7 @@ void ValeDelivery::Put(ValeRun* run) noexcept {
       left--;
       continue;
     }
-    // As many as fit the budget whatever their lengths are; when they are short, it goes round once more.
-    const uint32_t fit =
-        std::max((budget.bytes - static_cast<uint32_t>(to_.bytes())) / std::min(run->from.buf_size, k_.buf_size), 1u);
-    left -= CopyRun(run, std::min({left, to_.space(), fit}));
+    left -= left < kFew ? CopyOne(run) : CopyRun(run, std::min(Fit(*run, left), to_.space()));
     // The slot at the tail stays what it is until its guest mends it.
     for (; run->bad_buf && left > 0 && !run->mixed; left--) {
       DropNext(run, Drop::kBadBuf);

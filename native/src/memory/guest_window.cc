@@ -34,6 +34,13 @@ Status GuestWindow::Map(int fd, uint64_t offset, uint64_t length, std::unique_pt
   void* p =
       mmap(nullptr, w->map_length_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(offset - w->skip_));
   if (p == MAP_FAILED) return fail("mmap");
+  if (!os::TakePeerMap(w->peer_)) {
+    munmap(p, w->map_length_);
+    return Status::Fail(
+        ENOSPC,
+        "guest memory: mapped as often as its client's share allows, which keeps undoing that waiting by "
+        "what else it has sent");
+  }
   w->map_ = static_cast<uint8_t*>(p);
   if (!w->guard_.Watch(p, w->map_length_))
     return Status::Fail(ENOSPC, "guest memory: too many CSBs are mapped: 4096 is the limit");

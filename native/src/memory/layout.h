@@ -1,4 +1,4 @@
-// The netmap structures in shared memory, to the byte (spec/netmap-abi.md, "Structures").
+// The netmap structures in shared memory, to the byte (netmap's net/netmap.h, ABI 15).
 #pragma once
 
 #include <cstddef>

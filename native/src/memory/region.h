@@ -42,8 +42,8 @@ struct PoolNeeds {
 
 class Region {
  public:
-  /// Maps a new region. Fails with EINVAL naming the limit that `shape` breaks (spec/netmap-abi.md, "A memory
-  /// region"), or with the errno of the call that failed.
+  /// Maps a new region. Fails with EINVAL naming the limit of netmap's allocator that `shape` breaks, or with the errno
+  /// of the call that failed.
   static Status Create(uint16_t id, const RegionShape& shape, const RegionPages& pages, std::shared_ptr<Region>* out);
   ~Region();
   Region(const Region&) = delete;

@@ -14,7 +14,7 @@
 #include <atomic>
 #include <cstring>
 
-#include "netif/namespace.h"
+#include "os/netns.h"
 
 namespace ptnet {
 namespace {
@@ -41,7 +41,7 @@ class PacketSocket final : public FrameSocket {
   ~PacketSocket() override {
     if (map_ != nullptr) munmap(map_, map_bytes_);
   }
-  Status Open(const InterfaceInfo& interface, const FrameSocketOptions& options);
+  Status Open(const os::LinkState& link, const FrameSocketOptions& options);
 
   int fd() const noexcept override { return fd_.get(); }
   const char* access() const noexcept override { return "af_packet"; }
@@ -109,7 +109,7 @@ bool Join(int fd, uint32_t index) {
   return Set(fd, PACKET_ADD_MEMBERSHIP, request);
 }
 
-Status PacketSocket::Open(const InterfaceInfo& interface, const FrameSocketOptions& options) {
+Status PacketSocket::Open(const os::LinkState& link, const FrameSocketOptions& options) {
   const auto fail = [&](const char* call) { return Refuse(options.object, call, errno); };
   fd_ = os::UniqueFd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd_) return fail("socket");
@@ -134,14 +134,14 @@ Status PacketSocket::Open(const InterfaceInfo& interface, const FrameSocketOptio
   // Enough for all of the ring: the kernel counts its own copies of frames that are under way.
   const int send_bytes = static_cast<int>(kTxFrameBytes * options.slots);
   setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &send_bytes, sizeof send_bytes);
-  if (!Bind(fd, interface.index, ETH_P_ALL)) return fail("bind");
+  if (!Bind(fd, link.index, ETH_P_ALL)) return fail("bind");
   large_fd_ = os::UniqueFd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!large_fd_) return fail("socket");
   if (!Set(large_fd_.get(), PACKET_VNET_HDR, int{1})) return fail("PACKET_VNET_HDR");
-  if (!Bind(large_fd_.get(), interface.index, 0)) return fail("bind");
+  if (!Bind(large_fd_.get(), link.index, 0)) return fail("bind");
   if (options.fanout != 0 && !Set(fd, PACKET_FANOUT, int{options.fanout | PACKET_FANOUT_HASH << 16}))
     return fail("PACKET_FANOUT");
-  if (options.promiscuous && !Join(fd, interface.index)) return fail("PACKET_ADD_MEMBERSHIP");
+  if (options.promiscuous && !Join(fd, link.index)) return fail("PACKET_ADD_MEMBERSHIP");
   return Status::Ok();
 }
 
@@ -244,21 +244,21 @@ FrameLosses PacketSocket::losses() noexcept {
 
 }  // namespace
 
-Status OpenPacketSocket(const InterfaceInfo& interface, const FrameSocketOptions& options,
+Status OpenPacketSocket(const os::LinkState& link, const FrameSocketOptions& options,
                         std::unique_ptr<FrameSocket>* out) {
-  return WithinNamespace(options.object, options.netns, [&] {
+  return os::InNetns(options.object, options.netns, [&] {
     auto opened = std::make_unique<PacketSocket>();
-    if (Status s = opened->Open(interface, options); !s.ok()) return s;
+    if (Status s = opened->Open(link, options); !s.ok()) return s;
     *out = std::move(opened);
     return Status::Ok();
   });
 }
 
-Status HoldPromiscuous(const InterfaceInfo& interface, const FrameSocketOptions& options, os::UniqueFd* out) {
-  return WithinNamespace(options.object, options.netns, [&] {
+Status HoldPromiscuous(const os::LinkState& link, const FrameSocketOptions& options, os::UniqueFd* out) {
+  return os::InNetns(options.object, options.netns, [&] {
     os::UniqueFd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
     if (!fd) return Refuse(options.object, "socket", errno);
-    if (!Join(fd.get(), interface.index)) return Refuse(options.object, "PACKET_ADD_MEMBERSHIP", errno);
+    if (!Join(fd.get(), link.index)) return Refuse(options.object, "PACKET_ADD_MEMBERSHIP", errno);
     *out = std::move(fd);
     return Status::Ok();
   });

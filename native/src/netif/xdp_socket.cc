@@ -12,8 +12,8 @@
 #include <cstring>
 #include <vector>
 
-#include "netif/namespace.h"
 #include "netif/xdp_library.h"
+#include "os/netns.h"
 
 namespace ptnet {
 namespace {
@@ -31,7 +31,7 @@ class XdpSocket final : public FrameSocket {
  public:
   explicit XdpSocket(const FrameSocketOptions& options) : options_(options) {}
   ~XdpSocket() override;
-  Status Open(const InterfaceInfo& interface);
+  Status Open(const os::LinkState& link);
 
   int fd() const noexcept override { return fd_; }
   const char* access() const noexcept override { return zero_copy_ ? "af_xdp zero-copy" : "af_xdp copy"; }
@@ -46,8 +46,8 @@ class XdpSocket final : public FrameSocket {
   FrameLosses losses() noexcept override;
 
  private:
-  Status Bind(const InterfaceInfo& interface);
-  int TryBind(const InterfaceInfo& interface);
+  Status Bind(const os::LinkState& link);
+  int TryBind(const os::LinkState& link);
   void TakeCompletions() noexcept;
   xdp_desc& Descriptor(XdpRing& ring, uint32_t i) { return static_cast<xdp_desc*>(ring.ring)[i & ring.mask]; }
   uint64_t& Address(XdpRing& ring, uint32_t i) { return static_cast<uint64_t*>(ring.ring)[i & ring.mask]; }
@@ -72,7 +72,7 @@ class XdpSocket final : public FrameSocket {
 XdpSocket::~XdpSocket() {
   // libxdp takes its program off the interface where this was its last socket: in the interface's namespace.
   if (socket_ != nullptr)
-    (void)WithinNamespace(options_.object, options_.netns, [this] {
+    (void)os::InNetns(options_.object, options_.netns, [this] {
       library_->socket_delete(socket_);
       return Status::Ok();
     });
@@ -80,14 +80,14 @@ XdpSocket::~XdpSocket() {
   if (area_ != nullptr) munmap(area_, area_bytes_);
 }
 
-Status XdpSocket::Open(const InterfaceInfo& interface) {
+Status XdpSocket::Open(const os::LinkState& link) {
   const std::string& object = options_.object;
-  if (interface.mtu > kXdpMtuMax)
-    return Status::Fail(EMSGSIZE, object + ": AF_XDP: an MTU of " + std::to_string(interface.mtu) +
+  if (link.mtu > kXdpMtuMax)
+    return Status::Fail(EMSGSIZE, object + ": AF_XDP: an MTU of " + std::to_string(link.mtu) +
                                       " is too large: " + std::to_string(kXdpMtuMax) + " at most, or AF_PACKET");
-  if (options_.queue >= interface.queues)
+  if (options_.queue >= link.rx_queues)
     return Status::Fail(EINVAL, object + ": AF_XDP: there is no queue " + std::to_string(options_.queue) + ": " +
-                                    interface.name + " has " + std::to_string(interface.queues));
+                                    link.name + " has " + std::to_string(link.rx_queues));
   std::string why;
   library_ = LoadXdpLibrary(&why);
   if (library_ == nullptr) return Status::Fail(ENOENT, object + ": AF_XDP: " + why);
@@ -95,7 +95,7 @@ Status XdpSocket::Open(const InterfaceInfo& interface) {
   void* area = mmap(nullptr, area_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (area == MAP_FAILED) return Status::Fail(errno, object + ": AF_XDP: mmap: " + std::strerror(errno));
   area_ = static_cast<uint8_t*>(area);
-  if (Status s = Bind(interface); !s.ok()) return s;
+  if (Status s = Bind(link); !s.ok()) return s;
   fd_ = library_->socket_fd(socket_);
   xdp_options bound{};
   socklen_t size = sizeof bound;
@@ -106,11 +106,11 @@ Status XdpSocket::Open(const InterfaceInfo& interface) {
     free_.push_back(uint64_t{kFrameBytes} * (options_.slots + i));
   }
   Store(fill_.producer, fill_next_);
-  return options_.promiscuous ? HoldPromiscuous(interface, options_, &promiscuous_) : Status::Ok();
+  return options_.promiscuous ? HoldPromiscuous(link, options_, &promiscuous_) : Status::Ok();
 }
 
 /// Tries what is quickest first. @return 0 or an errno.
-int XdpSocket::TryBind(const InterfaceInfo& interface) {
+int XdpSocket::TryBind(const os::LinkState& link) {
   struct Way {
     uint32_t xdp_flags;
     uint16_t bind_flags;
@@ -125,7 +125,7 @@ int XdpSocket::TryBind(const InterfaceInfo& interface) {
     error = -library_->umem_create(&umem_, area_, area_bytes_, &fill_, &comp_, &umem);
     if (error != 0) break;
     const XdpSocketConfig config{options_.slots, options_.slots, 0, way.xdp_flags, way.bind_flags};
-    error = -library_->socket_create(&socket_, interface.name.c_str(), options_.queue, umem_, &rx_, &tx_, &config);
+    error = -library_->socket_create(&socket_, link.name.c_str(), options_.queue, umem_, &rx_, &tx_, &config);
     if (error == 0) return 0;
     socket_ = nullptr;
     library_->umem_delete(umem_);
@@ -135,21 +135,21 @@ int XdpSocket::TryBind(const InterfaceInfo& interface) {
   return error;
 }
 
-Status XdpSocket::Bind(const InterfaceInfo& interface) {
-  int error = TryBind(interface);
+Status XdpSocket::Bind(const os::LinkState& link) {
+  int error = TryBind(link);
   // The kernel gives a queue back some time after its socket has been closed.
   for (uint32_t i = 0; error == EBUSY && i < kBusyTries; i++) {
     usleep(kBusyPauseUs);
-    error = TryBind(interface);
+    error = TryBind(link);
   }
   if (error == 0) return Status::Ok();
   const std::string what = options_.object + ": AF_XDP: ";
   if (error == EPERM)
     return Status::Fail(error, what + "not permitted: it needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF");
   if (error == EBUSY)
-    return Status::Fail(error, what + "queue " + std::to_string(options_.queue) + " of " + interface.name +
-                                   " is in use by another program");
-  return Status::Fail(error, what + interface.name + ": " + std::strerror(error));
+    return Status::Fail(
+        error, what + "queue " + std::to_string(options_.queue) + " of " + link.name + " is in use by another program");
+  return Status::Fail(error, what + link.name + ": " + std::strerror(error));
 }
 
 uint32_t XdpSocket::Peek(RxFrame* frames, uint32_t most) noexcept {
@@ -220,11 +220,10 @@ FrameLosses XdpSocket::losses() noexcept {
 
 }  // namespace
 
-Status OpenXdpSocket(const InterfaceInfo& interface, const FrameSocketOptions& options,
-                     std::unique_ptr<FrameSocket>* out) {
-  return WithinNamespace(options.object, options.netns, [&] {
+Status OpenXdpSocket(const os::LinkState& link, const FrameSocketOptions& options, std::unique_ptr<FrameSocket>* out) {
+  return os::InNetns(options.object, options.netns, [&] {
     auto opened = std::make_unique<XdpSocket>(options);
-    if (Status s = opened->Open(interface); !s.ok()) return s;
+    if (Status s = opened->Open(link); !s.ok()) return s;
     *out = std::move(opened);
     return Status::Ok();
   });

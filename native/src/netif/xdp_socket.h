@@ -15,7 +15,6 @@ inline constexpr uint32_t kXdpMtuMax = 3498;
 /// Zero-copy where the interface's driver has it, else with a copy by the kernel. What comes in on the queue no longer
 /// reaches the host's stack until the socket is closed. ENOENT: libxdp is missing; EMSGSIZE: the MTU; EBUSY: somebody
 /// else has the queue; EPERM; EOPNOTSUPP.
-Status OpenXdpSocket(const InterfaceInfo& interface, const FrameSocketOptions& options,
-                     std::unique_ptr<FrameSocket>* out);
+Status OpenXdpSocket(const os::LinkState& link, const FrameSocketOptions& options, std::unique_ptr<FrameSocket>* out);
 
 }  // namespace ptnet

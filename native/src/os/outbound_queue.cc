@@ -20,7 +20,8 @@ Error OutboundQueue::Send(int socket, std::span<const uint8_t> bytes, std::span<
   Chunk chunk;
   if (sent == 0) {
     for (const int fd : fds) {
-      chunk.fds.emplace_back(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+      if (!MayHoldPeerFd(peer_)) return Error{ENOBUFS, "sendmsg"};
+      chunk.fds.emplace_back(fcntl(fd, F_DUPFD_CLOEXEC, 0), peer_);
       if (!chunk.fds.back()) return Error::Last("fcntl");
     }
   }
@@ -34,7 +35,7 @@ Error OutboundQueue::Flush(int socket) {
   while (!chunks_.empty()) {
     Chunk& chunk = chunks_.front();
     std::vector<int> fds;
-    for (const UniqueFd& fd : chunk.fds) fds.push_back(fd.get());
+    for (const PeerFd& fd : chunk.fds) fds.push_back(fd.get());
     size_t sent;
     const Error error = SendWithFds(socket, std::span<const uint8_t>(chunk.bytes).subspan(chunk.sent), fds, &sent);
     if (error.number == EAGAIN) return {};

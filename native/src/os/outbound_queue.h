@@ -8,17 +8,18 @@
 #include <vector>
 
 #include "os/error.h"
-#include "os/unique_fd.h"
+#include "os/peer_fd.h"
 
 namespace ptnet::os {
 
 class OutboundQueue {
  public:
-  explicit OutboundQueue(size_t max_bytes) : max_bytes_(max_bytes) {}
+  /** The descriptors that wait in it count as `peer`'s. */
+  explicit OutboundQueue(size_t max_bytes, PeerId peer = 0) : max_bytes_(max_bytes), peer_(peer) {}
 
   bool empty() const { return chunks_.empty(); }
 
-  /** Sends what fits and keeps the rest, with duplicates of `fds`; ENOBUFS when the limit is reached. */
+  /** Sends what fits and keeps the rest, with duplicates of `fds`; ENOBUFS when a limit is reached. */
   Error Send(int socket, std::span<const uint8_t> bytes, std::span<const int> fds);
 
   /** Sends what is kept; no error when the socket is full again. */
@@ -30,10 +31,11 @@ class OutboundQueue {
   struct Chunk {
     std::vector<uint8_t> bytes;
     size_t sent = 0;
-    std::vector<UniqueFd> fds;
+    std::vector<PeerFd> fds;
   };
 
   const size_t max_bytes_;
+  const PeerId peer_;
   size_t bytes_ = 0;
   std::deque<Chunk> chunks_;
 };

@@ -2,8 +2,6 @@
 #include "os/peer_fd.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,24 +12,31 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "os/peer_share.h"
+#include "os/thread.h"
+
 namespace ptnet::os {
 
 namespace {
 
 // As many peers may have a close that waits before those of the others have to wait too.
 constexpr size_t kThreadsMax = 256;
-constexpr size_t kStackBytes = 256 * 1024;
 
-/// A descriptor to close or, when there is a length, a mapping to undo.
+constexpr size_t kTasksMax = 1024;  // of a peer, besides closes and mappings, which its share bounds
+
+/// A descriptor to close, a mapping to undo when there is a length, or something else to do.
 struct Task {
   int fd = -1;
   void* address = nullptr;
   size_t length = 0;
+  std::function<void()> run = nullptr;
 };
 
 struct Peer {
   size_t held = 0;  // descriptors, with those in `queue` and in the hands of a thread
   size_t closing = 0;
+  size_t maps = 0;
+  size_t tasks = 0;   // in `queue`, with one in the hands of a thread
   bool busy = false;  // in ready_, or in the hands of a thread
   std::deque<Task> queue;
 };
@@ -68,12 +73,30 @@ class Closer {
     } else {
       peers_[peer].held++;
     }
-    Push(peer, {fd, nullptr, 0});
+    Push(peer, {.fd = fd});
+  }
+
+  bool MayHold(PeerId peer) { return peer == 0 || Held(peer) < ShareOfPeer().fds; }
+
+  bool TakeMap(PeerId id) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    Peer& peer = peers_[id];
+    if (id != 0 && peer.maps >= ShareOfPeer().maps) return false;
+    peer.maps++;
+    return true;
+  }
+
+  bool Do(PeerId id, std::function<void()> task) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (peers_[id].tasks >= kTasksMax) return false;
+    peers_[id].tasks++;
+    Push(id, {.run = std::move(task)});
+    return true;
   }
 
   void Unmap(void* address, size_t length, PeerId peer) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    Push(peer, {-1, address, length});
+    Push(peer, {.address = address, .length = length});
   }
 
   size_t Held(PeerId peer) {
@@ -96,8 +119,8 @@ class Closer {
  private:
   void Push(PeerId id, Task task) {
     Peer& peer = peers_[id];
-    peer.queue.push_back(task);
     if (task.fd >= 0) peer.closing++;
+    peer.queue.push_back(std::move(task));
     waiting_++;
     if (peer.busy) return;
     peer.busy = true;
@@ -108,29 +131,19 @@ class Closer {
 
   void Forget(PeerId id) {
     Peer& peer = peers_[id];
-    if (--peer.held == 0 && !peer.busy) peers_.erase(id);
+    peer.held--;
+    EraseIfIdle(id);
+  }
+
+  void EraseIfIdle(PeerId id) {
+    const Peer& peer = peers_[id];
+    if (peer.held == 0 && peer.maps == 0 && !peer.busy) peers_.erase(id);
   }
 
   bool StartThread() {
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, kStackBytes);
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    const auto run = [](void* self) -> void* {
-      pthread_setname_np(pthread_self(), "ptnet-close");
-      static_cast<Closer*>(self)->Run();
-      return nullptr;
-    };
-    const bool started = pthread_create(&thread, &attributes, run, this) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_attr_destroy(&attributes);
-    threads_ += started ? 1 : 0;
-    return started;
+    if (!StartDetached("ptnet-close", [this] { Run(); })) return false;
+    threads_++;
+    return true;
   }
 
   void Run() {
@@ -150,10 +163,12 @@ class Closer {
   }
 
   void Serve(PeerId id, std::unique_lock<std::mutex>* lock) {
-    const Task task = peers_[id].queue.front();
+    Task task = std::move(peers_[id].queue.front());
     peers_[id].queue.pop_front();
     lock->unlock();
-    if (task.fd < 0)
+    if (task.run)
+      std::exchange(task.run, nullptr)();  // with all that it holds
+    else if (task.length != 0)
       munmap(task.address, task.length);
     else
       close(task.fd);  // never retried on EINTR: Linux has released the number by then
@@ -162,12 +177,14 @@ class Closer {
     if (task.fd >= 0) {
       peer.held--;
       peer.closing--;
+    } else {
+      (task.length != 0 ? peer.maps : peer.tasks)--;
     }
     peer.busy = !peer.queue.empty();
     if (peer.busy)
       ready_.push_back(id);
-    else if (peer.held == 0)
-      peers_.erase(id);
+    else
+      EraseIfIdle(id);
     if (--waiting_ == 0) done_.notify_all();
   }
 
@@ -198,6 +215,10 @@ PeerId NewPeer() {
 void AdoptPeerFd(int fd, PeerId peer) { TheCloser().Adopt(fd, peer); }
 
 int DupPeerFd(int fd) {
+  if (!MayHoldPeerFd(PeerOf(fd))) {
+    errno = EDQUOT;
+    return -1;
+  }
   const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (copy >= 0) TheCloser().Adopt(copy, TheCloser().Owner(fd));
   return copy;
@@ -207,9 +228,15 @@ PeerId PeerOf(int fd) { return TheCloser().Owner(fd); }
 
 bool IsPeerFd(int fd) { return TheCloser().Knows(fd); }
 
+bool MayHoldPeerFd(PeerId peer) { return TheCloser().MayHold(peer); }
+
 void CloseElsewhere(int fd) { TheCloser().Close(fd); }
 
+bool TakePeerMap(PeerId peer) { return TheCloser().TakeMap(peer); }
+
 void UnmapElsewhere(void* address, size_t length, PeerId peer) { TheCloser().Unmap(address, length, peer); }
+
+bool DoElsewhere(PeerId peer, std::function<void()> task) { return TheCloser().Do(peer, std::move(task)); }
 
 size_t HeldPeerFds(PeerId peer) { return TheCloser().Held(peer); }
 

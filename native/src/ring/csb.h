@@ -1,5 +1,5 @@
-// The communication status block: guest memory through which both sides publish ring indices
-// (spec/ptnet-device.md, "CSB").
+// The communication status block: guest memory through which both sides publish ring indices (netmap's
+// net/netmap.h).
 #pragma once
 
 #include <atomic>

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 #include "memory/layout.h"
@@ -14,7 +15,6 @@
 namespace ptnet {
 
 class Interrupt;
-class Port;
 struct ObserverList;
 
 enum class Dir : uint8_t { kTx, kRx };
@@ -28,9 +28,8 @@ struct Kring {
   uint32_t buf_size = 0;  // bytes between buffers, and the most a slot can hold
   uint16_t index = 0;
   Dir dir = Dir::kTx;
+  uint8_t vnet_hdr_len = 0;  // of the virtio-net header that each packet begins with; by attachment
   RingCounters* counters = nullptr;
-  NetmapRing* ring = nullptr;
-  Port* port = nullptr;
 
   // Set while an attachment drives the ring; null otherwise.
   CsbAtok* atok = nullptr;
@@ -45,6 +44,10 @@ struct Kring {
   SpinLock lock;
   std::atomic<const ObserverList*> observers{nullptr};
   uint32_t observed = 0;  // what is before it has been shown to the observers, while there are any
+
+  // Set at creation, for the control plane and for what is done on the way to a receiver without virtio-net header.
+  NetmapRing* ring = nullptr;
+  uint32_t mtu = 0;  // the port's
 
   uint32_t Next(uint32_t i) const { return ++i == num_slots ? 0 : i; }
   uint32_t Prev(uint32_t i) const { return (i == 0 ? num_slots : i) - 1; }
@@ -83,15 +86,18 @@ struct Kring {
   /// One look at the guest's head; false when head or cur lies outside what it owns.
   bool TryHead(uint32_t* head) {
     // Acquire: the slots up to head, and cur, are read after it; pairs with the guest's store of cur, then head.
-    uint32_t h = LoadAcquire(atok->head);
+    const uint32_t h = LoadAcquire(atok->head);
     if (h == *head) return true;
-    uint32_t c = LoadRelaxed(atok->cur);
-    uint32_t owned = Distance(hwcur, hwtail);
-    if (h >= num_slots || c >= num_slots || Distance(hwcur, h) > owned || Distance(hwcur, c) > owned) [[unlikely]]
+    const uint32_t c = LoadRelaxed(atok->cur);
+    const uint32_t from = hwcur, owned = Distance(from, hwtail);
+    auto owns = [&](uint32_t i) { return i < num_slots && Distance(from, i) <= owned; };
+    if (!owns(h) || (c != h && !owns(c))) [[unlikely]]
       return false;
     *head = h;
     return true;
   }
+  /// Whether there is somebody whose head is not where it was: the least that has to be known before LoadHead().
+  bool HasNews() const { return attached() && !blocked && LoadRelaxed(atok->head) != hwcur; }
 
   /// The guest is asked for the kick that ends it: whatever the policy, somebody who mends his indices kicks.
   bool Block(uint64_t* counter) {
@@ -107,6 +113,13 @@ struct Kring {
     if (!blocked) return;
     blocked = false;
     DisableKicks();
+  }
+
+  /// Before its flow is parked: what the guest has published must be looked at once more after this.
+  void EnableKicks() {
+    StoreRelaxed(ktoa->kern_need_kick, 1);
+    // Full barrier: kern_need_kick before head; pairs with the guest, which stores head before it reads the flag.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
   }
 
   /// While the ring is polled; a blocked one keeps its kicks enabled.

@@ -31,9 +31,8 @@ inline Drop CheckSlot(const Kring& k, SlotWord w) {
   return Drop::kCount;
 }
 
-/// Reads the packet that begins at slot `i` and ends before `head`. False when its end is not there yet. A chain
-/// longer than kMaxFrags, or one that fills the ring without an end, comes back as a packet to drop.
-inline bool ReadPacket(Kring& k, uint32_t i, uint32_t head, Packet* p) {
+/// ReadPacket, slot by slot.
+inline bool ReadChain(Kring& k, uint32_t i, uint32_t head, Packet* p) {
   p->slots = p->len = 0;
   p->cause = Drop::kCount;
   for (; i != head; i = k.Next(i)) {
@@ -52,6 +51,21 @@ inline bool ReadPacket(Kring& k, uint32_t i, uint32_t head, Packet* p) {
   }
   if (p->slots < k.num_slots - 1) return false;
   p->cause = Drop::kBadFrags;
+  return true;
+}
+
+/// Reads the packet that begins at slot `i` and ends before `head`. False when its end is not there yet. A chain
+/// longer than kMaxFrags, or one that fills the ring without an end, comes back as a packet to drop.
+inline bool ReadPacket(Kring& k, uint32_t i, uint32_t head, Packet* p) {
+  if (i == head) return false;
+  const SlotWord w = ReadSlot(k.slots[i]);
+  if ((w.flags & NS_MOREFRAG) || CheckSlot(k, w) != Drop::kCount) [[unlikely]]
+    return ReadChain(k, i, head, p);
+  p->frags[0] = {k.Buf(w.buf_idx), w.len};
+  p->slots = 1;
+  p->len = w.len;
+  p->flags = w.flags;
+  p->cause = Drop::kCount;
   return true;
 }
 

@@ -70,4 +70,37 @@ bool RxWriter::CopyCut(const Pieces& packet, uint32_t slots) noexcept {
   return true;
 }
 
+Drop RxWriter::Reserve(uint32_t len, Places* places) noexcept {
+  uint32_t slots = 1;
+  for (uint32_t left = len; left > k_.buf_size && slots <= kMaxFrags; left -= k_.buf_size) slots++;
+  if (slots > kMaxFrags || slots >= k_.num_slots) return Drop::kBadFrags;
+  if (!Room(slots)) return Drop::kFull;
+  places->slots = slots;
+  places->buf_size = k_.buf_size;
+  for (uint32_t s = 0, i = tail_; s < slots; s++, i = k_.Next(i)) {
+    const SlotWord w = ReadSlot(k_.slots[i]);
+    if (!k_.ValidBuf(w.buf_idx)) return Drop::kBadBuf;
+    places->words[s] = w;
+    places->bufs[s] = k_.Buf(w.buf_idx);
+  }
+  return Drop::kCount;
+}
+
+void RxWriter::TookFrame(const SlotWord* words, uint32_t len) noexcept {
+  if (len <= k_.buf_size) [[likely]] {
+    UpdateSlot(k_.slots[tail_], words[0], {words[0].buf_idx, static_cast<uint16_t>(len), 0});
+    return Took(1, len);
+  }
+  const uint32_t slots = (len + k_.buf_size - 1) / k_.buf_size;
+  for (uint32_t s = 0, left = len; s < slots; s++) {
+    const uint32_t n = std::min(left, k_.buf_size);
+    WriteSlot(k_.slots[tail_], {words[s].buf_idx, static_cast<uint16_t>(n), RxFlags(s, slots)});
+    tail_ = k_.Next(tail_);
+    left -= n;
+  }
+  space_ -= slots;
+  packets_++;
+  bytes_ += len;
+}
+
 }  // namespace ptnet

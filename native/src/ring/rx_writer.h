@@ -18,6 +18,14 @@ struct Pieces {
   uint32_t len;  // of all of them
 };
 
+/// Where a packet of several slots goes: buffers of `buf_size` bytes each, of which all but the last are filled.
+struct Places {
+  uint32_t slots;
+  uint32_t buf_size;
+  uint8_t* bufs[kMaxFrags];
+  SlotWord words[kMaxFrags];  // what the slots showed: they are read once
+};
+
 class RxWriter {
  public:
   explicit RxWriter(Kring& k) : k_(k) {}
@@ -44,6 +52,15 @@ class RxWriter {
       return PutSlot(packet.frags[0]);
     return PutSlots(packet);
   }
+  /// The same for a piece behind so many zeros in one slot. False, and nothing done, when there is no such slot.
+  bool PutBehindZeros(uint32_t zeros, const Frag& frag, Drop* cause) noexcept {
+    if (zeros + frag.len > k_.buf_size || !Room(1)) return false;
+    *cause = PutSlot(frag, zeros);
+    return true;
+  }
+  /// For who writes a packet by himself: the slots that `len` bytes take, at least one. @return as Put();
+  /// TookFrame() ends it.
+  Drop Reserve(uint32_t len, Places* places) noexcept;
   /// The first slot of the packet that was put in last: its buffer, which has `len` bytes of it.
   Frag last() const noexcept { return last_; }
 
@@ -73,21 +90,25 @@ class RxWriter {
     packets_ += packets;
     bytes_ += bytes;
   }
+  /// The same for one packet of `len` bytes in as many slots as it takes, all but the last of them full; `words` are
+  /// what they showed.
+  void TookFrame(const SlotWord* words, uint32_t len) noexcept;
   uint64_t packets() const noexcept { return packets_; }
   uint64_t bytes() const noexcept { return bytes_; }
 
  private:
   static constexpr uint32_t kAhead = 4;  // slots between asking for a buffer and writing to it
 
-  Drop PutSlot(const Frag& frag) noexcept {
+  Drop PutSlot(const Frag& frag, uint32_t zeros = 0) noexcept {
     if (space_ > kAhead) PrefetchForWrite(k_.BufAhead(k_.Advance(tail_, kAhead)));
     const SlotWord old = ReadSlot(k_.slots[tail_]);
     if (!k_.ValidBuf(old.buf_idx)) [[unlikely]]
       return Drop::kBadBuf;
-    last_ = {k_.Buf(old.buf_idx), frag.len};
-    CopyPacket(last_.data, frag.data, frag.len);
-    UpdateSlot(k_.slots[tail_], old, {old.buf_idx, static_cast<uint16_t>(frag.len), 0});
-    Took(1, frag.len);
+    last_ = {k_.Buf(old.buf_idx), zeros + frag.len};
+    if (zeros > 0) memset(last_.data, 0, zeros);
+    CopyPacket(last_.data + zeros, frag.data, frag.len);
+    UpdateSlot(k_.slots[tail_], old, {old.buf_idx, static_cast<uint16_t>(last_.len), 0});
+    Took(1, last_.len);
     return Drop::kCount;
   }
   /// Whether a piece is larger than the receiver's buffers.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace ptnet {
@@ -15,6 +16,8 @@ enum class Drop : uint8_t {
   kBadLen,         // len beyond the buffer, or too short for an Ethernet header
   kBadFlags,       // NS_INDIRECT
   kBadFrags,       // more than 64 slots
+  kBadVnet,        // a virtio-net header that does not fit its packet
+  kTooLong,        // datagrams of a virtio-net header that are longer than the receiver's MTU
   kCount
 };
 
@@ -36,13 +39,13 @@ struct alignas(256) RingCounters {
   uint64_t corrupt = 0;
   uint64_t drops[static_cast<int>(Drop::kCount)] = {};
   uint64_t reraised = 0;  // interrupts raised once more, because the guest seems to have overlooked one
-  // Written by those who see doorbells: the reader of the sockets, and workers for ioeventfds.
+  // Written by those who see doorbells: the reader of the sockets, and those who wait for ioeventfds.
   alignas(64) uint64_t kicks = 0;
   // Written by whoever raises an interrupt.
   uint64_t irq_slow = 0;  // 1 where raising one took so long that the device's are raised on a thread of their own now
 
   void CountDrop(Drop cause, uint64_t n = 1) { Add(drops[static_cast<int>(cause)], n); }
 };
-static_assert(sizeof(RingCounters) == 256);
+static_assert(sizeof(RingCounters) == 256 && offsetof(RingCounters, kicks) == 192);
 
 }  // namespace ptnet

@@ -5,6 +5,7 @@ import { type Bar, ioBar, memoryBar } from '../../../pci/bars.ts';
 import { ConfigSpace } from '../../../pci/config-space.ts';
 import { createMemdev, createPtnet, type PciDevice } from '../../../pci/index.ts';
 import { fakeBackend } from '../../unit/pci/guest.ts';
+import { hold } from '../surface.ts';
 
 const SEED = 20_161;
 const run = { seed: SEED, numRuns: 300 };
@@ -75,9 +76,10 @@ function whole(config: ConfigSpace): Uint8Array {
   return bytes;
 }
 
-test.each(WRITABLE)('%s: writes change the writable bits and nothing else', (_, make, writable) => {
+test.each(WRITABLE)('%s: writes change the writable bits and nothing else', (name, make, writable) => {
   const masks = new Map(writable);
-  fc.assert(
+  hold(
+    `config space of ${name}`,
     fc.property(writes, (sequence) => {
       const { config } = make();
       const expected = whole(config);

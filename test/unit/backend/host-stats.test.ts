@@ -11,6 +11,8 @@ const drops = {
   'bad-len': 0,
   'bad-flags': 0,
   'bad-frags': 0,
+  'bad-vnet': 0,
+  'too-long': 0,
 };
 
 /** Two tx rings and one rx ring; every counter of ring i is told by its value. */

@@ -137,6 +137,12 @@ describe('changes while it runs', () => {
     } as const;
     expect(() => host.setSource('vale0:1', source)).toThrow(ConfigurationError);
     expect(() => host.setSource('null:b', source)).toThrow("'null:b': no such port here");
+    expect(() => host.setSource('null:a', { ...source, size: 2049 })).toThrow(
+      new ConfigurationError(
+        'null:a: source: 2049 bytes do not fit a buffer of its region: at most 2048 would be right',
+      ),
+    );
+    host.setSource('null:a', { ...source, size: 2048 });
     host.setSource('null:a', source);
     const guest = await attach(host, '2');
     for (let i = 0; i < 3; i++) expect(await guest.receive({ timeoutMs: 5000 })).toHaveLength(60);
@@ -153,14 +159,16 @@ describe('changes while it runs', () => {
   });
 });
 
-test('what a guest is refused is said the first time and at every power of two', async () => {
+test('what a guest is refused is said the first time and at every power of ten, and counted with its device', async () => {
   const host = await start();
   const guest = await attach(host, '2');
-  for (let i = 0; i < 9; i++) await guest.functions[1]!.device.write32(0, 4, 99);
+  for (let i = 0; i < 19; i++) await guest.functions[1]!.device.write32(0, 4, 99);
   const said = lines.map(({ text }) => text).filter((text) => text.includes('PTCTL command'));
-  expect(said).toHaveLength(4);
+  expect(said).toHaveLength(2);
   expect(said[0]).toMatch(/^2\/net0: .*\(value 0x63\)$/);
-  expect(said[3]).toMatch(/\(8 times so far\)$/);
+  expect(said[1]).toMatch(/\(10 times\)$/);
+  const { complaints } = host.stats().devices.find(({ name }) => name === '2/net0')!;
+  expect(complaints).toEqual({ 'unknown-command': 19 });
 });
 
 test('it ends while a guest is attached', async () => {

@@ -2,17 +2,19 @@
 import { existsSync, fstatSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { Complaints } from '../../../backend/complaints.ts';
 import type { BindRequest, Broker } from '../../../backend/datapath/broker.ts';
+import { ProtocolError } from '../../../backend/errors.ts';
 import { HostedPtnet, type HostedPtnetOptions } from '../../../backend/hosted-ptnet.ts';
 import { DmaTable } from '../../../backend/vfio-user/dma.ts';
 import type { Session } from '../../../backend/vfio-user/session.ts';
-import { closeFd, closePeerFd, eventfd, memfdCreate } from '../../../native/os.ts';
+import { closeFd, eventfd, memfdCreate } from '../../../native/os.ts';
 import type { Port } from '../../../native/ports.ts';
 import { PTCTL, PTNET } from '../../../pci/index.ts';
 import { type LogLine, recordingLog } from '../../protocol/recording.ts';
 import { read, write } from '../pci/guest.ts';
 
-const { EBUSY, EFAULT, EINVAL, EIO, ENXIO, EOPNOTSUPP } = constants.errno;
+const { EBUSY, EDQUOT, EFAULT, EINVAL, EIO, ENXIO, EOPNOTSUPP } = constants.errno;
 const RINGS = 3;
 const RAM = 0x10_0000n;
 const RAM_SIZE = 0x1_0000n;
@@ -38,6 +40,11 @@ class FakeBroker {
     this.requests.push(request);
     this.table.set(request.device, { attachment: new FakeAttachment(), policy: request.policy });
   }
+  /** How many doorbells may be had as eventfds. */
+  eventfdsMax = 100;
+  eventfds(_session: number, count: number): number[] {
+    return count > this.eventfdsMax ? [] : Array.from({ length: count }, () => eventfd());
+  }
   unbind(device: string): void {
     this.unbound++;
     this.table.delete(device);
@@ -46,7 +53,6 @@ class FakeBroker {
 
 let broker: FakeBroker;
 let lines: LogLine[];
-let rejected: string[];
 let hosted: HostedPtnet;
 let session: Session;
 
@@ -65,18 +71,17 @@ function make(options: Partial<HostedPtnetOptions> = {}): HostedPtnet {
       policy: { policy: 'adaptive', spinUs: 50 },
       bar0: 'io',
       ids: '1b36:000c',
+      complaints: new Complaints(recordingLog(lines), 'vm1/net0'),
+      vnetHdr: true,
       ...options,
     },
     broker as unknown as Broker,
-    recordingLog(lines),
-    (cause) => rejected.push(cause),
   );
 }
 
 beforeEach(() => {
   broker = new FakeBroker();
   lines = [];
-  rejected = [];
   hosted = make();
   const dma = new DmaTable();
   const msix = Array.from({ length: RINGS + 1 }, (_, i) => ({ fd: 100 + i, masked: i === 1 }));
@@ -100,7 +105,7 @@ function start({ guestToHost, hostToGuest } = CSB): number {
   return read(hosted.device, PTNET.IO_PTCTL);
 }
 
-test('the device shows the port, and offers nothing that no port has', () => {
+test('the device shows the port', () => {
   expect(hosted.info).toEqual({
     mac: Uint8Array.of(2, 0, 0, 0, 1, 0),
     nifpOfs: 4096,
@@ -109,14 +114,50 @@ test('the device shows the port, and offers nothing that no port has', () => {
     numTxSlots: 64,
     numRxSlots: 32,
     hostMemId: 7,
-    features: 0,
+    features: 1,
   });
-  write(hosted.device, PTNET.IO_PTFEAT, 1);
-  write(hosted.device, PTNET.IO_VNET_HDR_LEN, 12);
-  expect([read(hosted.device, PTNET.IO_PTFEAT), read(hosted.device, PTNET.IO_VNET_HDR_LEN)]).toEqual([0, 0]);
-  expect(hosted.setFeatures()).toBe(0);
   expect(hosted.regionFd()).toBeUndefined();
   expect(make({ bar0: 'mem' }).device.bars[0]?.size).toBe(4096);
+});
+
+describe('the virtio-net header', () => {
+  const ask = (features: number, length: number): number[] => {
+    write(hosted.device, PTNET.IO_PTFEAT, features);
+    write(hosted.device, PTNET.IO_VNET_HDR_LEN, length);
+    return [read(hosted.device, PTNET.IO_PTFEAT), read(hosted.device, PTNET.IO_VNET_HDR_LEN)];
+  };
+  const created = (): number => {
+    expect(start()).toBe(0);
+    write(hosted.device, PTNET.IO_PTCTL, PTCTL.DELETE);
+    return broker.requests.at(-1)!.vnetHdrLen;
+  };
+
+  test('is what the guest has asked for when it creates its rings', () => {
+    hosted.onAttach(session);
+    expect(created()).toBe(0);
+    expect(ask(1, 12)).toEqual([1, 12]);
+    expect(created()).toBe(12);
+    expect(ask(1, 10)).toEqual([1, 10]);
+    expect(created()).toBe(10);
+    expect(ask(1, 0)).toEqual([1, 0]);
+    expect(created()).toBe(0);
+  });
+
+  test('is there only with the feature', () => {
+    hosted.onAttach(session);
+    expect(ask(0, 12)).toEqual([0, 0]);
+    expect(ask(1, 12)).toEqual([1, 12]);
+    write(hosted.device, PTNET.IO_PTFEAT, 0);
+    expect(read(hosted.device, PTNET.IO_VNET_HDR_LEN)).toBe(0);
+    expect(created()).toBe(0);
+  });
+
+  test('is not offered when the configuration says so', () => {
+    hosted = make({ vnetHdr: false });
+    hosted.onAttach(session);
+    expect(ask(1, 12)).toEqual([0, 0]);
+    expect(created()).toBe(0);
+  });
 });
 
 describe('CREATE', () => {
@@ -134,6 +175,7 @@ describe('CREATE', () => {
         vectors: session.irqs.msix,
         doorbells,
         policy: { policy: 'adaptive', spinUs: 50 },
+        vnetHdrLen: 0,
       },
     ]);
     expect(texts()).toEqual([]);
@@ -164,7 +206,7 @@ describe('CREATE', () => {
     expect(start(csb)).toBe(errno);
     expect(texts()).toEqual([expect.stringContaining(text)]);
     expect(texts()[0]).toMatch(/^vm1\/net0: CREATE: /);
-    expect([broker.requests, rejected]).toEqual([[], ['create-refused']]);
+    expect([broker.requests, texts().length]).toEqual([[], 1]);
   });
 
   test('an array that just fits is fine', () => {
@@ -252,8 +294,6 @@ describe('doorbells', () => {
   });
 
   test('as eventfds: one for each ring, the same ones again, closed with the session', async () => {
-    // The thread that closes has a descriptor of its own, from its first use on.
-    closePeerFd(eventfd());
     hosted.onAttach(session);
     start();
     const fds = hosted.ioFds(0);
@@ -272,8 +312,12 @@ describe('doorbells', () => {
     expect(broker.unbound).toBe(1);
   });
 
-  test('of other regions there are none, and none with policy inline', () => {
+  test('of other regions there are none, none with policy inline, and none that are too few', () => {
+    expect(hosted.ioFds(0)).toEqual([]);
+    hosted.onAttach(session);
     expect(hosted.ioFds(2)).toEqual([]);
+    broker.eventfdsMax = 2;
+    expect(hosted.ioFds(0)).toEqual([]);
     expect(make({ policy: { policy: 'inline', spinUs: 0 } }).ioFds(0)).toEqual([]);
   });
 });
@@ -292,6 +336,17 @@ test('interrupts that change while it is served are wired again, as far as there
     ['interrupts', 0, [100, -1, 102]],
     ['interrupts', 2, [102]],
   ]);
+});
+
+test('interrupts that cannot be had, for want of descriptors, are the client’s error', () => {
+  hosted.onAttach(session);
+  start();
+  attachment().setInterrupts = () => {
+    throw Object.assign(new Error('null:a: interrupt: too many'), { errno: -EDQUOT });
+  };
+  expect(() => hosted.onInterruptsChanged(0, 1)).toThrow(
+    new ProtocolError(EDQUOT, 'null:a: interrupt: too many'),
+  );
 });
 
 test('the descriptor of the RAM stays the session’s', () => {

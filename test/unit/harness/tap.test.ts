@@ -87,10 +87,12 @@ setInterval(() => {}, 1000);
 
 for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
   tapTest(`a process that ends by ${signal} leaves nobody to keep it`, async () => {
-    const program = await makeParent(PARENT, ['tap']);
+    const program = await makeParent(PARENT, ['netns', 'tap']);
     try {
       const parent = execa('node', [program.program], { reject: false, buffer: false });
-      const keeper = Number((await once(parent.stdout, 'data'))[0]);
+      const said = once(parent.stdout, 'data').then(([line]) => Number(line));
+      const keeper = await Promise.race([said, parent.then(({ exitCode }) => `it ended with ${exitCode}`)]);
+      if (typeof keeper === 'string') throw new Error(keeper);
       expect(await runs(keeper)).toBe(true);
       parent.kill(signal);
       await parent;

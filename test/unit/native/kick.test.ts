@@ -188,13 +188,19 @@ test('send() reaches the client with duplicates of the descriptors; release() en
   expect(() => kick.release(session)).toThrow(/release: EBADF/);
 });
 
-test('doorbells inside the window are answered and rung; everything else is handed on', async () => {
+/** An attachment whose doorbells a session has. */
+async function attachWithDoorbells() {
   const { attachment, kicks } = attach();
   const path = folder.at('x.sock');
   kick.listen(path);
-  const { channel, heard } = connect(path);
+  const client = connect(path);
   await until(() => recorded.session !== 0);
   kick.setDoorbells(recorded.session, WINDOW, attachment.doorbellTarget);
+  return { attachment, kicks, ...client };
+}
+
+test('doorbells inside the window are answered and rung; everything else is handed on', async () => {
+  const { attachment, kicks, channel, heard } = await attachWithDoorbells();
   channel.send(regionWrite(1, 128));
   channel.send(regionWrite(2, 132));
   channel.send(regionWrite(3, 132, 0, 0x10));
@@ -223,12 +229,7 @@ test('doorbells inside the window are answered and rung; everything else is hand
 });
 
 test('doorbells of an attachment that is gone are answered and ring nothing', async () => {
-  const { attachment, kicks } = attach();
-  const path = folder.at('x.sock');
-  kick.listen(path);
-  const { channel, heard } = connect(path);
-  await until(() => recorded.session !== 0);
-  kick.setDoorbells(recorded.session, WINDOW, attachment.doorbellTarget);
+  const { attachment, kicks, channel, heard } = await attachWithDoorbells();
   attachment.detach();
   channel.send(regionWrite(1, 128));
   await until(() => heard.bytes.length === 32);

@@ -53,6 +53,23 @@ describe('mapFd', () => {
     closeFd(fd);
   });
 
+  test('memory that transfer() moved is not unmapped under its new buffer', () => {
+    const fd = memfdCreate('ptnet-map-moved', 4096);
+    const mapping = mapFd(fd, { length: 4096, writable: true });
+    closeFd(fd);
+    const { transfer } = ArrayBuffer.prototype as { transfer?: () => ArrayBuffer };
+    if (transfer === undefined) {
+      expect(process.version).toMatch(/^v20\./); // has no other way to move it, see above
+      mapping.unmap();
+      return;
+    }
+    const moved = new Uint8Array(transfer.call(mapping.buffer));
+    expect(() => mapping.unmap()).toThrow(/^mapping of 4096 bytes: another buffer has taken its memory over/);
+    moved[0] = 3;
+    expect(moved[0]).toBe(3);
+    expect(mappingsOf('ptnet-map-moved')).toBe(1);
+  });
+
   test('a mapping that nobody refers to stays', () => {
     const fd = memfdCreate('ptnet-map-gc', 4096);
     const bytes = (() => new Uint8Array(mapFd(fd, { length: 4096, writable: true }).buffer))();

@@ -130,14 +130,15 @@ test('one client a port; a CSB that cannot be mapped is an error, not a crash', 
 });
 
 test('both ends of a pipe are there, mirrored', () => {
-  const ends = createPipe(
+  const master = createPipe(
     new Region(SHAPE),
     new StatsArea(16),
     { name: 'p{1', txRings: 2, txSlots: 64, rxSlots: 32 },
     'p}1',
   );
-  expect(ends.master.info).toMatchObject({ name: 'p{1', txRings: 2, rxRings: 1, txSlots: 64, rxSlots: 32 });
-  expect(ends.slave.info).toMatchObject({ name: 'p}1', txRings: 1, rxRings: 2, txSlots: 32, rxSlots: 64 });
+  expect(master.info).toMatchObject({ name: 'p{1', txRings: 2, rxRings: 1, txSlots: 64, rxSlots: 32 });
+  expect(master.slave.info).toMatchObject({ name: 'p}1', txRings: 1, rxRings: 2, txSlots: 32, rxSlots: 64 });
+  expect([master.servedAs, master.slave.servedAs]).toEqual([master, master]);
 });
 
 test('a handle of the wrong kind is a TypeError', () => {

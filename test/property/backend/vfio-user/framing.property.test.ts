@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Complaints } from '../../../../backend/vfio-user/complaints.ts';
+import { Complaints } from '../../../../backend/complaints.ts';
 import { VfioUserServer } from '../../../../backend/vfio-user/server.ts';
 import { Session } from '../../../../backend/vfio-user/session.ts';
 import { dropFds } from '../../../../guest-driver/model/client.ts';
@@ -21,6 +21,7 @@ import { createPtnet, PTNET } from '../../../../pci/index.ts';
 import { openFds } from '../../../harness/descriptors.ts';
 import { RecordingHooks, recordingLog } from '../../../protocol/recording.ts';
 import { fakeBackend } from '../../../unit/pci/guest.ts';
+import { fuzzing, holdAsync } from '../../surface.ts';
 import { encode, type Sent, valid, version } from './arbitraries.ts';
 import { Palette } from './descriptors.ts';
 
@@ -196,7 +197,8 @@ test.each(['by TypeScript', 'by the kick thread'])('doorbells answered %s', asyn
   const path = join(folder, 'net.sock');
   const exported = server.export(path, createPtnet('vm1/net0', backend), hooks);
   const before = openFds();
-  await fc.assert(
+  await holdAsync(
+    `framing, doorbells answered ${who}`,
     fc.asyncProperty(pieces, async (sequence) => {
       const wanted = reference(sequence);
       const client = new Client(path);
@@ -210,7 +212,7 @@ test.each(['by TypeScript', 'by the kick thread'])('doorbells answered %s', asyn
     run,
   );
   const kicks = rung().reduce((sum, count) => sum + count, 0);
-  if (native) expect(kicks).toBeGreaterThan(200);
+  if (native) expect(kicks).toBeGreaterThan(fuzzing ? 0 : 200);
   else expect(kicks).toBe(0);
   attachment.detach();
   await server.close();
@@ -236,7 +238,8 @@ test('any bytes with any descriptors: the server hangs up or waits for more, and
     { minLength: 1, maxLength: 6 },
   );
   let hungUp = 0;
-  await fc.assert(
+  await holdAsync(
+    'framing, any bytes',
     fc.asyncProperty(noise, async (writes) => {
       const client = new Client(path);
       const sent = writes.map(({ bytes, fds, pause }) => {
@@ -255,6 +258,6 @@ test('any bytes with any descriptors: the server hangs up or waits for more, and
     }),
     { ...run, numRuns: 300 },
   );
-  expect(hungUp).toBeGreaterThan(30);
+  expect(hungUp).toBeGreaterThan(0);
   await server.close();
 });

@@ -14,7 +14,9 @@ import { createPtnet, type PtnetDevice } from '../../../../pci/index.ts';
 import { openFds } from '../../../harness/descriptors.ts';
 import { type LogLine, RecordingHooks, recordingLog } from '../../../protocol/recording.ts';
 import { type FakeBackend, fakeBackend } from '../../../unit/pci/guest.ts';
+import { fuzzing, hold } from '../../surface.ts';
 import { encode, type Sent, type Step, steps, version } from './arbitraries.ts';
+import { corpus } from './corpus.ts';
 import { Palette } from './descriptors.ts';
 
 const run = { seed: 20_261, numRuns: 1000 };
@@ -162,7 +164,8 @@ function perform(bench: Bench, step: Step): void {
 
 test('one answer for each command, no error of our own, nothing left behind, the next client starts clean', () => {
   const reached = { maps: 0, memory: 0, creates: 0, interrupts: 0, sessions: 0, refusals: new Set<string>() };
-  fc.assert(
+  hold(
+    'session',
     fc.property(steps, (sequence) => {
       const before = openFds();
       const bench = new Bench();
@@ -181,8 +184,9 @@ test('one answer for each command, no error of our own, nothing left behind, the
       expect(bench.log.filter(({ level }) => level === 'error')).toEqual([]);
       expect(openFds()).toEqual(before);
     }),
-    run,
+    { ...run, examples: corpus },
   );
+  if (fuzzing) return;
   // The generator must get to the interesting states, or this test shows nothing.
   expect(reached.maps).toBeGreaterThan(3);
   expect(reached.memory).toBeGreaterThan(1000);
@@ -198,7 +202,8 @@ test('one answer for each command, no error of our own, nothing left behind, the
 });
 
 test('before VERSION every command is refused, and the session ends with it', () => {
-  fc.assert(
+  hold(
+    'session before VERSION',
     fc.property(steps, (sequence) => {
       const before = openFds();
       const bench = new Bench();
@@ -217,6 +222,6 @@ test('before VERSION every command is refused, and the session ends with it', ()
       void bench.server.close();
       expect(openFds()).toEqual(before);
     }),
-    { ...run, numRuns: 100 },
+    { ...run, numRuns: 100, examples: corpus },
   );
 });

@@ -27,7 +27,7 @@ const vms = (texts: string[], rest = ''): string =>
 const devices = (...ports: string[]): string =>
   `devices: [${ports.map((p) => `{ port: '${p}' }`).join(', ')}]`;
 
-const FORMS = 'valeS:P, X{id, X}id, null:NAME or echo:NAME would be right';
+const FORMS = 'valeS:P, X{id, X}id, null:NAME, echo:NAME or tap:NAME would be right';
 
 describe('the form of the file', () => {
   test.each([
@@ -271,6 +271,15 @@ describe('ports and devices', () => {
     [
       device("port: 'vale0:1'", "ports: { 'vale0:1': { sink: { verify: true } } }"),
       "f: ports.'vale0:1'.sink: 'vale0:1' is not a null port: 'null:a' would be right for a sink",
+    ],
+    [port('vnet-hdr: off'), "f: ports.'null:a'.vnet-hdr: 'off' is neither: true or false would be right"],
+    [
+      device("port: 'tap:lan'", "ports: { 'tap:lan': { vnet-hdr: true } }"),
+      "f: ports.'tap:lan'.vnet-hdr: 'tap:lan' has no virtio-net headers: false would be right",
+    ],
+    [
+      'switches: { vale0: { mtu: 67 } }',
+      'f: switches.vale0.mtu: 67 is not a whole number from 68 to 65521: 68 would be right',
     ],
     [
       device("port: 'null:a'", 'ports: { bar: {} }'),

@@ -64,7 +64,7 @@ test('the peer of a peer is the pipe end itself', () => {
 });
 
 describe('what would be right', () => {
-  const forms = 'valeS:P, X{id, X}id, null:NAME or echo:NAME would be right';
+  const forms = 'valeS:P, X{id, X}id, null:NAME, echo:NAME or tap:NAME would be right';
   test.each([
     ['', `'' is not a port name: ${forms} (letters, digits, _ and .)`],
     ['eth0', `'eth0' is not a port name: ${forms} (letters, digits, _ and .)`],
@@ -88,6 +88,12 @@ describe('what would be right', () => {
     ['vale0', "'vale0' is a switch without a port: 'vale0:1' would be right"],
     ['vale0:', "'vale0:' is a switch without a port: 'vale0:1' would be right"],
     ['null', "'null' is a null port without a name: 'null:a' would be right"],
+    ['tap', "'tap' is a tap without a name: 'tap:lan', or 'tap:pt%d' for a free number, would be right"],
+    [
+      'tap:abcdefghijklmnop',
+      "'tap:abcdefghijklmnop' has an interface name of 16 characters: at most 15 would be right",
+    ],
+    ['tap:pt%s', `'tap:pt%s' is not a port name: ${forms} (letters, digits, _ and .)`],
     ['echo:', "'echo:' is an echo port without a name: 'echo:a' would be right"],
     ['vale0:1{2', "'vale0:1{2' is a pipe of another port, which is not supported yet: 'p{2' would be right"],
     ['null:'.padEnd(64, 'x'), "'null:xxxxxxxxxxxxxxx...' has 64 characters: at most 63 would be right"],

@@ -9,4 +9,7 @@ test('attachments go round, and a place that was given back is the next', () => 
   pool.release(1);
   expect([pool.place(), pool.place()]).toEqual([1, 1]);
   expect(pool.place()).toBe(2);
+  pool.move(0, 1);
+  pool.move(0, 2);
+  expect([pool.place(), pool.place()]).toEqual([0, 0]);
 });

@@ -11,6 +11,16 @@ const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
 const read = (...path: string[]): string => readFileSync(join(ROOT, ...path), 'utf8');
 const KINDS = Object.entries(PORT_KINDS);
 
+/** The texts of all tests of a folder. */
+function testsIn(...path: string[]): string {
+  const tests = readdirSync(join(ROOT, ...path)).filter((name) => name.endsWith('.test.ts'));
+  return tests.map((name) => read(...path, name)).join('\n');
+}
+
+/** How names of a form begin. */
+const beginningOf = (form: string): string =>
+  form.replace('S:P', '').replace('X{id', 'p{1').replace('NAME', '');
+
 // docs/hacking.md, "Adding a port", lists these places.
 describe.each(KINDS)('%s', (kind, row) => {
   test('stands in a file of its own', () => {
@@ -43,8 +53,11 @@ describe.each(KINDS)('%s', (kind, row) => {
   });
 
   test('carries packets in a test against a live host', () => {
-    const name = row.forms[0]!.replace('S:P', '').replace('X{id', 'p{1').replace('NAME', '');
-    expect(read('test', 'model', 'traffic.test.ts')).toContain(`port: '${name}`);
+    expect(testsIn('test', 'model')).toContain(`port: '${beginningOf(row.forms[0]!)}`);
+  });
+
+  test('has its names, right and nearly right, in a test of the configuration', () => {
+    expect(testsIn('test', 'unit', 'backend', 'config')).toContain(`'${beginningOf(row.forms[0]!)}`);
   });
 
   test('is in the change log', () => {
@@ -58,6 +71,7 @@ const HEADERS = {
   pipe: 'pipe.h',
   null: 'null_port.h',
   echo: 'echo.h',
+  tap: 'tap_port.h',
 } as const satisfies Record<keyof typeof PORT_KINDS, string>;
 
 test('a port is made behind those that it depends on', () => {

@@ -104,7 +104,8 @@ test.each(['none', 'stamp', 'full'] as const)(
 test('a pipe carries every packet once and in order, there and, through an echo, back', async () => {
   const engine = new Engine();
   const shape = { name: 'p', txRings: 2, rxRings: 2, txSlots: 128, rxSlots: 128 };
-  const { master, slave } = createPipe(new Region(REGION), new StatsArea(64), shape, 'q');
+  const master = createPipe(new Region(REGION), new StatsArea(64), shape, 'q');
+  const { slave } = master;
   const sender = new Guest(engine, master);
   const echoer = new Guest(engine, slave);
   const echo = echoer.start('echo', { count: COUNT, payload: 'full' });
@@ -123,7 +124,8 @@ test('a pipe carries every packet once and in order, there and, through an echo,
 test('a ping and an echo at the ends of a pipe take turns in one thread: each packet comes back and is timed', async () => {
   const engine = new Engine();
   const shape = { name: 'p', txRings: 1, rxRings: 1, txSlots: 128, rxSlots: 128 };
-  const { master, slave } = createPipe(new Region(REGION), new StatsArea(64), shape, 'q');
+  const master = createPipe(new Region(REGION), new StatsArea(64), shape, 'q');
+  const { slave } = master;
   const [pinger, echoer] = [new Guest(engine, master), new Guest(engine, slave)];
   const [ping, echo] = startDuo(
     { op: 'ping', ...pinger.rings(), count: 5000n },

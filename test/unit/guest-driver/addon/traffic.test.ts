@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startLoop } from '../../../../guest-driver/addon/index.ts';
 import { eventfdSignal } from '../../../../native/os.ts';
+import { probe } from '../../../harness/probe-packet.ts';
 import { FakePort } from './fake-port.ts';
-import { probe } from './probe.ts';
 
 let port: FakePort;
 beforeEach(() => {

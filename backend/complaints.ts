@@ -1,0 +1,77 @@
+// Counts what a guest or a peer causes and logs it by cause, at a rate that nothing they do can raise.
+import type { Logger } from './log.ts';
+
+/** A peer cannot make more causes than this, whatever it sends; those of 32 rings and of its messages have room. */
+const MAX_CAUSES = 512;
+const OTHER = 'other';
+/** A cause is said when its count has grown tenfold, or when it comes again after this long; what was not said by then is summed up. */
+const QUIET_MS = 60_000;
+
+type Level = 'debug' | 'warn' | 'error';
+
+interface Cause {
+  count: number;
+  /** The count that the last line was about, and when that was. */
+  said: number;
+  saidAt: number;
+  text: string;
+  level: Level;
+}
+
+export interface ComplaintOptions {
+  readonly level?: Level;
+  /** More fields of the log line. */
+  readonly details?: object;
+  /** How many there were; 1 when not given. */
+  readonly times?: number;
+}
+
+/** The one way into the log for whatever a guest or a peer can cause, and the only one that the host's parts have: one for each device. */
+export class Complaints {
+  readonly #log: Logger;
+  readonly #object: string;
+  readonly #now: () => number;
+  readonly #causes = new Map<string, Cause>();
+
+  /** `object` is what every line begins with: the device and so the VM. */
+  constructor(log: Logger, object: string, now: () => number = Date.now) {
+    this.#log = log;
+    this.#object = object;
+    this.#now = now;
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    const faults = [...this.#causes].filter(([, { level }]) => level !== 'debug');
+    return Object.fromEntries(faults.map(([cause, { count }]) => [cause, count]));
+  }
+
+  add(cause: string, text: string, { level = 'warn', details = {}, times = 1 }: ComplaintOptions = {}): void {
+    const key = this.#causes.has(cause) || this.#causes.size < MAX_CAUSES ? cause : OTHER;
+    const found = this.#causes.get(key) ?? { count: 0, said: 0, saidAt: 0, text, level };
+    this.#causes.set(key, found);
+    found.count += times;
+    found.text = text;
+    found.level = level;
+    const now = this.#now();
+    if (found.count >= 10 * found.said || now - found.saidAt >= QUIET_MS) this.#say(key, found, now, details);
+  }
+
+  /** Says what was only counted so far, of causes that are not new. Call it now and then, and at the end. */
+  sumUp({ all = false } = {}): void {
+    const now = this.#now();
+    for (const [key, cause] of this.#causes) {
+      if (cause.count > cause.said && (all || now - cause.saidAt >= QUIET_MS)) this.#say(key, cause, now, {});
+    }
+  }
+
+  #say(key: string, cause: Cause, now: number, details: object): void {
+    const { count, text, level } = cause;
+    cause.said = count;
+    cause.saidAt = now;
+    const times = count === 1 ? '' : ` (${count} times)`;
+    this.#log[level](
+      { device: this.#object, cause: key, count, ...details },
+      `${this.#object}: ${text}${times}`,
+    );
+  }
+}

@@ -1,0 +1,62 @@
+// Taps, `tap:NAME`: the network stack of the host's kernel is the other side, as a port or as a member of a switch.
+import { TapMember, type TapOptions, TapPort } from '../../../native/taps.ts';
+import type { PortConfig } from '../../config/host-config.ts';
+import { INTERFACE_NAME_MAX } from '../../config/limits.ts';
+import type { PortKind } from './kind.ts';
+
+export interface TapName {
+  readonly kind: 'tap';
+  /** Of the interface; `%d` stands for the first number that is free. */
+  readonly interface: string;
+}
+
+const NAME = /^tap:([0-9A-Za-z_.-]+(?:%d)?[0-9A-Za-z_.-]*)$/;
+
+const format = (name: TapName): string => `tap:${name.interface}`;
+
+function tapOptions(name: TapName, port: PortConfig): TapOptions {
+  return {
+    object: format(name),
+    name: name.interface,
+    netns: port.netns ?? '',
+    queues: port.txRings,
+    mtu: port.mtu ?? 0,
+    addresses: port.addresses,
+  };
+}
+
+export const tap: PortKind<TapName> = {
+  forms: ['tap:NAME'],
+  parse(text) {
+    const parts = NAME.exec(text);
+    return parts && parts[1]!.length <= INTERFACE_NAME_MAX
+      ? { kind: 'tap', interface: parts[1]! }
+      : undefined;
+  },
+  format,
+  hint(text) {
+    if (/^tap:?$/.test(text))
+      return `'${text}' is a tap without a name: 'tap:lan', or 'tap:pt%d' for a free number, would be right`;
+    const name = NAME.exec(text)?.[1];
+    return name
+      ? `'${text}' has an interface name of ${name.length} characters: at most ${INTERFACE_NAME_MAX} would be right`
+      : undefined;
+  },
+
+  ownsRxBuffers: true,
+  hasSourceAndSink: false,
+  hasInterface: true,
+  switchOf: () => undefined,
+  dependsOn: () => [],
+  check(mine) {
+    const uneven = mine.find(({ port }) => port.txRings !== port.rxRings);
+    if (!uneven) return undefined;
+    const { device, port } = uneven;
+    return {
+      path: ['ports', device.port, 'rx-rings'],
+      text: `'${device.port}' has ${port.txRings} tx and ${port.rxRings} rx rings, and a tap has queues for both ways: the same number would be right`,
+    };
+  },
+  create: (name, { region, stats, shape, port }) => new TapPort(region, stats, shape, tapOptions(name, port)),
+  join: (name, { engine, stats, vale, port }) => new TapMember(engine, stats, vale, tapOptions(name, port)),
+};

@@ -1,0 +1,29 @@
+// MemberFlow: a batch on its way through the switch, in as many polls as it takes.
+#include "forward/member_flow.h"
+
+#include <utility>
+
+namespace ptnet {
+
+Used MemberFlow::Poll(const Budget& budget) noexcept {
+  Used used;
+  uint64_t nowhere = 0;
+  if (!batch_open_) {
+    batch_->Clear();
+    used.bytes = static_cast<uint32_t>(Fill(batch_.get(), budget));
+    used.moved = used.bytes > 0;
+    if (batch_->empty()) return used;
+    Add(counters_.syncs, 1);
+    nowhere = batch_->Route(switch_, from_);
+  }
+  used.moved = true;
+  batch_open_ = !batch_->Deliver(switch_, lane_, budget, &used, &nowhere);
+  if (nowhere > 0) counters_.CountDrop(Drop::kNoDestination, nowhere);
+  return used;
+}
+
+void MemberFlow::EndTx() noexcept {
+  if (std::exchange(batch_open_, false)) batch_->Abandon();
+}
+
+}  // namespace ptnet

@@ -1,0 +1,128 @@
+// TapPort: its creation, and frames between rings and queues.
+#include "forward/tap_port.h"
+
+#include <errno.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+
+namespace ptnet {
+
+Status TapPort::CheckVnetHdr(uint8_t len) {
+  if (len == 0) return Status::Ok();
+  return Status::Fail(EINVAL, name() + ": virtio-net header: one of " + std::to_string(len) +
+                                  " bytes: a tap takes frames as they are: none would be right");
+}
+
+Status TapPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
+                       os::TapOptions options, std::shared_ptr<TapPort>* out) {
+  std::shared_ptr<TapPort> port(new TapPort(std::move(region), std::move(stats), shape));
+  if (shape.tx_rings != shape.rx_rings)
+    return Status::Fail(EINVAL, shape.name + ": " + std::to_string(shape.tx_rings) + " tx and " +
+                                    std::to_string(shape.rx_rings) + " rx rings: a tap has as many of each");
+  if (Status s = port->Build(true); !s.ok()) return s;
+  options.queues = shape.tx_rings;
+  if (Status s = TapDevice::Open(options, &port->device_); !s.ok()) return s;
+  if (Status s = port->CheckFit(); !s.ok()) return s;
+  for (uint32_t i = 0; i < shape.tx_rings; i++) {
+    port->tx_.push_back(std::make_unique<TapTxFlow>(port->tx(i), port->device_->queue(i)));
+    port->rx_.push_back(std::make_unique<TapRxFlow>(port->rx(i), *port->device_, i));
+  }
+  *out = std::move(port);
+  return Status::Ok();
+}
+
+/// Whether the longest frame fits into a packet of the rx rings.
+Status TapPort::CheckFit() const {
+  const uint32_t slots = std::min(kMaxFrags, shape().rx_slots - 1), buf_size = region().bufs().size();
+  const uint32_t most = slots * buf_size - 1;
+  if (device_->frame_max() <= most) return Status::Ok();
+  const std::string wanted = std::to_string(device_->frame_max() / buf_size + 2);
+  return Status::Fail(EINVAL,
+                      name() + ": frames of mtu " + std::to_string(device_->link().mtu) + " do not fit the " +
+                          std::to_string(slots) + " slots of " + std::to_string(buf_size) +
+                          " bytes that a packet may have: rx-slots of " + wanted + ", larger buffers, or an mtu of " +
+                          std::to_string(most > kFrameHeaderMax ? most - kFrameHeaderMax : 0) + " would be right");
+}
+
+Used TapTxFlow::Poll(const Budget& budget) noexcept {
+  TxReader from(k_);
+  if (!from.Open()) return {};
+  uint64_t cost = 0;
+  while (from.slots() < budget.slots && cost < budget.bytes && from.Peek(&packet_)) {
+    cost += packet_.len + kFrameCallBytes;
+    const Drop cause = WriteFrame(queue_, {packet_.frags, packet_.slots, packet_.len});
+    if (cause == Drop::kCount) [[likely]]
+      from.Take(packet_);
+    else
+      from.Drop(cause);
+  }
+  const Used used{.moved = from.slots() > 0, .slots = from.slots(), .bytes = static_cast<uint32_t>(cost)};
+  from.Close();
+  return used;
+}
+
+TapRxFlow::TapRxFlow(Kring& k, const TapDevice& device, uint32_t queue)
+    : k_(k), device_(device), queue_(device.queue(queue)) {
+  WaitFor(device.object(), queue_, EPOLLIN | EPOLLET)->quiet = true;  // TapDevice::TakeNews says it
+}
+
+uint32_t TapRxFlow::SlotsWanted() const noexcept {
+  return std::min({device_.frame_max() / k_.buf_size + 1, kMaxFrags, k_.num_slots - 1});
+}
+
+Used TapRxFlow::Poll(const Budget& budget) noexcept {
+  drained_ = false;
+  RxWriter to(k_);
+  if (k_.blocked || !to.Open()) return {};
+  const uint32_t wanted = SlotsWanted(), first = to.tail();
+  uint32_t frames = 0;
+  auto slots = [&] { return k_.Distance(first, to.tail()); };
+  auto cost = [&] { return to.bytes() + uint64_t{frames} * kFrameCallBytes; };
+  while (slots() < budget.slots && cost() < budget.bytes && to.Room(wanted) && ReadFrame(&to, wanted)) frames++;
+  const Used used{.moved = frames > 0, .slots = slots(), .bytes = static_cast<uint32_t>(cost())};
+  to.Close();
+  return used;
+}
+
+/// Reads one frame into the free slots, of which there are so many. False when there is none, or a slot is bad.
+bool TapRxFlow::ReadFrame(RxWriter* to, uint32_t slots) noexcept {
+  iovec pieces[kMaxFrags];
+  SlotWord words[kMaxFrags];
+  for (uint32_t s = 0, i = to->tail(); s < slots; s++, i = k_.Next(i)) {
+    words[s] = ReadSlot(k_.slots[i]);
+    if (!k_.ValidBuf(words[s].buf_idx)) [[unlikely]]
+      return k_.Block(&k_.counters->drops[static_cast<int>(Drop::kBadBuf)]);
+    pieces[s] = {k_.Buf(words[s].buf_idx), k_.buf_size};
+  }
+  const ssize_t got = readv(queue_, pieces, static_cast<int>(slots));
+  if (got <= 0) {
+    // Nothing is there now, or nobody: whatever comes is an event.
+    drained_ = true;
+    return false;
+  }
+  const auto len = static_cast<uint32_t>(got);
+  if (len == slots * k_.buf_size) [[unlikely]] {
+    k_.counters->CountDrop(Drop::kBadLen);
+    return true;
+  }
+  to->TookFrame(words, len);
+  return true;
+}
+
+/// When the queue was empty it is the kernel that wakes us, else the guest, by giving slots back.
+bool TapRxFlow::Arm() noexcept {
+  if (!k_.attached() || drained_) return false;
+  k_.EnableKicks();
+  RxWriter to(k_);
+  if (k_.blocked || !to.Open() || !to.Room(SlotsWanted())) return false;
+  Disarm();
+  return true;
+}
+
+void TapRxFlow::EndRx() noexcept {
+  uint32_t head = k_.hwcur;
+  if (k_.LoadHead(&head)) k_.hwcur = head;
+}
+
+}  // namespace ptnet

@@ -1,0 +1,74 @@
+// The tap port: a guest's rings on one side, the host's network stack on the other. What the guest sends the kernel
+// receives on the tap, and the other way round; ring pair i has queue i.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "forward/port.h"
+#include "forward/tap_device.h"
+#include "forward/tx_flow.h"
+
+namespace ptnet {
+
+/// From a guest's tx ring to the kernel, one frame a system call. What the kernel does not take is dropped and counted:
+/// it never holds the guest back.
+class TapTxFlow final : public TxFlow {
+ public:
+  TapTxFlow(Kring& k, int queue) : TxFlow(k), queue_(queue) {}
+  Used Poll(const Budget& budget) noexcept override;
+
+ private:
+  int queue_;
+};
+
+/// From the kernel straight into the buffers of a guest's rx ring. A ring without room leaves frames in the tap's own
+/// queue.
+class TapRxFlow final : public Flow {
+ public:
+  TapRxFlow(Kring& k, const TapDevice& device, uint32_t queue);
+  Used Poll(const Budget& budget) noexcept override;
+  bool Arm() noexcept override;
+  void Disarm() noexcept override { k_.DisableKicks(); }
+  void Unblock() noexcept override { k_.Unblock(); }
+  void EndRx() noexcept override;
+
+ private:
+  /// Slots that the longest frame takes, with a byte to spare: what fills them all was longer.
+  uint32_t SlotsWanted() const noexcept;
+  bool ReadFrame(RxWriter* to, uint32_t slots) noexcept;
+
+  Kring& k_;
+  const TapDevice& device_;
+  int queue_;
+  bool drained_ = false;  // the last poll left nothing in the queue: what comes then is an event
+};
+
+class TapPort final : public Port, public std::enable_shared_from_this<TapPort> {
+ public:
+  /// Opens the tap with as many queues as there are pairs of rings; EINVAL when there are not as many rx as tx rings,
+  /// or when a frame does not fit a packet of the rx ring.
+  static Status Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
+                       os::TapOptions options, std::shared_ptr<TapPort>* out);
+  Flow* flow(uint32_t i) override {
+    return i < tx_.size() ? static_cast<Flow*>(tx_[i].get()) : rx_[i - tx_.size()].get();
+  }
+  std::shared_ptr<void> Anchor() override { return shared_from_this(); }
+  /// Frames go to the kernel and come from it as they are: EINVAL for any header.
+  Status CheckVnetHdr(uint8_t len) override;
+  /// The interface has a carrier while somebody drives the rings.
+  void OnServed(bool served) noexcept override { device_->SetCarrier(served); }
+
+  TapDevice& device() { return *device_; }
+  std::shared_ptr<TapDevice> shared_device() const { return device_; }
+
+ private:
+  using Port::Port;
+  Status CheckFit() const;
+
+  std::shared_ptr<TapDevice> device_;
+  std::vector<std::unique_ptr<TapTxFlow>> tx_;
+  std::vector<std::unique_ptr<TapRxFlow>> rx_;
+};
+
+}  // namespace ptnet

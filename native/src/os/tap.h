@@ -1,0 +1,48 @@
+// Taps: interfaces of the kernel's network stack whose other side is a descriptor (Documentation/networking/tuntap of
+// Linux). What is made here goes with the descriptors; a persistent tap of the user's is used as it is, and stays.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "memory/status.h"
+#include "os/link.h"
+#include "os/unique_fd.h"
+
+namespace ptnet::os {
+
+struct TapOptions {
+  std::string object;   // what messages begin with: `tap:lan`
+  std::string name;     // of the interface, or a template such as `pt%d`: the first number that is free
+  std::string netns{};  // as for InNetns
+  uint32_t queues = 1;
+  uint32_t mtu = 0;                      // 0: what it has
+  std::vector<std::string> addresses{};  // `192.0.2.1/24`, `2001:db8::1/64`
+  uint32_t vnet_hdr = 0;                 // bytes of virtio-net header before each frame: 0, 10 or 12
+};
+
+struct Tap {
+  LinkState link;
+  bool made = false;             // it was not there before
+  bool backpressure = false;     // a full queue holds the kernel's senders back, instead of dropping
+  std::vector<UniqueFd> queues;  // non-blocking; a frame a read or write
+  LinkSocket news;               // of the interface, link.index
+};
+
+/** The kernel's limits (TUNSETIFF takes a name of IFNAMSIZ bytes with its end; tun_net_init() sets the MTUs). */
+inline constexpr uint32_t kTapNameMax = 15;
+inline constexpr uint32_t kTapMtuMin = 68, kTapMtuMax = 65521;
+
+/**
+ * Opens a tap, without carrier, and sets it up. When something of it cannot be had all of it is undone: a tap that was
+ * made is gone, one that was there is as before. Errors name the object, what is wrong and what would be right: EINVAL,
+ * EBUSY (somebody else has it), EPERM, ENOENT (a namespace), ENODEV (no taps in this kernel).
+ */
+Status OpenTap(const TapOptions& options, Tap* out);
+
+/** Whether the interface has a carrier, so that the kernel sends to it; any of its queues will do, from any namespace.
+ */
+Error SetTapCarrier(int queue, bool on);
+
+}  // namespace ptnet::os

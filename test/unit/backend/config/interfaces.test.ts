@@ -1,0 +1,82 @@
+// What is wrong with the interfaces of the host in a configuration: taps, as ports and as members of switches.
+import { describe, expect, test } from 'vitest';
+import { parseConfig } from '../../../../backend/config/load.ts';
+import { ConfigurationError } from '../../../../backend/errors.ts';
+
+function messageOf(text: string): string {
+  try {
+    parseConfig(text, 'f');
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigurationError);
+    return (error as Error).message;
+  }
+  throw new Error(`accepted: ${text}`);
+}
+
+/** One VM around a device, with what else the file says. */
+const device = (fields: string, rest = ''): string => `vms: { vm1: { devices: [{ ${fields} }] } }\n${rest}`;
+
+describe('interfaces of the host', () => {
+  const tap = (keys: string): string => device("port: 'tap:lan'", `ports: { 'tap:lan': { ${keys} } }`);
+  const right = "'192.0.2.1/24' or '2001:db8::1/64' would be right";
+  const onVale = (members: string, rest = ''): string =>
+    `switches: { vale0: { members: ${members} } }\n${rest}`;
+  test.each([
+    ...['192.0.2.1/33', '192.0.2.256/24', '2001:db8::1/129', 'fe80::1%eth0/64', '192.0.2.1/', 'host'].map(
+      (text) => [
+        tap(`address: '${text}'`),
+        `f: ports.'tap:lan'.address[0]: '${text}' is not an address: ${right}`,
+      ],
+    ),
+    [tap("address: ['192.0.2.1/24', 7]"), `f: ports.'tap:lan'.address[1]: 7 is not an address: ${right}`],
+    [
+      tap("netns: 'a b'"),
+      "f: ports.'tap:lan'.netns: 'a b' is not a network namespace: a name that 'ip netns' shows would be right",
+    ],
+    [tap('mtu: 67'), "f: ports.'tap:lan'.mtu: 67 is not a whole number from 68 to 65521: 68 would be right"],
+    [
+      tap('mtu: 65522'),
+      "f: ports.'tap:lan'.mtu: 65522 is not a whole number from 68 to 65521: 65521 would be right",
+    ],
+    [
+      tap('tx-rings: 2'),
+      "f: ports.'tap:lan'.rx-rings: 'tap:lan' has 2 tx and 1 rx rings, and a tap has queues for both ways: the same number would be right",
+    ],
+    ...[
+      ['address: 192.0.2.1/24', 'address', 'an'],
+      ['netns: blue', 'netns', 'a'],
+      ['mtu: 1500', 'mtu', 'a'],
+    ].map(([keys, key, article]) => [
+      device("port: 'null:a'", `ports: { 'null:a': { ${keys} } }`),
+      `f: ports.'null:a'.${key}: 'null:a' has no interface of the host: 'tap:lan' would be right for one with ${article} ${key}`,
+    ]),
+    [onVale('tap:lan'), "f: switches.vale0.members: 'tap:lan' is not a list: '[tap:lan]' would be right"],
+    [
+      onVale("['null:a']"),
+      "f: switches.vale0.members[0]: 'null:a' cannot stand on a switch by itself: 'tap:lan' would be right",
+    ],
+    [
+      onVale("['tap:lan', 'tap:lan']"),
+      "f: switches.vale0.members[1]: 'tap:lan' is a member of switch 'vale0' already: an interface of its own would be right",
+    ],
+    [
+      "switches: { vale0: { members: ['tap:lan'] }, vale1: { members: ['tap:lan'] } }",
+      "f: switches.vale1.members[0]: 'tap:lan' is a member of switch 'vale0' already: an interface of its own would be right",
+    ],
+    [
+      onVale("['tap:lan']", device("port: 'tap:lan'")),
+      "f: switches.vale0.members[0]: 'tap:lan' is the port of vm1's net0 already: an interface of its own would be right",
+    ],
+    [
+      onVale("['tap:lan']", "ports: { 'tap:lan': { rx-rings: 3 } }"),
+      "f: ports.'tap:lan'.rx-rings: 'tap:lan' has 1 tx and 3 rx rings, and a member has queues for both ways: the same number would be right",
+    ],
+  ])('%j', (text, message) => {
+    expect(messageOf(text!)).toBe(message);
+  });
+
+  test('a host may have members of switches and no VM', () => {
+    const config = parseConfig(onVale("['tap:a', 'tap:pt%d']"), 'f');
+    expect([...config.ports.keys()]).toEqual(['tap:a', 'tap:pt%d']);
+  });
+});
