@@ -24,7 +24,9 @@ class PacketSocket {
     CHECK(setsockopt(fd_, SOL_PACKET, PACKET_AUXDATA, &on, sizeof on) == 0);
     // What this socket itself sends it is not shown.
     CHECK(setsockopt(fd_, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) == 0);
-    CHECK(setsockopt(fd_, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) == 0);
+    // More than the machine's own limit takes a right on the machine.
+    if (setsockopt(fd_, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) != 0)
+      CHECK(setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &room, sizeof room) == 0);
   }
   ~PacketSocket() { close(fd_); }
   PacketSocket(const PacketSocket&) = delete;

@@ -29,6 +29,8 @@ export const DIRECTIONS: readonly Direction[] = [
   },
   // What is inside packets: of rings it knows where packets are put.
   { from: 'native/src/packet/', to: [/^native\/src\/(packet|ring|stats)\//] },
+  // Frames of the host's interfaces: of what is inside them, only the header that says what is left to do.
+  { from: 'native/src/netif/', to: [/^native\/src\/(memory|netif|os)\//, 'native/src/packet/vnet_hdr.h'] },
   { from: 'native/src/datapath/', to: [/^native\/src\/(datapath|memory|os|ring|stats)\//] },
   // Whatever tests the engine drives it as a guest does, by the guest's own reading.
   { from: 'native/test/', to: [/^native\/(?!src\/addon\/)/, 'guest-driver/core/'] },

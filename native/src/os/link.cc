@@ -56,11 +56,13 @@ LinkState ReadLink(const nlmsghdr* header) {
   link.index = static_cast<uint32_t>(info->ifi_index);
   link.up = (info->ifi_flags & IFF_UP) != 0;
   link.carrier = (info->ifi_flags & kLowerUp) != 0;
+  link.loopback = (info->ifi_flags & IFF_LOOPBACK) != 0;
   link.removed = header->nlmsg_type == RTM_DELLINK;
   auto left = static_cast<int>(IFLA_PAYLOAD(header));
   for (const rtattr* a = IFLA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
     if (a->rta_type == IFLA_IFNAME) link.name = static_cast<const char*>(RTA_DATA(a));
     if (a->rta_type == IFLA_MTU) memcpy(&link.mtu, RTA_DATA(a), sizeof link.mtu);
+    if (a->rta_type == IFLA_NUM_RX_QUEUES) memcpy(&link.rx_queues, RTA_DATA(a), sizeof link.rx_queues);
     if (a->rta_type == IFLA_MASTER) memcpy(&link.master, RTA_DATA(a), sizeof link.master);
   }
   return link;

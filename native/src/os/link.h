@@ -18,6 +18,8 @@ struct LinkState {
   uint32_t mtu = 0;
   bool up = false;       // IFF_UP: the administrator's word
   bool carrier = false;  // something is on the other side, and it is up
+  bool loopback = false;
+  uint32_t rx_queues = 0;
   uint32_t master = 0;   // index of the bridge, bond or the like that it belongs to; 0: none
   bool removed = false;  // it is gone; the rest is what it was like
 };
