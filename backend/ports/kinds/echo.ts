@@ -2,6 +2,7 @@
 import { createEchoPort } from '../../../native/ports.ts';
 import type { PortKind } from './kind.ts';
 import { type PrefixedName, prefixed } from './prefixed.ts';
+import { unevenRings } from './uneven.ts';
 
 export type EchoName = PrefixedName<'echo'>;
 
@@ -13,14 +14,11 @@ export const echo: PortKind<EchoName> = {
   hasInterface: false,
   switchOf: () => undefined,
   dependsOn: () => [],
-  check(mine) {
-    const uneven = mine.find(({ port }) => port.txRings !== port.rxRings);
-    if (!uneven) return undefined;
-    const { device, port } = uneven;
-    return {
-      path: ['ports', device.port, 'rx-rings'],
-      text: `${port.rxRings} rx rings of '${device.port}' are to bring back what ${port.txRings} tx rings send: the same number would be right`,
-    };
-  },
+  check: (mine) =>
+    unevenRings(
+      mine,
+      ({ device, port }) =>
+        `${port.rxRings} rx rings of '${device.port}' are to bring back what ${port.txRings} tx rings send`,
+    ),
   create: (_name, { region, stats, shape }) => createEchoPort(region, stats, shape),
 };

@@ -3,6 +3,7 @@ import { TapMember, type TapOptions, TapPort } from '../../../native/taps.ts';
 import type { PortConfig } from '../../config/host-config.ts';
 import { INTERFACE_NAME_MAX } from '../../config/limits.ts';
 import type { PortKind } from './kind.ts';
+import { unevenRings } from './uneven.ts';
 
 export interface TapName {
   readonly kind: 'tap';
@@ -48,15 +49,12 @@ export const tap: PortKind<TapName> = {
   hasInterface: true,
   switchOf: () => undefined,
   dependsOn: () => [],
-  check(mine) {
-    const uneven = mine.find(({ port }) => port.txRings !== port.rxRings);
-    if (!uneven) return undefined;
-    const { device, port } = uneven;
-    return {
-      path: ['ports', device.port, 'rx-rings'],
-      text: `'${device.port}' has ${port.txRings} tx and ${port.rxRings} rx rings, and a tap has queues for both ways: the same number would be right`,
-    };
-  },
+  check: (mine) =>
+    unevenRings(
+      mine,
+      ({ device, port }) =>
+        `'${device.port}' has ${port.txRings} tx and ${port.rxRings} rx rings, and a tap has queues for both ways`,
+    ),
   create: (name, { region, stats, shape, port }) => new TapPort(region, stats, shape, tapOptions(name, port)),
   join: (name, { engine, stats, vale, port }) => new TapMember(engine, stats, vale, tapOptions(name, port)),
 };

@@ -3,20 +3,8 @@ import { cpus, homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../../../backend/config/load.ts';
-import { ConfigurationError } from '../../../../backend/errors.ts';
+import { device, messageOf } from './messages.ts';
 
-function messageOf(text: string): string {
-  try {
-    parseConfig(text, 'f');
-  } catch (error) {
-    expect(error).toBeInstanceOf(ConfigurationError);
-    return (error as Error).message;
-  }
-  throw new Error(`accepted: ${text}`);
-}
-
-/** One VM around a device, with what else the file says. */
-const device = (fields: string, rest = ''): string => `vms: { vm1: { devices: [{ ${fields} }] } }\n${rest}`;
 const port = (fields: string): string => device("port: 'null:a'", `ports: { 'null:a': { ${fields} } }`);
 const region = (fields: string): string =>
   `regions: { lan: { ${fields} } }\nvms: { vm1: { region: lan, devices: [{ port: 'null:a' }] } }`;

@@ -1,20 +1,7 @@
 // What is wrong with the interfaces of the host in a configuration: taps, as ports and as members of switches.
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../../../backend/config/load.ts';
-import { ConfigurationError } from '../../../../backend/errors.ts';
-
-function messageOf(text: string): string {
-  try {
-    parseConfig(text, 'f');
-  } catch (error) {
-    expect(error).toBeInstanceOf(ConfigurationError);
-    return (error as Error).message;
-  }
-  throw new Error(`accepted: ${text}`);
-}
-
-/** One VM around a device, with what else the file says. */
-const device = (fields: string, rest = ''): string => `vms: { vm1: { devices: [{ ${fields} }] } }\n${rest}`;
+import { device, messageOf } from './messages.ts';
 
 describe('interfaces of the host', () => {
   const tap = (keys: string): string => device("port: 'tap:lan'", `ports: { 'tap:lan': { ${keys} } }`);
