@@ -4,44 +4,15 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
-
-#include "packet/vnet_packet.h"
 
 namespace ptnet {
 namespace {
 
-struct Traffic {
-  uint64_t packets = 0, bytes = 0;
-};
-
 /// Several senders deliver at once.
 void AddShared(uint64_t& counter, uint64_t n) {
   if (n > 0) std::atomic_ref<uint64_t>(counter).fetch_add(n, std::memory_order_relaxed);
-}
-
-/// Sends what is made of a packet with a virtio-net header. @return how many frames went out, and their bytes.
-Traffic WriteWithoutVnetHdr(int queue, const Pieces& packet, uint32_t vnet_hdr_len, NotPut* dropped) noexcept {
-  alignas(64) uint8_t frame[kFrameMax];
-  VnetPacket vnet;
-  Traffic sent;
-  dropped->cause = vnet.Open(packet, vnet_hdr_len, 0, 0);
-  dropped->packets = dropped->cause == Drop::kCount ? 0 : 1;
-  Places place;
-  place.slots = 1, place.buf_size = kFrameMax, place.bufs[0] = frame;
-  while (uint32_t len = vnet.NextLen()) {
-    if (len > kFrameMax) return dropped->cause = Drop::kBadLen, dropped->packets += vnet.CountLeft(), sent;
-    vnet.Make(place);
-    const Frag whole{frame, len};
-    if (const Drop cause = WriteFrame(queue, {&whole, 1, len}); cause != Drop::kCount) {
-      dropped->cause = cause;
-      dropped->packets++;
-      continue;
-    }
-    sent.packets++;
-    sent.bytes += len;
-  }
-  return sent;
 }
 
 }  // namespace
@@ -49,25 +20,28 @@ Traffic WriteWithoutVnetHdr(int queue, const Pieces& packet, uint32_t vnet_hdr_l
 TapMemberFlow::TapMemberFlow(ValeSwitch& sw, const SwitchMember& from, const TapDevice& device, uint32_t queue,
                              RingCounters& counters)
     : MemberFlow(sw, from, queue, counters),
+      device_(device),
       queue_(device.queue(queue)),
       frames_(new uint8_t[size_t{kFrames} * kStride]) {
   WaitFor(device.object(), queue_, EPOLLIN | EPOLLET)->quiet = true;  // TapDevice::TakeNews says it
 }
 
 uint64_t TapMemberFlow::Fill(SwitchBatch* batch, const Budget& budget) noexcept {
+  const uint32_t vnet_hdr = device_.vnet_hdr();
   uint64_t cost = 0, packets = 0, bytes = 0;
+  batch->Clear(vnet_hdr);
   for (uint32_t n = 0; n < kFrames && n < budget.slots && cost < budget.bytes; n++) {
     uint8_t* const frame = &frames_[size_t{n} * kStride];
     const ssize_t got = read(queue_, frame, kStride);
     if (got <= 0) break;
     const auto len = static_cast<uint32_t>(got);
     cost += kFrameCallBytes + len;
-    if (len < kEthernetHeader || len > kFrameMax) [[unlikely]] {
+    if (len - vnet_hdr < kEthernetHeader || len - vnet_hdr > kFrameMax) [[unlikely]] {
       counters().CountDrop(Drop::kBadLen);
       continue;
     }
     packets++;
-    bytes += len;
+    bytes += len - vnet_hdr;
     batch->Add({frame, len}, 0);
   }
   Add(counters().packets, packets);
@@ -82,6 +56,8 @@ Status TapMember::Create(std::shared_ptr<Engine> engine, std::shared_ptr<StatsAr
   if (member->stats_->available() < 2 * options.queues)
     return Status::Fail(ENOMEM, options.object + ": no counters left: fewer rings");
   if (Status s = TapDevice::Open(options, &member->device_); !s.ok()) return s;
+  // What a receiver on the switch does not take is done on the way.
+  if (options.vnet_hdr > 0) member->device_->SetVnetHdr(options.vnet_hdr, os::TapOffloads::kSegments);
   for (uint32_t i = 0; i < options.queues; i++) {
     member->from_tap_.push_back(member->stats_->Alloc());
     member->to_tap_.push_back(member->stats_->Alloc());
@@ -129,35 +105,25 @@ void TapMember::Stop() {
 
 bool TapMember::Deliver(MemberPackets* packets, uint32_t lane, const Budget& budget, Used* used) noexcept {
   while (lane >= queues()) lane -= queues();
-  const int queue = device_->queue(lane);
-  uint64_t sent = 0, bytes = 0, cost = 0, drops[static_cast<int>(Drop::kCount)] = {};
+  const uint32_t vnet_hdr_len = packets->vnet_hdr_len();
+  uint64_t frames = 0, bytes = 0, cost = 0, drops[static_cast<int>(Drop::kCount)] = {};
   while (!packets->empty() && used->bytes + cost < budget.bytes) {
     const Pieces packet = packets->Take();
     packets->Prefetch();
-    cost += kFrameCallBytes + packet.len;
-    if (const uint32_t vnet_hdr_len = packets->vnet_hdr_len(); vnet_hdr_len > 0) {
-      NotPut dropped;
-      const Traffic made = WriteWithoutVnetHdr(queue, packet, vnet_hdr_len, &dropped);
-      cost += made.packets * kFrameCallBytes;
-      sent += made.packets;
-      bytes += made.bytes;
-      if (dropped.cause == Drop::kBadVnet) {
-        packets->CountLie();
-      } else if (dropped.packets > 0) {
-        drops[static_cast<int>(dropped.cause)] += dropped.packets;
-      }
+    const TapSent sent = device_->Write(lane, packet, vnet_hdr_len);
+    cost += packet.len + std::max(sent.frames, 1u) * uint64_t{kFrameCallBytes};
+    frames += sent.frames;
+    bytes += sent.bytes;
+    if (sent.dropped.packets == 0) [[likely]]
       continue;
+    if (sent.dropped.cause == Drop::kBadVnet) {
+      packets->CountLie();
+    } else {
+      drops[static_cast<int>(sent.dropped.cause)] += sent.dropped.packets;
     }
-    const Drop cause = WriteFrame(queue, packet);
-    if (cause != Drop::kCount) [[unlikely]] {
-      drops[static_cast<int>(cause)]++;
-      continue;
-    }
-    sent++;
-    bytes += packet.len;
   }
   RingCounters& c = *to_tap_[lane];
-  AddShared(c.packets, sent);
+  AddShared(c.packets, frames);
   AddShared(c.bytes, bytes);
   AddShared(c.syncs, 1);
   for (int i = 0; i < static_cast<int>(Drop::kCount); i++) AddShared(c.drops[i], drops[i]);

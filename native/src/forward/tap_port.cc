@@ -9,9 +9,17 @@
 namespace ptnet {
 
 Status TapPort::CheckVnetHdr(uint8_t len) {
-  if (len == 0) return Status::Ok();
+  if (len == 0 || device_->vnet_hdr() > 0) return Status::Ok();
   return Status::Fail(EINVAL, name() + ": virtio-net header: one of " + std::to_string(len) +
-                                  " bytes: a tap takes frames as they are: none would be right");
+                                  " bytes, and the tap was opened without: none would be right");
+}
+
+void TapPort::OnVnetHdr(uint8_t len) noexcept {
+  if (device_->vnet_hdr() == 0) return;
+  const bool large = kFrameMax + len <= PacketMax();
+  const auto taken = large ? os::TapOffloads::kSegments : os::TapOffloads::kChecksums;
+  if (len > 0) return device_->SetVnetHdr(len, taken);
+  device_->SetVnetHdr(VirtioNetHdr::kVnetHdrShort, os::TapOffloads::kNone);
 }
 
 Status TapPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
@@ -25,17 +33,20 @@ Status TapPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea
   if (Status s = TapDevice::Open(options, &port->device_); !s.ok()) return s;
   if (Status s = port->CheckFit(); !s.ok()) return s;
   for (uint32_t i = 0; i < shape.tx_rings; i++) {
-    port->tx_.push_back(std::make_unique<TapTxFlow>(port->tx(i), port->device_->queue(i)));
+    port->tx_.push_back(std::make_unique<TapTxFlow>(port->tx(i), *port->device_, i));
     port->rx_.push_back(std::make_unique<TapRxFlow>(port->rx(i), *port->device_, i));
   }
   *out = std::move(port);
   return Status::Ok();
 }
 
+uint32_t TapPort::PacketMax() const { return std::min(kMaxFrags, shape().rx_slots - 1) * region().bufs().size() - 1; }
+
 /// Whether the longest frame fits into a packet of the rx rings.
 Status TapPort::CheckFit() const {
   const uint32_t slots = std::min(kMaxFrags, shape().rx_slots - 1), buf_size = region().bufs().size();
-  const uint32_t most = slots * buf_size - 1;
+  // The header of a client is not known yet.
+  const uint32_t most = PacketMax() - (device_->vnet_hdr() > 0 ? VirtioNetHdr::kVnetHdrLong : 0);
   if (device_->frame_max() <= most) return Status::Ok();
   const std::string wanted = std::to_string(device_->frame_max() / buf_size + 2);
   return Status::Fail(EINVAL,
@@ -50,12 +61,14 @@ Used TapTxFlow::Poll(const Budget& budget) noexcept {
   if (!from.Open()) return {};
   uint64_t cost = 0;
   while (from.slots() < budget.slots && cost < budget.bytes && from.Peek(&packet_)) {
-    cost += packet_.len + kFrameCallBytes;
-    const Drop cause = WriteFrame(queue_, {packet_.frags, packet_.slots, packet_.len});
-    if (cause == Drop::kCount) [[likely]]
+    const TapSent sent = device_.Write(queue_, {packet_.frags, packet_.slots, packet_.len}, k_.vnet_hdr_len);
+    cost += packet_.len + std::max(sent.frames, 1u) * uint64_t{kFrameCallBytes};
+    if (sent.dropped.packets > 0) [[unlikely]]
+      k_.counters->CountDrop(sent.dropped.cause, sent.dropped.packets);
+    if (sent.frames > 0) [[likely]]
       from.Take(packet_);
     else
-      from.Drop(cause);
+      from.Skip();
   }
   const Used used{.moved = from.slots() > 0, .slots = from.slots(), .bytes = static_cast<uint32_t>(cost)};
   from.Close();
@@ -68,7 +81,7 @@ TapRxFlow::TapRxFlow(Kring& k, const TapDevice& device, uint32_t queue)
 }
 
 uint32_t TapRxFlow::SlotsWanted() const noexcept {
-  return std::min({device_.frame_max() / k_.buf_size + 1, kMaxFrags, k_.num_slots - 1});
+  return std::min({(k_.vnet_hdr_len + device_.frame_max()) / k_.buf_size + 1, kMaxFrags, k_.num_slots - 1});
 }
 
 Used TapRxFlow::Poll(const Budget& budget) noexcept {
@@ -87,23 +100,30 @@ Used TapRxFlow::Poll(const Budget& budget) noexcept {
 
 /// Reads one frame into the free slots, of which there are so many. False when there is none, or a slot is bad.
 bool TapRxFlow::ReadFrame(RxWriter* to, uint32_t slots) noexcept {
-  iovec pieces[kMaxFrags];
+  iovec pieces[1 + kMaxFrags];
   SlotWord words[kMaxFrags];
   for (uint32_t s = 0, i = to->tail(); s < slots; s++, i = k_.Next(i)) {
     words[s] = ReadSlot(k_.slots[i]);
     if (!k_.ValidBuf(words[s].buf_idx)) [[unlikely]]
       return k_.Block(&k_.counters->drops[static_cast<int>(Drop::kBadBuf)]);
-    pieces[s] = {k_.Buf(words[s].buf_idx), k_.buf_size};
+    pieces[1 + s] = {k_.Buf(words[s].buf_idx), k_.buf_size};
   }
-  const ssize_t got = readv(queue_, pieces, static_cast<int>(slots));
+  // A guest without a header is not shown the kernel's.
+  uint8_t header[VirtioNetHdr::kVnetHdrLong] = {};
+  const uint32_t hidden = k_.vnet_hdr_len == 0 ? device_.vnet_hdr() : 0;
+  pieces[0] = {header, hidden};
+  const bool shown = hidden == 0;
+  const ssize_t got = readv(queue_, pieces + shown, static_cast<int>(slots + !shown)) - hidden;
   if (got <= 0) {
     // Nothing is there now, or nobody: whatever comes is an event.
     drained_ = true;
     return false;
   }
   const auto len = static_cast<uint32_t>(got);
-  if (len == slots * k_.buf_size) [[unlikely]] {
-    k_.counters->CountDrop(Drop::kBadLen);
+  // What waited in the queue when this guest came was for one that took more.
+  const bool for_another = VirtioNetHdr::Load(header).Offloads();
+  if (for_another || len == slots * k_.buf_size) [[unlikely]] {
+    k_.counters->CountDrop(for_another ? Drop::kDown : Drop::kBadLen);
     return true;
   }
   to->TookFrame(words, len);

@@ -11,15 +11,16 @@
 
 namespace ptnet {
 
-/// From a guest's tx ring to the kernel, one frame a system call. What the kernel does not take is dropped and counted:
-/// it never holds the guest back.
+/// From a guest's tx ring to the kernel, one packet a system call. What the kernel does not take is dropped and
+/// counted: it never holds the guest back.
 class TapTxFlow final : public TxFlow {
  public:
-  TapTxFlow(Kring& k, int queue) : TxFlow(k), queue_(queue) {}
+  TapTxFlow(Kring& k, const TapDevice& device, uint32_t queue) : TxFlow(k), device_(device), queue_(queue) {}
   Used Poll(const Budget& budget) noexcept override;
 
  private:
-  int queue_;
+  const TapDevice& device_;
+  const uint32_t queue_;
 };
 
 /// From the kernel straight into the buffers of a guest's rx ring. A ring without room leaves frames in the tap's own
@@ -34,7 +35,7 @@ class TapRxFlow final : public Flow {
   void EndRx() noexcept override;
 
  private:
-  /// Slots that the longest frame takes, with a byte to spare: what fills them all was longer.
+  /// Slots that the longest packet takes, with a byte to spare: what fills them all was longer.
   uint32_t SlotsWanted() const noexcept;
   bool ReadFrame(RxWriter* to, uint32_t slots) noexcept;
 
@@ -54,8 +55,10 @@ class TapPort final : public Port, public std::enable_shared_from_this<TapPort> 
     return i < tx_.size() ? static_cast<Flow*>(tx_[i].get()) : rx_[i - tx_.size()].get();
   }
   std::shared_ptr<void> Anchor() override { return shared_from_this(); }
-  /// Frames go to the kernel and come from it as they are: EINVAL for any header.
+  /// A tap that was opened without one has none: EINVAL.
   Status CheckVnetHdr(uint8_t len) override;
+  /// The kernel's packets have the client's header, and leave undone what a client with one takes.
+  void OnVnetHdr(uint8_t len) noexcept override;
   /// The interface has a carrier while somebody drives the rings.
   void OnServed(bool served) noexcept override { device_->SetCarrier(served); }
 
@@ -65,6 +68,8 @@ class TapPort final : public Port, public std::enable_shared_from_this<TapPort> 
  private:
   using Port::Port;
   Status CheckFit() const;
+  /// Bytes that fit a packet of the rx rings, with a byte to spare.
+  uint32_t PacketMax() const;
 
   std::shared_ptr<TapDevice> device_;
   std::vector<std::unique_ptr<TapTxFlow>> tx_;
