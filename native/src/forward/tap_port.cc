@@ -46,9 +46,9 @@ uint32_t TapPort::PacketMax() const { return std::min(kMaxFrags, shape().rx_slot
 Status TapPort::CheckFit() const {
   const uint32_t slots = std::min(kMaxFrags, shape().rx_slots - 1), buf_size = region().bufs().size();
   // The header of a client is not known yet.
-  const uint32_t most = PacketMax() - (device_->vnet_hdr() > 0 ? VirtioNetHdr::kVnetHdrLong : 0);
+  const uint32_t header = device_->vnet_hdr() > 0 ? VirtioNetHdr::kVnetHdrLong : 0, most = PacketMax() - header;
   if (device_->frame_max() <= most) return Status::Ok();
-  const std::string wanted = std::to_string(device_->frame_max() / buf_size + 2);
+  const std::string wanted = std::to_string((header + device_->frame_max()) / buf_size + 2);
   return Status::Fail(EINVAL,
                       name() + ": frames of mtu " + std::to_string(device_->link().mtu) + " do not fit the " +
                           std::to_string(slots) + " slots of " + std::to_string(buf_size) +
