@@ -331,7 +331,7 @@ void AMemberAndGuests() {
       CHECK_EQ(station.tx_drops(Drop::kBadVnet), 1u);
       CHECK(kernel.Receive(50).empty());
     }
-    CHECK_EQ(member->from_tap(0).drops[static_cast<int>(Drop::kBadVnet)], 0u);
+    CHECK_EQ(member->from_kernel(0).drops[static_cast<int>(Drop::kBadVnet)], 0u);
   }
 }
 

@@ -1,4 +1,4 @@
-// TapDevice: news of the interface, opening it anew, and packets for the kernel.
+// TapDevice: opening it, once and anew, and packets for the kernel.
 #include "forward/tap_device.h"
 
 #include <errno.h>
@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "packet/vnet_head.h"
 
@@ -15,16 +16,9 @@ Status TapDevice::Open(const os::TapOptions& options, std::shared_ptr<TapDevice>
   std::shared_ptr<TapDevice> device(new TapDevice(options));
   if (Status s = os::OpenTap(options, &device->tap_); !s.ok()) return s;
   device->vnet_hdr_ = options.vnet_hdr;
-  device->SetFrameMax();
+  device->Adopt(device->tap_.link, std::move(device->tap_.news));
   *out = std::move(device);
   return Status::Ok();
-}
-
-void TapDevice::SetFrameMax() {
-  const uint32_t mtu = tap_.link.mtu;
-  mtu_.store(mtu, std::memory_order_relaxed);
-  frame_max_.store(offloads_ == os::TapOffloads::kSegments ? kFrameMax : std::min(mtu + kFrameHeaderMax, kFrameMax),
-                   std::memory_order_relaxed);
 }
 
 void TapDevice::SetVnetHdr(uint32_t bytes, os::TapOffloads offloads) {
@@ -32,7 +26,7 @@ void TapDevice::SetVnetHdr(uint32_t bytes, os::TapOffloads offloads) {
   (void)os::SetTapVnetHdr(queue(0), bytes, offloads);
   vnet_hdr_.store(bytes, std::memory_order_relaxed);
   offloads_ = offloads;
-  SetFrameMax();
+  SetUncut(offloads == os::TapOffloads::kSegments);
 }
 
 void TapDevice::SetCarrier(bool on) {
@@ -41,39 +35,16 @@ void TapDevice::SetCarrier(bool on) {
   (void)os::SetTapCarrier(queue(0), on);
 }
 
-std::vector<std::string> TapDevice::TakeNews() {
-  std::vector<std::string> lines;
-  auto say = [&](const std::string& text) { lines.push_back(options_.object + ": the interface " + text); };
-  std::vector<os::LinkState> news = tap_.news.TakeNews(tap_.link.index);
-  if (const auto end = std::ranges::find(news, true, &os::LinkState::removed); end != news.end()) {
-    // It went down before, which nobody needs to hear; what comes after is of no interface of ours.
-    tap_.link = *end;
-    say("'" + end->name + "' was deleted: it is opened again as soon as it can be");
-    return lines;
-  }
-  for (os::LinkState& now : news) {
-    const os::LinkState before = std::exchange(tap_.link, std::move(now));
-    const os::LinkState& link = tap_.link;
-    if (link.name != before.name) say("is called '" + link.name + "' now");
-    if (link.up != before.up) say("'" + link.name + "' is " + (link.up ? "up" : "down"));
-    if (link.mtu != before.mtu) {
-      SetFrameMax();
-      say("'" + link.name + "' has an mtu of " + std::to_string(link.mtu) + " now");
-    }
-  }
-  return lines;
-}
-
 Status TapDevice::Reopen() {
   os::Tap fresh;
   if (Status s = os::OpenTap(options_, &fresh); !s.ok()) return s;
   if (vnet_hdr() > 0) (void)os::SetTapVnetHdr(fresh.queues[0].get(), vnet_hdr(), offloads_);
   for (uint32_t i = 0; i < queues(); i++)
     if (dup3(fresh.queues[i].get(), queue(i), O_CLOEXEC) < 0)
-      return Status::Fail(errno, options_.object + ": dup3: " + strerror(errno));
+      return Status::Fail(errno, object() + ": dup3: " + strerror(errno));
   fresh.queues.swap(tap_.queues);
   tap_ = std::move(fresh);
-  SetFrameMax();
+  Adopt(tap_.link, std::move(tap_.news));
   SetCarrier(carrier_);
   return Status::Ok();
 }
@@ -85,7 +56,7 @@ void TapDevice::Close() {
   if (vnet_hdr() > 0) SetVnetHdr(vnet_hdr(), os::TapOffloads::kNone);
   const os::UniqueFd nowhere(open("/dev/null", O_RDWR | O_CLOEXEC));
   for (uint32_t i = 0; nowhere && i < queues(); i++) dup3(nowhere.get(), queue(i), O_CLOEXEC);
-  tap_.news = {};
+  ForgetNews();
 }
 
 namespace {
@@ -158,15 +129,15 @@ constexpr uint8_t kNothingLeft[VirtioNetHdr::kVnetHdrLong] = {};
 }  // namespace
 
 TapSent TapDevice::Write(uint32_t i, const Pieces& packet, uint32_t vnet_hdr) const noexcept {
-  const uint32_t ours = this->vnet_hdr(), mtu = mtu_.load(std::memory_order_relaxed);
+  const uint32_t ours = this->vnet_hdr();
   if (packet.len > kFrameMax + vnet_hdr) return Dropped(Drop::kBadLen);
   Front front{kNothingLeft, ours, 0};
   VnetHead head;
   if (vnet_hdr > 0) {
-    if (ours == 0) return WriteCut(queue(i), front, packet, vnet_hdr, mtu);
+    if (ours == 0) return WriteCut(queue(i), front, packet, vnet_hdr, mtu());
     if (const Drop cause = head.Open(packet, vnet_hdr, ours); cause != Drop::kCount) return Dropped(cause);
     if (head.work() == Offload::Work::kSegment && head.udp() && !tap_.udp_segments)
-      return WriteCut(queue(i), front, packet, vnet_hdr, mtu);
+      return WriteCut(queue(i), front, packet, vnet_hdr, mtu());
     front = {head.data(), head.len(), head.taken()};
   }
   Drop cause = WriteFrame(queue(i), front, packet);

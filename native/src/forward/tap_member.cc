@@ -1,4 +1,4 @@
-// TapMember: joining and leaving, a batch from the kernel, and packets for it.
+// TapMember: its creation, a batch from the kernel, and packets for it.
 #include "forward/tap_member.h"
 
 #include <errno.h>
@@ -8,14 +8,6 @@
 #include <utility>
 
 namespace ptnet {
-namespace {
-
-/// Several senders deliver at once.
-void AddShared(uint64_t& counter, uint64_t n) {
-  if (n > 0) std::atomic_ref<uint64_t>(counter).fetch_add(n, std::memory_order_relaxed);
-}
-
-}  // namespace
 
 TapMemberFlow::TapMemberFlow(ValeSwitch& sw, const SwitchMember& from, const TapDevice& device, uint32_t queue,
                              RingCounters& counters)
@@ -53,80 +45,38 @@ Status TapMember::Create(std::shared_ptr<Engine> engine, std::shared_ptr<StatsAr
                          std::shared_ptr<ValeSwitch> sw, const os::TapOptions& options,
                          std::shared_ptr<TapMember>* out) {
   std::shared_ptr<TapMember> member(new TapMember(std::move(engine), std::move(stats), std::move(sw)));
-  if (member->stats_->available() < 2 * options.queues)
-    return Status::Fail(ENOMEM, options.object + ": no counters left: fewer rings");
-  if (Status s = TapDevice::Open(options, &member->device_); !s.ok()) return s;
+  if (Status s = member->AllocCounters(options.object, options.queues); !s.ok()) return s;
+  if (Status s = TapDevice::Open(options, &member->tap_); !s.ok()) return s;
   // What a receiver on the switch does not take is done on the way.
-  if (options.vnet_hdr > 0) member->device_->SetVnetHdr(options.vnet_hdr, os::TapOffloads::kSegments);
-  for (uint32_t i = 0; i < options.queues; i++) {
-    member->from_tap_.push_back(member->stats_->Alloc());
-    member->to_tap_.push_back(member->stats_->Alloc());
-    member->flows_.push_back(
-        std::make_unique<TapMemberFlow>(*member->switch_, *member, *member->device_, i, *member->from_tap_.back()));
-  }
-  if (Status s = member->switch_->Attach(member.get()); !s.ok()) return s;
+  if (options.vnet_hdr > 0) member->tap_->SetVnetHdr(options.vnet_hdr, os::TapOffloads::kSegments);
+  std::vector<std::unique_ptr<MemberFlow>> flows;
+  for (uint32_t i = 0; i < options.queues; i++)
+    flows.push_back(std::make_unique<TapMemberFlow>(member->vale(), *member, *member->tap_, i, member->from_kernel(i)));
+  if (Status s = member->Join(member->tap_, std::move(flows)); !s.ok()) return s;
   *out = std::move(member);
   return Status::Ok();
 }
 
-TapMember::~TapMember() {
-  Stop();
-  for (auto* counters : {&from_tap_, &to_tap_})
-    for (RingCounters* c : *counters) stats_->Free(c);
-}
-
-Status TapMember::CheckService(Policy policy, uint32_t worker) const {
-  if (policy == Policy::kInline)
-    return Status::Fail(
-        EINVAL, device_->object() + ": no kick comes for a member, so inline does not do: notify would be right");
-  if (worker >= engine_->workers())
-    return Status::Fail(EINVAL, device_->object() + ": worker " + std::to_string(worker) + " is not there: use 0 to " +
-                                    std::to_string(engine_->workers() - 1));
-  return Status::Ok();
-}
-
-void TapMember::Start(Policy policy, uint64_t spin_ns, uint32_t worker) {
-  auto activity = std::make_shared<DeviceActivity>();
-  for (auto& flow : flows_) engine_->Acquire(flow.get(), activity, policy, spin_ns, worker);
-  served_ = true;
-  device_->SetCarrier(true);
-}
-
-void TapMember::Stop() {
-  if (std::exchange(served_, false)) {
-    device_->SetCarrier(false);
-    for (auto& flow : flows_) {
-      engine_->ReleaseFlow(flow.get());
-      flow->EndTx();
-    }
-  }
-  switch_->Detach(this);
-}
-
 bool TapMember::Deliver(MemberPackets* packets, uint32_t lane, const Budget& budget, Used* used) noexcept {
-  while (lane >= queues()) lane -= queues();
-  const uint32_t vnet_hdr_len = packets->vnet_hdr_len();
-  uint64_t frames = 0, bytes = 0, cost = 0, drops[static_cast<int>(Drop::kCount)] = {};
+  const uint32_t queue = QueueFor(lane), vnet_hdr_len = packets->vnet_hdr_len();
+  Delivered delivered;
+  uint64_t cost = 0;
   while (!packets->empty() && used->bytes + cost < budget.bytes) {
     const Pieces packet = packets->Take();
     packets->Prefetch();
-    const TapSent sent = device_->Write(lane, packet, vnet_hdr_len);
+    const TapSent sent = tap_->Write(queue, packet, vnet_hdr_len);
     cost += packet.len + std::max(sent.frames, 1u) * uint64_t{kFrameCallBytes};
-    frames += sent.frames;
-    bytes += sent.bytes;
+    delivered.packets += sent.frames;
+    delivered.bytes += sent.bytes;
     if (sent.dropped.packets == 0) [[likely]]
       continue;
     if (sent.dropped.cause == Drop::kBadVnet) {
       packets->CountLie();
     } else {
-      drops[static_cast<int>(sent.dropped.cause)] += sent.dropped.packets;
+      delivered.CountDrop(sent.dropped.cause, sent.dropped.packets);
     }
   }
-  RingCounters& c = *to_tap_[lane];
-  AddShared(c.packets, frames);
-  AddShared(c.bytes, bytes);
-  AddShared(c.syncs, 1);
-  for (int i = 0; i < static_cast<int>(Drop::kCount); i++) AddShared(c.drops[i], drops[i]);
+  Count(queue, delivered);
   used->bytes += static_cast<uint32_t>(cost);
   used->destinations++;
   return packets->empty();
