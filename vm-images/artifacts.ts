@@ -67,7 +67,19 @@ const linux = (suite: string): Artifact => ({
   packages: [
     'linux-image-cloud-amd64',
     'linux-headers-cloud-amd64',
-    ...['make', 'dash', 'coreutils', 'sed', 'grep', 'mawk', 'findutils', 'diffutils', 'xz-utils', 'kmod', 'sparse'],
+    ...[
+      'make',
+      'dash',
+      'coreutils',
+      'sed',
+      'grep',
+      'mawk',
+      'findutils',
+      'diffutils',
+      'xz-utils',
+      'kmod',
+      'sparse',
+    ],
   ],
   dependencies: 'all',
   keep: [
@@ -94,12 +106,22 @@ export const USERLAND: Artifact = {
   name: 'userland',
   suite: 'trixie',
   packages: [
-    'busybox-static',
-    ...['iperf3', 'iproute2', 'iputils-ping', 'ethtool', 'kmod', 'kexec-tools', 'socat', 'tcpdump'],
+    ...[
+      'busybox-static',
+      'dash',
+      'iperf3',
+      'iproute2',
+      'iputils-ping',
+      'ethtool',
+      'kmod',
+      'kexec-tools',
+      'socat',
+      'tcpdump',
+    ],
   ],
   dependencies: 'all',
   keep: [
-    /^usr\/s?bin\/(busybox|iperf3|ip|ss|tc|bridge|ping|ethtool|kmod|depmod|insmod|lsmod|modinfo|modprobe|rmmod|kexec|socat|tcpdump)$/,
+    /^usr\/s?bin\/(busybox|dash|iperf3|ip|ss|tc|bridge|ping|ethtool|kmod|depmod|insmod|lsmod|modinfo|modprobe|rmmod|kexec|socat1?|tcpdump)$/,
     LIBRARIES,
   ],
 };

@@ -50,7 +50,7 @@ export async function runInTree(
       { stdin: 'ignore', all: true, reject: false },
     );
     if (!result.failed) return result.stdout;
-    throw new ArtifactError(`${tree}: ${result.shortMessage.split('\n')[0]}:\n${result.all}`);
+    throw new ArtifactError(`${tree}: exit code ${result.exitCode}:\n${result.all}`);
   } finally {
     await rmdir(root);
   }

@@ -13,7 +13,7 @@ mount -t tmpfs none /dev/shm
 for module in virtio_pci virtio_console; do modprobe -q "$module"; done
 ip link set dev lo up
 
-# A request is a line, a command in base64 and the number of bytes of its input, which follow; an answer is a line with
+# Not busybox's shell, which runs its own commands before those of the same name in PATH. A request is a line, a command in base64 and the number of bytes of its input, which follow; an answer is a line with
 # the exit code and the numbers of bytes of stdout and stderr, which follow.
 serve() {
   name=${1##*/}
@@ -23,7 +23,7 @@ serve() {
     while read -r command size <&3; do
       echo "$command" | base64 -d > "/run/shell/$name.sh"
       head -c "$size" <&3 > "/run/shell/$name.in"
-      sh "/run/shell/$name.sh" < "/run/shell/$name.in" > "/run/shell/$name.out" 2> "/run/shell/$name.err" 3>&-
+      dash "/run/shell/$name.sh" < "/run/shell/$name.in" > "/run/shell/$name.out" 2> "/run/shell/$name.err" 3>&-
       echo "$? $(stat -c %s "/run/shell/$name.out") $(stat -c %s "/run/shell/$name.err")" >&3
       cat "/run/shell/$name.out" "/run/shell/$name.err" >&3
     done

@@ -15,7 +15,9 @@ export interface Manifest {
 
 export async function sha256(path: string): Promise<string> {
   // Not by a stream: most files are small, and there are thousands of them.
-  return createHash('sha256').update(await readFile(path)).digest('hex');
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
 }
 
 /** Paths of all that is not a directory below `root`, relative to it, sorted. */

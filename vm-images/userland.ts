@@ -17,9 +17,12 @@ export async function userlandCommand(program: string): Promise<[string, ...stri
   return [join(root, LOADER), '--library-path', join(root, LIBRARIES), join(root, program)];
 }
 
+/** The C library loads it when a thread is cancelled. */
+const LOADED_LATER = ['libgcc_s.so.1'];
+
 /** Paths, relative to the userland's root, of the libraries that its programs load. */
 async function librariesOf(root: string, programs: readonly string[]): Promise<string[]> {
-  const found = new Set<string>();
+  const found = new Set(LOADED_LATER);
   for (const program of programs) {
     const list = ['--library-path', join(root, LIBRARIES), '--list', join(root, program)];
     const { stdout } = await execa(join(root, LOADER), list);

@@ -48,10 +48,6 @@ export class GuestShell {
     if (this.#dead) throw this.#dead;
   }
 
-  get busy(): boolean {
-    return this.#running !== undefined;
-  }
-
   /** From now on the guest is expected to greet again. */
   restart(): void {
     this.#greeted = this.#awaitGreeting();
@@ -102,7 +98,7 @@ export class GuestShell {
 
   #receive(bytes: Buffer): void {
     this.#bytes = Buffer.concat([this.#bytes, bytes]);
-    if (this.#awaiting) this.#greeting();
+    if (this.#awaiting || this.#bytes.indexOf(READY) === 0) this.#greeting();
     const header = headerOf(this.#bytes);
     if (!this.#running || !header) return;
     const [code = -1, out = 0, err = 0] = header.numbers;

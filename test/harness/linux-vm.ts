@@ -1,13 +1,14 @@
 /** A VM with one of Debian's kernels, a shell and network tools: runs commands in it and watches its kernel's log for what must not be there. */
+
+import { createReadStream, createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
-import { createReadStream } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type CpioEntry, writeCpio } from '../../vm-images/cpio.ts';
 import type { LinuxKernel, LinuxName } from '../../vm-images/linux.ts';
 import { getLinuxGuest } from '../../vm-images/linux-image.ts';
+import { PANIC } from './agent.ts';
 import { VmError } from './errors.ts';
 import { GuestShell } from './guest-shell.ts';
 import { Vm, type VmOptions } from './vm.ts';
@@ -78,19 +79,20 @@ export class LinuxVm {
   readonly trouble: string[] = [];
   readonly #shells: readonly GuestShell[];
   readonly #folder: string;
-  readonly #waiting: (() => void)[] = [];
+  readonly #idle: GuestShell[];
+  readonly #waiting: ((shell: GuestShell) => void)[] = [];
 
   private constructor(vm: Vm, kernel: LinuxKernel, shells: readonly GuestShell[], folder: string) {
     this.vm = vm;
     this.kernel = kernel;
     this.#shells = shells;
+    this.#idle = [...shells];
     this.#folder = folder;
     vm.console.onLine((line) => {
       if (TROUBLE.test(line)) this.trouble.push(line);
+      if (line.includes(PANIC)) this.#fail(line);
     });
-    void vm.exited.then(() => {
-      for (const shell of shells) shell.fail(vm.console.error('QEMU has ended'));
-    });
+    void vm.exited.then(() => this.#fail('QEMU has ended'));
   }
 
   /** Resolves when QEMU runs; the guest is still booting. */
@@ -173,20 +175,29 @@ export class LinuxVm {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  /** Ends what runs; nothing can be run any more. */
+  #fail(what: string): void {
+    const error = this.vm.console.error(what);
+    for (const shell of this.#shells) shell.fail(error);
+  }
+
   async #greeted(): Promise<void> {
     await Promise.all(this.#shells.map((shell) => shell.ready()));
   }
 
-  async #idle(): Promise<GuestShell> {
-    for (;;) {
-      const shell = this.#shells.find(({ busy }) => !busy);
-      if (shell) return shell;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
+  /** One that is idle, first come, first served; `#giveBack` is for when it has run. */
+  #take(): GuestShell | Promise<GuestShell> {
+    return this.#idle.shift() ?? new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #giveBack(shell: GuestShell): void {
+    const next = this.#waiting.shift();
+    if (next) next(shell);
+    else this.#idle.push(shell);
   }
 
   async #run(script: string, { timeoutMs = COMMAND_TIMEOUT_MS, input }: CommandOptions) {
-    const shell = await this.#idle();
+    const shell = await this.#take();
     const timer = setTimeout(() => {
       this.vm.keepLogs();
       shell.fail(this.vm.console.error(`'${script}' gave no result in ${timeoutMs / 1000} s`));
@@ -198,7 +209,7 @@ export class LinuxVm {
       throw this.vm.console.error(`'${script}': ${(error as Error).message}`);
     } finally {
       clearTimeout(timer);
-      this.#waiting.shift()?.();
+      this.#giveBack(shell);
     }
   }
 }
