@@ -2,7 +2,7 @@
 import { type AttachOptions, addon, type Handle, type TapInfo, type TapOptions } from './addon.ts';
 import type { Engine } from './engine.ts';
 import type { Region } from './memory.ts';
-import { Port, type PortShape, type ValeSwitch } from './ports.ts';
+import { Port, type PortLimits, type PortShape, type ValeSwitch } from './ports.ts';
 import type { RingCounters, StatsArea } from './stats.ts';
 
 export type { TapInfo, TapOptions } from './addon.ts';
@@ -67,6 +67,10 @@ export class TapMember {
   /** A worker serves it from now on. @throws Error with `code` EINVAL for policy inline. */
   start(options: AttachOptions): void {
     addon.memberStart(this.#handle, options);
+  }
+  /** Once, before it is started. */
+  limit(limits: PortLimits): void {
+    addon.memberLimit(this.#handle, limits);
   }
   /** Leaves the switch. */
   stop(): void {

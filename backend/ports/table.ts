@@ -113,6 +113,7 @@ export class PortTable {
       stats: this.#stats,
     });
     this.#ports.set(text, created);
+    if (port.limits) created.limit(port.limits);
     if (created instanceof TapPort)
       this.#taps.push({ name: text, tap: created.tap, netns: port.netns ?? '' });
   }
@@ -126,6 +127,7 @@ export class PortTable {
       engine: this.#engine,
       stats: this.#stats,
     });
+    if (port.limits) member.limit(port.limits);
     this.#members.push({ name: text, switch: vale, member });
     this.#taps.push({ name: text, tap: member.tap, switch: vale, netns: port.netns ?? '' });
   }

@@ -93,6 +93,14 @@ Napi::Value MemberStart(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// memberLimit(member, limits): once, before it is started.
+Napi::Value MemberLimit(const Napi::CallbackInfo& info) {
+  PortLimits limits;
+  auto member = UnwrapHandle<TapMember>(info[0]);
+  if (member && GetLimits(info[1], &limits)) member->Limit(limits);
+  return info.Env().Undefined();
+}
+
 Napi::Value MemberStop(const Napi::CallbackInfo& info) {
   if (auto member = UnwrapHandle<TapMember>(info[0])) member->Stop();
   return info.Env().Undefined();
@@ -161,6 +169,7 @@ void InitTaps(Napi::Env env, Napi::Object exports) {
   exports.Set("tapPortCreate", Napi::Function::New(env, TapPortCreate));
   exports.Set("tapMemberCreate", Napi::Function::New(env, TapMemberCreate));
   exports.Set("memberStart", Napi::Function::New(env, MemberStart));
+  exports.Set("memberLimit", Napi::Function::New(env, MemberLimit));
   exports.Set("memberStop", Napi::Function::New(env, MemberStop));
   exports.Set("memberCounters", Napi::Function::New(env, MemberCounters));
   exports.Set("tapInfo", Napi::Function::New(env, TapInfo));

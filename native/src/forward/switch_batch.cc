@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "datapath/clock.h"
+
 namespace ptnet {
 
 void SwitchBatch::Add(const Pieces& packet, uint16_t flags) noexcept {
@@ -40,6 +42,8 @@ uint64_t SwitchBatch::Route(ValeSwitch& sw, const SwitchMember& from) noexcept {
   const uint32_t now_s = sw.now_s();
   uint64_t learned = 0;  // the last source: a burst has mostly one
   uint64_t nowhere = 0, flooded = 0;
+  StormControl* const storm = from.storm_control();
+  const uint64_t now_ns = storm == nullptr ? 0 : NowNs();
   for (uint32_t at = 0; at < pieces_; at += items_[at].count) {
     const uint8_t* const header = EthernetHeader(at);
     const uint64_t dst = ForwardingTable::MacAt(header), src = ForwardingTable::MacAt(header + 6);
@@ -49,6 +53,10 @@ uint64_t SwitchBatch::Route(ValeSwitch& sw, const SwitchMember& from) noexcept {
     }
     const uint32_t to = ForwardingTable::IsMulticast(dst) ? ForwardingTable::kUnknown : table.Lookup(dst, now_s);
     if (to == ForwardingTable::kUnknown || sw.member(to) == nullptr) {
+      if (storm != nullptr && !storm->Lets(dst, now_ns)) {
+        storm_++;
+        continue;
+      }
       Append(&flood_, static_cast<uint16_t>(at));
       flooded++;
     } else if (to == from.number()) {
@@ -77,11 +85,11 @@ void SwitchBatch::AddDestination(uint32_t port, uint32_t from) noexcept {
 bool SwitchBatch::Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, Used* used, uint64_t* nowhere) noexcept {
   for (; destination_ < destinations_count_; destination_++) {
     const uint32_t to = destinations_[destination_];
-    if (!begun_) {
+    const bool begun = std::exchange(begun_, false);
+    if (!begun) {
       unicast_left_ = chains_[to].first;
       flood_left_ = flood_.first;
     }
-    begun_ = false;
     // Once a member has left, another one may have taken its place.
     SwitchMember* member = sw.departures() == departures_ ? sw.member(to) : nullptr;
     if (member == nullptr) {
@@ -90,8 +98,9 @@ bool SwitchBatch::Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, U
       if (!reached_ && destination_ + 1 == destinations_count_) *nowhere += CountChain(flood_left_);
     } else {
       begun_ = true;
+      if (!begun) admitted_to_ = member->receive_limit() == nullptr ? kEnd : Admit(*member->receive_limit(), lane);
       if (used->destinations >= budget.destinations || used->bytes >= budget.bytes) return false;
-      MemberPackets packets(*this, unicast_left_, flood_left_);
+      MemberPackets packets(*this, unicast_left_, flood_left_, admitted_to_);
       const bool all = member->Deliver(&packets, lane, budget, used);
       unicast_left_ = packets.unicast_;
       flood_left_ = packets.flood_;
@@ -102,6 +111,27 @@ bool SwitchBatch::Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, U
     is_destination_[to] = false;
   }
   return true;
+}
+
+/// Counts what the next destination gets against its limit, and drops what is too much. @return the first packet that
+/// it does not get.
+uint16_t SwitchBatch::Admit(ReceiveLimit& limit, uint32_t lane) noexcept {
+  const uint64_t now_ns = NowNs(), most = limit.Tokens(now_ns);
+  uint64_t bytes = 0, dropped = 0;
+  uint16_t end = kEnd;
+  for (MemberPackets all(*this, unicast_left_, flood_left_, kEnd); !all.empty();) {
+    const uint16_t at = all.Next();
+    const uint32_t len = all.Take().len - vnet_hdr_len_;
+    if (bytes < most) {
+      bytes += len;
+    } else {
+      end = std::min(end, at);
+      dropped++;
+    }
+  }
+  limit.Take(bytes, now_ns);
+  if (dropped > 0) limit.CountDrop(lane, dropped);
+  return end;
 }
 
 void SwitchBatch::Abandon() noexcept {

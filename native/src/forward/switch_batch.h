@@ -43,6 +43,8 @@ class SwitchBatch {
   uint32_t CountPackets() const noexcept;
   /// Packets whose virtio-net header members have found to lie since the last call, for each member once.
   uint64_t TakeLies() noexcept { return std::exchange(lies_, 0); }
+  /// Packets that the sender's storm control has dropped since the last call.
+  uint64_t TakeStorm() noexcept { return std::exchange(storm_, 0); }
 
  private:
   friend class MemberPackets;
@@ -62,6 +64,7 @@ class SwitchBatch {
   void AddDestination(uint32_t port, uint32_t from) noexcept;
   void Append(Chain* chain, uint16_t at) noexcept;
   uint64_t CountChain(uint16_t at) const noexcept;
+  uint16_t Admit(ReceiveLimit& limit, uint32_t lane) noexcept;
   const uint8_t* EthernetHeader(uint32_t at) const noexcept {
     const Frag& first = frags_[at];
     return first.len > vnet_hdr_len_ ? first.data + vnet_hdr_len_ : frags_[at + 1].data;
@@ -70,6 +73,7 @@ class SwitchBatch {
   uint32_t pieces_ = 0;
   uint32_t vnet_hdr_len_ = 0;
   uint64_t lies_ = 0;
+  uint64_t storm_ = 0;
   std::array<Frag, kPiecesMax> frags_;
   std::array<Item, kPiecesMax> items_;
   std::array<Chain, ValeSwitch::kPortsMax> chains_;  // of packets for one member; valid for those that are destinations
@@ -83,12 +87,13 @@ class SwitchBatch {
   bool begun_ = false;        // some of the packets for that one are delivered
   bool reached_ = false;      // one destination has got its packets
   uint16_t unicast_left_ = kEnd, flood_left_ = kEnd;
+  uint16_t admitted_to_ = kEnd;  // packets of that one from here on are too much for it
 };
 
 /// What one member is to get of a batch, in the order in which it was sent.
 class MemberPackets {
  public:
-  bool empty() const noexcept { return Next() == SwitchBatch::kEnd; }
+  bool empty() const noexcept { return Next() >= end_; }
   /// Bytes of virtio-net header that each packet begins with.
   uint32_t vnet_hdr_len() const noexcept { return batch_.vnet_hdr_len_; }
   /// The packet taken last has a virtio-net header that does not fit it: its sender is told.
@@ -109,13 +114,14 @@ class MemberPackets {
  private:
   friend class SwitchBatch;
 
-  MemberPackets(SwitchBatch& batch, uint16_t unicast, uint16_t flood)
-      : batch_(batch), unicast_(unicast), flood_(flood) {}
+  MemberPackets(SwitchBatch& batch, uint16_t unicast, uint16_t flood, uint16_t end)
+      : batch_(batch), unicast_(unicast), flood_(flood), end_(end) {}
   /// kEnd is above every index.
   uint16_t Next() const noexcept { return unicast_ < flood_ ? unicast_ : flood_; }
 
   SwitchBatch& batch_;
   uint16_t unicast_, flood_;  // the next packet for it alone, and for everybody
+  const uint16_t end_;        // it gets none from here on
 };
 
 }  // namespace ptnet

@@ -116,6 +116,12 @@ void TapMember::Start(Policy policy, uint64_t spin_ns, uint32_t worker) {
   device_->SetCarrier(true);
 }
 
+void TapMember::Limit(const PortLimits& limits) {
+  LimitOnSwitch(limits, to_tap_, this);
+  tx_limit_ = limits.tx.Make();
+  for (uint32_t i = 0; tx_limit_ && i < queues(); i++) flows_[i]->HoldBack(tx_limit_.get(), *from_tap_[i], nullptr);
+}
+
 void TapMember::Stop() {
   if (std::exchange(served_, false)) {
     device_->SetCarrier(false);

@@ -41,6 +41,8 @@ class TapMember final : public SwitchMember {
   Status CheckService(Policy policy, uint32_t worker) const;
   /// A worker serves it from now on: the interface has a carrier.
   void Start(Policy policy, uint64_t spin_ns, uint32_t worker);
+  /// Once, before it is served.
+  void Limit(const PortLimits& limits);
   /// Leaves the switch; nothing comes from it any more, and nothing reaches it. Idempotent.
   void Stop();
 
@@ -65,6 +67,7 @@ class TapMember final : public SwitchMember {
   std::shared_ptr<TapDevice> device_;
   std::vector<RingCounters*> from_tap_, to_tap_;
   std::vector<std::unique_ptr<TapMemberFlow>> flows_;
+  std::unique_ptr<RateLimit> tx_limit_;
   bool served_ = false;
 };
 
