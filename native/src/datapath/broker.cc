@@ -149,10 +149,10 @@ bool Attachment::Sync(uint32_t ring) {
   flow->Unblock();
   Budget left = kSyncBudget;
   do {
-    Used used = flow->Poll(left);
+    Used used = flow->Serve(left);
     while (!used.moved) {
       if (!flow->Arm()) return moved;
-      used = flow->Poll(left);
+      used = flow->Serve(left);
     }
     moved = true;
     left.Take(used);
