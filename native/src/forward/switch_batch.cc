@@ -42,8 +42,6 @@ uint64_t SwitchBatch::Route(ValeSwitch& sw, const SwitchMember& from) noexcept {
   const uint32_t now_s = sw.now_s();
   uint64_t learned = 0;  // the last source: a burst has mostly one
   uint64_t nowhere = 0, flooded = 0;
-  StormControl* const storm = from.storm_control();
-  const uint64_t now_ns = storm == nullptr ? 0 : NowNs();
   for (uint32_t at = 0; at < pieces_; at += items_[at].count) {
     const uint8_t* const header = EthernetHeader(at);
     const uint64_t dst = ForwardingTable::MacAt(header), src = ForwardingTable::MacAt(header + 6);
@@ -53,7 +51,7 @@ uint64_t SwitchBatch::Route(ValeSwitch& sw, const SwitchMember& from) noexcept {
     }
     const uint32_t to = ForwardingTable::IsMulticast(dst) ? ForwardingTable::kUnknown : table.Lookup(dst, now_s);
     if (to == ForwardingTable::kUnknown || sw.member(to) == nullptr) {
-      if (storm != nullptr && !storm->Lets(dst, now_ns)) {
+      if (from.storm_control() != nullptr && !from.storm_control()->Lets(dst, NowNs())) [[unlikely]] {
         storm_++;
         continue;
       }
@@ -98,10 +96,15 @@ bool SwitchBatch::Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, U
       if (!reached_ && destination_ + 1 == destinations_count_) *nowhere += CountChain(flood_left_);
     } else {
       begun_ = true;
-      if (!begun) admitted_to_ = member->receive_limit() == nullptr ? kEnd : Admit(*member->receive_limit(), lane);
+      if (!begun) {
+        cut_at_ = kEnd;
+        if (ReceiveLimit* limit = member->receive_limit()) Admit(*limit, lane);
+      }
       if (used->destinations >= budget.destinations || used->bytes >= budget.bytes) return false;
-      MemberPackets packets(*this, unicast_left_, flood_left_, admitted_to_);
+      MemberPackets packets(*this, unicast_left_, flood_left_);
+      Cut();
       const bool all = member->Deliver(&packets, lane, budget, used);
+      Cut();
       unicast_left_ = packets.unicast_;
       flood_left_ = packets.flood_;
       if (!all) return false;
@@ -113,25 +116,33 @@ bool SwitchBatch::Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, U
   return true;
 }
 
-/// Counts what the next destination gets against its limit, and drops what is too much. @return the first packet that
-/// it does not get.
-uint16_t SwitchBatch::Admit(ReceiveLimit& limit, uint32_t lane) noexcept {
+/// Counts what the next destination gets against its limit. What is too much it does not get: its own chain ends before
+/// that, and the one for everybody is cut while it is served.
+void SwitchBatch::Admit(ReceiveLimit& limit, uint32_t lane) noexcept {
   const uint64_t now_ns = NowNs(), most = limit.Tokens(now_ns);
   uint64_t bytes = 0, dropped = 0;
-  uint16_t end = kEnd;
-  for (MemberPackets all(*this, unicast_left_, flood_left_, kEnd); !all.empty();) {
+  uint16_t last_unicast = kEnd, last_flood = kEnd;
+  for (MemberPackets all(*this, unicast_left_, flood_left_); !all.empty();) {
+    uint16_t& last = all.unicast_ < all.flood_ ? last_unicast : last_flood;
     const uint16_t at = all.Next();
     const uint32_t len = all.Take().len - vnet_hdr_len_;
-    if (bytes < most) {
-      bytes += len;
-    } else {
-      end = std::min(end, at);
+    if (bytes >= most) {
       dropped++;
+      continue;
     }
+    bytes += len;
+    last = at;
   }
   limit.Take(bytes, now_ns);
-  if (dropped > 0) limit.CountDrop(lane, dropped);
-  return end;
+  if (dropped == 0) return;
+  limit.CountDrop(lane, dropped);
+  (last_unicast == kEnd ? unicast_left_ : items_[last_unicast].next) = kEnd;
+  if (last_flood == kEnd) {
+    flood_left_ = kEnd;
+  } else {
+    cut_at_ = last_flood;
+    cut_next_ = kEnd;
+  }
 }
 
 void SwitchBatch::Abandon() noexcept {

@@ -64,7 +64,10 @@ class SwitchBatch {
   void AddDestination(uint32_t port, uint32_t from) noexcept;
   void Append(Chain* chain, uint16_t at) noexcept;
   uint64_t CountChain(uint16_t at) const noexcept;
-  uint16_t Admit(ReceiveLimit& limit, uint32_t lane) noexcept;
+  void Admit(ReceiveLimit& limit, uint32_t lane) noexcept;
+  void Cut() noexcept {
+    if (cut_at_ != kEnd) std::swap(items_[cut_at_].next, cut_next_);
+  }
   const uint8_t* EthernetHeader(uint32_t at) const noexcept {
     const Frag& first = frags_[at];
     return first.len > vnet_hdr_len_ ? first.data + vnet_hdr_len_ : frags_[at + 1].data;
@@ -87,13 +90,13 @@ class SwitchBatch {
   bool begun_ = false;        // some of the packets for that one are delivered
   bool reached_ = false;      // one destination has got its packets
   uint16_t unicast_left_ = kEnd, flood_left_ = kEnd;
-  uint16_t admitted_to_ = kEnd;  // packets of that one from here on are too much for it
+  uint16_t cut_at_ = kEnd, cut_next_ = kEnd;  // of those for everybody it gets none behind this one: what follows it
 };
 
 /// What one member is to get of a batch, in the order in which it was sent.
 class MemberPackets {
  public:
-  bool empty() const noexcept { return Next() >= end_; }
+  bool empty() const noexcept { return Next() == SwitchBatch::kEnd; }
   /// Bytes of virtio-net header that each packet begins with.
   uint32_t vnet_hdr_len() const noexcept { return batch_.vnet_hdr_len_; }
   /// The packet taken last has a virtio-net header that does not fit it: its sender is told.
@@ -114,14 +117,13 @@ class MemberPackets {
  private:
   friend class SwitchBatch;
 
-  MemberPackets(SwitchBatch& batch, uint16_t unicast, uint16_t flood, uint16_t end)
-      : batch_(batch), unicast_(unicast), flood_(flood), end_(end) {}
+  MemberPackets(SwitchBatch& batch, uint16_t unicast, uint16_t flood)
+      : batch_(batch), unicast_(unicast), flood_(flood) {}
   /// kEnd is above every index.
   uint16_t Next() const noexcept { return unicast_ < flood_ ? unicast_ : flood_; }
 
   SwitchBatch& batch_;
   uint16_t unicast_, flood_;  // the next packet for it alone, and for everybody
-  const uint16_t end_;        // it gets none from here on
 };
 
 }  // namespace ptnet
