@@ -18,12 +18,12 @@ static inline void ptnet_publish(struct ptnet_ring *ring)
 	ring->published = ring->head;
 }
 
-/*
- * Orders our stores before our loads as the host's CPU sees them. Not virt_mb(): that is a locked instruction on x86, which
- * QEMU's software emulation makes no barrier of while the guest has one virtual CPU.
- */
+/* Orders our stores before our loads as the host's CPU sees them. */
 static inline void ptnet_mb(void)
 {
+	/* Not virt_mb(): on x86 that is a locked instruction, which QEMU's software emulation
+	 * makes no barrier of while the guest has one virtual CPU.
+	 */
 	mb();
 }
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0)
 /* Tests of what the driver computes from a host's numbers: edges by hand, and random ones against slower readings. */
 #include <stdio.h>
 #include <stdlib.h>
