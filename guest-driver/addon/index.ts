@@ -2,8 +2,11 @@
 import { loadAddon } from '../../native/load.ts';
 
 export interface LoopOptions {
-  /** `ping` times the echoes of what it sends and how soon the host takes it; `listen` times how soon it is woken up by pings. */
-  op: 'send' | 'receive' | 'echo' | 'duplex' | 'ping' | 'listen';
+  /**
+   * `ping` times the echoes of what it sends and how soon the host takes it; `listen` times how soon it is woken up by pings.
+   * `stack` has no packets of its own: those of a kernel, by way of taps; it ends when it is stopped, and needs interrupts.
+   */
+  op: 'send' | 'receive' | 'echo' | 'duplex' | 'ping' | 'listen' | 'stack';
   /** Mapped BAR 1. Must stay mapped until `done`. */
   region: { address: bigint; size: bigint };
   nifpOfs: number;
@@ -29,7 +32,9 @@ export interface LoopOptions {
   seconds?: number;
   /** Stop after so long without progress, once something moved. */
   idleMs?: number;
-  /** Whole packet, 32 bytes at least (default 60). */
+  /** Bytes of virtio-net header before each packet (default 0): those sent ask for nothing, those received are not looked at. */
+  vnetHdrLen?: number;
+  /** Whole packet without that header, 32 bytes at least (default 60). */
   size?: number;
   /** Slots per packet (default 1). */
   frags?: number;
@@ -52,13 +57,29 @@ export interface LoopOptions {
   src?: Uint8Array;
   /** Packets per second. */
   rate?: number;
+  /** Only of a stack: one for each pair of rings, of `openTap`. The loop has copies of its own. */
+  taps?: readonly number[];
+  /** Only of a stack: a file to which what is received is written too, as records of pcap. */
+  capture?: number;
+}
+
+export interface TapOptions {
+  /** A path. */
+  netns: string;
+  name: string;
+  queues: number;
+  /** 0, 10 or 12: as long as the port's, so that both have the same packets. With one the kernel leaves checksums and segments to it. */
+  vnetHdrLen: number;
 }
 
 /** Of a loop that pings, or of one that echoes, in a thread where they take turns: neither waits, and the echo ends with the ping. */
-export type DuoPing = Omit<LoopOptions, 'op' | 'sleep' | 'spinUs' | 'yieldAfter' | 'rhythm'> & { op: 'ping' };
+export type DuoPing = Omit<
+  LoopOptions,
+  'op' | 'sleep' | 'spinUs' | 'yieldAfter' | 'rhythm' | 'taps' | 'capture'
+> & { op: 'ping' };
 export type DuoEcho = Omit<
   LoopOptions,
-  'op' | 'sleep' | 'spinUs' | 'yieldAfter' | 'count' | 'seconds' | 'idleMs'
+  'op' | 'sleep' | 'spinUs' | 'yieldAfter' | 'count' | 'seconds' | 'idleMs' | 'taps' | 'capture'
 > & { op: 'echo' };
 
 export interface Traffic {
@@ -117,11 +138,17 @@ export interface RunningLoop {
 }
 
 interface Addon {
+  openTap(options: TapOptions): number[];
   startLoop(options: LoopOptions): RunningLoop;
   startDuo(ping: DuoPing, echo: DuoEcho): [RunningLoop, RunningLoop];
 }
 
 const addon = loadAddon('guest-driver/addon', 'ptnetguest') as Addon;
+
+/** Makes a tap, which goes with its descriptors, one for each queue. @throws Error with what the system said. */
+export function openTap(options: TapOptions): number[] {
+  return addon.openTap(options);
+}
 
 /**
  * Runs a loop over rings that CREATE has started, in a thread of its own.

@@ -97,11 +97,11 @@ std::string Driver::OpenMemory(uint32_t memid) {
          " is on no memdev here; MEMIDs seen:" + (seen.empty() ? " none" : seen);
 }
 
-void Driver::Negotiate() {
-  // No offloads are wanted: without VNET_HDR packets carry no header of their own.
-  registers_.Write(PTNET_IO_PTFEAT, 0);
+uint32_t Driver::Negotiate(uint32_t vnet_hdr_len) {
+  registers_.Write(PTNET_IO_PTFEAT, vnet_hdr_len > 0 ? PTNETMAP_F_VNET_HDR : 0);
   registers_.Read(PTNET_IO_PTFEAT);
-  registers_.Write(PTNET_IO_VNET_HDR_LEN, 0);
+  registers_.Write(PTNET_IO_VNET_HDR_LEN, vnet_hdr_len);
+  return registers_.Read(PTNET_IO_VNET_HDR_LEN);
 }
 
 void Driver::WriteCsb(uint64_t gh, uint64_t hg) {
@@ -157,9 +157,9 @@ std::string Driver::CreateServing(uint32_t memid) {
   std::string error = OpenMemory(memid);
   if (error.empty()) error = csb_.Allocate();
   if (!error.empty()) return error;
-  Negotiate();
-  if (const uint32_t vnet = registers_.Read(PTNET_IO_VNET_HDR_LEN); vnet != 0)
-    return function_.address() + ": the device insists on a virtio-net header of " + std::to_string(vnet) + " bytes";
+  if (const uint32_t given = Negotiate(vnet_hdr_len_); given != vnet_hdr_len_)
+    return function_.address() + ": a virtio-net header of " + std::to_string(vnet_hdr_len_) +
+           " bytes was asked for, and the device has one of " + std::to_string(given);
   WriteCsb(csb_.gh_address(), csb_.hg_address());
   const uint32_t result = Create();
   if (result != 0) {

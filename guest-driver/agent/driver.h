@@ -56,7 +56,10 @@ class Driver {
   std::string Start(uint32_t memid);
   /// As Start(), with the rings that an application of this machine would find.
   std::string StartAsApplication(uint32_t memid);
-  void Negotiate();
+  /// Of the virtio-net header that Start() asks for: 0, 10 or 12 bytes.
+  void SetVnetHdrLen(uint32_t bytes) { vnet_hdr_len_ = bytes; }
+  /// Asks for such a header. @return the length of the one that it gets.
+  uint32_t Negotiate(uint32_t vnet_hdr_len);
   void WriteCsb(uint64_t gh, uint64_t hg);
   /// Prepares the CSB and sends CREATE. @return the device's answer, an errno.
   uint32_t Create();
@@ -89,6 +92,7 @@ class Driver {
   CsbMemory csb_;
   guest::ApplicationView view_;
   bool created_ = false;
+  uint32_t vnet_hdr_len_ = 0;
   uint8_t mac_[6] = {};
   uint32_t num_tx_rings_ = 0;
   uint32_t num_rx_rings_ = 0;

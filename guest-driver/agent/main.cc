@@ -14,6 +14,7 @@ constexpr char kUsage[] =
     "      [--payload none|stamp|full] [--stream N] [--first-seq N] [--dst MAC] [--spread N] [--src MAC] [--rate PPS]\n"
     "      [--rings 0,1] [--tx-rings 0] [--rx-rings 1] [--rhythm native|foreign] [--spin-us US] [--interrupts] "
     "[--progress]\n"
+    "      [--vnet-hdr 0|10|12]              each packet behind a virtio-net header of so many bytes\n"
     "      [--application]                   use every ring with an offset in netmap_if, as netmap's clients do\n"
     "  cycle [--count N] [--packets K]       CREATE and DELETE N times, K packets a ring each time\n"
     "  down [--count N] [--up-ms MS] [--quiet-ms MS]   received by interrupts, DELETE, and whatever is raised after "

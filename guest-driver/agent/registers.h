@@ -39,6 +39,8 @@ inline constexpr uint32_t PTNET_IO_CSB_HG_BAL = 64;
 inline constexpr uint32_t PTNET_IO_KICK_BASE = 128;
 inline constexpr uint32_t kDoorbells = 32;
 
+inline constexpr uint32_t PTNETMAP_F_VNET_HDR = 1;  // of PTFEAT
+
 inline constexpr uint32_t PTCTL_CREATE = 1;
 inline constexpr uint32_t PTCTL_DELETE = 2;
 inline constexpr uint32_t kCsbRings = 64;  // entries of a page

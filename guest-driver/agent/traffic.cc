@@ -199,6 +199,8 @@ Json Traffic(Args& args) {
   const std::unique_ptr<Driver> driver = OpenDevice(args.Number("device", 0, 0, 255), error);
   if (!driver) return Failure(op, error);
   ReadTraffic(args, *driver, config);
+  config.vnet_hdr_len = static_cast<uint32_t>(args.Number("vnet-hdr", 0, 0, 12));
+  driver->SetVnetHdrLen(config.vnet_hdr_len);
   const double timeout = args.Positive("timeout", kTimeoutSeconds);
   const double seconds = args.Positive("seconds", timeout);
   config.duration_ns = static_cast<int64_t>(std::min(seconds, timeout) * guest::kNsPerSecond);

@@ -12,7 +12,8 @@
 
 namespace ptnet::guest {
 
-enum class Op { kSend, kReceive, kEcho, kDuplex, kPing, kListen };
+/// kStack: no packets of its own, but those of a kernel behind taps.
+enum class Op { kSend, kReceive, kEcho, kDuplex, kPing, kListen, kStack };
 /// When a loop looks at the host's indices, and how it waits.
 /// kNative: as often as it helps, and polls for spin_ns before it sleeps.
 /// kForeign: as drivers and applications that we did not write: a sender looks only when its ring is full, a receiver
@@ -51,7 +52,8 @@ struct LoopConfig {
   Rhythm rhythm = Rhythm::kNative;
   bool sleep = false;
   int64_t spin_ns = 50'000;
-  uint32_t size = 60;
+  uint32_t vnet_hdr_len = 0;  // bytes of virtio-net header before each packet: those sent ask for nothing
+  uint32_t size = 60;         // without it
   uint32_t frags = 1;
   uint32_t burst = 256;
   Payload payload = Payload::kStamp;
@@ -59,8 +61,10 @@ struct LoopConfig {
   uint64_t first_seq = 0;  // of the streams sent, and the first one expected of the streams received
   uint8_t dst[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
   uint8_t src[6] = {0x02, 0, 0, 0, 0, 0};
-  uint8_t spread = 1;  // destinations in turn: dst and those that follow it in its last byte
-  double rate = 0;     // packets per second, 0: as many as go
+  uint8_t spread = 1;     // destinations in turn: dst and those that follow it in its last byte
+  double rate = 0;        // packets per second, 0: as many as go
+  std::vector<int> taps;  // of kStack: one for each pair of rings, open and non-blocking
+  int capture = -1;       // of kStack: what is received is written there too, as pcap has it
 
   /// How long the end of a send waits without progress for the host to take what is in the rings.
   static constexpr int64_t kNsDrain = 1'000'000'000;
@@ -72,10 +76,15 @@ inline std::string Check(const LoopConfig& config) {
   const bool receives = config.op != Op::kSend;
   if (sends && config.tx.empty()) return "txRings: none: sending takes at least one";
   if (receives && config.rx.empty()) return "rxRings: none: receiving takes at least one";
+  if (config.op == Op::kStack && (config.taps.size() != config.tx.size() || config.taps.size() != config.rx.size()))
+    return "taps: " + std::to_string(config.taps.size()) + " for " + std::to_string(config.tx.size()) + " tx and " +
+           std::to_string(config.rx.size()) + " rx rings: must be one for each pair";
   if (config.rhythm == Rhythm::kForeign && (config.op == Op::kPing || config.op == Op::kListen))
     return "rhythm foreign: a loop that times packets has none: leave it out";
   if (config.burst == 0 || config.burst > kMaxBurst)
     return "burst " + std::to_string(config.burst) + ": must be 1 to " + std::to_string(kMaxBurst);
+  if (config.vnet_hdr_len != 0 && (config.op == Op::kPing || config.op == Op::kListen))
+    return "vnetHdrLen " + std::to_string(config.vnet_hdr_len) + ": a loop that times packets has none";
   if (config.op == Op::kPing && (config.size < kMinPing || config.size > config.tx[0].buf_size))
     return "size " + std::to_string(config.size) + ": a ping must be " + std::to_string(kMinPing) + " to " +
            std::to_string(config.tx[0].buf_size);
@@ -93,7 +102,8 @@ inline std::string Check(const LoopConfig& config) {
     if (config.frags >= ring.num_slots)
       return "frags " + std::to_string(config.frags) + ": do not fit a ring of " + std::to_string(ring.num_slots) +
              " slots, of which one stays empty";
-    if (config.size / config.frags + (config.size % config.frags != 0) > ring.buf_size)
+    const uint32_t whole = config.vnet_hdr_len + config.size;
+    if (whole / config.frags + (whole % config.frags != 0) > ring.buf_size)
       return "size " + std::to_string(config.size) + " in " + std::to_string(config.frags) +
              " fragments: larger than a buffer of " + std::to_string(ring.buf_size) + ": add fragments";
   }

@@ -13,7 +13,7 @@ namespace ptnet::guest {
 /// One RX ring and the TX ring that its packets leave by.
 class Echoer {
  public:
-  Echoer(Ring& rx, Ring& tx) : rx_(rx), tx_(tx) {}
+  Echoer(Ring& rx, Ring& tx, uint32_t vnet_hdr_len) : rx_(rx), tx_(tx), vnet_hdr_len_(vnet_hdr_len) {}
 
   Ring& rx() { return rx_; }
   Ring& tx() { return tx_; }
@@ -87,8 +87,8 @@ class Echoer {
   }
 
   void SwapMacs(const netmap_slot& slot) {
-    if (slot.len < 12) return;
-    uint8_t* packet = rx_.Buffer(slot.buf_idx);
+    if (slot.len < vnet_hdr_len_ + 12) return;
+    uint8_t* packet = rx_.Buffer(slot.buf_idx) + vnet_hdr_len_;
     uint8_t dst[6];
     std::memcpy(dst, packet, 6);
     std::memcpy(packet, packet + 6, 6);
@@ -97,6 +97,7 @@ class Echoer {
 
   Ring& rx_;
   Ring& tx_;
+  uint32_t vnet_hdr_len_;
   std::string error_;
 };
 

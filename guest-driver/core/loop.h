@@ -25,13 +25,13 @@ class Loop {
         control_(control),
         kicker_(kicker),
         waiter_(waiter),
-        inspector_(config.first_seq, MaxBufSize(config.rx)),
+        inspector_(config.first_seq, MaxBufSize(config.rx), config.vnet_hdr_len),
         sends_(config.op == Op::kSend || config.op == Op::kDuplex),
         receives_(config.op == Op::kReceive || config.op == Op::kDuplex) {
     if (config.op == Op::kEcho) {
       size_t tx = 0;
       for (Ring& ring : config.rx) {
-        echoers_.emplace_back(ring, config.tx[tx]);
+        echoers_.emplace_back(ring, config.tx[tx], config.vnet_hdr_len);
         tx = tx + 1 == config.tx.size() ? 0 : tx + 1;
       }
     }

@@ -12,7 +12,8 @@ namespace ptnet::guest {
 /// Looks at whole packets in a ring and remembers the streams; one serves all rings of a loop.
 class Inspector {
  public:
-  Inspector(uint64_t first_seq, uint32_t max_buf_size) : tracker_(first_seq) {
+  Inspector(uint64_t first_seq, uint32_t max_buf_size, uint32_t vnet_hdr_len)
+      : tracker_(first_seq), vnet_hdr_len_(vnet_hdr_len) {
     scratch_.resize(static_cast<size_t>(kMaxFrags) * max_buf_size);
   }
 
@@ -32,7 +33,7 @@ class Inspector {
       return {CountSlots(ring, at, limit), len};
     }
     if ((slot.flags & NS_MOREFRAG) == 0) [[likely]] {
-      tracker_.Check<P>(ring.Buffer(buf_idx), len);
+      CheckBehindHeader<P>(ring.Buffer(buf_idx), len);
       return {1, len};
     }
     return InspectFragmented<P>(ring, at, limit);
@@ -41,6 +42,14 @@ class Inspector {
   const StreamTracker& tracker() const { return tracker_; }
 
  private:
+  template <Payload P>
+  void CheckBehindHeader(const uint8_t* packet, uint32_t len) {
+    if (len < vnet_hdr_len_) [[unlikely]]
+      tracker_.AddCorrupt();
+    else
+      tracker_.Check<P>(packet + vnet_hdr_len_, len - vnet_hdr_len_);
+  }
+
   static uint32_t CountSlots(const Ring& ring, uint32_t at, uint32_t limit) {
     uint32_t n = 1;
     for (; n < limit && (ring.slots[at].flags & NS_MOREFRAG) != 0; ++n) at = ring.Next(at);
@@ -59,20 +68,21 @@ class Inspector {
       const uint32_t len = slot.len;
       more = (slot.flags & NS_MOREFRAG) != 0;
       good = good && n < kMaxFrags && buf_idx < ring.buf_count && len <= ring.buf_size;
-      if (good && (P == Payload::kFull || bytes < kMinProbe))
+      if (good && (P == Payload::kFull || bytes < vnet_hdr_len_ + kMinProbe))
         std::memcpy(scratch_.data() + bytes, ring.Buffer(buf_idx), len);
       bytes += len;
       ++n;
       at = ring.Next(at);
     }
     if (good && !more)
-      tracker_.Check<P>(scratch_.data(), bytes);
+      CheckBehindHeader<P>(scratch_.data(), bytes);
     else
       tracker_.AddCorrupt();
     return {n, bytes};
   }
 
   StreamTracker tracker_;
+  uint32_t vnet_hdr_len_;
   std::vector<uint8_t> scratch_;  // a fragmented packet, put together
 };
 

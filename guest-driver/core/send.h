@@ -16,6 +16,7 @@ class Sender {
   Sender(Ring& ring, const LoopConfig& config, uint16_t stream, uint64_t count)
       : ring_(ring),
         stream_(stream),
+        vnet_hdr_len_(config.vnet_hdr_len),
         size_(config.size),
         frags_(config.frags),
         eager_(config.rhythm == Rhythm::kNative),
@@ -24,9 +25,10 @@ class Sender {
         seq_(config.first_seq),
         left_(count),
         filled_(ring.num_slots, kNotFilled) {
-    if (frags_ > 1) packet_.resize(size_);
+    const uint32_t whole = vnet_hdr_len_ + size_;
+    if (frags_ > 1) packet_.resize(whole);
     for (uint32_t i = 0; i < frags_; ++i)
-      frag_len_.push_back(static_cast<uint16_t>(size_ / frags_ + (i < size_ % frags_ ? 1 : 0)));
+      frag_len_.push_back(static_cast<uint16_t>(whole / frags_ + (i < whole % frags_ ? 1 : 0)));
   }
 
   Ring& ring() { return ring_; }
@@ -87,7 +89,7 @@ class Sender {
         }
       }
       if constexpr (P != Payload::kNone) {
-        uint8_t* packet = ring_.Buffer(static_cast<uint32_t>(word));
+        uint8_t* packet = ring_.Buffer(static_cast<uint32_t>(word)) + vnet_hdr_len_;
         WriteStamp(packet, seq_ + i, stream_, size_);
         if constexpr (P == Payload::kFull) WritePayload(packet, seq_ + i, stream_, size_);
       }
@@ -100,9 +102,10 @@ class Sender {
   bool Prepare(netmap_slot& slot, uint64_t& filled, uint32_t at) {
     const uint32_t buf_idx = slot.buf_idx;
     if (!CheckBuffer(buf_idx)) return false;
-    slot.len = static_cast<uint16_t>(size_);
+    slot.len = static_cast<uint16_t>(vnet_hdr_len_ + size_);
     slot.flags = 0;
-    uint8_t* packet = ring_.Buffer(buf_idx);
+    std::memset(ring_.Buffer(buf_idx), 0, vnet_hdr_len_);
+    uint8_t* packet = ring_.Buffer(buf_idx) + vnet_hdr_len_;
     WriteHeader(packet, at);
     WriteStamp(packet, seq_, stream_, size_);
     filled = SlotWord(slot);
@@ -130,10 +133,11 @@ class Sender {
     uint32_t room = ring_.AvailableOrRefresh(eager_ ? limit * frags_ : frags_);
     uint32_t done = 0;
     while (done < limit && room >= frags_) {
-      WriteHeader(packet_.data(), seq_);
-      WriteStamp(packet_.data(), seq_, stream_, size_);
-      if constexpr (P == Payload::kFull) WritePayload(packet_.data(), seq_, stream_, size_);
-      if (!Scatter(P == Payload::kFull ? size_ : kMinProbe)) break;
+      uint8_t* const packet = packet_.data() + vnet_hdr_len_;
+      WriteHeader(packet, seq_);
+      WriteStamp(packet, seq_, stream_, size_);
+      if constexpr (P == Payload::kFull) WritePayload(packet, seq_, stream_, size_);
+      if (!Scatter(vnet_hdr_len_ + (P == Payload::kFull ? size_ : kMinProbe))) break;
       room -= frags_;
       ++seq_;
       ++done;
@@ -164,6 +168,7 @@ class Sender {
 
   Ring& ring_;
   uint16_t stream_;
+  uint32_t vnet_hdr_len_;
   uint32_t size_;
   uint32_t frags_;
   bool eager_;  // looks at the host's indices as soon as a batch does not fit, not only when nothing does

@@ -4,7 +4,8 @@ import type { GuestOptions } from './guest.ts';
 import type { PortLoopOptions } from './loops.ts';
 
 /** A native loop on one port; numbers and text where the addon has BigInt and bytes. */
-export interface JobLoop extends Omit<PortLoopOptions, 'count' | 'firstSeq' | 'dst' | 'src'> {
+export interface JobLoop
+  extends Omit<PortLoopOptions, 'count' | 'firstSeq' | 'dst' | 'src' | 'taps' | 'capture'> {
   /** Index into `ptnet`, default 0. */
   port?: number;
   count?: number;

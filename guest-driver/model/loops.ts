@@ -13,7 +13,15 @@ import type { VfioUserClient } from './client.ts';
 import type { GuestPort } from './port.ts';
 
 /** What the port itself knows. */
-type Known = 'region' | 'nifpOfs' | 'csb' | 'numTxRings' | 'numRxRings' | 'doorbell' | 'interrupts';
+type Known =
+  | 'region'
+  | 'nifpOfs'
+  | 'csb'
+  | 'numTxRings'
+  | 'numRxRings'
+  | 'doorbell'
+  | 'interrupts'
+  | 'vnetHdrLen';
 
 export type PortLoopOptions = Omit<LoopOptions, Known>;
 export type PortPingOptions = Omit<DuoPing, Known>;
@@ -66,6 +74,7 @@ function wholeOptions<O extends object>(port: GuestPort, options: O) {
   return {
     src: ptnet.mac,
     ...options,
+    vnetHdrLen: ptnet.vnetHdrLen,
     ...ringsOf(port),
     doorbell: { fd, region: PTNET.IO_BAR, base: PTNET.KICK_BASE, wait: ptnet.doorbellWaits },
     interrupts: port.rings.map(({ interrupt }) => interrupt?.fd ?? -1),

@@ -192,6 +192,19 @@ void AnotherGuestComes() {
   rig.guest.Attach(rig.engine, *rig.port, {.policy = Policy::kInline, .vnet_hdr_len = 0});
   CHECK(rig.Take() == TestFrame(60, 1));
   CHECK_EQ(rig.drops(rig.port->rx(0), Drop::kDown), 2u);
+  // Nor is what lies in the ring already, unless it begins as the next one expects.
+  rig.Attach(12);
+  for (uint8_t next : {12, 0}) {
+    CHECK(rig.kernel->Send(test::WithHeader(tcp.Header(kGsoSize), tcp.Build(false), 10)));
+    rig.guest.Sync(rig.guest.rx());
+    CHECK_EQ(rig.guest.rx().Mine(), 30u);
+    rig.guest.Detach();
+    rig.guest.Attach(rig.engine, *rig.port, {.policy = Policy::kInline, .vnet_hdr_len = next});
+    if (next == 12) CHECK(Behind(rig.Take(), 12) == tcp.Build(false));
+  }
+  CHECK(rig.kernel->Send(test::WithHeader({}, TestFrame(60, 2), 10)));
+  CHECK(rig.Take() == TestFrame(60, 2));
+  CHECK(rig.Take().empty());
 }
 
 /// A guest whose rings have no room for 64 KiB gets segments, and leaves the checksums to nobody else.

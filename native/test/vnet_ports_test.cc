@@ -120,9 +120,27 @@ void BothEndsOfAPipeHaveTheSame() {
   f.a.Attach(f.engine, f.pair->master(), With(0));
 }
 
+/// What one guest has left in its ring is not shown to another with another header, and its slots are not lost.
+void WhatLiesInAPipeIsNotForAnotherHeader() {
+  PipeFixture f;
+  f.a.Detach(), f.b.Detach();
+  for (uint8_t length : {0, 12, 10, 0}) {
+    f.a.Attach(f.engine, f.pair->master(), With(length));
+    f.b.Attach(f.engine, f.pair->slave(), With(length));
+    CHECK_EQ(f.b.rx().Mine(), 0u);
+    for (uint32_t i = 0; i < f.a.tx().num_slots - 1; i++) CHECK(f.a.tx().Put(Bytes(60, length)));
+    f.a.tx().Publish();
+    f.a.Sync(f.a.tx());
+    CHECK_EQ(f.b.rx().Mine(), f.b.rx().num_slots - 1);
+    CHECK(f.b.rx().Take() == Bytes(60, length));
+    f.a.Detach(), f.b.Detach();
+  }
+}
+
 }  // namespace
 
 int main() {
+  WhatLiesInAPipeIsNotForAnotherHeader();
   TheSinkLooksBehindTheHeader();
   TheSourcePutsAHeaderFirst();
   AnEchoKeepsTheHeader();

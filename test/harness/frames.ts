@@ -131,3 +131,33 @@ export function inspectFrame(bytes: Uint8Array): SeenFrame {
     payload: transport.subarray(protocol === 'tcp' ? (transport[12]! >> 4) * 4 : 8),
   };
 }
+
+const TYPE_ARP = 0x0806;
+const PROTOCOL_ICMP = 1;
+const PROTOCOL_ICMP6 = 58;
+
+/** The same for any frame of a kernel's: ARP, and checksums of IPv4, TCP, UDP, ICMP and ICMPv6, as far as one frame has all that they are of. */
+export function inspectAny(frame: Buffer): void {
+  const type = frame.readUInt16BE(12);
+  if (type === TYPE_ARP) return;
+  if (type !== TYPE[4] && type !== TYPE[6]) throw new Error(`EtherType ${type}`);
+  const ip = frame.subarray(14);
+  const four = type === TYPE[4];
+  const protocol = four ? ip[9]! : ip[6]!;
+  if (protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp) {
+    const fragment = four && (ip.readUInt16BE(6) & 0x3fff) !== 0;
+    if (!fragment) return void inspectFrame(frame);
+  }
+  const length = four ? ip.readUInt16BE(2) : 40 + ip.readUInt16BE(4);
+  if (length > ip.length) throw new Error(`IP length ${length} in a packet of ${ip.length} bytes`);
+  const header = four ? (ip[0]! & 15) * 4 : 40;
+  if (four && sum(ip.subarray(0, header)) !== 0xffff) throw new Error('IPv4 header checksum');
+  const rest = ip.subarray(header, length);
+  if (protocol === PROTOCOL_ICMP && (ip.readUInt16BE(6) & 0x3fff) === 0 && sum(rest) !== 0xffff)
+    throw new Error('ICMP checksum');
+  if (
+    protocol === PROTOCOL_ICMP6 &&
+    sum(pseudoHeader(ip.subarray(8, 40), protocol, rest.length), rest) !== 0xffff
+  )
+    throw new Error('ICMPv6 checksum');
+}

@@ -1,5 +1,6 @@
 /** TCP between two network namespaces: each end sends noise and says what it received, by its checksum. */
 import { createHash } from 'node:crypto';
+import { execa } from 'execa';
 import type { Netns } from './netns.ts';
 
 /** Both ends at once; bytes of one seed are the same everywhere. */
@@ -42,17 +43,19 @@ export interface TcpEnd {
   readonly sent: string;
 }
 
-/** A connection from one namespace to `host` in the other; both send `bytes` at once. */
+/** A connection from one namespace to `host` in the other; both send `bytes` at once. `cancel` ends it before that. */
 export async function tcpBothWays(
   from: Netns,
   to: Netns,
   host: string,
   bytes: number,
+  cancel?: AbortSignal,
 ): Promise<{ client: TcpEnd; server: TcpEnd }> {
   const end = async (netns: Netns, role: string, seed: string): Promise<TcpEnd> => {
-    const [got = '', sent = ''] = (
-      await netns.run(process.execPath, '-e', END, role, host, String(bytes), seed)
-    ).split(' ');
+    const [program, ...before] = netns.within;
+    const args = [...before, process.execPath, '-e', END, role, host, String(bytes), seed];
+    const { stdout } = await execa(program!, args, cancel ? { cancelSignal: cancel } : {});
+    const [got = '', sent = ''] = stdout.split(' ');
     return { got, sent };
   };
   const [server, client] = await Promise.all([end(to, 'server', '1'), end(from, 'client', '2')]);

@@ -112,6 +112,33 @@ describe.each(FRAMES)('%s over VALE', (_, options) => {
   });
 });
 
+describe.each([
+  [60, 1],
+  [1514, 2],
+  [60_000, 33],
+])('loops: packets of %i bytes in %i slots', (size, frags) => {
+  test.each([
+    [12, 12],
+    [10, 12],
+    [12, 0],
+    [0, 12],
+    [0, 0],
+  ])('headers of %i and %i bytes', async (first, second) => {
+    const host = await startHost(SWITCH);
+    const [a, b] = [await attach(host, 'vm1', first), await attach(host, 'vm2', second)];
+    const count = 2000n;
+    const options = { payload: 'full', sleep: true } as const;
+    const receiving = await b.ports[0]!.startLoop({ op: 'receive', idleMs: 1000, ...options });
+    const sending = await a.ports[0]!.startLoop({ op: 'send', count, size, frags, dst: MAC_B, ...options });
+    expect((await sending.done).sent.packets).toBe(count);
+    const { received } = await receiving.done;
+    expect(received).toMatchObject({ late: 0n, corrupt: 0n });
+    expect(received.packets).toBeGreaterThan(0n);
+    expect(received.bytes).toBe(received.packets * BigInt(size + second));
+    expect(received.packets + BigInt(host.ring('vale0:2', 'rx').drops.full)).toBe(count);
+  });
+});
+
 test('segments are cut to the mtu of the receiver', async () => {
   const host = await startHost(`ports: { 'vale0:2': { mtu: 1000 } }${SWITCH}`);
   const [a, b] = [await attach(host, 'vm1', 12), await attach(host, 'vm2', 0)];

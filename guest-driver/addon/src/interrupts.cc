@@ -5,11 +5,14 @@
 
 namespace ptnet::guest {
 
-EventfdWaiter::EventfdWaiter(int stop_fd, const std::vector<int>& interrupts, uint64_t yield_after)
+EventfdWaiter::EventfdWaiter(int stop_fd, const std::vector<int>& interrupts, const std::vector<int>& others,
+                             uint64_t yield_after)
     : spinner_(yield_after) {
   fds_.push_back({stop_fd, POLLIN, 0});
   for (const int fd : interrupts)
     if (fd >= 0) fds_.push_back({fd, POLLIN, 0});
+  first_other_ = fds_.size();
+  for (const int fd : others) fds_.push_back({fd, POLLIN, 0});
   // What was raised before the loop began is not the loop's: it looks at the rings before it sleeps anyway.
   this->interrupts();
   interrupts_ = 0;
@@ -29,7 +32,7 @@ uint64_t EventfdWaiter::interrupts() {
 }
 
 void EventfdWaiter::DrainAll() {
-  for (size_t i = 1; i < fds_.size(); ++i) {
+  for (size_t i = 1; i < first_other_; ++i) {
     uint64_t raised;
     if ((fds_[i].revents & POLLIN) != 0 && read(fds_[i].fd, &raised, sizeof raised) == sizeof raised)
       interrupts_ += raised;

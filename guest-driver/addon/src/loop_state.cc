@@ -20,9 +20,12 @@ LoopState::~LoopState() {
 
 std::string LoopState::Open(const StartOptions& options) {
   config = options.config;
+  config.taps.clear();
+  config.capture = -1;
   yield_after_ = options.yield_after;
-  const std::string error = OpenRings(options);
-  return error.empty() ? CopyDescriptors(options) : error;
+  std::string error = OpenRings(options);
+  if (error.empty()) error = CopyDescriptors(options);
+  return error.empty() ? Check(config) : error;
 }
 
 void LoopState::CloseDescriptors() {
@@ -31,6 +34,10 @@ void LoopState::CloseDescriptors() {
   for (const int fd : interrupts_)
     if (fd >= 0) close(fd);
   interrupts_.clear();
+  for (const int fd : config.taps) close(fd);
+  config.taps.clear();
+  if (config.capture >= 0) close(config.capture);
+  config.capture = -1;
 }
 
 void LoopState::Stop() {
@@ -48,7 +55,7 @@ std::string LoopState::OpenRings(const StartOptions& options) {
   if (!error.empty()) return error;
   for (const uint32_t i : options.tx_rings) config.tx.push_back(port.tx[i]);
   for (const uint32_t i : options.rx_rings) config.rx.push_back(port.rx[i]);
-  return Check(config);
+  return {};
 }
 
 std::string LoopState::CopyDescriptors(const StartOptions& options) {
@@ -62,6 +69,9 @@ std::string LoopState::CopyDescriptors(const StartOptions& options) {
   stop_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (stop_fd_ < 0) error = std::string("eventfd: ") + std::strerror(errno);
   doorbell_fd_ = dup(options.doorbell.fd);
+  for (const int fd : options.config.taps)
+    if (const int copy = dup(fd); copy >= 0) config.taps.push_back(copy);
+  if (options.config.capture >= 0) config.capture = dup(options.config.capture);
   const auto watch = [&](const Ring& ring) {
     const int fd = options.interrupts.empty() ? -1 : options.interrupts[ring.index];
     if (fd < 0) return;

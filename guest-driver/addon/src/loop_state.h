@@ -33,7 +33,7 @@ class LoopState {
 
   Napi::Promise done() const { return deferred_.Promise(); }
   VfioUserDoorbell MakeDoorbell() const { return {doorbell_, doorbell_fd_}; }
-  EventfdWaiter MakeWaiter() const { return {stop_fd_, interrupts_, yield_after_}; }
+  EventfdWaiter MakeWaiter() const { return {stop_fd_, interrupts_, config.taps, yield_after_}; }
   /// Whether it is a PingLoop that runs it.
   bool timed() const { return config.op == Op::kPing || config.op == Op::kListen; }
 

@@ -4,6 +4,7 @@
 #include "core/duo.h"
 #include "core/loop.h"
 #include "core/ping.h"
+#include "core/stack.h"
 
 namespace ptnet::guest {
 
@@ -48,6 +49,10 @@ void LoopThread::Run() {
 void LoopThread::RunLoop(LoopState& loop) {
   VfioUserDoorbell doorbell = loop.MakeDoorbell();
   EventfdWaiter waiter = loop.MakeWaiter();
+  if (loop.config.op == Op::kStack) {
+    loop.result = StackLoop(loop.config, loop.control, doorbell, waiter).Run();
+    return;
+  }
   loop.result = loop.timed() ? PingLoop(loop.config, loop.control, doorbell, waiter).Run()
                              : Loop(loop.config, loop.control, doorbell, waiter).Run();
 }

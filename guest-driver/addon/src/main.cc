@@ -1,7 +1,9 @@
-// The addon's entry: startLoop(options) -> { done, stop(), progress() }, and startDuo(ping, echo) -> two of them.
+// The addon's entry: startLoop(options) -> { done, stop(), progress() }, startDuo(ping, echo) -> two of them, and
+// openTap.
 #include <napi.h>
 
 #include "loop_thread.h"
+#include "tap.h"
 
 namespace ptnet::guest {
 
@@ -51,6 +53,7 @@ static Napi::Value StartDuo(const Napi::CallbackInfo& info) {
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("startLoop", Napi::Function::New(env, StartLoop, "startLoop"));
   exports.Set("startDuo", Napi::Function::New(env, StartDuo, "startDuo"));
+  exports.Set("openTap", Napi::Function::New(env, OpenTap, "openTap"));
   return exports;
 }
 

@@ -112,6 +112,22 @@ void ReadWakeups(Reader& reader, StartOptions& options) {
   options.interrupts.assign(fds.begin(), fds.end());
 }
 
+void ReadTaps(Reader& reader, LoopConfig& config) {
+  if (!reader.ok()) return;
+  for (const char* name : {"taps", "capture"})
+    if (config.op != Op::kStack && reader.Has(name))
+      reader.TypeError(std::string(name) + ": only of a stack: leave it out");
+  if (config.op != Op::kStack) return;
+  std::vector<int64_t> fds;
+  reader.Integers("taps", 0, kMaxFd, fds);
+  for (size_t i = 0; i < fds.size(); ++i)
+    CheckDescriptor(reader, "taps[" + std::to_string(i) + "]", static_cast<int>(fds[i]));
+  config.taps.assign(fds.begin(), fds.end());
+  if (!reader.Has("capture")) return;
+  reader.Integer("capture", 0, kMaxFd, config.capture);
+  CheckDescriptor(reader, "capture", config.capture);
+}
+
 /// A loop that sleeps must have an interrupt from each ring it can be waiting for.
 void CheckSleep(Reader& reader, const StartOptions& options) {
   if (!options.config.sleep || !reader.ok()) return;
@@ -126,7 +142,7 @@ void CheckSleep(Reader& reader, const StartOptions& options) {
 
 void ReadTraffic(Reader& reader, LoopConfig& config) {
   size_t choice = 0;
-  reader.OneOf("op", {"send", "receive", "echo", "duplex", "ping", "listen"}, choice);
+  reader.OneOf("op", {"send", "receive", "echo", "duplex", "ping", "listen", "stack"}, choice);
   config.op = static_cast<Op>(choice);
   if (reader.Has("payload")) {
     reader.OneOf("payload", {"none", "stamp", "full"}, choice);
@@ -144,6 +160,7 @@ void ReadTraffic(Reader& reader, LoopConfig& config) {
   int64_t idle_ms = 0;
   if (reader.Has("idleMs")) reader.Integer("idleMs", 1, kMaxMs, idle_ms);
   config.idle_ns = idle_ms * 1'000'000;
+  if (reader.Has("vnetHdrLen")) reader.Integer("vnetHdrLen", 0, 12, config.vnet_hdr_len);
   if (reader.Has("size")) reader.Integer("size", 0, 1 << 20, config.size);
   if (reader.Has("frags")) reader.Integer("frags", 0, 1 << 20, config.frags);
   if (reader.Has("burst")) reader.Integer("burst", 0, 1 << 20, config.burst);
@@ -163,6 +180,7 @@ bool ReadAll(Napi::Env env, Reader& reader, StartOptions& options) {
   if (options.config.op == Op::kSend) options.rx_rings.clear();
   if (options.config.op == Op::kReceive || options.config.op == Op::kListen) options.tx_rings.clear();
   ReadWakeups(reader, options);
+  ReadTaps(reader, options.config);
   if (env.IsExceptionPending()) return false;
   CheckSleep(reader, options);
   return reader.ok();

@@ -122,6 +122,13 @@ void Reader::OneOf(const char* name, const std::vector<std::string>& names, size
   TypeError(std::string(name) + ": " + Show(value) + ": must be one of " + all);
 }
 
+void Reader::Text(const char* name, std::string& into) {
+  const Napi::Value value = Field(name);
+  if (!ok_) return;
+  if (!value.IsString()) return TypeError(std::string(name) + ": " + Show(value) + ": must be a text");
+  into = value.As<Napi::String>().Utf8Value();
+}
+
 void Reader::Mac(const char* name, uint8_t into[6]) {
   const Napi::Value value = Field(name);
   if (!ok_) return;

@@ -34,6 +34,7 @@ class Reader {
   void Boolean(const char* name, bool& into);
   /// One of `names`; `into` becomes its place among them.
   void OneOf(const char* name, const std::vector<std::string>& names, size_t& into);
+  void Text(const char* name, std::string& into);
   void Mac(const char* name, uint8_t into[6]);
   /// An array of integers in [low, high].
   void Integers(const char* name, int64_t low, int64_t high, std::vector<int64_t>& into);

@@ -65,8 +65,11 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
   auto* ktoa = reinterpret_cast<CsbKtoa*>(host_to_guest_->data()) + ring;
   auto bind = [&] {
     SpinGuard guard(k.lock);
-    StoreRelaxed(atok->cur, k.hwcur);
-    StoreRelaxed(atok->head, k.hwcur);
+    // What still lies in an rx ring has the header of who was to take it: whoever expects another one has taken it.
+    const bool foreign = k.dir == Dir::kRx && k.vnet_hdr_len != options.vnet_hdr_len;
+    const uint32_t head = foreign ? k.hwtail : k.hwcur;
+    StoreRelaxed(atok->cur, head);
+    StoreRelaxed(atok->head, head);
     StoreRelaxed(ktoa->kern_need_kick, 0);
     k.atok = atok;
     k.ktoa = ktoa;
