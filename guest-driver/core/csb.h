@@ -53,6 +53,14 @@ inline HostIndices LoadTailThenCur(CsbHostToGuest& csb) {
 
 /// Orders our head (or appl_need_kick) before our load of the host's kern_need_kick (or hwtail): the host does the
 /// same with its own flag and our head before it sleeps, so at least one of the two sees the other.
-inline void FullBarrier() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+inline void FullBarrier() {
+#if defined(__x86_64__) && !defined(atomic_thread_fence)  // which the model checker defines
+  // A compiler's fence is a locked instruction, and in a machine of one CPU QEMU emulates that by a plain load and
+  // store: wake-ups get lost. This one is a barrier there too.
+  asm volatile("mfence" ::: "memory");
+#else
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
+}
 
 }  // namespace ptnet::guest

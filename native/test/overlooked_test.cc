@@ -1,6 +1,6 @@
 // An interrupt that a guest has overlooked is raised again, after a second and then ever more rarely, as long as there
 // is something that it has not seen and asks to be told of; and one that was missed for want of an eventfd comes when
-// there is one.
+// there is one. What a guest has published without the kick that it was asked for is taken in the same way.
 #include <sys/eventfd.h>
 
 #include "forward/pipe.h"
@@ -169,6 +169,67 @@ void WhatWasNotSeenComesThroughTheNextOne() {
   CHECK(!Take(s.rx.irq) && !Take(s.rx.other_irq));
 }
 
+/// A guest that publishes and does not kick, though it is asked to: its barrier was none.
+struct Unkicked {
+  std::shared_ptr<Engine> engine = MakeEngine();
+  NullRig rig{engine, 16, Served(Policy::kNotify), {}};
+  GuestRing& tx = rig.guest.tx();
+  Worker& worker = engine->worker(0);
+  uint64_t now = 0;
+
+  uint64_t packets() { return rig.tx().packets; }
+  /// What was kicked has been served, and is parked again: each call waits for the end of a round.
+  void Parked() {
+    for (int rounds = 0; rounds < 3; rounds++) worker.Call([] {});
+    Eventually("a parked ring", [&] { return tx.HostWantsKick(); });
+    worker.Call([] {});
+  }
+  /// Seconds, of `seconds` looks, at which the worker was told.
+  std::vector<int> Look(int seconds) {
+    std::vector<int> told;
+    for (int i = 1; i <= seconds; i++) {
+      const uint64_t before = worker.counters().wakeups;
+      engine->Tick(now += kSecond);
+      Parked();
+      if (worker.counters().wakeups != before) told.push_back(i);
+    }
+    return told;
+  }
+};
+
+void WhatWasNotKickedIsTaken() {
+  Unkicked s;
+  s.Parked();
+  CHECK(s.Look(10).empty());
+  for (uint64_t i = 1; i <= 3; i++) {
+    CHECK(s.tx.Put(Probe(i).data(), 60));
+    s.tx.Show();
+    CHECK(s.Look(1).empty());
+    CHECK_EQ(s.packets(), i - 1);
+    CHECK(s.Look(2) == std::vector<int>{1});
+    CHECK_EQ(s.packets(), i);
+  }
+}
+
+/// The beginning of a packet stays where it is, and is looked at ever more rarely.
+void WhatCannotBeTakenIsLeftAlone() {
+  Unkicked s;
+  s.Parked();
+  CHECK(s.tx.Put(Probe(1).data(), 60));
+  s.tx.slots[0].flags |= NS_MOREFRAG;
+  s.tx.Show();
+  CHECK(s.Look(20) == (std::vector<int>{2, 4, 8, 16}));
+  CHECK_EQ(s.packets(), 0u);
+  // Nor does it bring a ring back that was stopped for its index.
+  s.tx.WriteHead(999);
+  s.engine->Kick(s.rig.port->flow(s.tx.index));
+  s.Parked();
+  const uint64_t bad = s.rig.tx().bad_index;
+  CHECK(bad > 0);
+  CHECK(s.Look(20).empty());
+  CHECK_EQ(s.rig.tx().bad_index, bad);
+}
+
 void WhatIsNoEventfdIsRefused() {
   Scene s;
   const std::vector<int> bad{s.rx.irq, s.rig.guest.fd()};
@@ -189,5 +250,7 @@ int main() {
   NobodyIsToldWhoHasLeft();
   WhatWasMissedComes();
   WhatWasNotSeenComesThroughTheNextOne();
+  WhatWasNotKickedIsTaken();
+  WhatCannotBeTakenIsLeftAlone();
   WhatIsNoEventfdIsRefused();
 }

@@ -2,6 +2,7 @@
 // them under which policy.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -28,12 +29,25 @@ struct CsbPlace {
   uint64_t offset = 0;
 };
 
-/// What a ring showed when it was looked at last, to find one whose guest has overlooked an interrupt.
+/// Indices of a ring that somebody waits for and that do not move: when to lend a hand, after a second and then ever
+/// more rarely.
+class Standstill {
+ public:
+  using Indices = std::array<uint32_t, 3>;
+  /// A look at the ring. @return whether it is time, again.
+  bool Look(bool waits, const Indices& indices, uint64_t now_ns) noexcept;
+
+ private:
+  Indices indices_ = {};
+  bool waits_ = false;  // as it is now since `since_ns_`
+  uint64_t since_ns_ = 0;
+  uint64_t wait_ns_ = 0;  // from since_ns_, or from the last time, to the next
+};
+
+/// What a ring showed when it was looked at last.
 struct RingWatch {
-  uint32_t head = 0, cur = 0, hwtail = 0;
-  bool still = false;  // as it is now since `since_ns`, with something to see that the guest asks to be told of
-  uint64_t since_ns = 0;
-  uint64_t wait_ns = 0;  // from since_ns, or from the last interrupt, to the next
+  Standstill overlooked;  // the guest asks for an interrupt and has not seen all that there is
+  Standstill unkicked;    // we ask for a kick and have not taken all that the guest has published
 };
 
 class Attachment final : public DoorbellTarget, private Ticked, public std::enable_shared_from_this<Attachment> {
@@ -82,6 +96,7 @@ class Attachment final : public DoorbellTarget, private Ticked, public std::enab
   void EndInterrupts();
   void Tick(uint64_t now_ns) noexcept override;
   void LookAt(uint32_t ring, uint64_t now_ns) noexcept;
+  void LookForLostKick(uint32_t ring, uint64_t now_ns) noexcept;
 
   std::shared_ptr<Engine> engine_;
   Attachable* port_;

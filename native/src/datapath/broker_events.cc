@@ -1,5 +1,5 @@
-// broker: an attachment's eventfds, those of its interrupts and those of its doorbells, and the look at rings whose
-// guest has overlooked an interrupt.
+// broker: an attachment's eventfds, those of its interrupts and those of its doorbells, and the look at rings that
+// stand still because an interrupt or a kick was lost.
 #include <errno.h>
 #include <string.h>
 
@@ -76,28 +76,48 @@ void Attachment::Tick(uint64_t now_ns) noexcept {
   for (uint32_t i = 0; i < rings(); i++) {
     interrupts_[i]->RaiseMissed(*port_->kring(i).counters);
     LookAt(i, now_ns);
+    LookForLostKick(i, now_ns);
   }
 }
 
+bool Standstill::Look(bool waits, const Indices& indices, uint64_t now_ns) noexcept {
+  if (!waits || !waits_ || indices != indices_) {
+    indices_ = indices;
+    waits_ = waits;
+    since_ns_ = now_ns;
+    wait_ns_ = kFirstWait;
+    return false;
+  }
+  if (now_ns - since_ns_ < wait_ns_) return false;
+  since_ns_ = now_ns;
+  wait_ns_ = std::min(2 * wait_ns_, kLongestWait);
+  return true;
+}
+
 /// An interrupt may have come when the guest was not ready for it, and been ignored. If there still is something that
-/// it has not seen, and it asks to be told, and nothing has moved, it is told again: after a second, then ever more
-/// rarely.
+/// it has not seen, and it asks to be told, and nothing has moved, it is told again.
 void Attachment::LookAt(uint32_t ring, uint64_t now_ns) noexcept {
   Kring& k = port_->kring(ring);
-  RingWatch& watch = seen_[ring];
   const uint32_t head = LoadRelaxed(k.atok->head), cur = LoadRelaxed(k.atok->cur), hwtail = LoadRelaxed(k.ktoa->hwtail);
   // Slots up to cur it has seen, also those that it has not given back; of a tx ring it has room from there.
-  const bool unseen = cur != hwtail && LoadRelaxed(k.atok->appl_need_kick) != 0;
-  const bool same = watch.still && head == watch.head && cur == watch.cur && hwtail == watch.hwtail;
-  if (!unseen || !same || !interrupts_[ring]->has_eventfd()) {
-    watch = {head, cur, hwtail, unseen, now_ns, kFirstWait};
-    return;
-  }
-  if (now_ns - watch.since_ns < watch.wait_ns) return;
-  watch.since_ns = now_ns;
-  watch.wait_ns = std::min(2 * watch.wait_ns, kLongestWait);
+  const bool unseen = cur != hwtail && LoadRelaxed(k.atok->appl_need_kick) != 0 && interrupts_[ring]->has_eventfd();
+  if (!seen_[ring].overlooked.Look(unseen, {head, cur, hwtail}, now_ns)) return;
   Interrupt::Count(k.counters->reraised);
   interrupts_[ring]->Raise(*k.counters);
+}
+
+/// A guest whose barrier is none, such as a locked instruction in a VM of one CPU that QEMU emulates, may see
+/// kern_need_kick as it was and not kick. What it has published is looked at as if it had.
+void Attachment::LookForLostKick(uint32_t ring, uint64_t now_ns) noexcept {
+  const Kring& k = port_->kring(ring);
+  const uint32_t head = LoadRelaxed(k.atok->head), hwcur = LoadRelaxed(k.ktoa->hwcur),
+                 hwtail = LoadRelaxed(k.ktoa->hwtail);
+  const auto ahead = [&](uint32_t index) { return index >= hwcur ? index - hwcur : index + k.num_slots - hwcur; };
+  // A head that lies elsewhere has stopped the ring until there is a kick indeed.
+  const bool untaken = head != hwcur && head < k.num_slots && ahead(head) <= ahead(hwtail);
+  const bool waits = untaken && LoadRelaxed(k.ktoa->kern_need_kick) != 0;
+  if (!seen_[ring].unkicked.Look(waits, {head, hwcur, hwtail}, now_ns)) return;
+  if (Flow* flow = port_->flow(ring)) Engine::Kick(flow);
 }
 
 Status Attachment::OpenWatches() {
