@@ -34,7 +34,8 @@ class HostInterface {
   virtual ~HostInterface() = default;
 
   virtual uint32_t queues() const = 0;
-  /// Bytes of the longest frame that the kernel sends now.
+  uint32_t mtu() const { return mtu_.load(std::memory_order_relaxed); }
+  /// Bytes of the longest frame that the kernel sends now, without its virtio-net header.
   uint32_t frame_max() const { return frame_max_.load(std::memory_order_relaxed); }
 
   // The control plane.
@@ -63,16 +64,17 @@ class HostInterface {
   void ForgetNews() { news_ = {}; }
   /// The link has changed, to link(): lines of the kind's own.
   virtual void OnChange(const os::LinkState& /*before*/, std::vector<std::string>* /*lines*/) {}
+  virtual uint32_t LongestFrame() const { return std::min(link_.mtu + kFrameHeaderMax, kFrameMax); }
+  /// mtu() and frame_max() are as the link and LongestFrame() say now.
+  void SetLimits();
   /// A line about the interface.
   std::string Line(const std::string& text) const { return object_ + ": the interface " + text; }
 
  private:
-  void SetMtu(uint32_t mtu) { frame_max_.store(std::min(mtu + kFrameHeaderMax, kFrameMax), std::memory_order_relaxed); }
-
   const std::string object_;
   os::LinkState link_;
   os::LinkSocket news_;
-  std::atomic<uint32_t> frame_max_{0};
+  std::atomic<uint32_t> mtu_{0}, frame_max_{0};
 };
 
 }  // namespace ptnet

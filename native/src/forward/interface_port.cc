@@ -15,10 +15,14 @@ Status InterfacePort::CheckPairs(const PortShape& shape, const char* kind) {
                                   std::to_string(shape.rx_rings) + " rx rings: " + kind + " has as many of each");
 }
 
-Status InterfacePort::Take(std::shared_ptr<HostInterface> opened) {
+uint32_t InterfacePort::PacketMax() const {
+  return std::min(kMaxFrags, shape().rx_slots - 1) * region().bufs().size() - 1;
+}
+
+Status InterfacePort::Take(std::shared_ptr<HostInterface> opened, uint32_t vnet_hdr) {
   interface_ = std::move(opened);
   const uint32_t slots = std::min(kMaxFrags, shape().rx_slots - 1), buf_size = region().bufs().size();
-  const uint32_t most = slots * buf_size - 1, longest = interface_->frame_max();
+  const uint32_t most = PacketMax() - vnet_hdr, longest = interface_->frame_max();
   if (longest <= most) return Status::Ok();
   const std::string wanted = std::to_string(longest / buf_size + 2);
   return Status::Fail(EINVAL,
@@ -26,10 +30,6 @@ Status InterfacePort::Take(std::shared_ptr<HostInterface> opened) {
                           std::to_string(slots) + " slots of " + std::to_string(buf_size) +
                           " bytes that a packet may have: rx-slots of " + wanted + ", larger buffers, or an mtu of " +
                           std::to_string(most > kFrameHeaderMax ? most - kFrameHeaderMax : 0) + " would be right");
-}
-
-uint32_t SlotsForFrame(const HostInterface& interface, const Kring& k) noexcept {
-  return std::min({interface.frame_max() / k.buf_size + 1, kMaxFrags, k.num_slots - 1});
 }
 
 }  // namespace ptnet
