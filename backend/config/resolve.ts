@@ -111,6 +111,7 @@ function resolvePort(
     addresses: port?.address ?? [],
     ...(port?.netns !== undefined && { netns: port.netns }),
     ...(mtu !== undefined && { mtu }),
+    ...(port?.access !== undefined && { access: port.access }),
     sink,
   };
   if (!port?.source) return base;

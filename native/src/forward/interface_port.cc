@@ -32,4 +32,10 @@ Status InterfacePort::Take(std::shared_ptr<HostInterface> opened, uint32_t vnet_
                           std::to_string(most > kFrameHeaderMax ? most - kFrameHeaderMax : 0) + " would be right");
 }
 
+Status InterfacePort::Reopen(Engine& engine) {
+  if (Status s = interface_->Reopen(); !s.ok()) return s;
+  for (Flow* flow : flows_) engine.WatchAnew(flow);
+  return Status::Ok();
+}
+
 }  // namespace ptnet
