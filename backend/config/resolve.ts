@@ -14,6 +14,7 @@ import type {
 } from './host-config.ts';
 import { defaultMac } from './mac.ts';
 import type { NumaNodes } from './numa-nodes.ts';
+import { resolveLimits } from './port-limits.ts';
 import { parsePortName } from './port-name.ts';
 import type { FileConfig } from './schema.ts';
 
@@ -104,6 +105,7 @@ function resolvePort(
   const port = file.ports.get(name);
   const { verify = false, payload } = port?.sink ?? {};
   const sink = payload === undefined ? { verify } : { verify, payload };
+  const limits = resolveLimits(port, switchOf(name, file));
   const mtu = port?.mtu ?? switchOf(name, file)?.mtu;
   const base = {
     ...resolveRings(name, file),
@@ -112,6 +114,7 @@ function resolvePort(
     ...(port?.netns !== undefined && { netns: port.netns }),
     ...(mtu !== undefined && { mtu }),
     ...(port?.access !== undefined && { access: port.access }),
+    ...(limits !== undefined && { limits }),
     sink,
   };
   if (!port?.source) return base;

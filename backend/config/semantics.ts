@@ -10,6 +10,7 @@ import { alternatives, nearest } from './nearest.ts';
 import type { NumaNodes } from './numa-nodes.ts';
 import { checkNumaPlacement } from './numa-placement.ts';
 import { fail, type Placed, placeDevices } from './placed.ts';
+import { checkLimits } from './port-limits.ts';
 import { parsePortName } from './port-name.ts';
 import { checkRegionRoom } from './region-room.ts';
 import { type FileConfig, formatPath } from './schema.ts';
@@ -33,6 +34,7 @@ export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNod
   checkOneDevicePerPort(placed);
   checkMembers(config, placed);
   checkOneUserPerInterface(config);
+  checkLimits(file, config, placed);
   checkKinds(placed, [...file.switches.keys()]);
   checkRegionRoom(config, placed);
 }

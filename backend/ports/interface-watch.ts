@@ -6,12 +6,18 @@ import type { Logger } from '../log.ts';
 import type { PlacedInterface } from './table.ts';
 
 const REOPEN_MS = 1000;
+/** Of one interface there are so many lines in so long; what comes beyond is counted. */
+const LINES_MAX = 20;
+const LINES_MS = 60_000;
 
 /** One interface, and what waits for its news. */
 interface Watched extends PlacedInterface {
   watch: Watch | undefined;
   /** Without a carrier, because it would close a loop. */
   held: boolean;
+  /** Lines about it since then. */
+  lines: number;
+  since: number;
 }
 
 export class InterfaceWatch {
@@ -23,7 +29,13 @@ export class InterfaceWatch {
   constructor(interfaces: readonly PlacedInterface[], engine: Engine, log: Logger) {
     this.#engine = engine;
     this.#log = log;
-    this.#interfaces = interfaces.map((link) => ({ ...link, watch: undefined, held: false }));
+    this.#interfaces = interfaces.map((link) => ({
+      ...link,
+      watch: undefined,
+      held: false,
+      lines: 0,
+      since: Date.now(),
+    }));
     for (const link of this.#interfaces) {
       this.#say(link, `${link.name}: the interface ${whatItIs(link.interface.info)}`);
       const missing = whatIsMissing(link.interface.info);
@@ -51,6 +63,7 @@ export class InterfaceWatch {
 
   #reopen(): void {
     for (const link of this.#interfaces) {
+      this.#sumUp(link);
       if (!link.interface.info.gone) continue;
       try {
         link.interface.reopen(this.#engine);
@@ -83,7 +96,16 @@ export class InterfaceWatch {
   }
 
   #say(link: Watched, line: string): void {
-    this.#log.info({ interface: link.name }, line);
+    if (++link.lines <= LINES_MAX) this.#log.info({ interface: link.name }, line);
+  }
+
+  #sumUp(link: Watched): void {
+    if (Date.now() - link.since < LINES_MS) return;
+    const more = link.lines - LINES_MAX;
+    if (more > 0)
+      this.#log.info({ interface: link.name }, `${link.name}: the interface has changed ${more} times more`);
+    link.lines = 0;
+    link.since = Date.now();
   }
 
   close(): void {

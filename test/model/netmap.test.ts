@@ -259,6 +259,17 @@ ports:
   expect(host.host.stats([]).members[1]!.interface).toMatchObject({ up: true, carrier: true });
 });
 
+test('an interface that changes all the time gets no more lines than a log can hold', async () => {
+  const net = await netns(cable());
+  const host = await startHost(`
+switches: { vale0: { members: ['netmap:a'] } }
+ports: { 'netmap:a': { netns: ${net.path} } }
+`);
+  await net.run('sh', '-c', 'for i in $(seq 1 100); do ip link set dev a mtu $((1400 + i)); done');
+  await expect.poll(() => host.host.stats([]).members[0]!.interface.mtu, { timeout: WAIT_MS }).toBe(1500);
+  expect(lines(host)).toHaveLength(20);
+});
+
 test('what cannot be had is said in one line, and nothing is left of it', async () => {
   const net = await netns(`${cable()}
 ip link add name br0 type bridge

@@ -8,12 +8,7 @@ namespace ptnet {
 void HostInterface::Adopt(os::LinkState link, os::LinkSocket news) {
   link_ = std::move(link);
   news_ = std::move(news);
-  SetLimits();
-}
-
-void HostInterface::SetLimits() {
-  mtu_.store(link_.mtu, std::memory_order_relaxed);
-  frame_max_.store(LongestFrame(), std::memory_order_relaxed);
+  SetMtu(link_.mtu);
 }
 
 std::vector<std::string> HostInterface::TakeNews() {
@@ -31,7 +26,7 @@ std::vector<std::string> HostInterface::TakeNews() {
     if (link_.name != before.name) lines.push_back(Line("is called '" + link_.name + "' now"));
     if (link_.up != before.up) lines.push_back(Line("'" + link_.name + "' is " + (link_.up ? "up" : "down")));
     if (link_.mtu != before.mtu) {
-      SetLimits();
+      SetMtu(link_.mtu);
       lines.push_back(Line("'" + link_.name + "' has an mtu of " + std::to_string(link_.mtu) + " now"));
     }
     OnChange(before, &lines);

@@ -27,10 +27,9 @@ class InterfacePort : public Port, public std::enable_shared_from_this<Interface
   using Port::Port;
   /// EINVAL when there are not as many rx as tx rings; `kind` has them: "a tap".
   static Status CheckPairs(const PortShape& shape, const char* kind);
-  /// The interface that has been opened: EINVAL when its longest frame, behind so many bytes of virtio-net header, does
-  /// not fit a packet of the rx rings.
-  Status Take(std::shared_ptr<HostInterface> opened, uint32_t vnet_hdr);
-  /// Bytes that fit a packet of the rx rings, with a byte to spare.
+  /// The interface that has been opened: EINVAL when its longest frame does not fit a packet of the rx rings.
+  Status Take(std::shared_ptr<HostInterface> opened);
+  /// Bytes that fit a packet of the rx rings, with one to spare.
   uint32_t PacketMax() const;
   /// In the order of the rings, tx first.
   void AddFlow(Flow* flow) { flows_.push_back(flow); }
@@ -39,5 +38,8 @@ class InterfacePort : public Port, public std::enable_shared_from_this<Interface
   std::shared_ptr<HostInterface> interface_;
   std::vector<Flow*> flows_;
 };
+
+/// Slots that the longest packet takes of a ring, with a byte to spare.
+uint32_t SlotsForFrame(const HostInterface& interface, const Kring& k) noexcept;
 
 }  // namespace ptnet

@@ -49,6 +49,7 @@ class NetifDevice final : public HostInterface {
   /// Whether frames that come are wanted.
   bool served() const { return served_.load(std::memory_order_relaxed); }
 
+  uint32_t vnet_hdr_max() const override { return VirtioNetHdr::kVnetHdrLong; }
   InterfaceFacts facts() override;
   /// It is promiscuous while that is on; what has come before is forgotten.
   void SetCarrier(bool on) override;

@@ -18,7 +18,7 @@ Status NetifPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsAr
   if (Status s = port->Build(true); !s.ok()) return s;
   options.queues = shape.tx_rings;
   if (Status s = NetifDevice::Open(options, &port->netif_); !s.ok()) return s;
-  if (Status s = port->Take(port->netif_, VirtioNetHdr::kVnetHdrLong); !s.ok()) return s;
+  if (Status s = port->Take(port->netif_); !s.ok()) return s;
   for (uint32_t i = 0; i < shape.tx_rings; i++)
     port->AddFlow(port->tx_.emplace_back(std::make_unique<NetifTxFlow>(port->tx(i), *port->netif_, i)).get());
   for (uint32_t i = 0; i < shape.rx_rings; i++)

@@ -26,7 +26,7 @@ void TapDevice::SetVnetHdr(uint32_t bytes, os::TapOffloads offloads) {
   (void)os::SetTapVnetHdr(queue(0), bytes, offloads);
   vnet_hdr_.store(bytes, std::memory_order_relaxed);
   offloads_ = offloads;
-  SetLimits();
+  SetUncut(offloads == os::TapOffloads::kSegments);
 }
 
 void TapDevice::SetCarrier(bool on) {
@@ -129,15 +129,15 @@ constexpr uint8_t kNothingLeft[VirtioNetHdr::kVnetHdrLong] = {};
 }  // namespace
 
 TapSent TapDevice::Write(uint32_t i, const Pieces& packet, uint32_t vnet_hdr) const noexcept {
-  const uint32_t ours = this->vnet_hdr(), mtu = this->mtu();
+  const uint32_t ours = this->vnet_hdr();
   if (packet.len > kFrameMax + vnet_hdr) return Dropped(Drop::kBadLen);
   Front front{kNothingLeft, ours, 0};
   VnetHead head;
   if (vnet_hdr > 0) {
-    if (ours == 0) return WriteCut(queue(i), front, packet, vnet_hdr, mtu);
+    if (ours == 0) return WriteCut(queue(i), front, packet, vnet_hdr, mtu());
     if (const Drop cause = head.Open(packet, vnet_hdr, ours); cause != Drop::kCount) return Dropped(cause);
     if (head.work() == Offload::Work::kSegment && head.udp() && !tap_.udp_segments)
-      return WriteCut(queue(i), front, packet, vnet_hdr, mtu);
+      return WriteCut(queue(i), front, packet, vnet_hdr, mtu());
     front = {head.data(), head.len(), head.taken()};
   }
   Drop cause = WriteFrame(queue(i), front, packet);

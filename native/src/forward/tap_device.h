@@ -31,11 +31,10 @@ class TapDevice final : public HostInterface {
   int queue(uint32_t i) const { return tap_.queues[i].get(); }
   /// Bytes of the virtio-net header that every frame that is read begins with: 0, 10 or 12.
   uint32_t vnet_hdr() const { return vnet_hdr_.load(std::memory_order_relaxed); }
+  uint32_t vnet_hdr_max() const override { return vnet_hdr() > 0 ? VirtioNetHdr::kVnetHdrLong : 0; }
   /// Writes a packet that begins with so many bytes of virtio-net header, 0, 10 or 12, to queue i. What the header asks
   /// for the kernel does; without IFF_VNET_HDR it is done here, and the packet cut to the mtu.
   TapSent Write(uint32_t i, const Pieces& packet, uint32_t vnet_hdr) const noexcept;
-
-  // The control plane.
 
   InterfaceFacts facts() override { return {.made = tap_.made, .backpressure = tap_.backpressure, .access = "tap"}; }
   /// The other side takes such headers, and leaves no more undone, from now on. Not for a tap without any.
@@ -47,9 +46,6 @@ class TapDevice final : public HostInterface {
 
  private:
   explicit TapDevice(const os::TapOptions& options) : HostInterface(options.object), options_(options) {}
-  uint32_t LongestFrame() const override {
-    return offloads_ == os::TapOffloads::kSegments ? kFrameMax : HostInterface::LongestFrame();
-  }
 
   os::TapOptions options_;
   os::Tap tap_;

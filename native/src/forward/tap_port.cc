@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <sys/uio.h>
 
+#include <algorithm>
+
 namespace ptnet {
 
 Status TapPort::CheckVnetHdr(uint8_t len) {
@@ -27,8 +29,7 @@ Status TapPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea
   if (Status s = port->Build(true); !s.ok()) return s;
   options.queues = shape.tx_rings;
   if (Status s = TapDevice::Open(options, &port->tap_); !s.ok()) return s;
-  // The header of a client is not known yet.
-  if (Status s = port->Take(port->tap_, options.vnet_hdr > 0 ? VirtioNetHdr::kVnetHdrLong : 0); !s.ok()) return s;
+  if (Status s = port->Take(port->tap_); !s.ok()) return s;
   for (uint32_t i = 0; i < shape.tx_rings; i++)
     port->AddFlow(port->tx_.emplace_back(std::make_unique<TapTxFlow>(port->tx(i), *port->tap_, i)).get());
   for (uint32_t i = 0; i < shape.rx_rings; i++)
@@ -61,15 +62,11 @@ TapRxFlow::TapRxFlow(Kring& k, const TapDevice& device, uint32_t queue)
   WaitFor(device.object(), queue_, EPOLLIN | EPOLLET)->quiet = true;  // TapDevice::TakeNews says it
 }
 
-uint32_t TapRxFlow::SlotsWanted() const noexcept {
-  return std::min({(k_.vnet_hdr_len + device_.frame_max()) / k_.buf_size + 1, kMaxFrags, k_.num_slots - 1});
-}
-
 Used TapRxFlow::Poll(const Budget& budget) noexcept {
   drained_ = false;
   RxWriter to(k_);
   if (k_.blocked || !to.Open()) return {};
-  const uint32_t wanted = SlotsWanted(), first = to.tail();
+  const uint32_t wanted = SlotsForFrame(device_, k_), first = to.tail();
   uint32_t frames = 0;
   auto slots = [&] { return k_.Distance(first, to.tail()); };
   auto cost = [&] { return to.bytes() + uint64_t{frames} * kFrameCallBytes; };
@@ -116,7 +113,7 @@ bool TapRxFlow::Arm() noexcept {
   if (!k_.attached() || drained_) return false;
   k_.EnableKicks();
   RxWriter to(k_);
-  if (k_.blocked || !to.Open() || !to.Room(SlotsWanted())) return false;
+  if (k_.blocked || !to.Open() || !to.Room(SlotsForFrame(device_, k_))) return false;
   Disarm();
   return true;
 }

@@ -35,8 +35,6 @@ class TapRxFlow final : public Flow {
   void EndRx() noexcept override;
 
  private:
-  /// Slots that the longest packet takes, with a byte to spare: what fills them all was longer.
-  uint32_t SlotsWanted() const noexcept;
   bool ReadFrame(RxWriter* to, uint32_t slots) noexcept;
 
   Kring& k_;
