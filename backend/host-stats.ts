@@ -35,9 +35,10 @@ export interface InterfaceStats {
   readonly access: string;
   /** It was deleted, and is not there again yet. */
   readonly gone: boolean;
-  /** Frames that came and that nobody has taken in time, and frames that did not fit: the kernel has thrown them away. */
-  readonly lostFull: number;
-  readonly lostTooLarge: number;
+  readonly up: boolean;
+  readonly carrier: boolean;
+  /** Interfaces that are no taps: frames that nobody took in time, frames that did not fit, and of ours those that the kernel did not take. */
+  readonly lost?: { readonly full: number; readonly tooLarge: number; readonly refused: number };
 }
 
 export interface PortStats {
@@ -112,6 +113,8 @@ export function memberStats({ name, switch: vale, member }: PlacedMember): Membe
 }
 
 function interfaceStats(opened: HostInterface): InterfaceStats {
-  const { interface: name, mtu, made, backpressure, access, gone, lostFull, lostTooLarge } = opened.info;
-  return { name, mtu, made, backpressure, access, gone, lostFull, lostTooLarge };
+  const { interface: name, mtu, made, backpressure, access, gone, up, carrier, ...rest } = opened.info;
+  const { lostFull: full, lostTooLarge: tooLarge, refused } = rest;
+  const lost = access === 'tap' ? {} : { lost: { full, tooLarge, refused } };
+  return { name, mtu, made, backpressure, access, gone, up, carrier, ...lost };
 }

@@ -127,14 +127,28 @@ export interface TapOptions {
   addresses: readonly string[];
   /** Bytes of virtio-net header (IFF_VNET_HDR): 0 for none, 10 or 12; a port's client says which. */
   vnetHdr: number;
+  /** An interface that is to be there, whose mtu the tap has unless one is given; empty: none. */
+  beside: string;
+}
+
+export interface NetmapOptions extends Pick<TapOptions, 'object' | 'netns' | 'queues' | 'mtu'> {
+  /** Of the interface. */
+  name: string;
+  access: 'auto' | 'af-xdp' | 'af-packet';
 }
 
 /** An interface of the host as it is now. */
 export interface InterfaceInfo {
   readonly interface: string;
+  /** In its namespace. */
+  readonly index: number;
   readonly mtu: number;
+  readonly up: boolean;
+  readonly carrier: boolean;
   /** Index of the bridge or the like that it belongs to; 0: none. */
   readonly master: number;
+  /** Index of the other end of a veth pair, or of what is below a VLAN, in the same namespace; 0: none. */
+  readonly peer: number;
   /** It was deleted. */
   readonly gone: boolean;
   /** It was not there before, and goes with its descriptors. */
@@ -146,6 +160,8 @@ export interface InterfaceInfo {
   /** Frames that nobody has taken in time, and frames that did not fit, before they came to us. */
   readonly lostFull: number;
   readonly lostTooLarge: number;
+  /** Frames of ours that the kernel has not taken. */
+  readonly refused: number;
   readonly newsFd: number;
 }
 
@@ -209,6 +225,18 @@ interface Addon {
     stats: Handle<'stats'>,
     vale: Handle<'switch'>,
     tap: TapOptions,
+  ): { member: Handle<'member'>; interface: Handle<'interface'> };
+  netmapPortCreate(
+    region: Handle<'region'>,
+    stats: Handle<'stats'>,
+    shape: PortShape,
+    options: NetmapOptions,
+  ): { port: Handle<'port'>; interface: Handle<'interface'> };
+  netmapMemberCreate(
+    engine: Handle<'engine'>,
+    stats: Handle<'stats'>,
+    vale: Handle<'switch'>,
+    options: NetmapOptions,
   ): { member: Handle<'member'>; interface: Handle<'interface'> };
   memberStart(member: Handle<'member'>, options: AttachOptions): void;
   memberLimit(member: Handle<'member'>, limits: PortLimits): void;

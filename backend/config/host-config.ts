@@ -3,6 +3,7 @@
 import type { PciIds } from '../../pci/index.ts';
 
 export type Policy = 'poll' | 'adaptive' | 'notify' | 'inline';
+export type Access = 'auto' | 'af-xdp' | 'af-packet';
 export type PayloadLevel = 'none' | 'stamp' | 'full';
 
 export interface HostConfig {
@@ -97,6 +98,8 @@ export interface PortConfig extends RingsConfig {
    * a client on a switch that has no virtio-net header are cut to (undefined: as their sender says).
    */
   readonly mtu?: number;
+  /** What the frames of an interface of the host go through; undefined: what suits it. */
+  readonly access?: Access;
   readonly limits?: PortLimits;
   /** Null ports only: what the host sends to the guest. */
   readonly source?: SourceConfig;

@@ -31,17 +31,15 @@ const SUFFIXES = [
 
 /** Says why `text` is no name of ours, by the nearest thing that the writer may have meant. */
 function problem(text: string): string {
+  for (const kind of ALL_KINDS) {
+    const hint = kind.hint(text, (part) => match(part) !== undefined);
+    if (hint !== undefined) return hint;
+  }
   for (const [pattern, what] of SUFFIXES) {
     const at = text.search(pattern);
     if (at > 0 && match(text.slice(0, at)))
       return `'${text}' asks for ${what}, which is not supported yet: '${text.slice(0, at)}' would be right`;
   }
-  for (const kind of ALL_KINDS) {
-    const hint = kind.hint(text, (part) => match(part) !== undefined);
-    if (hint !== undefined) return hint;
-  }
-  if (text.startsWith('netmap:'))
-    return `'${text}' is an interface of the host, which is not supported yet: ${forms()} would be right`;
   return `'${text}' is not a port name: ${forms()} would be right (letters, digits, _ and .)`;
 }
 

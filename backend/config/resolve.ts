@@ -113,6 +113,7 @@ function resolvePort(
     addresses: port?.address ?? [],
     ...(port?.netns !== undefined && { netns: port.netns }),
     ...(mtu !== undefined && { mtu }),
+    ...(port?.access !== undefined && { access: port.access }),
     ...(limits !== undefined && { limits }),
     sink,
   };

@@ -255,6 +255,7 @@ export const fileSchema = section({
       address: addresses().optional(),
       netns: word(netnsProblem).optional(),
       mtu: whole(TAP_MTU).optional(),
+      access: oneOf('auto', 'af-xdp', 'af-packet').optional(),
       'vnet-hdr': yesOrNo().optional(),
       source: sourceSchema.optional(),
       sink: sinkSchema.optional(),

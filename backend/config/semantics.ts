@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ConfigurationError } from '../errors.ts';
 import { ALL_KINDS, kindOf } from '../ports/kinds/index.ts';
 import type { HostConfig, PortConfig, VmConfig } from './host-config.ts';
+import { checkInterfaceKeys, checkOneUserPerInterface } from './interfaces.ts';
 import { DEVICE_RINGS_MAX, SOCKET_PATH_BYTES_MAX, VM_DEVICES_MAX } from './limits.ts';
 import { alternatives, nearest } from './nearest.ts';
 import type { NumaNodes } from './numa-nodes.ts';
@@ -32,6 +33,7 @@ export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNod
   for (const [name, port] of config.ports) checkPortKind(name, port);
   checkOneDevicePerPort(placed);
   checkMembers(config, placed);
+  checkOneUserPerInterface(config);
   checkLimits(file, config, placed);
   checkKinds(placed, [...file.switches.keys()]);
   checkRegionRoom(config, placed);
@@ -103,17 +105,8 @@ function checkDevice({ device, port, path }: Placed): void {
 }
 
 function checkPortKind(name: string, port: PortConfig): void {
-  const parsed = parsePortName(name);
-  const kind = kindOf(parsed);
-  // On a switch it is what segments for a client are cut to.
-  const mtu = kind.switchOf(parsed) === undefined ? port.mtu : undefined;
-  const setting = port.netns !== undefined ? 'netns' : mtu !== undefined ? 'mtu' : undefined;
-  const of = port.addresses.length > 0 ? 'address' : setting;
-  if (of && !kind.hasInterface)
-    fail(
-      formatPath(['ports', name, of]),
-      `'${name}' has no interface of the host: 'tap:lan' would be right for one with ${of === 'address' ? 'an' : 'a'} ${of}`,
-    );
+  const kind = kindOf(parsePortName(name));
+  checkInterfaceKeys(name, port);
   // Only a port whose other side is the host makes packets up and swallows them.
   if (kind.hasSourceAndSink) return;
   const key = port.source ? 'source' : port.sink.verify ? 'sink' : undefined;

@@ -1,16 +1,23 @@
-// What becomes of interfaces of the host while they are in use: a line in the log for each change, deleted ones opened again, and no loop by a bridge that two members of a switch belong to.
+// What becomes of interfaces of the host while they are in use: a line in the log for each change, deleted ones opened again, and no loop by a bridge or a veth pair that two members of a switch belong to.
 import type { Engine } from '../../native/engine.ts';
+import type { InterfaceInfo } from '../../native/interfaces.ts';
 import { type Watch, watchReadable } from '../../native/os.ts';
 import type { Logger } from '../log.ts';
 import type { PlacedInterface } from './table.ts';
 
 const REOPEN_MS = 1000;
+/** Of one interface there are so many lines in so long; what comes beyond is counted. */
+const LINES_MAX = 20;
+const LINES_MS = 60_000;
 
 /** One interface, and what waits for its news. */
 interface Watched extends PlacedInterface {
   watch: Watch | undefined;
   /** Without a carrier, because it would close a loop. */
   held: boolean;
+  /** Lines about it since then. */
+  lines: number;
+  since: number;
 }
 
 export class InterfaceWatch {
@@ -22,11 +29,17 @@ export class InterfaceWatch {
   constructor(interfaces: readonly PlacedInterface[], engine: Engine, log: Logger) {
     this.#engine = engine;
     this.#log = log;
-    this.#interfaces = interfaces.map((link) => ({ ...link, watch: undefined, held: false }));
+    this.#interfaces = interfaces.map((link) => ({
+      ...link,
+      watch: undefined,
+      held: false,
+      lines: 0,
+      since: Date.now(),
+    }));
     for (const link of this.#interfaces) {
-      const { interface: name, mtu, made } = link.interface.info;
-      const origin = made ? 'made, and goes with the host' : 'was there, and stays';
-      this.#say(link, `${link.name}: the interface '${name}', mtu ${mtu}, ${origin}`);
+      this.#say(link, `${link.name}: the interface ${whatItIs(link.interface.info)}`);
+      const missing = whatIsMissing(link.interface.info);
+      if (missing) this.#log.warn({ interface: link.name }, `${link.name}: ${missing}`);
       this.#follow(link);
     }
     this.#lookForLoops();
@@ -50,6 +63,7 @@ export class InterfaceWatch {
 
   #reopen(): void {
     for (const link of this.#interfaces) {
+      this.#sumUp(link);
       if (!link.interface.info.gone) continue;
       try {
         link.interface.reopen(this.#engine);
@@ -64,33 +78,67 @@ export class InterfaceWatch {
     }
   }
 
-  /** A frame to all would go round for ever between a switch and a bridge that have two members in common. */
+  /** A frame to all would go round for ever where two members of a switch meet once more. */
   #lookForLoops(): void {
-    const bridges = new Map<string, Watched>();
+    const meetings = new Map<string, Watched>();
     for (const link of this.#interfaces) {
-      const { master, gone } = link.interface.info;
-      if (link.switch === undefined || gone) continue;
-      const bridge = `${link.switch} ${link.netns} ${master}`;
-      const first = master === 0 ? undefined : bridges.get(bridge);
-      if (!first) bridges.set(bridge, link);
+      if (link.switch === undefined || link.interface.info.gone) continue;
+      const places = placesOf(link.interface.info).map((place) => `${link.switch} ${link.netns} ${place}`);
+      const place = places.find((candidate) => meetings.has(candidate));
+      const first = place === undefined ? undefined : meetings.get(place);
+      if (!first) for (const free of places) meetings.set(free, link);
       if ((first !== undefined) === link.held) continue;
       link.held = first !== undefined;
       link.interface.setCarrier(!link.held);
-      if (first)
-        this.#log.warn(
-          { interface: link.name },
-          `${link.name}: it belongs to the same bridge as ${first.name} does, and both are on switch '${link.switch}', which makes a loop: it has no carrier until one of the two has left the bridge`,
-        );
+      if (first) this.#log.warn({ interface: link.name }, `${link.name}: ${loopWith(first, link)}`);
       else this.#say(link, `${link.name}: the loop is open: it has a carrier again`);
     }
   }
 
   #say(link: Watched, line: string): void {
-    this.#log.info({ interface: link.name }, line);
+    if (++link.lines <= LINES_MAX) this.#log.info({ interface: link.name }, line);
+  }
+
+  #sumUp(link: Watched): void {
+    if (Date.now() - link.since < LINES_MS) return;
+    const more = link.lines - LINES_MAX;
+    if (more > 0)
+      this.#log.info({ interface: link.name }, `${link.name}: the interface has changed ${more} times more`);
+    link.lines = 0;
+    link.since = Date.now();
   }
 
   close(): void {
     clearInterval(this.#timer);
     for (const { watch } of this.#interfaces) watch?.close();
   }
+}
+
+function whatItIs({ interface: name, mtu, made, access }: InterfaceInfo): string {
+  const origin = made ? 'made, and goes with the host' : 'was there, and stays';
+  return `'${name}', mtu ${mtu}, ${access === 'tap' ? origin : `by ${access}`}`;
+}
+
+/** What keeps packets away; a tap's carrier is ours. */
+function whatIsMissing({ interface: name, access, up, carrier }: InterfaceInfo): string | undefined {
+  if (access === 'tap' || (up && carrier)) return undefined;
+  return up
+    ? `'${name}' has no carrier: nothing passes before something is connected to it`
+    : `'${name}' is down: 'ip link set ${name} up' would be right`;
+}
+
+/** Where its frames go besides: two members that have one of these in common make a loop. */
+function placesOf({ index, master, peer }: InterfaceInfo): string[] {
+  const bridges = [...(master === 0 ? [] : [`bridge ${master}`]), `bridge ${index}`];
+  // What a VLAN has below it does not name the VLAN.
+  return peer === 0 ? bridges : [...bridges, `veth ${Math.min(index, peer)} ${Math.max(index, peer)}`];
+}
+
+function loopWith(first: Watched, link: Watched): string {
+  const veth = first.interface.info.peer === link.interface.info.index;
+  const meeting = veth
+    ? `it is the other end of the veth pair of ${first.name}`
+    : `it belongs to the same bridge as ${first.name} does`;
+  const end = veth ? 'it is a member' : 'one of the two has left the bridge';
+  return `${meeting}, and both are on switch '${link.switch}', which makes a loop: it has no carrier ${veth ? 'while' : 'until'} ${end}`;
 }

@@ -11,7 +11,8 @@ export const echo: PortKind<EchoName> = {
   ownsRxBuffers: true,
   offersVnetHdr: true,
   hasSourceAndSink: false,
-  hasInterface: false,
+  interfaceOf: () => undefined,
+  interfaceKeys: () => [],
   switchOf: () => undefined,
   dependsOn: () => [],
   check: (mine) =>

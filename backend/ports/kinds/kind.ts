@@ -41,6 +41,8 @@ export interface PortMaker {
   readonly stats: StatsArea;
 }
 
+export type InterfaceKey = 'address' | 'netns' | 'mtu' | 'access';
+
 export interface PortKind<Name extends { readonly kind: string }> {
   /** How its names look, for messages: `valeS:P`. */
   readonly forms: readonly string[];
@@ -55,8 +57,10 @@ export interface PortKind<Name extends { readonly kind: string }> {
   readonly offersVnetHdr: boolean;
   /** Whether the host is its other side, and so may be told what to send and what to check. */
   readonly hasSourceAndSink: boolean;
-  /** Whether it has an interface of the host, with an address, a namespace and an mtu. */
-  readonly hasInterface: boolean;
+  /** The name of the host's interface that it has; undefined: none, or one that is not known yet. */
+  interfaceOf(name: Name): string | undefined;
+  /** The keys of its settings that are about that interface. */
+  interfaceKeys(name: Name): readonly InterfaceKey[];
   /** The switch that it stands on. */
   switchOf(name: Name): string | undefined;
   /** Ports that have to be there before it. */

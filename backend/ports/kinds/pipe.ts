@@ -42,7 +42,8 @@ export const pipe: PortKind<PipeName> = {
   // Packets are not copied, so both guests have to use one, or none: nobody but the user knows.
   offersVnetHdr: false,
   hasSourceAndSink: false,
-  hasInterface: false,
+  interfaceOf: () => undefined,
+  interfaceKeys: () => [],
   switchOf: () => undefined,
   dependsOn: (name) => (name.end === 'slave' ? [format(peerOf(name))] : []),
   check(mine) {

@@ -18,10 +18,11 @@ const NAME = /^tap:([0-9A-Za-z_.-]+(?:%d)?[0-9A-Za-z_.-]*)$/;
 
 const format = (name: TapName): string => `tap:${name.interface}`;
 
-function tapOptions(name: TapName, port: PortConfig): TapOptions {
+export function tapOptions(object: string, name: string, port: PortConfig): TapOptions {
   return {
-    object: format(name),
-    name: name.interface,
+    object,
+    name,
+    beside: '',
     netns: port.netns ?? '',
     queues: port.txRings,
     mtu: port.mtu ?? 0,
@@ -51,7 +52,8 @@ export const tap: PortKind<TapName> = {
   ownsRxBuffers: true,
   offersVnetHdr: true,
   hasSourceAndSink: false,
-  hasInterface: true,
+  interfaceOf: (name) => (name.interface.includes('%') ? undefined : name.interface),
+  interfaceKeys: () => ['address', 'netns', 'mtu'],
   switchOf: () => undefined,
   dependsOn: () => [],
   check: (mine) =>
@@ -61,6 +63,7 @@ export const tap: PortKind<TapName> = {
         `'${device.port}' has ${port.txRings} tx and ${port.rxRings} rx rings, and a tap has queues for both ways`,
     ),
   create: (name, { region, stats, shape, port }) =>
-    createTapPort(region, stats, shape, tapOptions(name, port)),
-  join: (name, { engine, stats, vale, port }) => joinTap(engine, stats, vale, tapOptions(name, port)),
+    createTapPort(region, stats, shape, tapOptions(format(name), name.interface, port)),
+  join: (name, { engine, stats, vale, port }) =>
+    joinTap(engine, stats, vale, tapOptions(format(name), name.interface, port)),
 };

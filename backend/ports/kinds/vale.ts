@@ -30,7 +30,8 @@ export const vale: PortKind<ValeName> = {
   ownsRxBuffers: true,
   offersVnetHdr: true,
   hasSourceAndSink: false,
-  hasInterface: false,
+  interfaceOf: () => undefined,
+  interfaceKeys: () => [],
   switchOf,
   dependsOn: () => [],
   check(mine, declared) {

@@ -8,8 +8,7 @@
 namespace ptnet::addon {
 
 Napi::Value WrapInterfacePort(Napi::Env env, std::shared_ptr<InterfacePort> port) {
-  InterfaceHandle handle{port->shared_device(), port, {}};
-  for (uint32_t i = 0; i < port->rings(); i++) handle.flows.push_back(port->flow(i));
+  InterfaceHandle handle{port->shared_device(), [port](Engine& engine) { return port->Reopen(engine); }};
   Napi::Object made = Napi::Object::New(env);
   made.Set("interface", WrapHandle(env, std::make_shared<InterfaceHandle>(std::move(handle))));
   made.Set("port", WrapHandle(env, std::make_shared<PortHandle>(PortHandle{std::move(port)})));
@@ -17,8 +16,7 @@ Napi::Value WrapInterfacePort(Napi::Env env, std::shared_ptr<InterfacePort> port
 }
 
 Napi::Value WrapInterfaceMember(Napi::Env env, std::shared_ptr<InterfaceMember> member) {
-  InterfaceHandle handle{member->shared_device(), member, {}};
-  for (uint32_t i = 0; i < member->queues(); i++) handle.flows.push_back(&member->flow(i));
+  InterfaceHandle handle{member->shared_device(), [member](Engine&) { return member->Reopen(); }};
   Napi::Object made = Napi::Object::New(env);
   made.Set("interface", WrapHandle(env, std::make_shared<InterfaceHandle>(std::move(handle))));
   made.Set("member", WrapHandle(env, std::move(member)));
@@ -70,8 +68,12 @@ Napi::Value InterfaceInfo(const Napi::CallbackInfo& info) {
   const os::LinkState& link = opened->device->link();
   Napi::Object o = Napi::Object::New(env);
   o.Set("interface", link.name);
+  o.Set("index", link.index);
   o.Set("mtu", link.mtu);
+  o.Set("up", link.up);
+  o.Set("carrier", link.carrier);
   o.Set("master", link.master);
+  o.Set("peer", link.peer);
   o.Set("gone", link.removed);
   const InterfaceFacts facts = opened->device->facts();
   o.Set("made", facts.made);
@@ -79,6 +81,7 @@ Napi::Value InterfaceInfo(const Napi::CallbackInfo& info) {
   o.Set("access", facts.access);
   o.Set("lostFull", static_cast<double>(facts.lost_full));
   o.Set("lostTooLarge", static_cast<double>(facts.lost_too_large));
+  o.Set("refused", static_cast<double>(facts.refused));
   o.Set("newsFd", opened->device->news_fd());
   return o;
 }
@@ -96,8 +99,7 @@ Napi::Value InterfaceTakeNews(const Napi::CallbackInfo& info) {
 Napi::Value InterfaceReopen(const Napi::CallbackInfo& info) {
   auto engine = UnwrapHandle<Engine>(info[0]);
   auto opened = engine ? UnwrapHandle<InterfaceHandle>(info[1]) : nullptr;
-  if (!opened || !ThrowUnlessOk(info.Env(), opened->device->Reopen())) return info.Env().Undefined();
-  for (Flow* flow : opened->flows) engine->WatchAnew(flow);
+  if (opened) ThrowUnlessOk(info.Env(), opened->reopen(*engine));
   return info.Env().Undefined();
 }
 

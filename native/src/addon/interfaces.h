@@ -7,11 +7,10 @@
 
 namespace ptnet::addon {
 
-/// An interface of the host, whoever uses it; `flows` wait for its queues.
+/// An interface of the host, whoever uses it.
 struct InterfaceHandle {
   std::shared_ptr<HostInterface> device;
-  std::shared_ptr<void> owner;
-  std::vector<Flow*> flows;
+  std::function<Status(Engine&)> reopen;
 };
 
 PTNET_HANDLE(InterfaceHandle, 7, "an interface");

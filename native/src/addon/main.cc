@@ -11,6 +11,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitEngine(env, exports);
   InitLimits(env, exports);
   InitInterfaces(env, exports);
+  InitNetmap(env, exports);
   InitTaps(env, exports);
   return exports;
 }

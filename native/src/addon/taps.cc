@@ -15,6 +15,7 @@ bool GetTapOptions(Napi::Value value, os::TapOptions* options) {
   if (!GetString(GetOption(value, "object"), "object", &options->object) ||
       !GetString(GetOption(value, "name"), "name", &options->name) ||
       !GetString(GetOption(value, "netns"), "netns", &options->netns) ||
+      !GetString(GetOption(value, "beside"), "beside", &options->beside) ||
       !GetInteger(GetOption(value, "queues"), "queues", 1, kQueuesMax, &queues) ||
       !GetInteger(GetOption(value, "mtu"), "mtu", 0, UINT16_MAX, &mtu) ||
       !GetInteger(GetOption(value, "vnetHdr"), "vnetHdr", 0, VirtioNetHdr::kVnetHdrLong, &vnet_hdr))

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct InterfaceFacts {
   const char* access = "";      // what its frames go through
   uint64_t lost_full = 0;       // frames that nobody has taken in time, since the interface was opened
   uint64_t lost_too_large = 0;  // that did not fit
+  uint64_t refused = 0;         // frames of ours that the kernel has not taken
 };
 
 class HostInterface {
@@ -55,8 +57,10 @@ class HostInterface {
   std::vector<std::string> TakeNews();
   /// The interface is gone: nothing is read or written before it is opened again.
   bool gone() const { return link_.removed; }
+  /// Runs `fn` while nobody reads frames of the queue, nor has any that lie in its memory.
+  using Quiet = std::function<void(uint32_t queue, const std::function<void()>& fn)>;
   /// Opens it again; then every flow that waits for a queue has to set its events. Fails with what opening it says.
-  virtual Status Reopen() = 0;
+  virtual Status Reopen(const Quiet& quiet = [](uint32_t, const std::function<void()>& fn) { fn(); }) = 0;
   /// Gives the interface back, for ever: what is sent goes nowhere, and nothing comes.
   virtual void Close() = 0;
 

@@ -68,6 +68,19 @@ void InterfaceMember::Stop() {
   switch_->Detach(this);
 }
 
+Status InterfaceMember::Reopen() {
+  const auto quiet = [this](uint32_t queue, const std::function<void()>& fn) {
+    MemberFlow* const flow = flows_[queue].get();
+    engine_->WithFlow(flow, [flow, &fn] {
+      flow->EndTx();
+      fn();
+    });
+  };
+  if (Status s = interface_->Reopen(quiet); !s.ok()) return s;
+  for (auto& flow : flows_) engine_->WatchAnew(flow.get());
+  return Status::Ok();
+}
+
 void InterfaceMember::Count(uint32_t queue, const Delivered& delivered) noexcept {
   RingCounters& c = *to_kernel_[queue];
   AddShared(c.packets, delivered.packets);

@@ -26,6 +26,8 @@ class InterfaceMember : public SwitchMember {
   void Limit(const PortLimits& limits);
   /// Leaves the switch; nothing comes from it any more, and nothing reaches it. Idempotent.
   void Stop();
+  /// Opens its interface, which is gone, again.
+  Status Reopen();
 
   HostInterface& device() { return *interface_; }
   std::shared_ptr<HostInterface> shared_device() const { return interface_; }

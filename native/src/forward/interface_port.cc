@@ -32,6 +32,12 @@ Status InterfacePort::Take(std::shared_ptr<HostInterface> opened) {
                           std::to_string(most > kFrameHeaderMax ? most - kFrameHeaderMax : 0) + " would be right");
 }
 
+Status InterfacePort::Reopen(Engine& engine) {
+  if (Status s = interface_->Reopen(); !s.ok()) return s;
+  for (Flow* flow : flows_) engine.WatchAnew(flow);
+  return Status::Ok();
+}
+
 uint32_t SlotsForFrame(const HostInterface& interface, const Kring& k) noexcept {
   return std::min({(k.vnet_hdr_len + interface.frame_max()) / k.buf_size + 1, kMaxFrags, k.num_slots - 1});
 }

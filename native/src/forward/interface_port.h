@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "datapath/flow.h"
+#include "datapath/engine.h"
 #include "forward/host_interface.h"
 #include "forward/port.h"
 
@@ -16,6 +16,9 @@ class InterfacePort : public Port, public std::enable_shared_from_this<Interface
   Flow* flow(uint32_t i) override { return flows_[i]; }
   std::shared_ptr<void> Anchor() override { return shared_from_this(); }
   void OnServed(bool served) noexcept override { interface_->SetCarrier(served); }
+
+  /// Opens its interface, which is gone, again.
+  Status Reopen(Engine& engine);
 
   HostInterface& device() { return *interface_; }
   std::shared_ptr<HostInterface> shared_device() const { return interface_; }

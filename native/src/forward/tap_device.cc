@@ -35,7 +35,7 @@ void TapDevice::SetCarrier(bool on) {
   (void)os::SetTapCarrier(queue(0), on);
 }
 
-Status TapDevice::Reopen() {
+Status TapDevice::Reopen(const Quiet&) {
   os::Tap fresh;
   if (Status s = os::OpenTap(options_, &fresh); !s.ok()) return s;
   if (vnet_hdr() > 0) (void)os::SetTapVnetHdr(fresh.queues[0].get(), vnet_hdr(), offloads_);

@@ -41,7 +41,7 @@ class TapDevice final : public HostInterface {
   void SetVnetHdr(uint32_t bytes, os::TapOffloads offloads);
   /// The interface has a carrier while it is on.
   void SetCarrier(bool on) override;
-  Status Reopen() override;
+  Status Reopen(const Quiet& quiet) override;
   void Close() override;
 
  private:

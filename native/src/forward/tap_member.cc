@@ -1,7 +1,6 @@
 // TapMember: its creation, a batch from the kernel, and packets for it.
 #include "forward/tap_member.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -58,7 +58,6 @@ class TapPort final : public InterfacePort {
   using InterfacePort::InterfacePort;
 
   std::shared_ptr<TapDevice> tap_;
-
   std::vector<std::unique_ptr<TapTxFlow>> tx_;
   std::vector<std::unique_ptr<TapRxFlow>> rx_;
 };

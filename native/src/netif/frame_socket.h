@@ -24,7 +24,7 @@ struct FrameLosses {
   uint64_t refused = 0;    // sent by us, and not taken by the kernel
 };
 
-/// One thread at a time. Nothing here waits.
+/// One thread at a time each way, and a third one for losses(). Nothing here waits.
 class FrameSocket {
  public:
   FrameSocket() = default;

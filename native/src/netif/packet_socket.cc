@@ -29,6 +29,10 @@ constexpr uint32_t kFrameMax = 65536 + 22;  // a datagram of 64 KiB behind an Et
 constexpr uint32_t kVnetBytes = VirtioNetHdr::kVnetHdrShort;  // as the kernel has it unless asked
 constexpr uint32_t kVlanTag = 4, kAddresses = 12;
 
+// PACKET_FANOUT_FLAG_IGNORE_OUTGOING, which not every distribution's headers have: a group does not do as its sockets
+// are set (Linux 6.1; before, what goes out is left out here).
+constexpr int kIgnoreOutgoing = 0x4000;
+
 uint32_t StatusOf(const tpacket2_hdr* h) {
   return std::atomic_ref(const_cast<uint32_t&>(h->tp_status)).load(std::memory_order_acquire);
 }
@@ -76,12 +80,16 @@ class PacketSocket final : public FrameSocket {
   uint32_t len_ = 0;                       // of the frame that is being filled
   std::unique_ptr<uint8_t[]> large_room_;  // one frame that is too large for the ring
   bool large_ = false;                     // it is there, and waits behind what is in the ring
-  FrameLosses losses_;
+  uint64_t ring_full_ = 0;
+  std::atomic<uint64_t> too_large_{0}, refused_{0};
 };
 
 Status Refuse(const std::string& object, const char* call, int error) {
   if (error == EPERM || error == EACCES)
-    return Status::Fail(error, object + ": not permitted: packets of an interface need CAP_NET_RAW");
+    return Status::Fail(
+        error, object +
+                   ": not permitted: packets of an interface need CAP_NET_RAW: 'setcap cap_net_raw+ep' for this "
+                   "program would be right");
   return Status::Fail(error, object + ": " + call + ": " + std::strerror(error));
 }
 
@@ -107,6 +115,16 @@ bool Join(int fd, uint32_t index) {
   request.mr_ifindex = static_cast<int>(index);
   request.mr_type = PACKET_MR_PROMISC;
   return Set(fd, PACKET_ADD_MEMBERSHIP, request);
+}
+
+/// The first socket takes a number that nobody has, the others that one.
+bool Share(int fd, const FrameSocket* sibling) {
+  int number = 0;
+  socklen_t size = sizeof number;
+  if (sibling == nullptr)
+    return Set(fd, PACKET_FANOUT, int{(PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_UNIQUEID | kIgnoreOutgoing) << 16});
+  if (getsockopt(sibling->fd(), SOL_PACKET, PACKET_FANOUT, &number, &size) != 0) return false;
+  return Set(fd, PACKET_FANOUT, int{(number & 0xffff) | (PACKET_FANOUT_HASH | kIgnoreOutgoing) << 16});
 }
 
 Status PacketSocket::Open(const os::LinkState& link, const FrameSocketOptions& options) {
@@ -139,10 +157,14 @@ Status PacketSocket::Open(const os::LinkState& link, const FrameSocketOptions& o
   if (!large_fd_) return fail("socket");
   if (!Set(large_fd_.get(), PACKET_VNET_HDR, int{1})) return fail("PACKET_VNET_HDR");
   if (!Bind(large_fd_.get(), link.index, 0)) return fail("bind");
-  if (options.fanout != 0 && !Set(fd, PACKET_FANOUT, int{options.fanout | PACKET_FANOUT_HASH << 16}))
-    return fail("PACKET_FANOUT");
+  if (options.shared && !Share(fd, options.sibling)) return fail("PACKET_FANOUT");
   if (options.promiscuous && !Join(fd, link.index)) return fail("PACKET_ADD_MEMBERSHIP");
   return Status::Ok();
+}
+
+bool Outgoing(const tpacket2_hdr* header) {
+  const auto* from = reinterpret_cast<const sockaddr_ll*>(reinterpret_cast<const uint8_t*>(header) + kTxHeader);
+  return from->sll_pkttype == PACKET_OUTGOING;
 }
 
 /// False for one that is not whole.
@@ -174,9 +196,11 @@ uint32_t PacketSocket::Peek(RxFrame* frames, uint32_t most) noexcept {
     const uint32_t status = StatusOf(header);
     if (!(status & TP_STATUS_USER)) break;
     __builtin_prefetch(RxHeader(peeked_ + 1));
-    if (!ReadFrame(header, status, &frames[count])) {
+    if (Outgoing(header)) {
+      frames[count] = {};
+    } else if (!ReadFrame(header, status, &frames[count])) {
       // It is still released in its turn, and has nothing to show.
-      losses_.too_large++;
+      too_large_.fetch_add(1, std::memory_order_relaxed);
       frames[count] = {};
     }
     count++;
@@ -219,7 +243,7 @@ os::Error PacketSocket::SendLarge() noexcept {
   if (send(large_fd_.get(), large_room_.get(), kVnetBytes + len_, MSG_DONTWAIT) < 0) {
     if (errno == EAGAIN || errno == ENOBUFS) return {};
     if (errno == ENETDOWN || errno == ENXIO) return os::Error::Last("send");
-    losses_.refused++;
+    refused_.fetch_add(1, std::memory_order_relaxed);
   }
   large_ = false;
   return {};
@@ -238,8 +262,8 @@ FrameLosses PacketSocket::losses() noexcept {
   tpacket_stats stats{};
   socklen_t size = sizeof stats;
   // Reading it sets it to zero.
-  if (getsockopt(fd_.get(), SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0) losses_.ring_full += stats.tp_drops;
-  return losses_;
+  if (getsockopt(fd_.get(), SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0) ring_full_ += stats.tp_drops;
+  return {.ring_full = ring_full_, .too_large = too_large_.load(), .refused = refused_.load()};
 }
 
 }  // namespace

@@ -16,8 +16,10 @@ struct FrameSocketOptions {
   std::string object = {};  // begins every message: "netmap:eth1"
   std::string netns = {};   // as os::InNetns has it
   uint32_t queue = 0;       // AF_XDP: the interface's queue
-  /// Sockets of one number share the frames that come, each flow of packets by one of them; 0: one alone.
-  uint16_t fanout = 0;
+  /// Several sockets share the frames that come, each flow of packets by one of them: `sibling` is one of the others,
+  /// null for the first.
+  bool shared = false;
+  const FrameSocket* sibling = nullptr;
   bool promiscuous = true;
   uint32_t slots = 512;  // frames each way, a power of 2
 };

@@ -145,7 +145,10 @@ Status XdpSocket::Bind(const os::LinkState& link) {
   if (error == 0) return Status::Ok();
   const std::string what = options_.object + ": AF_XDP: ";
   if (error == EPERM)
-    return Status::Fail(error, what + "not permitted: it needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF");
+    return Status::Fail(error,
+                        what +
+                            "not permitted: it needs CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF: 'setcap "
+                            "cap_net_admin,cap_net_raw,cap_bpf+ep' for this program, or AF_PACKET, would be right");
   if (error == EBUSY)
     return Status::Fail(
         error, what + "queue " + std::to_string(options_.queue) + " of " + link.name + " is in use by another program");

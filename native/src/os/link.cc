@@ -58,13 +58,17 @@ LinkState ReadLink(const nlmsghdr* header) {
   link.carrier = (info->ifi_flags & kLowerUp) != 0;
   link.loopback = (info->ifi_flags & IFF_LOOPBACK) != 0;
   link.removed = header->nlmsg_type == RTM_DELLINK;
+  bool elsewhere = false;  // what `peer` counts in
   auto left = static_cast<int>(IFLA_PAYLOAD(header));
   for (const rtattr* a = IFLA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
     if (a->rta_type == IFLA_IFNAME) link.name = static_cast<const char*>(RTA_DATA(a));
     if (a->rta_type == IFLA_MTU) memcpy(&link.mtu, RTA_DATA(a), sizeof link.mtu);
     if (a->rta_type == IFLA_NUM_RX_QUEUES) memcpy(&link.rx_queues, RTA_DATA(a), sizeof link.rx_queues);
+    if (a->rta_type == IFLA_LINK) memcpy(&link.peer, RTA_DATA(a), sizeof link.peer);
+    if (a->rta_type == IFLA_LINK_NETNSID) elsewhere = true;
     if (a->rta_type == IFLA_MASTER) memcpy(&link.master, RTA_DATA(a), sizeof link.master);
   }
+  if (elsewhere) link.peer = 0;
   return link;
 }
 
@@ -208,6 +212,15 @@ bool HasAddress(const std::string& name, const LinkAddress& address) {
   }
   freeifaddrs(all);
   return found;
+}
+
+uint32_t RxChannels(const LinkState& link) {
+  ethtool_channels channels{};
+  channels.cmd = ETHTOOL_GCHANNELS;
+  ifreq request{};
+  request.ifr_data = reinterpret_cast<char*>(&channels);
+  if (Ioctl(SIOCETHTOOL, link.name.c_str(), &request)) return link.rx_queues;
+  return channels.rx_count + channels.combined_count;
 }
 
 std::string DriverOf(const std::string& name) {

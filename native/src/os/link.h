@@ -20,7 +20,8 @@ struct LinkState {
   bool carrier = false;  // something is on the other side, and it is up
   bool loopback = false;
   uint32_t rx_queues = 0;
-  uint32_t master = 0;   // index of the bridge, bond or the like that it belongs to; 0: none
+  uint32_t master = 0;  // index of the bridge, bond or the like that it belongs to; 0: none
+  uint32_t peer = 0;    // index of the other end of a veth pair, or of what is below a VLAN, in this namespace; 0: none
   bool removed = false;  // it is gone; the rest is what it was like
 };
 
@@ -61,6 +62,9 @@ class LinkSocket {
 
 /** Whether the interface has this address, with this prefix. */
 bool HasAddress(const std::string& name, const LinkAddress& address);
+
+/** How many queues frames come by now; link.rx_queues where the driver does not say. */
+uint32_t RxChannels(const LinkState& link);
 
 /** The kind of an interface as its driver calls itself, such as `tun`, `bridge` or `veth`; empty when it says nothing.
  */

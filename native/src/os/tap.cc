@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "os/netns.h"
@@ -73,6 +74,7 @@ class Opening {
 
   Status Run() {
     if (Error e = links_.Open(false)) return Fail(e.number, std::string(e.syscall) + ": " + strerror(e.number));
+    if (Status s = LookBeside(); !s.ok()) return s;
     there_ = !links_.Get(o_.name, &tap_.link);
     if (Status s = OpenQueues(); !s.ok()) return s;
     Changes changes;
@@ -87,6 +89,16 @@ class Opening {
  private:
   Status Fail(int err, const std::string& text) const { return Status::Fail(err, o_.object + ": " + text); }
   std::string Quoted() const { return "'" + o_.name + "'"; }
+
+  Status LookBeside() {
+    LinkState beside;
+    mtu_ = o_.mtu;
+    if (o_.beside.empty()) return Status::Ok();
+    if (Error e = links_.Get(o_.beside, &beside))
+      return Fail(e.number, "there is no interface '" + o_.beside + "': one that 'ip link' shows would be right");
+    if (mtu_ == 0) mtu_ = std::clamp(beside.mtu, kTapMtuMin, kTapMtuMax);
+    return Status::Ok();
+  }
 
   Status OpenQueues() {
     uint32_t flags = IFF_TAP | IFF_NO_PI | kNoCarrier | (o_.vnet_hdr > 0 ? IFF_VNET_HDR : 0);
@@ -191,14 +203,14 @@ class Opening {
 
   Status SetMtu(Changes* changes) {
     const uint32_t before = tap_.link.mtu;
-    if (o_.mtu == 0 || o_.mtu == before) return Status::Ok();
-    if (Error e = links_.SetMtu(tap_.link, o_.mtu)) {
+    if (mtu_ == 0 || mtu_ == before) return Status::Ok();
+    if (Error e = links_.SetMtu(tap_.link, mtu_)) {
       if (e.number == EINVAL || e.number == ERANGE)
-        return Fail(EINVAL, "mtu " + std::to_string(o_.mtu) + " is not for a tap: " + std::to_string(kTapMtuMin) +
+        return Fail(EINVAL, "mtu " + std::to_string(mtu_) + " is not for a tap: " + std::to_string(kTapMtuMin) +
                                 " to " + std::to_string(kTapMtuMax) + " would be right");
-      return ExplainSetting(e.number, "its mtu", "mtu " + std::to_string(o_.mtu));
+      return ExplainSetting(e.number, "its mtu", "mtu " + std::to_string(mtu_));
     }
-    tap_.link.mtu = o_.mtu;
+    tap_.link.mtu = mtu_;
     changes->Add([this, before] { (void)links_.SetMtu(tap_.link, before); });
     return Status::Ok();
   }
@@ -231,6 +243,7 @@ class Opening {
   Tap& tap_;
   LinkSocket links_;
   bool there_ = false;
+  uint32_t mtu_ = 0;  // that is asked for
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ struct TapOptions {
   uint32_t queues = 1;
   uint32_t mtu = 0;                      // 0: what it has
   std::vector<std::string> addresses{};  // `192.0.2.1/24`, `2001:db8::1/64`
+  std::string beside{};                  // an interface that is to be there, whose mtu it has unless one is given
   uint32_t vnet_hdr = 0;                 // bytes of virtio-net header before each frame: 0, 10 or 12
 };
 

@@ -16,7 +16,9 @@ void CopyFrom(const Pieces& packet, uint32_t skip, uint8_t* to, uint32_t n) {
   }
 }
 
-VirtioNetHdr HeaderFor(const VirtioNetHdr& asked, const Offload& offload) {
+}  // namespace
+
+VirtioNetHdr HeaderFor(const VirtioNetHdr& asked, const Offload& offload) noexcept {
   VirtioNetHdr hdr{};
   if (offload.work == Offload::Work::kNone) return hdr;
   hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
@@ -28,8 +30,6 @@ VirtioNetHdr HeaderFor(const VirtioNetHdr& asked, const Offload& offload) {
   hdr.hdr_len = static_cast<uint16_t>(offload.at.payload);
   return hdr;
 }
-
-}  // namespace
 
 Drop VnetHead::Open(const Pieces& packet, uint32_t from, uint32_t to) noexcept {
   if (packet.len < from + kEthernetLen) return Drop::kBadLen;

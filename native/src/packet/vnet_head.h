@@ -9,6 +9,9 @@
 
 namespace ptnet {
 
+/// A header that asks for what CheckOffload() has found, and nothing else.
+VirtioNetHdr HeaderFor(const VirtioNetHdr& asked, const Offload& offload) noexcept;
+
 class VnetHead {
  public:
   /// Looks at a packet whose sender has a header of `from` bytes, for a receiver with one of `to` bytes, 10 or 12.

@@ -15,7 +15,7 @@ const vms = (texts: string[], rest = ''): string =>
 const devices = (...ports: string[]): string =>
   `devices: [${ports.map((p) => `{ port: '${p}' }`).join(', ')}]`;
 
-const FORMS = 'valeS:P, X{id, X}id, null:NAME, echo:NAME or tap:NAME would be right';
+const FORMS = 'valeS:P, X{id, X}id, null:NAME, echo:NAME, tap:NAME, netmap:IF or netmap:IF^ would be right';
 
 describe('the form of the file', () => {
   test.each([
@@ -180,8 +180,8 @@ describe('ports and devices', () => {
       "f: vms.vm1.devices[0].port: nothing is not a port name: 'vale0:1' in quotes would be right",
     ],
     [
-      device("port: 'netmap:eth0'"),
-      `f: vms.vm1.devices[0].port: 'netmap:eth0' is an interface of the host, which is not supported yet: ${FORMS}`,
+      device("port: 'netmap:eth0*'"),
+      "f: vms.vm1.devices[0].port: 'netmap:eth0*' asks for the host's rings beside the interface's, and a guest takes all rings for the interface's: 'netmap:eth0' and 'netmap:eth0^', as two devices or as two members of a switch, would be right",
     ],
     [device("prot: 'null:a'"), "f: vms.vm1.devices[0]: unknown key 'prot': 'port' would be right"],
     [

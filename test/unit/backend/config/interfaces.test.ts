@@ -1,10 +1,12 @@
-// What is wrong with the interfaces of the host in a configuration: taps, as ports and as members of switches.
+// What is wrong with the interfaces of the host in a configuration: taps and others, as ports and as members of switches.
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../../../backend/config/load.ts';
 import { device, messageOf } from './messages.ts';
 
 describe('interfaces of the host', () => {
   const tap = (keys: string): string => device("port: 'tap:lan'", `ports: { 'tap:lan': { ${keys} } }`);
+  const netmap = (keys: string, name = 'netmap:eth1'): string =>
+    device(`port: '${name}'`, `ports: { '${name}': { ${keys} } }`);
   const right = "'192.0.2.1/24' or '2001:db8::1/64' would be right";
   const onVale = (members: string, rest = ''): string =>
     `switches: { vale0: { members: ${members} } }\n${rest}`;
@@ -37,6 +39,42 @@ describe('interfaces of the host', () => {
       device("port: 'null:a'", `ports: { 'null:a': { ${keys} } }`),
       `f: ports.'null:a'.${key}: 'null:a' has no interface of the host: 'tap:lan' would be right for one with ${article} ${key}`,
     ]),
+    [
+      netmap('access: af_xdp'),
+      "f: ports.'netmap:eth1'.access: 'af_xdp' is not known here: 'af-xdp' would be right",
+    ],
+    [
+      tap('access: auto'),
+      "f: ports.'tap:lan'.access: 'tap:lan' is reached in one way only: 'netmap:eth0' would be right for one with an access",
+    ],
+    [
+      netmap('access: auto', 'netmap:eth1^'),
+      "f: ports.'netmap:eth1^'.access: 'netmap:eth1^' is reached in one way only: 'netmap:eth0' would be right for one with an access",
+    ],
+    [
+      device("port: 'null:a'", "ports: { 'null:a': { access: auto } }"),
+      "f: ports.'null:a'.access: 'null:a' has no interface of the host: 'netmap:eth0' would be right for one with an access",
+    ],
+    [
+      netmap('address: 192.0.2.1/24'),
+      "f: ports.'netmap:eth1'.address: an address of 'netmap:eth1' is the host's own there, and the host has its own side of an interface: 'netmap:eth1^' would be right for one with an address",
+    ],
+    [
+      netmap('tx-rings: 2'),
+      "f: ports.'netmap:eth1'.rx-rings: 'netmap:eth1' has 2 tx and 1 rx rings, and an interface has queues for both ways: the same number would be right",
+    ],
+    [
+      onVale("['netmap:eth1', 'netmap:eth1']"),
+      "f: switches.vale0.members[1]: 'netmap:eth1' is a member of switch 'vale0' already: an interface of its own would be right",
+    ],
+    [
+      onVale("['netmap:lan', 'tap:lan']"),
+      "f: ports.'tap:lan': 'tap:lan' and 'netmap:lan' are the same interface: one of them would be right, or another interface",
+    ],
+    [
+      onVale("['tap:lan']", device("port: 'netmap:lan'")),
+      "f: ports.'tap:lan': 'tap:lan' and 'netmap:lan' are the same interface: one of them would be right, or another interface",
+    ],
     [onVale('tap:lan'), "f: switches.vale0.members: 'tap:lan' is not a list: '[tap:lan]' would be right"],
     [
       onVale("['null:a']"),
@@ -60,6 +98,13 @@ describe('interfaces of the host', () => {
     ],
   ])('%j', (text, message) => {
     expect(messageOf(text!)).toBe(message);
+  });
+
+  test('interfaces of one name in two namespaces are two', () => {
+    const text = `switches: { vale0: { members: ['netmap:lan', 'tap:lan', 'netmap:lan^'] } }
+ports: { 'tap:lan': { netns: blue }, 'netmap:lan': { access: af-packet, mtu: 9000, netns: red } }`;
+    const { ports } = parseConfig(text, 'f');
+    expect(ports.get('netmap:lan')).toMatchObject({ access: 'af-packet', mtu: 9000, vnetHdr: true });
   });
 
   test('a host may have members of switches and no VM', () => {

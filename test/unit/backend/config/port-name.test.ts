@@ -25,6 +25,7 @@ const portName: fc.Arbitrary<PortName> = fc.oneof(
     end: fc.constantFrom('master' as const, 'slave' as const),
   }),
   fc.record({ kind: fc.constantFrom('null' as const, 'echo' as const), name: dotted }),
+  fc.record({ kind: fc.constant('netmap' as const), interface: dotted, host: fc.boolean() }),
 );
 
 test.each([
@@ -33,6 +34,8 @@ test.each([
   ['p{1', { kind: 'pipe', parent: 'p', id: '1', end: 'master' }],
   ['p}1', { kind: 'pipe', parent: 'p', id: '1', end: 'slave' }],
   ['null:gen', { kind: 'null', name: 'gen' }],
+  ['netmap:br-lan', { kind: 'netmap', interface: 'br-lan', host: false }],
+  ['netmap:eth0.5^', { kind: 'netmap', interface: 'eth0.5', host: true }],
 ])('%s', (text, name) => {
   expect(parsePortName(text)).toEqual(name);
 });
@@ -64,13 +67,33 @@ test('the peer of a peer is the pipe end itself', () => {
 });
 
 describe('what would be right', () => {
-  const forms = 'valeS:P, X{id, X}id, null:NAME, echo:NAME or tap:NAME would be right';
+  const forms = 'valeS:P, X{id, X}id, null:NAME, echo:NAME, tap:NAME, netmap:IF or netmap:IF^ would be right';
   test.each([
     ['', `'' is not a port name: ${forms} (letters, digits, _ and .)`],
     ['eth0', `'eth0' is not a port name: ${forms} (letters, digits, _ and .)`],
     ['null:a b', `'null:a b' is not a port name: ${forms} (letters, digits, _ and .)`],
-    ['netmap:eth0', `'netmap:eth0' is an interface of the host, which is not supported yet: ${forms}`],
-    ['netmap:eth0-3', `'netmap:eth0-3' is an interface of the host, which is not supported yet: ${forms}`],
+    ['netmap', "'netmap' is an interface without a name: 'netmap:eth0' would be right"],
+    ['netmap:', "'netmap:' is an interface without a name: 'netmap:eth0' would be right"],
+    [
+      'netmap:eth0-3',
+      "'netmap:eth0-3' asks for one ring pair (-k), which is not supported yet: 'netmap:eth0' would be right",
+    ],
+    [
+      'netmap:eth0/R',
+      "'netmap:eth0/R' asks for flags after /, which is not supported yet: 'netmap:eth0' would be right",
+    ],
+    [
+      'netmap:eth0*',
+      "'netmap:eth0*' asks for the host's rings beside the interface's, and a guest takes all rings for the interface's: 'netmap:eth0' and 'netmap:eth0^', as two devices or as two members of a switch, would be right",
+    ],
+    [
+      'netmap:abcdefghijklmnop',
+      "'netmap:abcdefghijklmnop' has an interface name of 16 characters: at most 15 would be right",
+    ],
+    [
+      'netmap:abcdefghijklmno^',
+      "'netmap:abcdefghijklmno^' has an interface name of 15 characters: at most 14 would be right",
+    ],
     ['netmap:p{1', "'netmap:p{1' has a prefix that is not used here: 'p{1' would be right"],
     [
       'vale0:1@2',

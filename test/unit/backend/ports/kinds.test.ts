@@ -19,7 +19,7 @@ function testsIn(...path: string[]): string {
 
 /** How names of a form begin. */
 const beginningOf = (form: string): string =>
-  form.replace('S:P', '').replace('X{id', 'p{1').replace('NAME', '');
+  form.replace('S:P', '').replace('X{id', 'p{1').replace('NAME', '').replace('IF', '');
 
 // docs/hacking.md, "Adding a port", lists these places.
 describe.each(KINDS)('%s', (kind, row) => {
@@ -72,6 +72,7 @@ const HEADERS = {
   null: 'null_port.h',
   echo: 'echo.h',
   tap: 'tap_port.h',
+  netmap: 'netif_port.h',
 } as const satisfies Record<keyof typeof PORT_KINDS, string>;
 
 test('a port is made behind those that it depends on', () => {

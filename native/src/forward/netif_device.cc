@@ -1,0 +1,150 @@
+// NetifDevice: opening it, once and anew, its promiscuous mode, and its losses.
+#include "forward/netif_device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <utility>
+
+namespace ptnet {
+
+bool NetifQueue::Peek(RxFrame** frame) noexcept {
+  if (at == count) {
+    Release();
+    if (socket == nullptr) return false;
+    count = socket->Peek(frames.data(), kFrames);
+    if (count == 0) return false;
+  }
+  *frame = &frames[at];
+  return true;
+}
+
+void NetifQueue::Release() noexcept {
+  if (at == 0 || at != count) return;
+  socket->Release(count);
+  at = count = 0;
+}
+
+Status NetifDevice::Open(const NetifOptions& options, std::shared_ptr<NetifDevice>* out) {
+  std::shared_ptr<NetifDevice> device(new NetifDevice(options));
+  for (uint32_t i = 0; i < options.queues; i++) device->queues_.push_back(std::make_unique<NetifQueue>());
+  if (Status s = static_cast<HostInterface&>(*device).Reopen(); !s.ok()) return s;
+  *out = std::move(device);
+  return Status::Ok();
+}
+
+Status NetifDevice::Reopen(const Quiet& quiet) {
+  Netif fresh;
+  if (Status s = OpenNetif(options_, &fresh); !s.ok()) return s;
+  if (Status s = Exchange(std::move(fresh.sockets), quiet); !s.ok()) return s;
+  links_ = std::move(fresh.links);
+  mtu_before_ = fresh.mtu_before;
+  Adopt(fresh.link, std::move(fresh.news));
+  SetCarrier(served());
+  return Status::Ok();
+}
+
+Status NetifDevice::Exchange(std::vector<std::unique_ptr<FrameSocket>> sockets, const Quiet& quiet) {
+  const os::UniqueFd nowhere(open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (uint32_t i = 0; i < queues(); i++) {
+    NetifQueue& q = queue(i);
+    std::unique_ptr<FrameSocket> next = sockets.empty() ? nullptr : std::move(sockets[i]);
+    const int from = next == nullptr ? nowhere.get() : next->fd();
+    // The number stays, so that whoever waits for it waits for the new one.
+    const int fd = q.fd ? dup3(from, q.fd.get(), O_CLOEXEC) : fcntl(from, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return Status::Fail(errno, object() + ": dup: " + strerror(errno));
+    if (!q.fd) q.fd = os::UniqueFd(fd);
+    quiet(i, [&] {
+      SpinGuard rx(q.rx_lock), tx(q.tx_lock);
+      q.at = q.count = 0;
+      q.unsent.store(false, std::memory_order_relaxed);
+      q.socket.swap(next);
+    });
+    if (next == nullptr) continue;
+    const FrameLosses lost = next->losses();
+    lost_before_.ring_full += lost.ring_full;
+    lost_before_.too_large += lost.too_large;
+    lost_before_.refused += lost.refused;
+  }
+  return Status::Ok();
+}
+
+InterfaceFacts NetifDevice::facts() {
+  FrameLosses lost = lost_before_;
+  const char* access = "";
+  for (auto& q : queues_) {
+    if (q->socket == nullptr) continue;
+    access = q->socket->access();
+    const FrameLosses now = q->socket->losses();
+    lost.ring_full += now.ring_full;
+    lost.too_large += now.too_large;
+    lost.refused += now.refused;
+  }
+  return {.made = false,
+          .backpressure = false,
+          .access = access,
+          .lost_full = lost.ring_full,
+          .lost_too_large = lost.too_large,
+          .refused = lost.refused};
+}
+
+void NetifDevice::SetUsable() {
+  const os::LinkState& l = link();
+  usable_.store(served() && l.up && l.carrier && !l.removed, std::memory_order_relaxed);
+}
+
+void NetifDevice::HoldPromiscuousMode() {
+  const FrameSocketOptions options{.object = object(), .netns = options_.netns};
+  // It fails when the interface is gone; one that comes back gets it then.
+  (void)HoldPromiscuous(link(), options, &promiscuous_);
+}
+
+void NetifDevice::SetCarrier(bool on) {
+  if (on && !served()) {
+    // What has come while nobody was there is of no use any more.
+    for (auto& q : queues_) {
+      SpinGuard guard(q->rx_lock);
+      RxFrame* frame;
+      for (uint32_t left = options_.slots; left > 0 && q->Peek(&frame); left--) q->Taken();
+    }
+  }
+  served_.store(on, std::memory_order_relaxed);
+  if (on)
+    HoldPromiscuousMode();
+  else
+    promiscuous_ = {};
+  SetUsable();
+}
+
+void NetifDevice::OnChange(const os::LinkState& before, std::vector<std::string>* lines) {
+  SetUsable();
+  const os::LinkState& now = link();
+  if (now.removed) {
+    promiscuous_ = {};
+    return;
+  }
+  if (now.up && before.up && now.carrier != before.carrier)
+    lines->push_back(Line("'" + now.name + "' has " + (now.carrier ? "a" : "no") + " carrier"));
+  if (now.master != before.master)
+    lines->push_back(Line("'" + now.name + "' " +
+                          (now.master == 0 ? "belongs to no other one any more"
+                                           : "belongs to another one now, a bridge or a bond, which takes its frames "
+                                             "too: 'ip link set " +
+                                                 now.name + " nomaster' would be right")));
+}
+
+void NetifDevice::Close() {
+  SetCarrier(false);
+  (void)Exchange({}, [](uint32_t, const std::function<void()>& fn) { fn(); });
+  // Unless somebody has changed it since.
+  os::LinkState now;
+  const uint32_t before = std::exchange(mtu_before_, 0);
+  if (before != 0 && !links_.Get(link().name, &now) && now.index == link().index && now.mtu == options_.mtu)
+    (void)links_.SetMtu(now, before);
+  links_ = {};
+  ForgetNews();
+}
+
+}  // namespace ptnet
