@@ -7,7 +7,7 @@ const OTHER = 'other';
 /** A cause is said when its count has grown tenfold, or when it comes again after this long; what was not said by then is summed up. */
 const QUIET_MS = 60_000;
 
-type Level = 'debug' | 'warn' | 'error';
+type Level = 'debug' | 'info' | 'warn' | 'error';
 
 interface Cause {
   count: number;
@@ -41,7 +41,7 @@ export class Complaints {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    const faults = [...this.#causes].filter(([, { level }]) => level !== 'debug');
+    const faults = [...this.#causes].filter(([, { level }]) => level === 'warn' || level === 'error');
     return Object.fromEntries(faults.map(([cause, { count }]) => [cause, count]));
   }
 

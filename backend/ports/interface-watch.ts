@@ -1,6 +1,7 @@
 // What becomes of interfaces of the host while they are in use: a line in the log for each change, deleted ones opened again, and no loop by a bridge that two members of a switch belong to.
 import type { Engine } from '../../native/engine.ts';
 import { type Watch, watchReadable } from '../../native/os.ts';
+import { Complaints } from '../complaints.ts';
 import type { Logger } from '../log.ts';
 import type { PlacedInterface } from './table.ts';
 
@@ -11,26 +12,34 @@ interface Watched extends PlacedInterface {
   watch: Watch | undefined;
   /** Without a carrier, because it would close a loop. */
   held: boolean;
+  /** Its way into the log: whoever owns the interface can make news as often as he likes. */
+  readonly said: Complaints;
 }
 
 export class InterfaceWatch {
   readonly #engine: Engine;
-  readonly #log: Logger;
   readonly #interfaces: Watched[];
   readonly #timer: NodeJS.Timeout;
 
   constructor(interfaces: readonly PlacedInterface[], engine: Engine, log: Logger) {
     this.#engine = engine;
-    this.#log = log;
-    this.#interfaces = interfaces.map((link) => ({ ...link, watch: undefined, held: false }));
+    this.#interfaces = interfaces.map((link) => ({
+      ...link,
+      watch: undefined,
+      held: false,
+      said: new Complaints(log, link.name),
+    }));
     for (const link of this.#interfaces) {
       const { interface: name, mtu, made } = link.interface.info;
       const origin = made ? 'made, and goes with the host' : 'was there, and stays';
-      this.#say(link, `${link.name}: the interface '${name}', mtu ${mtu}, ${origin}`);
+      say(link, `the interface '${name}', mtu ${mtu}, ${origin}`);
       this.#follow(link);
     }
     this.#lookForLoops();
-    this.#timer = setInterval(() => this.#reopen(), REOPEN_MS);
+    this.#timer = setInterval(() => {
+      this.#reopen();
+      for (const { said } of this.#interfaces) said.sumUp();
+    }, REOPEN_MS);
     this.#timer.unref();
   }
 
@@ -40,7 +49,7 @@ export class InterfaceWatch {
   }
 
   #onNews(link: Watched): void {
-    for (const line of link.interface.takeNews()) this.#say(link, line);
+    for (const line of link.interface.takeNews()) say(link, line.slice(`${link.name}: `.length));
     if (link.interface.info.gone) {
       link.watch?.close();
       link.watch = undefined;
@@ -57,7 +66,7 @@ export class InterfaceWatch {
         // Its name is taken, or its namespace gone: until that changes.
         continue;
       }
-      this.#say(link, `${link.name}: the interface '${link.interface.info.interface}' is there again`);
+      say(link, `the interface '${link.interface.info.interface}' is there again`);
       link.held = false;
       this.#follow(link);
       this.#lookForLoops();
@@ -77,20 +86,25 @@ export class InterfaceWatch {
       link.held = first !== undefined;
       link.interface.setCarrier(!link.held);
       if (first)
-        this.#log.warn(
-          { interface: link.name },
-          `${link.name}: it belongs to the same bridge as ${first.name} does, and both are on switch '${link.switch}', which makes a loop: it has no carrier until one of the two has left the bridge`,
+        say(
+          link,
+          `it belongs to the same bridge as ${first.name} does, and both are on switch '${link.switch}', which makes a loop: it has no carrier until one of the two has left the bridge`,
+          'warn',
         );
-      else this.#say(link, `${link.name}: the loop is open: it has a carrier again`);
+      else say(link, 'the loop is open: it has a carrier again');
     }
-  }
-
-  #say(link: Watched, line: string): void {
-    this.#log.info({ interface: link.name }, line);
   }
 
   close(): void {
     clearInterval(this.#timer);
-    for (const { watch } of this.#interfaces) watch?.close();
+    for (const { watch, said } of this.#interfaces) {
+      watch?.close();
+      said.sumUp({ all: true });
+    }
   }
+}
+
+/** News that differ in a name or a number only are of one kind. */
+function say({ said }: Watched, text: string, level: 'info' | 'warn' = 'info'): void {
+  said.add(text.replace(/'[^']*'|\d+/g, '…'), text, { level });
 }
