@@ -41,6 +41,10 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
     bool wants_inline = options.policy == Policy::kInline;
     if (flow != nullptr && Engine::InUse(*flow) && Engine::IsInline(*flow) != wants_inline)
       return Status::Fail(EINVAL, port->name() + ": both ends of a pipe must be inline, or none");
+    if (flow != nullptr && wants_inline && flow->limited())
+      return Status::Fail(EINVAL, port->name() +
+                                      ": a rate and policy inline: nobody would wait for a packet's time; "
+                                      "another policy would be right");
   }
   PeerMemory& memory = port->memory();
   memory.Resume(NowNs());
@@ -58,6 +62,7 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   port->attached = true;
   a->detached_ = false;
   a->engine_->AddTicked(a.get());
+  port->OnVnetHdr(options.vnet_hdr_len);
   for (uint32_t i = 0; i < port->rings(); i++) a->Bind(i, options);
   if (memory.paused()) {
     a->Detach();
@@ -107,7 +112,7 @@ void Attachment::Drain(uint32_t ring, Flow* flow) {
   touch([&] { left.slots = std::min(kSyncBudget.slots, k.Published()); });
   for (Used used{.moved = true}; used.moved && !left.spent(); left.Take(used)) {
     used.moved = false;
-    touch([&] { used = flow->Poll(Piece(left)); });
+    touch([&] { used = flow->Serve(Piece(left)); });
   }
 }
 
@@ -173,11 +178,11 @@ bool Attachment::Sync(uint32_t ring) {
   TouchMemory([&] {
     flow->Unblock();
     do {
-      Used used = flow->Poll(left);
+      Used used = flow->Serve(left);
       while (!used.moved) {
         armed = !flow->Arm();
         if (armed) return;
-        used = flow->Poll(left);
+        used = flow->Serve(left);
       }
       moved = true;
       left.Take(used);

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <utility>
 
 #include "datapath/clock.h"
 #include "os/event_signaller.h"
@@ -168,7 +169,7 @@ void Worker::Deactivate(size_t i) {
   flow->active_ = false;
   active_[i] = active_.back();
   active_.pop_back();
-  if (flow->Due() != 0) paced_.push_back(flow);
+  if (flow->NextNs() != 0) paced_.push_back(flow);
   counters_.parks.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -209,11 +210,11 @@ void Worker::EndIdle(Flow* flow, uint32_t slots) {
 
 /// True when a flow that had nothing to do is parked now.
 bool Worker::MayPark(Flow* flow) {
-  if (flow->woken_) {
-    flow->woken_ = false;
+  if (std::exchange(flow->woken_, false) && flow->held_until_ns() == 0)
     counters_.idle_wakeups.fetch_add(1, std::memory_order_relaxed);
-  }
   if (flow->policy_ == Policy::kPoll) return false;
+  // Without kicks: nothing that the guest does brings the time nearer.
+  if (flow->held_until_ns() != 0) return true;
   const uint64_t now = Now();
   uint64_t due = flow->Due();
   if (due != 0 && due < now + kPacedSleepNs) return false;
@@ -234,11 +235,11 @@ bool Worker::MayPark(Flow* flow) {
 
 Used Worker::Poll(Flow* flow, const Budget& budget) {
   if (measured_until_ns_ == 0) [[likely]]
-    return flow->Poll(budget);
+    return flow->Serve(budget);
   Budget measured = budget;
   measured.measured = true;
   Used used;
-  Touch(flow, [&] { used = flow->Poll(measured); });
+  Touch(flow, [&] { used = flow->Serve(measured); });
   return used;
 }
 
@@ -270,7 +271,7 @@ bool Worker::PollActive(Budget* shared) {
 
 uint64_t Worker::NextDue() const {
   uint64_t next = UINT64_MAX;
-  for (Flow* flow : paced_) next = std::min(next, flow->Due());
+  for (Flow* flow : paced_) next = std::min(next, flow->NextNs());
   return next;
 }
 
@@ -278,7 +279,7 @@ void Worker::ActivateDue() {
   uint64_t soon = NowNs() + kPacedSleepNs;
   for (size_t i = 0; i < paced_.size();) {
     Flow* flow = paced_[i];
-    flow->Due() <= soon ? Activate(flow) : void(i++);  // Activate takes it out of paced_
+    flow->NextNs() <= soon ? Activate(flow) : void(i++);  // Activate takes it out of paced_
   }
 }
 
