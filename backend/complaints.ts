@@ -7,7 +7,7 @@ const OTHER = 'other';
 /** A cause is said when its count has grown tenfold, or when it comes again after this long; what was not said by then is summed up. */
 const QUIET_MS = 60_000;
 
-type Level = 'debug' | 'warn' | 'error';
+type Level = 'debug' | 'info' | 'warn' | 'error';
 
 interface Cause {
   count: number;
@@ -24,6 +24,8 @@ export interface ComplaintOptions {
   readonly details?: object;
   /** How many there were; 1 when not given. */
   readonly times?: number;
+  /** So many of this cause are said one by one, before it is said ever more rarely; 1 when not given. */
+  readonly freely?: number;
 }
 
 /** The one way into the log for whatever a guest or a peer can cause, and the only one that the host's parts have: one for each device. */
@@ -41,11 +43,12 @@ export class Complaints {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    const faults = [...this.#causes].filter(([, { level }]) => level !== 'debug');
+    const faults = [...this.#causes].filter(([, { level }]) => level === 'warn' || level === 'error');
     return Object.fromEntries(faults.map(([cause, { count }]) => [cause, count]));
   }
 
-  add(cause: string, text: string, { level = 'warn', details = {}, times = 1 }: ComplaintOptions = {}): void {
+  add(cause: string, text: string, options: ComplaintOptions = {}): void {
+    const { level = 'warn', details = {}, times = 1, freely = 1 } = options;
     const key = this.#causes.has(cause) || this.#causes.size < MAX_CAUSES ? cause : OTHER;
     const found = this.#causes.get(key) ?? { count: 0, said: 0, saidAt: 0, text, level };
     this.#causes.set(key, found);
@@ -53,7 +56,8 @@ export class Complaints {
     found.text = text;
     found.level = level;
     const now = this.#now();
-    if (found.count >= 10 * found.said || now - found.saidAt >= QUIET_MS) this.#say(key, found, now, details);
+    const due = found.count <= freely || found.count >= 10 * found.said || now - found.saidAt >= QUIET_MS;
+    if (due) this.#say(key, found, now, details);
   }
 
   /** Says what was only counted so far, of causes that are not new. Call it now and then, and at the end. */

@@ -21,6 +21,8 @@ export interface RingStats {
   readonly reraised: number;
   /** 1 where raising one took so long that the device's are raised on a thread of their own from then on. */
   readonly irqSlow: number;
+  /** Of a port's first ring: times that its memory kept others waiting, and was not touched for a while. */
+  readonly memSlow: number;
 }
 
 /** An interface of the host as it is now. */
@@ -86,9 +88,24 @@ export function portStats(
   const { txRings } = port.info;
   const all = Array.from({ length: port.rings }, (_, i) => port.counters(i));
   const rings = all.map(
-    ({ packets, bytes, drops, kicks, interrupts, syncs, badIndex, reraised, irqSlow }, i): RingStats => {
+    (
+      { packets, bytes, drops, kicks, interrupts, syncs, badIndex, reraised, irqSlow, memSlow },
+      i,
+    ): RingStats => {
       const place = i < txRings ? { dir: 'tx' as const, ring: i } : { dir: 'rx' as const, ring: i - txRings };
-      return { ...place, packets, bytes, drops, kicks, interrupts, syncs, badIndex, reraised, irqSlow };
+      return {
+        ...place,
+        packets,
+        bytes,
+        drops,
+        kicks,
+        interrupts,
+        syncs,
+        badIndex,
+        reraised,
+        irqSlow,
+        memSlow,
+      };
     },
   );
   const sum = (key: 'lost' | 'late' | 'corrupt') => all.slice(0, txRings).reduce((n, c) => n + c[key], 0);

@@ -15,6 +15,8 @@ const FAULTS = {
   badIndex: 'head or cur outside what the guest owns: the ring waits for the next kick',
   irqSlow:
     "raising an interrupt takes long, by the doing of whoever holds its eventfd: the device's interrupts have a thread of their own now, and come later",
+  memSlow:
+    'whoever touches its memory is kept waiting, as when the file of that is punched: left alone until it has paid a thousand times as long',
   'bad-buf': 'buf_idx outside the region',
   'bad-len': 'len beyond the buffer, or shorter than an Ethernet header',
   'bad-flags': 'NS_INDIRECT is not served',
@@ -133,7 +135,9 @@ function lookAt({ port, complaints }: Watched, ring: number, before: Record<Faul
 function faultsOf(counters?: RingCounters): Record<Fault, number> {
   const count = (fault: Fault): number => {
     if (counters === undefined) return 0;
-    return fault === 'badIndex' || fault === 'irqSlow' ? counters[fault] : counters.drops[fault];
+    return fault === 'badIndex' || fault === 'irqSlow' || fault === 'memSlow'
+      ? counters[fault]
+      : counters.drops[fault];
   };
   const faults = Object.keys(FAULTS) as Fault[];
   return Object.fromEntries(faults.map((fault) => [fault, count(fault)])) as Record<Fault, number>;

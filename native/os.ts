@@ -47,6 +47,8 @@ export interface FdInfo {
   readonly nonblocking: boolean;
   /** The file can never shrink, so a mapping of it never faults. */
   readonly shrinkSealed: boolean;
+  /** The file cannot be mapped for writing any more. */
+  readonly writeSealed: boolean;
 }
 
 /** Shared memory as an ArrayBuffer. Only unmap() and the end of the environment unmap, never the garbage collector. */

@@ -31,6 +31,7 @@ export const COUNTER_LAYOUT = {
   reraised: 152,
   kicks: 192,
   irq_slow: 200,
+  mem_slow: 208,
   '': 256,
 } as const;
 
@@ -46,6 +47,8 @@ export interface RingCounters {
   reraised: number;
   /** 1 where raising one took so long that the device's are raised on a thread of their own from then on. */
   irqSlow: number;
+  /** Of the first ring: times that the device's memory kept others waiting, and was not touched for a while. */
+  memSlow: number;
   /** What a verifying sink found. */
   lost: number;
   late: number;
@@ -76,6 +79,7 @@ export class StatsArea {
       badIndex: word(COUNTER_LAYOUT.bad_index),
       reraised: word(COUNTER_LAYOUT.reraised),
       irqSlow: word(COUNTER_LAYOUT.irq_slow),
+      memSlow: word(COUNTER_LAYOUT.mem_slow),
       lost: word(COUNTER_LAYOUT.lost),
       late: word(COUNTER_LAYOUT.late),
       corrupt: word(COUNTER_LAYOUT.corrupt),

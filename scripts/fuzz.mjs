@@ -1,4 +1,4 @@
-// npm run fuzz -- [frames|kick|rings|scribble|scribble-tsan|session|rest] [--seconds N]: runs the fuzzers, each for its
+// npm run fuzz -- [frames|kick|rings|vnet|scribble|scribble-tsan|session|rest] [--seconds N]: runs the fuzzers, each for its
 // share of the time; rest only when it is named.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -58,6 +58,7 @@ const TARGETS = {
   frames: explore,
   kick: explore,
   rings: explore,
+  vnet: explore,
   scribble: (name, seconds) => run(`build/${name}`, [seconds]),
   // Without address space randomisation: newer kernels have more of it than ThreadSanitizer knows.
   'scribble-tsan': (name, seconds) => run('setarch', ['-R', `build/${name}`, seconds]),

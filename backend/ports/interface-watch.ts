@@ -2,48 +2,47 @@
 import type { Engine } from '../../native/engine.ts';
 import type { InterfaceInfo } from '../../native/interfaces.ts';
 import { type Watch, watchReadable } from '../../native/os.ts';
+import { Complaints } from '../complaints.ts';
 import type { Logger } from '../log.ts';
 import type { PlacedInterface } from './table.ts';
 
 const REOPEN_MS = 1000;
-/** Of one interface there are so many lines in so long; what comes beyond is counted. */
-const LINES_MAX = 20;
-const LINES_MS = 60_000;
+/** So many changes of one kind are said one by one, however soon they come. */
+const SAID_FREELY = 10;
 
 /** One interface, and what waits for its news. */
 interface Watched extends PlacedInterface {
   watch: Watch | undefined;
   /** Without a carrier, because it would close a loop. */
   held: boolean;
-  /** Lines about it since then. */
-  lines: number;
-  since: number;
+  /** Its way into the log: whoever owns the interface can make news as often as he likes. */
+  readonly said: Complaints;
 }
 
 export class InterfaceWatch {
   readonly #engine: Engine;
-  readonly #log: Logger;
   readonly #interfaces: Watched[];
   readonly #timer: NodeJS.Timeout;
 
   constructor(interfaces: readonly PlacedInterface[], engine: Engine, log: Logger) {
     this.#engine = engine;
-    this.#log = log;
     this.#interfaces = interfaces.map((link) => ({
       ...link,
       watch: undefined,
       held: false,
-      lines: 0,
-      since: Date.now(),
+      said: new Complaints(log, link.name),
     }));
     for (const link of this.#interfaces) {
-      this.#say(link, `${link.name}: the interface ${whatItIs(link.interface.info)}`);
+      say(link, `the interface ${whatItIs(link.interface.info)}`);
       const missing = whatIsMissing(link.interface.info);
-      if (missing) this.#log.warn({ interface: link.name }, `${link.name}: ${missing}`);
+      if (missing) say(link, missing, 'warn');
       this.#follow(link);
     }
     this.#lookForLoops();
-    this.#timer = setInterval(() => this.#reopen(), REOPEN_MS);
+    this.#timer = setInterval(() => {
+      this.#reopen();
+      for (const { said } of this.#interfaces) said.sumUp();
+    }, REOPEN_MS);
     this.#timer.unref();
   }
 
@@ -53,7 +52,7 @@ export class InterfaceWatch {
   }
 
   #onNews(link: Watched): void {
-    for (const line of link.interface.takeNews()) this.#say(link, line);
+    for (const line of link.interface.takeNews()) say(link, line.slice(`${link.name}: `.length));
     if (link.interface.info.gone) {
       link.watch?.close();
       link.watch = undefined;
@@ -63,7 +62,6 @@ export class InterfaceWatch {
 
   #reopen(): void {
     for (const link of this.#interfaces) {
-      this.#sumUp(link);
       if (!link.interface.info.gone) continue;
       try {
         link.interface.reopen(this.#engine);
@@ -71,7 +69,7 @@ export class InterfaceWatch {
         // Its name is taken, or its namespace gone: until that changes.
         continue;
       }
-      this.#say(link, `${link.name}: the interface '${link.interface.info.interface}' is there again`);
+      say(link, `the interface '${link.interface.info.interface}' is there again`);
       link.held = false;
       this.#follow(link);
       this.#lookForLoops();
@@ -90,27 +88,17 @@ export class InterfaceWatch {
       if ((first !== undefined) === link.held) continue;
       link.held = first !== undefined;
       link.interface.setCarrier(!link.held);
-      if (first) this.#log.warn({ interface: link.name }, `${link.name}: ${loopWith(first, link)}`);
-      else this.#say(link, `${link.name}: the loop is open: it has a carrier again`);
+      if (first) say(link, loopWith(first, link), 'warn');
+      else say(link, 'the loop is open: it has a carrier again');
     }
-  }
-
-  #say(link: Watched, line: string): void {
-    if (++link.lines <= LINES_MAX) this.#log.info({ interface: link.name }, line);
-  }
-
-  #sumUp(link: Watched): void {
-    if (Date.now() - link.since < LINES_MS) return;
-    const more = link.lines - LINES_MAX;
-    if (more > 0)
-      this.#log.info({ interface: link.name }, `${link.name}: the interface has changed ${more} times more`);
-    link.lines = 0;
-    link.since = Date.now();
   }
 
   close(): void {
     clearInterval(this.#timer);
-    for (const { watch } of this.#interfaces) watch?.close();
+    for (const { watch, said } of this.#interfaces) {
+      watch?.close();
+      said.sumUp({ all: true });
+    }
   }
 }
 
@@ -141,4 +129,9 @@ function loopWith(first: Watched, link: Watched): string {
     : `it belongs to the same bridge as ${first.name} does`;
   const end = veth ? 'it is a member' : 'one of the two has left the bridge';
   return `${meeting}, and both are on switch '${link.switch}', which makes a loop: it has no carrier ${veth ? 'while' : 'until'} ${end}`;
+}
+
+/** News that differ in a name or a number only are of one kind. */
+function say({ said }: Watched, text: string, level: 'info' | 'warn' = 'info'): void {
+  said.add(text.replace(/'[^']*'|\d+/g, '…'), text, { level, freely: SAID_FREELY });
 }

@@ -1,11 +1,12 @@
-// Checks the descriptor that comes with a DMA map, so that mapping it later does not fail.
+// Checks the descriptor that comes with a DMA map, so that mapping it later does not fail. It is not mapped to find out: on
+// hugetlbfs that waits for whoever allocates pages of the file.
 import { constants } from 'node:os';
-import { inspectFd, mapFd } from '../../native/os.ts';
+import { inspectFd } from '../../native/os.ts';
 import { ProtocolError } from '../errors.ts';
 import { DMA_FLAG, DMA_PAGE_SIZE } from './protocol.ts';
 import type { DmaMapRequest } from './wire.ts';
 
-const { EACCES, EBADF, EINVAL, EPERM } = constants.errno;
+const { EACCES, EBADF, EINVAL } = constants.errno;
 
 /**
  * Whether the descriptor is memory, which can be mapped later. A file that a disk or another process has to bring is let in
@@ -20,26 +21,12 @@ export function checkDmaFd(fd: number, { offset, size, flags }: DmaMapRequest): 
   if (info.kind === 'file') return false;
   if (info.kind !== 'memory')
     throw new ProtocolError(EBADF, 'descriptor: is not memory (a memfd, or a file on tmpfs or hugetlbfs)');
+  if (writable && info.writeSealed) throw new ProtocolError(EACCES, 'descriptor: is sealed against writing');
   if (offset % BigInt(DMA_PAGE_SIZE) !== 0n) {
     throw new ProtocolError(EINVAL, `offset ${offset}: must be a multiple of ${DMA_PAGE_SIZE}`);
   }
   if (offset + size > info.size || info.size > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new ProtocolError(EINVAL, `descriptor of ${info.size} bytes: ${offset}+${size} do not lie inside`);
   }
-  tryMapping(fd, offset, info.pageSize, writable);
   return true;
-}
-
-/** Seals, mount options and the like refuse a mapping in ways that fstat does not show. */
-function tryMapping(fd: number, offset: bigint, pageSize: number, writable: boolean): void {
-  // With huge pages a range may start inside of one; a mapping may not.
-  const start = Number(offset - (offset % BigInt(pageSize)));
-  try {
-    mapFd(fd, { offset: start, length: pageSize, writable }).unmap();
-  } catch (error) {
-    const errno = -((error as { errno?: number }).errno ?? -EINVAL);
-    throw new ProtocolError(errno === EPERM ? EACCES : errno, 'descriptor: cannot be mapped', {
-      cause: error,
-    });
-  }
 }

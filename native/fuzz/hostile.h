@@ -101,42 +101,42 @@ class Hostile {
   void Visit() { visitor_.joined() ? switch_->Detach(&visitor_) : Check(switch_->Attach(&visitor_)); }
   void PassSecond() { now_s_++; }
 
-  // What guests do, in a thread of their own if need be.
+  // What guests do, in a thread of their own if need be: by their own reading of rings and CSBs, not the host's.
   void WriteCsb(uint32_t ring, uint32_t word, uint32_t value) {
-    CsbAtok& csb = *rings_[ring].csb;
-    StoreRelaxed(word == 0 ? csb.head : word == 1 ? csb.cur : word == 2 ? csb.appl_need_kick : csb.sync_flags, value);
+    guest::CsbGuestToHost& csb = *rings_[ring].guest.gh;
+    uint32_t& field = word == 0 ? csb.head : word == 1 ? csb.cur : word == 2 ? csb.appl_need_kick : csb.sync_flags;
+    guest::Store(field, value, std::memory_order_relaxed);
   }
   /// An index near those that are right.
   void WriteIndex(uint32_t ring, uint32_t word, int8_t distance) {
-    WriteCsb(ring, word & 1, LoadRelaxed(rings_[ring].shown->hwtail) + static_cast<uint32_t>(int32_t{distance}));
+    const uint32_t tail = guest::Load(rings_[ring].guest.hg->hwtail, std::memory_order_relaxed);
+    WriteCsb(ring, word & 1, tail + static_cast<uint32_t>(int32_t{distance}));
   }
   void WriteAnySlot(uint32_t ring, uint32_t where, uint64_t value) {
-    Kring& k = *rings_[ring].k;
-    WriteSlot(k.slots[where % k.num_slots], std::bit_cast<SlotWord>(value));
+    const guest::Ring& r = rings_[ring].guest;
+    SlotOf(r, where % r.num_slots).store(value, std::memory_order_relaxed);
   }
   /// Fills slots from the guest's head on as one that behaves would do, and gives them to the host.
   void Send(uint32_t ring, const Burst& burst) {
-    Kring& k = *rings_[ring].k;
-    uint32_t i = LoadRelaxed(rings_[ring].csb->head) % k.num_slots;
-    const uint32_t count = std::min(burst.count, k.num_slots - 1);
-    for (uint32_t n = 0; n < count; n++, i = k.Next(i)) {
-      const uint32_t old = ReadSlot(k.slots[i]).buf_idx;
-      const uint32_t buf = burst.buf_step == 0 && k.ValidBuf(old)
-                               ? old
-                               : kReservedBufs + (i * burst.buf_step) % (k.num_bufs - kReservedBufs);
-      WriteHeader(k.Buf(buf), burst.to, burst.from);
-      WriteSlot(k.slots[i], {buf, burst.len, burst.flags});
+    const guest::Ring& r = rings_[ring].guest;
+    uint32_t i = guest::Load(r.gh->head, std::memory_order_relaxed) % r.num_slots;
+    const uint32_t count = std::min(burst.count, r.num_slots - 1);
+    for (uint32_t n = 0; n < count; n++, i = r.Next(i)) {
+      const auto old = static_cast<uint32_t>(SlotOf(r, i).load(std::memory_order_relaxed));
+      const bool keeps = burst.buf_step == 0 && old >= kFirstBuf && old < r.buf_count;
+      const uint32_t buf = keeps ? old : kFirstBuf + (i * burst.buf_step) % (r.buf_count - kFirstBuf);
+      WriteHeader(r.Buffer(buf), burst.to, burst.from);
+      SlotOf(r, i).store(buf | uint64_t{burst.len} << 32 | uint64_t{burst.flags} << 48, std::memory_order_relaxed);
     }
-    StoreRelaxed(rings_[ring].csb->cur, i);
-    StoreRelease(rings_[ring].csb->head, i);
+    guest::StoreCurThenHead(*r.gh, i);
   }
   /// Gives the host all that is the guest's, or some of it.
   void Publish(uint32_t ring, uint32_t count) {
-    Kring& k = *rings_[ring].k;
-    const uint32_t from = LoadRelaxed(rings_[ring].shown->hwcur), to = LoadRelaxed(rings_[ring].shown->hwtail);
-    const uint32_t head = k.Advance(from, count % (k.Distance(from, to) + 1));
-    StoreRelaxed(rings_[ring].csb->cur, head);
-    StoreRelease(rings_[ring].csb->head, head);
+    const guest::Ring& r = rings_[ring].guest;
+    const uint32_t from = guest::Load(r.hg->hwcur, std::memory_order_relaxed);
+    const uint32_t to = guest::Load(r.hg->hwtail, std::memory_order_relaxed);
+    const uint32_t mine = to >= from ? to - from : to + r.num_slots - from;
+    guest::StoreCurThenHead(*r.gh, r.Advance(from, count % (mine + 1)));
   }
 
   /// Serves the flow of a ring as a worker does that has been kicked, and parks it.
@@ -169,6 +169,7 @@ class Hostile {
   static constexpr uint32_t kCutting = 2;     // has the smaller buffers
   static constexpr uint32_t kImpatient = 3;   // ports on the first switch
   static constexpr uint64_t kForEver = UINT64_MAX / 2;
+  static constexpr uint32_t kFirstBuf = 2;  // those before it are no ring's
 
   struct Ring {
     Kring* k;
@@ -177,9 +178,14 @@ class Hostile {
     Flow* flow;
     const Kring* joined;  // of a pipe
     std::vector<NetmapSlot> slots;
+    guest::Ring guest;
   };
 
   static void Check(const Status& status) { Require(status.ok()); }
+  /// Whole, as the host reads it: index, length and flags.
+  static std::atomic_ref<uint64_t> SlotOf(const guest::Ring& ring, uint32_t i) {
+    return std::atomic_ref<uint64_t>(reinterpret_cast<uint64_t&>(ring.slots[i]));
+  }
   static void WriteHeader(uint8_t* packet, uint8_t to, uint8_t from) {
     // A multicast address for numbers from 128 on.
     const uint64_t low = (to & 0x80 ? 1u : 2u) | uint64_t{to} << 40 | uint64_t{2} << 48;
@@ -210,7 +216,8 @@ class Hostile {
     guests_.back()->Attach(engine_, port);
     for (uint32_t i = 0; i < port.rings(); i++) {
       Kring& k = port.kring(i);
-      rings_.push_back({&k, k.atok, k.ktoa, port.flow(i), nullptr, {k.slots, k.slots + k.num_slots}});
+      rings_.push_back(
+          {&k, k.atok, k.ktoa, port.flow(i), nullptr, {k.slots, k.slots + k.num_slots}, guests_.back()->rings[i]});
     }
     Join(port, pipe_->master(), pipe_->slave());
     Join(port, pipe_->slave(), pipe_->master());

@@ -4,6 +4,7 @@
 
 #include "datapath/doorbell_waiter.h"
 #include "datapath/notify.h"
+#include "datapath/stall_timer.h"
 #include "os/event_signaller.h"
 
 namespace {
@@ -118,6 +119,14 @@ void Interrupt::Raise(RingCounters& counters) noexcept {
 struct DoorbellWaiter::State {};
 DoorbellWaiter::DoorbellWaiter() = default;
 DoorbellWaiter::~DoorbellWaiter() = default;
+
+// Nobody is kept waiting by memory.
+void StallSample::KeepOpen() noexcept {}
+StallSample StallSample::Now() noexcept { return {}; }
+thread_local uint64_t StallTimer::claimed_here_ns = 0;
+uint64_t StallTimer::Take(Stall) noexcept { return 0; }
+void StallHint::Slept(uint64_t) noexcept {}
+bool StallHint::Look() noexcept { return false; }
 
 namespace os {
 

@@ -4,6 +4,8 @@
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
+#include <filesystem>
+
 #include "traffic.h"
 
 namespace {
@@ -128,10 +130,34 @@ void OneThatCannotBeWatchedHoldsUpNobody() {
   hold = false;
 }
 
+/// Descriptors of this process that are of the same eventfd.
+int CopiesOf(const Bell& bell) {
+  int copies = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    copies += IdOf(std::stoi(entry.path().filename())) == IdOf(bell.fd);
+  return copies;
+}
+
+/// Duplicates that are replaced, or whose attachment ends, are closed, by whoever watched them.
+void NoneIsLeftOpen() {
+  NullRig rig(MakeEngine(), 64, {.policy = Policy::kNotify});
+  Bell a, b;
+  for (int round = 0; round < 10; round++) {
+    CHECK_OK(rig.guest.attachment->SetDoorbells({a.fd, b.fd}));
+    CHECK_OK(rig.guest.attachment->SetDoorbells({a.fd, -1}));
+    CHECK_OK(rig.guest.attachment->SetDoorbells({b.fd, a.fd}));
+    Eventually("what is set now, and nothing else", [&] { return CopiesOf(a) == 2 && CopiesOf(b) == 2; });
+    rig.guest.Detach();
+    Eventually("none", [&] { return CopiesOf(a) == 1 && CopiesOf(b) == 1; });
+    rig.Attach({.policy = Policy::kNotify});
+  }
+}
+
 }  // namespace
 
 int main() {
   EachRingsItsRing();
+  NoneIsLeftOpen();
   OneThatCannotBeWatchedHoldsUpNobody();
   os::AwaitPeerCloses();
 }

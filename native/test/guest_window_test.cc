@@ -25,6 +25,7 @@ using namespace ptnet::test;
 namespace {
 
 constexpr uint64_t kPage = 4096;
+std::chrono::milliseconds patience{200};
 
 int MemoryFile(uint64_t size, unsigned flags = 0) {
   int fd = memfd_create("guest_window_test", MFD_CLOEXEC | flags);
@@ -34,7 +35,7 @@ int MemoryFile(uint64_t size, unsigned flags = 0) {
 
 std::unique_ptr<GuestWindow> Map(int fd, uint64_t offset, uint64_t length) {
   std::unique_ptr<GuestWindow> window;
-  CHECK_OK(GuestWindow::Map(fd, offset, length, &window));
+  CHECK_OK(GuestWindow::Map(fd, offset, length, &patience, &window));
   return window;
 }
 
@@ -137,17 +138,17 @@ void ARegionWhosePagesAreGone() {
 
 void BadDescriptorsAreRefused() {
   std::unique_ptr<GuestWindow> window;
-  CHECK_EQ(GuestWindow::Map(-1, 0, 64, &window).err, EBADF);
+  CHECK_EQ(GuestWindow::Map(-1, 0, 64, &patience, &window).err, EBADF);
   int event = eventfd(0, EFD_CLOEXEC);
-  CHECK_EQ(GuestWindow::Map(event, 0, 64, &window).err, EINVAL);
+  CHECK_EQ(GuestWindow::Map(event, 0, 64, &patience, &window).err, EINVAL);
   // A file whose pages somebody else has to bring.
   int other = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
   CHECK(other >= 0);
-  CHECK_EQ(GuestWindow::Map(other, 0, 64, &window).err, EINVAL);
+  CHECK_EQ(GuestWindow::Map(other, 0, 64, &patience, &window).err, EINVAL);
   close(other);
   int fd = MemoryFile(kPage, MFD_ALLOW_SEALING);
   CHECK(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0);
-  CHECK_EQ(GuestWindow::Map(fd, 0, 64, &window).err, EPERM);
+  CHECK_EQ(GuestWindow::Map(fd, 0, 64, &patience, &window).err, EPERM);
   CHECK(window == nullptr);
   close(event);
   close(fd);
@@ -160,7 +161,7 @@ void PlacesComeBack() {
     std::vector<std::unique_ptr<GuestWindow>> windows(4096);
     for (auto& window : windows) window = Map(fd, 0, 64);
     std::unique_ptr<GuestWindow> more;
-    CHECK_EQ(GuestWindow::Map(fd, 0, 64, &more).err, ENOSPC);
+    CHECK_EQ(GuestWindow::Map(fd, 0, 64, &patience, &more).err, ENOSPC);
   }
   close(fd);
 }

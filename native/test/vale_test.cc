@@ -282,6 +282,22 @@ void WhatWasReleasedStaysReleased() {
   CHECK(net[1].Nothing());
 }
 
+/// Whoever sends to it looks at an rx ring, and nobody else: its guest is not to kick. A ring that was mended in time,
+/// or whose guest writes there, still says that it is.
+void ARingThatIsServedAsksForNoKicks() {
+  Net net;
+  net.Add(), net.Add();
+  const uint32_t rx = net[1].port->shape().tx_rings;
+  uint32_t& wants_kick = net[1].guest.csb_word(true, rx, 2);
+  for (uint8_t dst : {kAll, uint8_t{1}}) {
+    net[1].Send(Frame(0, 1));  // from then on its address is known
+    std::atomic_ref(wants_kick).store(1);
+    net[0].Send(Frame(dst, 0));
+    CHECK(net[1].Got(Frame(dst, 0)));
+    CHECK_EQ(std::atomic_ref(wants_kick).load(), 0u);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -298,6 +314,7 @@ int main() {
   TxRingsMapToRxRings();
   TheSwitchHoldsWhatItSays();
   WhatWasReleasedStaysReleased();
+  ARingThatIsServedAsksForNoKicks();
   ALeavingPortIsForgotten();
   SmallerBuffersTakeMorePieces();
 }

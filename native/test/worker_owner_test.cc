@@ -172,6 +172,29 @@ void NothingIsRaisedForWhatIsGone(Random& random) {
   }
 }
 
+/// A source that waited for room is parked anew where the guest's kick is served, now until the time of its next
+/// packet: the worker, which sleeps without an end, has to be told.
+void ASourceWithAPaceIsTheWorkers() {
+  NullRig rig(MakeEngine(), 4, kNotify, Source(SourceConfig::kUnlimited, 200));
+  GuestRing& rx = rig.guest.rx();
+  const WorkerCounters& counters = CountersOf(rig);
+  for (uint64_t served = counters.served_in_kick; counters.served_in_kick < served + 3;) {
+    // Full, and nobody has a time to wake at: what the pace allowed meanwhile is sent first.
+    while (!(rx.Mine() == 3 && rx.HostWantsKick())) usleep(100);
+    uint64_t awake = 0;
+    rig.engine->worker(0).Call([&] { awake = counters.sleeps; });
+    Eventually("a worker at rest", [&] { return counters.sleeps > awake; });
+    for (uint64_t packets = rig.rx().packets; rx.Mine() > 0;) {
+      CHECK(!rx.Take().empty());
+      if (rx.Mine() > 0) continue;
+      rx.Show();
+      RingHere(*rig.guest.attachment, rx.index);
+      Eventually("packets in their time", [&] { return std::atomic_ref(rig.rx().packets).load() >= packets + 3; });
+      break;
+    }
+  }
+}
+
 /// The kick thread itself meets the hole where a guest has cut off its CSB.
 void AKickThreadSurvivesATruncatedCsb() {
   Fixture f;
@@ -208,5 +231,6 @@ int main() {
   InterruptsAreRaisedHere();
   NothingIsRaisedForWhatIsGone(random);
   OnASwitchALockIsNotWaitedFor();
+  ASourceWithAPaceIsTheWorkers();
   AKickThreadSurvivesATruncatedCsb();
 }

@@ -1,5 +1,6 @@
 // VFIO_USER_DMA_MAP: memory with and without a descriptor, and every way to get it wrong.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -140,6 +141,20 @@ test('a descriptor that does not allow what the flags say is refused with EACCES
   map(peer, { address: 0n, size: PAGE }, { expect: E.EACCES, fds: [readOnly] });
   map(peer, { address: 0n, size: PAGE }, { expect: E.EACCES, fds: [writeOnly] });
   map(peer, { address: 0n, size: PAGE, flags: 1 }, { fds: [readOnly] });
+});
+
+test('memory that is sealed against writing is refused with EACCES, unless it is only to be read', async () => {
+  const peer = fixture.attach();
+  // memfd_create(MFD_ALLOW_SEALING), F_ADD_SEALS, F_SEAL_WRITE.
+  const owner = spawn('perl', [
+    '-e',
+    '$| = 1; $n = "m"; $f = syscall(319, $n, 2); open(F, "+<&=", $f); truncate(F, 4096); fcntl(F, 1033, 8) or die; print $f; <STDIN>',
+  ]);
+  const [number] = await once(owner.stdout, 'data');
+  const fd = fixture.own(openSync(`/proc/${owner.pid}/fd/${number}`, 'r+'));
+  owner.stdin.end();
+  map(peer, { address: 0n, size: PAGE }, { expect: E.EACCES, fds: [fd] });
+  map(peer, { address: 0n, size: PAGE, flags: 1 }, { fds: [fd] });
 });
 
 test('a descriptor opened as a path only is refused with EACCES', () => {

@@ -152,7 +152,8 @@ Napi::Value Layouts(const Napi::CallbackInfo& info) {
       {FIELD(RingCounters, packets), FIELD(RingCounters, bytes), FIELD(RingCounters, syncs),
        FIELD(RingCounters, interrupts), FIELD(RingCounters, bad_index), FIELD(RingCounters, lost),
        FIELD(RingCounters, late), FIELD(RingCounters, corrupt), FIELD(RingCounters, drops),
-       FIELD(RingCounters, reraised), FIELD(RingCounters, irq_slow), FIELD(RingCounters, kicks)});
+       FIELD(RingCounters, reraised), FIELD(RingCounters, irq_slow), FIELD(RingCounters, mem_slow),
+       FIELD(RingCounters, kicks)});
 #undef FIELD
   return all;
 }

@@ -155,6 +155,7 @@ Napi::Value InspectFd(const Napi::CallbackInfo& info) {
   result.Set("writable", found.writable);
   result.Set("nonblocking", found.nonblocking);
   result.Set("shrinkSealed", found.shrink_sealed);
+  result.Set("writeSealed", found.write_sealed);
   return result;
 }
 

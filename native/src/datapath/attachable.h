@@ -22,6 +22,8 @@ class Attachable {
   virtual Flow* flow(uint32_t i) = 0;
   /// The memory that the flows need: kept alive by whoever may still run them.
   virtual std::shared_ptr<void> Anchor() = 0;
+  /// What its flows touch, with whom it shares it.
+  virtual PeerMemory& memory() = 0;
   /// Whether a client may come now whose packets begin with a virtio-net header of so many bytes.
   virtual Status CheckVnetHdr(uint8_t) { return Status::Ok(); }
   /// The control plane: a client with such a header, which was found right, drives the rings next.

@@ -15,6 +15,14 @@ namespace ptnet {
 // because the model checker's atomics, with which it compiles the rings but not this file, are larger.
 static_assert(offsetof(Kring, hwcur) == kCacheLine && sizeof(Kring) == 2 * kCacheLine);
 
+namespace {
+
+Status KeptWaiting(const Attachable& port) {
+  return Status::Fail(EAGAIN, port.name() + ": its memory has kept others waiting: it is not touched for a while");
+}
+
+}  // namespace
+
 Status Attachment::CheckOptions(const AttachOptions& options) const {
   if (options.worker < engine_->workers() || options.policy == Policy::kInline) return Status::Ok();
   return Status::Fail(EINVAL, port_->name() + ": worker " + std::to_string(options.worker) +
@@ -38,20 +46,28 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
                                       ": a rate and policy inline: nobody would wait for a packet's time; "
                                       "another policy would be right");
   }
+  PeerMemory& memory = port->memory();
+  memory.Resume(NowNs());
+  if (memory.paused()) return KeptWaiting(*port);
   uint64_t size = uint64_t{port->rings()} * sizeof(CsbAtok);
-  if (Status s = GuestWindow::Map(guest_to_host.fd, guest_to_host.offset, size, &a->guest_to_host_); !s.ok()) return s;
-  if (Status s = GuestWindow::Map(host_to_guest.fd, host_to_guest.offset, size, &a->host_to_guest_); !s.ok()) return s;
+  for (auto [place, window] : {std::pair{&guest_to_host, &a->guest_to_host_}, {&host_to_guest, &a->host_to_guest_}})
+    if (Status s = GuestWindow::Map(place->fd, place->offset, size, &memory.patience, window); !s.ok()) return s;
   if (options.policy == Policy::kInline)
     if (Status s = a->OpenWatches(); !s.ok()) return s;
   a->anchor_ = port->Anchor();
   a->peer_ = a->engine_->PeerOf(port->name());
   for (uint32_t i = 0; i < port->rings(); i++) a->interrupts_.push_back(std::make_shared<Interrupt>(a->peer_));
   a->seen_.resize(port->rings());
+  a->activity_->memory = &memory;
   port->attached = true;
   a->detached_ = false;
   a->engine_->AddTicked(a.get());
   port->OnVnetHdr(options.vnet_hdr_len);
   for (uint32_t i = 0; i < port->rings(); i++) a->Bind(i, options);
+  if (memory.paused()) {
+    a->Detach();
+    return KeptWaiting(*port);
+  }
   // Without a worker nobody else would ask the guest for its first kick.
   for (uint32_t i = 0; options.policy == Policy::kInline && i < port->rings(); i++) a->Sync(i);
   port->OnServed(true);
@@ -68,15 +84,17 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
     // What still lies in an rx ring has the header of who was to take it: whoever expects another one has taken it.
     const bool foreign = k.dir == Dir::kRx && k.vnet_hdr_len != options.vnet_hdr_len;
     const uint32_t head = foreign ? k.hwtail : k.hwcur;
-    StoreRelaxed(atok->cur, head);
-    StoreRelaxed(atok->head, head);
-    StoreRelaxed(ktoa->kern_need_kick, 0);
     k.atok = atok;
     k.ktoa = ktoa;
     k.interrupt = interrupts_[ring].get();
     k.blocked = false;
     k.vnet_hdr_len = options.vnet_hdr_len;
-    k.Publish();
+    TouchMemory([&] {
+      StoreRelaxed(atok->cur, head);
+      StoreRelaxed(atok->head, head);
+      StoreRelaxed(ktoa->kern_need_kick, 0);
+      k.Publish();
+    });
   };
   Flow* flow = port_->flow(ring);
   if (flow == nullptr) return bind();
@@ -91,19 +109,28 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
 void Attachment::Drain(uint32_t ring, Flow* flow) {
   Kring& k = port_->kring(ring);
   Budget left = kSyncBudget;
-  engine_->WithFlow(flow, [&] { left.slots = std::min(left.slots, k.Published()); });
-  for (Used used{.moved = true}; used.moved && !left.spent(); left.Take(used))
-    engine_->WithFlow(flow, [&] { used = flow->Serve(Piece(left)); });
+  left.measured = true;
+  left.slots = 0;
+  auto touch = [&](auto fn) { engine_->WithFlow(flow, [&] { TouchMemory(fn); }); };
+  touch([&] { left.slots = std::min(kSyncBudget.slots, k.Published()); });
+  for (Used used{.moved = true}; used.moved && !left.spent(); left.Take(used)) {
+    used.moved = false;
+    touch([&] { used = flow->Serve(Piece(left)); });
+  }
 }
 
 void Attachment::Unbind(uint32_t ring) {
   Kring& k = port_->kring(ring);
   Flow* flow = port_->flow(ring);
   auto unbind = [&] {
-    if (flow != nullptr) k.dir == Dir::kTx ? flow->EndTx() : flow->EndRx();
+    if (flow != nullptr && k.dir == Dir::kTx) flow->EndTx();
+    TouchMemory([&] {
+      if (flow != nullptr && k.dir == Dir::kRx) flow->EndRx();
+      SpinGuard guard(k.lock);
+      if (uint32_t head = k.hwcur; flow == nullptr && k.LoadHead(&head)) k.hwcur = head;
+      StoreRelaxed(k.ktoa->kern_need_kick, 0);
+    });
     SpinGuard guard(k.lock);
-    if (uint32_t head = k.hwcur; flow == nullptr && k.LoadHead(&head)) k.hwcur = head;
-    StoreRelaxed(k.ktoa->kern_need_kick, 0);
     k.atok = nullptr;
     k.ktoa = nullptr;
     k.interrupt = nullptr;
@@ -149,18 +176,22 @@ Worker* Attachment::Ring(uint32_t ring) noexcept {
 bool Attachment::Sync(uint32_t ring) {
   Flow* flow = port_->flow(ring);
   if (detached_ || flow == nullptr || !Engine::IsInline(*flow)) return false;
-  bool moved = false;
-  flow->Unblock();
+  bool moved = false, armed = false;
   Budget left = kSyncBudget;
-  do {
-    Used used = flow->Serve(left);
-    while (!used.moved) {
-      if (!flow->Arm()) return moved;
-      used = flow->Serve(left);
-    }
-    moved = true;
-    left.Take(used);
-  } while (!left.spent());
+  TouchMemory([&] {
+    flow->Unblock();
+    do {
+      Used used = flow->Serve(left);
+      while (!used.moved) {
+        armed = !flow->Arm();
+        if (armed) return;
+        used = flow->Serve(left);
+      }
+      moved = true;
+      left.Take(used);
+    } while (!left.spent());
+  });
+  if (armed || !moved) return moved;
   unfinished_[ring] = true;
   (void)os::SignalEventfd(again_fd_);
   return moved;

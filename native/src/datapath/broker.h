@@ -92,6 +92,11 @@ class Attachment final : public DoorbellTarget, private Ticked, public std::enab
   void Unbind(uint32_t ring);
   Status OpenWatches();
 
+  /// Runs what touches the memory of this device, whose client pays for what it takes; not while it is paused.
+  template <class Fn>
+  void TouchMemory(Fn fn) {
+    if (!port_->memory().paused()) port_->memory().Touch(fn);
+  }
   void CloseDoorbells();
   void EndInterrupts();
   void Tick(uint64_t now_ns) noexcept override;

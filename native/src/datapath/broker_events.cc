@@ -73,11 +73,18 @@ void Attachment::EndInterrupts() {
 }
 
 void Attachment::Tick(uint64_t now_ns) noexcept {
-  for (uint32_t i = 0; i < rings(); i++) {
-    interrupts_[i]->RaiseMissed(*port_->kring(i).counters);
-    LookAt(i, now_ns);
-    LookForLostKick(i, now_ns);
+  const bool resumed = port_->memory().Resume(now_ns);
+  for (uint32_t i = 0; i < rings() && resumed; i++) {
+    Flow* flow = port_->flow(i);
+    if (flow != nullptr) Engine::IsInline(*flow) ? void(Sync(i)) : Engine::Kick(flow);
   }
+  for (uint32_t i = 0; i < rings(); i++) interrupts_[i]->RaiseMissed(*port_->kring(i).counters);
+  TouchMemory([&] {
+    for (uint32_t i = 0; i < rings(); i++) {
+      LookAt(i, now_ns);
+      LookForLostKick(i, now_ns);
+    }
+  });
 }
 
 bool Standstill::Look(bool waits, const Indices& indices, uint64_t now_ns) noexcept {

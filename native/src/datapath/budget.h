@@ -25,6 +25,8 @@ struct Budget {
   bool may_wait;
   /// Whether packets may stay in their ring until their destination has room; else they are dropped.
   bool may_defer;
+  /// Whether it is to be found out whose memory keeps the poll waiting: it copies first what it reads.
+  bool measured = false;
 
   /// Whether nothing is left of one kind at least: 0, or less, which is a number above the largest one here.
   bool spent() const { return !(IsLeft(slots) && IsLeft(bytes) && IsLeft(destinations)); }
@@ -53,8 +55,12 @@ inline constexpr Budget kSyncBudget{
 
 /// The next piece of a larger budget.
 inline Budget Piece(const Budget& whole) {
-  return {std::min(whole.slots, kRoundBudget.slots), std::min(whole.bytes, kRoundBudget.bytes),
-          std::min(whole.destinations, kRoundBudget.destinations), whole.may_wait, whole.may_defer};
+  return {std::min(whole.slots, kRoundBudget.slots),
+          std::min(whole.bytes, kRoundBudget.bytes),
+          std::min(whole.destinations, kRoundBudget.destinations),
+          whole.may_wait,
+          whole.may_defer,
+          whole.measured};
 }
 
 }  // namespace ptnet

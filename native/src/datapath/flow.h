@@ -9,6 +9,7 @@
 
 #include "datapath/budget.h"
 #include "datapath/held_back.h"
+#include "datapath/peer_memory.h"
 #include "datapath/spin_time.h"
 #include "datapath/watch.h"
 #include "memory/layout.h"
@@ -21,6 +22,7 @@ class Worker;
 /// goes round its rings would find all of them parked, and be held up by a kick for each, when it comes back.
 struct alignas(kCacheLine) DeviceActivity {
   std::atomic<uint64_t> idle_since_ns{0};  // 0 while one of its rings is busy
+  PeerMemory* memory = nullptr;            // what its flows touch; null: nobody else's
 };
 
 enum class Policy : uint8_t {
@@ -57,6 +59,8 @@ class alignas(kCacheLine) Flow {
   virtual void OnReady(Watch&, uint32_t) noexcept {}
   /// For a source that keeps a pace: when (CLOCK_MONOTONIC, ns) to poll again; 0 when it does not matter.
   virtual uint64_t Due() const noexcept { return 0; }
+  /// Whether nobody is to touch its memory now.
+  bool paused() const noexcept { return device_->memory != nullptr && device_->memory->paused(); }
 
   /// As Poll(), as far as the flow's limits go.
   Used Serve(const Budget& budget) noexcept { return limits_ == nullptr ? Poll(budget) : limits_->Poll(*this, budget); }

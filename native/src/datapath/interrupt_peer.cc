@@ -1,25 +1,12 @@
 // InterruptPeer: measuring what signals cost, and moving off who makes them expensive.
 #include "datapath/interrupt_peer.h"
 
-#include <time.h>
-
 #include <algorithm>
 
 #include "datapath/clock.h"
 #include "os/event_signaller.h"
 
 namespace ptnet {
-namespace {
-
-/// What this thread has used: that it was preempted, which is nobody's doing, does not count.
-uint64_t CpuNs() {
-  timespec ts;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-  return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(ts.tv_nsec);
-}
-
-}  // namespace
-
 bool InterruptPeer::Signal(int fd, RingCounters& counters) noexcept {
   if (moved_off()) [[unlikely]]
     return false;
@@ -37,23 +24,19 @@ bool InterruptPeer::Signal(int fd, RingCounters& counters) noexcept {
 }
 
 bool InterruptPeer::SignalMeasured(int fd, RingCounters& counters) noexcept {
-  const uint64_t start = CpuNs();
+  const uint64_t start = ThreadCpuNs();
   if (!os::EventSignaller::OfThisThread().Signal(fd)) {
     lanes_->CountWithoutAio();
     return false;
   }
-  Charge(CpuNs() - start, counters);
+  Charge(ThreadCpuNs() - start, counters);
   return true;
 }
 
 void InterruptPeer::Charge(uint64_t took_ns, RingCounters& counters) noexcept {
   if (took_ns <= kLongNs) return;
-  const uint64_t now = NowNs();
   SpinGuard guard(lock_);
-  const uint64_t credit = (now - charged_at_ns_) / kNsForCredit;
-  charged_at_ns_ = now;
-  debt_ns_ = debt_ns_ - std::min(debt_ns_, credit) + took_ns;
-  if (debt_ns_ <= kCreditNs || moved_off_.exchange(true, std::memory_order_relaxed)) return;
+  if (!debt_.Add(took_ns, NowNs()) || moved_off_.exchange(true, std::memory_order_relaxed)) return;
   std::atomic_ref<uint64_t>(counters.irq_slow).fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -71,11 +54,11 @@ void InterruptPeer::Drain(const PeerEventfds& eventfds, RingCounters& counters) 
     lane = lane_.get();
   }
   // Reading wakes who waits for room in an eventfd, and so takes as long as signalling.
-  uint64_t start = CpuNs();
+  uint64_t start = ThreadCpuNs();
   size_t taken = 0;
   while (lane == nullptr && taken < eventfds.size()) {
     eventfds[taken++]->Take();
-    const uint64_t now = CpuNs();
+    const uint64_t now = ThreadCpuNs();
     if (now - start <= kLongNs) continue;
     Charge(now - start, counters);
     start = now;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "datapath/debt.h"
 #include "datapath/interrupt_lane.h"
 #include "ring/spinlock.h"
 #include "stats/counters.h"
@@ -29,10 +30,6 @@ class InterruptPeer {
 
   /// Signals that take longer are looked at; those of an eventfd that few wait for take one or two microseconds.
   static constexpr uint64_t kLongNs = 100'000;
-  /// CPU time that a device may take of others by long signals: so much at once, and a thousandth of the time that
-  /// passes.
-  static constexpr uint64_t kCreditNs = 20'000'000;
-  static constexpr uint64_t kNsForCredit = 1000;
 
  private:
   bool SignalMeasured(int fd, RingCounters& counters) noexcept;
@@ -42,7 +39,7 @@ class InterruptPeer {
   std::atomic<bool> measured_{false};   // one took long on the clock: from now on their CPU time is looked at
   std::atomic<bool> moved_off_{false};  // for good
   SpinLock lock_;
-  uint64_t debt_ns_ = 0, charged_at_ns_ = 0;
+  Debt debt_;  // CPU time of others that long signals have taken
   std::shared_ptr<InterruptLane> lane_;
   std::chrono::milliseconds patience_{100};  // halved each time that the lane did not drain in time
 };

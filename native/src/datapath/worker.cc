@@ -20,8 +20,9 @@ namespace ptnet {
 namespace {
 
 constexpr uint64_t kPacedSleepNs = 50'000;  // a source due sooner than this is polled, not slept for
-constexpr uint64_t kWatchRounds = 64;       // rounds between two looks at the descriptors while busy
+constexpr uint64_t kLookRounds = 64;        // rounds between two looks at the descriptors, and the clock, while busy
 constexpr int kEventsMax = 32;              // taken at once
+constexpr uint64_t kMeasuredNs = 10'000'000'000;  // after a stall
 
 /// 0 or an errno: EINVAL when this process may run on none of them.
 int SetAffinity(pthread_t thread, const CpuList& cpus) {
@@ -136,14 +137,26 @@ void Worker::Remove(Flow* flow) {
   flow->active_ = false;
 }
 
+/// Runs what touches the flow's memory. While there is a reason, whoever holds that pays for what it takes.
+template <class Fn>
+void Worker::Touch(Flow* flow, Fn fn) {
+  if (measured_until_ns_ == 0 || flow->device_->memory == nullptr) [[likely]]
+    return fn();
+  flow->device_->memory->Touch(fn);
+}
+
 void Worker::OnKick(Flow* flow) {
-  flow->Unblock();
-  flow->woken_ = true;
-  Activate(flow);
+  if (flow->paused()) return;  // it is kicked again when it no longer is
+  Touch(flow, [&] {
+    flow->Unblock();
+    flow->woken_ = true;
+    Activate(flow);
+  });
   counters_.wakeups.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Worker::Activate(Flow* flow) {
+  if (flow->paused()) return void(std::erase(paced_, flow));
   flow->Disarm();
   if (flow->active_) return;
   flow->active_ = true;
@@ -215,7 +228,19 @@ bool Worker::MayPark(Flow* flow) {
   // Where polling has not paid lately, it is not worth waking the worker for.
   const bool polled = flow->policy_ == Policy::kAdaptive && !(flow->spin_.least() && served_in_kick());
   if (polled && now - std::max(flow->idle_since_ns_, device_since) < flow->spin_.ns()) return false;
-  return !flow->Arm();
+  bool armed = false;
+  Touch(flow, [&] { armed = !flow->Arm(); });
+  return armed;
+}
+
+Used Worker::Poll(Flow* flow, const Budget& budget) {
+  if (measured_until_ns_ == 0) [[likely]]
+    return flow->Serve(budget);
+  Budget measured = budget;
+  measured.measured = true;
+  Used used;
+  Touch(flow, [&] { used = flow->Serve(measured); });
+  return used;
 }
 
 /// One poll of each busy flow: of a round's budget each, or of `shared` for all of them together. True when one moved
@@ -226,7 +251,11 @@ bool Worker::PollActive(Budget* shared) {
   for (size_t i = 0; i < active_.size();) {
     if (shared != nullptr && shared->spent()) return moved;
     Flow* flow = active_[i];
-    if (const Used used = flow->Serve(shared != nullptr ? *shared : kRoundBudget); used.moved) {
+    if (flow->paused()) [[unlikely]] {
+      Deactivate(i);
+      continue;
+    }
+    if (const Used used = Poll(flow, shared != nullptr ? *shared : kRoundBudget); used.moved) {
       EndIdle(flow, used.slots);
       if (shared != nullptr) shared->Take(used);
       moved = true;
@@ -255,19 +284,32 @@ void Worker::ActivateDue() {
 }
 
 void Worker::Run() {
-  os::EventSignaller::OfThisThread();  // opened now, not when the first interrupt is to be raised
+  // Opened now, not when the first interrupt is to be raised, or somebody is slow.
+  os::EventSignaller::OfThisThread();
+  StallSample::KeepOpen();
   for (uint64_t round = 0; !stop_.load(std::memory_order_relaxed); round++) {
-    RunCalls();
+    if (RunCalls()) LookForStalls();
     TakeKicked();
     if (!paced_.empty()) ActivateDue();
     if (active_.empty()) {
+      LookForStalls();
       Sleep();
       continue;
     }
     counters_.rounds.store(round, std::memory_order_relaxed);
-    if (watches_.size() > 0 && round % kWatchRounds == 0) PollEvents();
+    if (round % kLookRounds == 0) {
+      LookForStalls();
+      if (watches_.size() > 0) PollEvents();
+    }
     if (!PollActive(nullptr)) yielder_.Idle();
   }
+}
+
+/// Whoever makes others wait for its memory is not known at first: from then on it is found out.
+void Worker::LookForStalls() {
+  const bool stalled = stalls_.Look();
+  if (stalled) measured_until_ns_ = stalls_.looked_at_ns() + kMeasuredNs;
+  if (measured_until_ns_ < stalls_.looked_at_ns()) measured_until_ns_ = 0;
 }
 
 void Worker::PollEvents() {
@@ -285,12 +327,14 @@ void Worker::Sleep() {
   const timespec timeout{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
   epoll_event events[kEventsMax];
   int count = 0;
+  const uint64_t since = stalls_.looked_at_ns();
   Disown();
   if (!MustWork()) {
     counters_.sleeps.fetch_add(1, std::memory_order_relaxed);
     count = watches_.Wait(events, kEventsMax, timeout_ns < 0 ? nullptr : &timeout);
   }
   Own();
+  stalls_.Slept(since);
   now_ns_ = 0;
   OnEvents(events, count);
 }

@@ -68,6 +68,10 @@ class Worker {
   };
 
   void Run();
+  void LookForStalls();
+  template <class Fn>
+  void Touch(Flow* flow, Fn fn);
+  Used Poll(Flow* flow, const Budget& budget);
   bool RunCalls();
   void TakeKicked();
   bool PollActive(Budget* budget);
@@ -105,6 +109,9 @@ class Worker {
   alignas(64) std::vector<Flow*> active_;
   std::vector<Flow*> paced_;  // parked, and wait for their time: that of a source's next packet, or the end of a hold
   uint64_t now_ns_ = 0;       // 0: not read in this round
+  StallHint stalls_;
+  uint64_t measured_until_ns_ =
+      0;  // until then it is found out whose memory keeps it waiting; 0: there is no reason to
   Yielder yielder_;
   WorkerCounters counters_;
 };

@@ -35,6 +35,8 @@ Status PipePair::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsAre
     end->pair_ = pair.get();
     end->flows_.resize(end->rings());
   }
+  // Whoever pumps touches both CSBs, and one region.
+  pair->slave_->memory_ = pair->master_->memory_;
   auto join = [&](PipeEnd& from, PipeEnd& to) {
     for (uint32_t i = 0; i < from.shape().tx_rings; i++) {
       Kring &tx = from.tx(i), &rx = to.rx(i);

@@ -75,6 +75,7 @@ Status Port::Build(bool rx_bufs) {
     *ofs++ = offset(rx_[i].ring);
   }
   for (uint32_t i = 0; i < kHostRings; i++) *ofs++ = kNoRing;
+  memory_ = std::make_shared<PeerMemory>(*tx_[0].counters);
   // Extra buffers: a list through the first word of each, 0 at the end.
   for (uint32_t i = 0; i < shape_.extra_bufs; i++) {
     uint32_t index = region_->AllocBuf(holder_);

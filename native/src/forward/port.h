@@ -43,6 +43,7 @@ class Port : public Attachable {
   uint64_t nifp_ofs() const { return reinterpret_cast<uint8_t*>(nifp_) - region_->base(); }
   uint32_t rings() const override { return shape_.tx_rings + shape_.rx_rings; }
   Kring& kring(uint32_t i) override { return i < shape_.tx_rings ? tx_[i] : rx_[i - shape_.tx_rings]; }
+  PeerMemory& memory() override { return *memory_; }
   Kring& tx(uint32_t i) { return tx_[i]; }
   Kring& rx(uint32_t i) { return rx_[i]; }
   StatsArea& stats() const { return *stats_; }
@@ -60,12 +61,15 @@ class Port : public Attachable {
   Status CheckShape() const;
   void BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool bufs);
 
+  friend class PipePair;  // whose ends share what they touch
+
   std::shared_ptr<Region> region_;
   std::shared_ptr<StatsArea> stats_;
   PortShape shape_;
   Holder holder_ = 0;
   NetmapIf* nifp_ = nullptr;
   std::vector<Kring> tx_, rx_;
+  std::shared_ptr<PeerMemory> memory_;
   std::unique_ptr<RateLimit> tx_limit_, rx_limit_;
 };
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "forward/bounce.h"
 #include "forward/port.h"
 #include "forward/switch_batch.h"
 #include "forward/tx_flow.h"
@@ -34,8 +35,10 @@ class ValeFlow final : public TxFlow {
   bool waits_ = false;           // the last poll left its packets where they are: their destination is full
   uint64_t waits_since_ns_ = 0;  // 0 when it does not
   SwitchBatch batch_;
-  bool batch_open_ = false;  // it is not delivered as a whole yet
-  uint32_t batch_end_ = 0;   // hwcur after it
+  bool batch_open_ = false;    // it is not delivered as a whole yet
+  bool batch_copied_ = false;  // into bounce_
+  uint32_t batch_end_ = 0;     // hwcur after it
+  Bounce bounce_;              // for who is measured
 };
 
 /// The guest-ring member: delivers into the rx rings of a port.

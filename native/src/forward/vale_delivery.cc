@@ -14,11 +14,16 @@ Kring& RingMember::RingFor(uint32_t lane) noexcept {
 }
 
 bool RingMember::Deliver(MemberPackets* packets, uint32_t lane, const Budget& budget, Used* used) noexcept {
-  return ValeDelivery(RingFor(lane)).Deliver(packets, budget, used);
+  ValeDelivery delivery(RingFor(lane), port_.memory());
+  if (!budget.measured) [[likely]]
+    return delivery.Deliver(packets, budget, used);
+  bool all = false;
+  port_.memory().Touch([&] { all = delivery.Deliver(packets, budget, used); });
+  return all;
 }
 
 bool RingMember::DeliverRun(ValeRun* run, uint32_t lane) noexcept {
-  return ValeDelivery(RingFor(lane)).DeliverRun(run);
+  return ValeDelivery(RingFor(lane), port_.memory()).DeliverRun(run);
 }
 
 bool ValeDelivery::Deliver(MemberPackets* packets, const Budget& budget, Used* used) noexcept {

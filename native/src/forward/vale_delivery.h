@@ -3,6 +3,7 @@
 
 #include <emmintrin.h>
 
+#include "datapath/peer_memory.h"
 #include "forward/vale.h"
 #include "ring/rx_writer.h"
 
@@ -29,7 +30,7 @@ struct ValeRun {
 
 class ValeDelivery {
  public:
-  explicit ValeDelivery(Kring& k) : k_(k), to_(k) {}
+  ValeDelivery(Kring& k, const PeerMemory& memory) : k_(k), memory_(memory), to_(k) {}
   /// As SwitchMember::Deliver and SwitchMember::DeliverRun.
   bool Deliver(MemberPackets* packets, const Budget& budget, Used* used) noexcept;
   bool DeliverRun(ValeRun* run) noexcept;
@@ -41,10 +42,10 @@ class ValeDelivery {
     k_.lock.Lock();
     return true;
   }
-  /// False, counted once, while the guest's indices are wrong, and when there is none. Nobody serves an rx ring, so it
-  /// is tried again with each delivery.
+  /// False, counted once, while the guest's indices are wrong, and when there is none, or it is not to be touched now.
+  /// Nobody serves an rx ring, so it is tried again with each delivery.
   bool Open() noexcept {
-    if (!to_.Open()) return false;
+    if (memory_.paused() || !to_.Open()) return false;
     k_.Unblock();
     k_.DisableKicks();  // a ring that was mended in time still has them enabled
     return true;
@@ -59,6 +60,7 @@ class ValeDelivery {
   void DropNext(ValeRun* run, Drop cause) noexcept;
 
   Kring& k_;
+  const PeerMemory& memory_;
   RxWriter to_;
 };
 

@@ -12,7 +12,8 @@ Used ValeFlow::Poll(const Budget& budget) noexcept {
   if (!batch_open_ && (!k_.LoadHead(&head) || head == k_.hwcur)) return {};
   ValeSwitch& sw = *port_.vale();
   Used used;
-  uint32_t done = port_.joined() && !batch_open_ ? ForwardRun(sw, head, budget, &used) : k_.hwcur;
+  const bool run = port_.joined() && !batch_open_ && !budget.measured;
+  uint32_t done = run ? ForwardRun(sw, head, budget, &used) : k_.hwcur;
   if (std::exchange(waits_, false)) return {};
   if (done == k_.hwcur) done = ForwardBatch(sw, head, budget, &used);
   used.moved = done != k_.hwcur || used.destinations > 0;
@@ -27,6 +28,8 @@ Used ValeFlow::Poll(const Budget& budget) noexcept {
 uint32_t ValeFlow::ForwardBatch(ValeSwitch& sw, uint32_t head, const Budget& budget, Used* used) noexcept {
   uint64_t nowhere = 0;
   if (!batch_open_) {
+    // From copies on, what takes long is not the sender's doing.
+    batch_copied_ = budget.measured && bounce_.Clear();
     batch_end_ = Read(head, std::min(SwitchBatch::kPiecesMax, budget.slots));
     if (!port_.joined()) {
       CountNowhere(batch_.CountPackets());
@@ -35,7 +38,9 @@ uint32_t ValeFlow::ForwardBatch(ValeSwitch& sw, uint32_t head, const Budget& bud
     nowhere = batch_.Route(sw, port_.member());
     batch_open_ = true;
   }
-  batch_open_ = !batch_.Deliver(sw, k_.index, budget, used, &nowhere);
+  Budget left = budget;
+  left.measured = batch_copied_;
+  batch_open_ = !batch_.Deliver(sw, k_.index, left, used, &nowhere);
   if (const uint64_t lies = batch_.TakeLies(); lies > 0) k_.counters->CountDrop(Drop::kBadVnet, lies);
   if (const uint64_t storm = batch_.TakeStorm(); storm > 0) k_.counters->CountDrop(Drop::kStorm, storm);
   CountNowhere(nowhere);
@@ -56,9 +61,14 @@ uint32_t ValeFlow::Read(uint32_t head, uint32_t most) noexcept {
   while (i != head && most > 0) {
     SlotWord w = ReadSlot(k_.slots[i]);
     if (!(w.flags & NS_MOREFRAG) && w.len >= shortest && CheckSlot(k_, w) == Drop::kCount) [[likely]] {
-      uint8_t* data = k_.Buf(w.buf_idx);
-      __builtin_prefetch(data);
-      batch_.Add({data, w.len}, w.flags);
+      Frag frag{k_.Buf(w.buf_idx), w.len};
+      if (!batch_copied_) [[likely]] {
+        __builtin_prefetch(frag.data);
+      } else {
+        if (!bounce_.Fits(frag.len)) break;
+        bounce_.Take(&frag);
+      }
+      batch_.Add(frag, w.flags);
       packets++;
       bytes += w.len;
       i = k_.Next(i);
@@ -70,7 +80,7 @@ uint32_t ValeFlow::Read(uint32_t head, uint32_t most) noexcept {
     const bool alone = vnet_hdr_len > 0 && packet_.frags[0].len == vnet_hdr_len && packet_.slots > 1;
     if (packet_.good() && packet_.frags[alone ? 1 : 0].len < (alone ? kEthernetHeader : shortest))
       packet_.cause = Drop::kBadLen;
-    if (packet_.good() && packet_.slots > batch_.room()) break;
+    if (packet_.good() && (packet_.slots > batch_.room() || (batch_copied_ && !bounce_.Fits(packet_.len)))) break;
     i = k_.Advance(i, packet_.slots);
     most -= std::min(most, packet_.slots);
     if (!packet_.good()) {
@@ -79,7 +89,8 @@ uint32_t ValeFlow::Read(uint32_t head, uint32_t most) noexcept {
     }
     packets++;
     bytes += packet_.len;
-    for (uint32_t f = 0; f < packet_.slots; f++) __builtin_prefetch(packet_.frags[f].data);
+    for (uint32_t f = 0; f < packet_.slots; f++)
+      batch_copied_ ? bounce_.Take(&packet_.frags[f]) : __builtin_prefetch(packet_.frags[f].data);
     batch_.Add({packet_.frags, packet_.slots, packet_.len}, packet_.flags);
   }
   Add(k_.counters->packets, packets);

@@ -1,6 +1,7 @@
 // A window into guest memory: the pages of a CSB array, mapped from the descriptor that came with a DMA map.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -14,8 +15,10 @@ namespace ptnet {
 /// instead of a SIGBUS that ends the host: the guest has only cut itself off.
 class GuestWindow {
  public:
-  /// Maps `length` bytes at `offset` of `fd`, read and write.
-  static Status Map(int fd, uint64_t offset, uint64_t length, std::unique_ptr<GuestWindow>* out);
+  /// Maps `length` bytes at `offset` of `fd`, read and write. EAGAIN when that takes longer than `patience`, which is
+  /// halved then: on hugetlbfs a mapping waits for whoever allocates pages of the file (fallocate), 0.1 s for a GiB.
+  static Status Map(int fd, uint64_t offset, uint64_t length, std::chrono::milliseconds* patience,
+                    std::unique_ptr<GuestWindow>* out);
   ~GuestWindow();
   GuestWindow(const GuestWindow&) = delete;
   GuestWindow& operator=(const GuestWindow&) = delete;

@@ -34,6 +34,7 @@ Error InspectMemory(int fd, int seals, FdInfo* out) {
   out->inode = status.st_ino;
   if (filesystem.f_type == HUGETLBFS_MAGIC) out->page_size = static_cast<uint32_t>(filesystem.f_bsize);
   out->shrink_sealed = (seals & F_SEAL_SHRINK) != 0;
+  out->write_sealed = (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0;
   return {};
 }
 

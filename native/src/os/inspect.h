@@ -24,6 +24,7 @@ struct FdInfo {
   bool writable = false;
   bool nonblocking = false;
   bool shrink_sealed = false;
+  bool write_sealed = false;
 };
 
 /** Never waits, whatever it is. Size, device, inode and seals are those of memory only. */

@@ -45,6 +45,8 @@ struct alignas(256) RingCounters {
   alignas(64) uint64_t kicks = 0;
   // Written by whoever raises an interrupt.
   uint64_t irq_slow = 0;  // 1 where raising one took so long that the device's are raised on a thread of their own now
+  // Written by whoever has waited for the device's memory: of its first ring.
+  uint64_t mem_slow = 0;  // times that it was not touched for a while, because it kept others waiting
 
   void CountDrop(Drop cause, uint64_t n = 1) { Add(drops[static_cast<int>(cause)], n); }
   /// The same where several threads count this cause at once.

@@ -29,6 +29,7 @@ function port(kind: object): Port {
     badIndex: 60 + i,
     reraised: 65 + i,
     irqSlow: 70 + i,
+    memSlow: 80 + i,
     lost: 100 + i,
     late: 200 + i,
     corrupt: 300 + i,
@@ -57,6 +58,7 @@ test('rings are tx first, each with its own counters', () => {
     badIndex: 62,
     reraised: 67,
     irqSlow: 72,
+    memSlow: 82,
   });
 });
 

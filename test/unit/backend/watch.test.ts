@@ -23,7 +23,12 @@ const NO_DROPS = {
 class FakePort {
   readonly rings = 3;
   readonly info = { name: 'null:a', txRings: 2 };
-  readonly all = Array.from({ length: 3 }, () => ({ badIndex: 0, irqSlow: 0, drops: { ...NO_DROPS } }));
+  readonly all = Array.from({ length: 3 }, () => ({
+    badIndex: 0,
+    irqSlow: 0,
+    memSlow: 0,
+    drops: { ...NO_DROPS },
+  }));
   counters(ring: number) {
     return this.all[ring]!;
   }
@@ -95,12 +100,13 @@ describe('faults', () => {
 
   test.each([
     ['irqSlow', 'raising an interrupt takes long'],
+    ['memSlow', 'whoever touches its memory is kept waiting'],
     ['bad-len', 'len beyond the buffer'],
     ['bad-flags', 'NS_INDIRECT'],
     ['bad-frags', 'more than 64 slots'],
     ['bad-vnet', 'a virtio-net header'],
   ] as const)('%s is one', (fault, text) => {
-    if (fault === 'irqSlow') port.all[0]!.irqSlow = 1;
+    if (fault === 'irqSlow' || fault === 'memSlow') port.all[0]![fault] = 1;
     else port.all[0]!.drops[fault] = 1;
     tick();
     expect(texts()).toEqual([expect.stringContaining(text)]);
