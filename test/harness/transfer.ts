@@ -31,15 +31,27 @@ export interface Outcome {
   readonly received: string;
 }
 
+/** Runs both ends; a receiver that fails is not waited for by its sender. */
+async function transfer(
+  receiving: Promise<string>,
+  listening: Promise<void>,
+  send: () => Promise<unknown>,
+): Promise<string> {
+  const failed = receiving.then(() => new Promise<never>(() => {}));
+  failed.catch(() => {});
+  await Promise.race([listening, failed]);
+  await Promise.race([send(), failed]);
+  return await receiving;
+}
+
 /** A file by TCP. @returns both checksums. */
 export async function sendFile({ from, to, address, bytes }: Transfer): Promise<Outcome> {
   const [source, target] = [fileOf(from, 'sent'), fileOf(to, 'got')];
   const sent = await noise(from, source, bytes);
   const listen = `TCP${family(address)}-LISTEN:${TCP_PORT},reuseaddr`;
   const receiving = to.run(`socat -u ${listen} CREATE:${target}; sha256sum < ${target}; rm ${target}`);
-  await Promise.race([to.listening('tcp', TCP_PORT), receiving]);
-  await from.run(`socat -u OPEN:${source} TCP:${bracketed(address)}:${TCP_PORT}; rm ${source}`);
-  return { sent, received: await receiving };
+  const send = () => from.run(`socat -u OPEN:${source} TCP:${bracketed(address)}:${TCP_PORT}; rm ${source}`);
+  return { sent, received: await transfer(receiving, to.listening('tcp', TCP_PORT), send) };
 }
 
 /**
@@ -55,10 +67,9 @@ export async function sendSegments(transfer: Transfer, segment: number): Promise
   const receiving = to.run(
     `socat -u -T 3 ${listen} CREATE:${target} || :; sha256sum < ${target}; rm ${target}`,
   );
-  await Promise.race([to.listening('udp', UDP_PORT), receiving]);
   const peer = `UDP${family(address)}:${bracketed(address)}:${UDP_PORT},${udpSegment(segment)}`;
-  await from.run(`socat -u -b 65000 OPEN:${source} ${peer}; rm ${source}`);
-  return { sent, received: await receiving };
+  const send = () => from.run(`socat -u -b 65000 OPEN:${source} ${peer}; rm ${source}`);
+  return { sent, received: await transfer(receiving, to.listening('udp', UDP_PORT), send) };
 }
 
 /** Checksums that were wrong, of all protocols that count them, since the place is there. */
