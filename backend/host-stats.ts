@@ -1,9 +1,9 @@
 // The figures of a running host: every ring of every port, and its workers.
 import type { WorkerStats } from '../native/engine.ts';
+import { type HostInterface, InterfacePort } from '../native/interfaces.ts';
 import type { KickCounters, ListenerCounters } from '../native/kick.ts';
 import { NullPort, type Port } from '../native/ports.ts';
 import type { DropCause } from '../native/stats.ts';
-import { type Tap, TapPort } from '../native/taps.ts';
 import type { PlacedMember } from './ports/table.ts';
 
 export interface RingStats {
@@ -31,8 +31,13 @@ export interface InterfaceStats {
   readonly made: boolean;
   /** Whether the kernel's senders wait while its queue is full, instead of losing packets. */
   readonly backpressure: boolean;
+  /** What its frames go through: `tap`, `af_packet`, `af_xdp copy`, `af_xdp zero-copy`. */
+  readonly access: string;
   /** It was deleted, and is not there again yet. */
   readonly gone: boolean;
+  /** Frames that came and that nobody has taken in time, and frames that did not fit: the kernel has thrown them away. */
+  readonly lostFull: number;
+  readonly lostTooLarge: number;
 }
 
 export interface PortStats {
@@ -40,7 +45,7 @@ export interface PortStats {
   readonly vm?: string;
   readonly device?: string;
   readonly rings: readonly RingStats[];
-  /** Taps. */
+  /** Ports whose other side is an interface of the host. */
   readonly interface?: InterfaceStats;
   /** Null ports: what the sink found in probe packets, when it verifies. */
   readonly sink?: { readonly lost: number; readonly late: number; readonly corrupt: number };
@@ -91,7 +96,7 @@ export function portStats(
     name,
     ...user,
     rings,
-    ...(port instanceof TapPort ? { interface: interfaceStats(port.tap) } : {}),
+    ...(port instanceof InterfacePort ? { interface: interfaceStats(port.interface) } : {}),
     ...(port instanceof NullPort ? { sink } : {}),
   };
 }
@@ -103,10 +108,10 @@ export function memberStats({ name, switch: vale, member }: PlacedMember): Membe
       return { dir, ring, packets, bytes, drops, syncs };
     }),
   );
-  return { name, switch: vale, interface: interfaceStats(member.tap), rings };
+  return { name, switch: vale, interface: interfaceStats(member.interface), rings };
 }
 
-function interfaceStats(tap: Tap): InterfaceStats {
-  const { interface: name, mtu, made, backpressure, gone } = tap.info;
-  return { name, mtu, made, backpressure, gone };
+function interfaceStats(opened: HostInterface): InterfaceStats {
+  const { interface: name, mtu, made, backpressure, access, gone, lostFull, lostTooLarge } = opened.info;
+  return { name, mtu, made, backpressure, access, gone, lostFull, lostTooLarge };
 }

@@ -12,8 +12,8 @@ import { ConfigurationError } from './errors.ts';
 import { type HostStats, memberStats, portStats } from './host-stats.ts';
 import { HostedPtnet, type HostedPtnetOptions } from './hosted-ptnet.ts';
 import { type Logger, silentLogger } from './log.ts';
+import { InterfaceWatch } from './ports/interface-watch.ts';
 import { PortTable } from './ports/table.ts';
-import { TapWatch } from './ports/tap-watch.ts';
 import { complainOfRejects } from './rejects.ts';
 import { RunDir } from './sockets.ts';
 import { type ExportedDevice, type VfioUserHooks, VfioUserServer } from './vfio-user/server.ts';
@@ -49,7 +49,7 @@ export class Host {
   /** With the name of the VM. */
   readonly #exported: [string, ExportedDevice][] = [];
   readonly #watch: FaultWatch;
-  readonly #taps: TapWatch;
+  readonly #interfaces: InterfaceWatch;
 
   /** Starts everything; the sockets are there when it resolves. @throws ConfigurationError */
   static async start(config: HostConfig, options: { log?: Logger } = {}): Promise<Host> {
@@ -68,7 +68,7 @@ export class Host {
     try {
       this.vms = [...config.vms].map(([name, vm]) => this.#exportVm(config, name, vm));
       this.#startMembers(config);
-      this.#taps = new TapWatch(this.#ports.taps, this.#pool.engine, log);
+      this.#interfaces = new InterfaceWatch(this.#ports.interfaces, this.#pool.engine, log);
     } catch (error) {
       // Nothing is left of a start that failed: no socket, no folder.
       for (const [, exported] of this.#exported) exported.close();
@@ -213,7 +213,7 @@ export class Host {
     await this.#server.close();
     for (const hosted of this.#ptnets) hosted.device.stop();
     this.#watch.close();
-    this.#taps.close();
+    this.#interfaces.close();
     this.#ports.close();
     this.#kick.close();
     this.#runDir.clear();

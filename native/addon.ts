@@ -108,7 +108,8 @@ export interface TapOptions {
   addresses: readonly string[];
 }
 
-export interface TapInfo {
+/** An interface of the host as it is now. */
+export interface InterfaceInfo {
   readonly interface: string;
   readonly mtu: number;
   /** Index of the bridge or the like that it belongs to; 0: none. */
@@ -119,6 +120,11 @@ export interface TapInfo {
   readonly made: boolean;
   /** A full queue holds the kernel's senders back, instead of dropping. */
   readonly backpressure: boolean;
+  /** What frames go through: `tap`, `af_packet`, `af_xdp copy`, `af_xdp zero-copy`. */
+  readonly access: string;
+  /** Frames that nobody has taken in time, and frames that did not fit, before they came to us. */
+  readonly lostFull: number;
+  readonly lostTooLarge: number;
   readonly newsFd: number;
 }
 
@@ -176,21 +182,21 @@ interface Addon {
     stats: Handle<'stats'>,
     shape: PortShape,
     tap: TapOptions,
-  ): { port: Handle<'port'>; tap: Handle<'tap'> };
+  ): { port: Handle<'port'>; interface: Handle<'interface'> };
   tapMemberCreate(
     engine: Handle<'engine'>,
     stats: Handle<'stats'>,
     vale: Handle<'switch'>,
     tap: TapOptions,
-  ): { member: Handle<'member'>; tap: Handle<'tap'> };
+  ): { member: Handle<'member'>; interface: Handle<'interface'> };
   memberStart(member: Handle<'member'>, options: AttachOptions): void;
   memberStop(member: Handle<'member'>): void;
   memberCounters(member: Handle<'member'>): number[];
-  tapInfo(tap: Handle<'tap'>): TapInfo;
-  tapTakeNews(tap: Handle<'tap'>): string[];
-  tapReopen(engine: Handle<'engine'>, tap: Handle<'tap'>): void;
-  tapSetCarrier(tap: Handle<'tap'>, on: boolean): void;
-  tapClose(tap: Handle<'tap'>): void;
+  interfaceInfo(opened: Handle<'interface'>): InterfaceInfo;
+  interfaceTakeNews(opened: Handle<'interface'>): string[];
+  interfaceReopen(engine: Handle<'engine'>, opened: Handle<'interface'>): void;
+  interfaceSetCarrier(opened: Handle<'interface'>, on: boolean): void;
+  interfaceClose(opened: Handle<'interface'>): void;
   portLeave(port: Handle<'port'>): void;
   portInfo(port: Handle<'port'>): PortInfo;
   portNeeds(shape: PortShape, ownsRxBufs: boolean): PortNeeds;

@@ -1,8 +1,10 @@
 // Runs lists of programs at the same time, one list after the other's steps each, for machines with a core to spare.
 import { spawn } from 'node:child_process';
+import { basename } from 'node:path';
 
-/** Resolves with the exit status; what the program prints is given to `print`, or goes straight to our own output. */
+/** Says how long it took, and resolves with the exit status; what the program prints is given to `print`, or goes straight to our own output. */
 function runStep([program, ...args], cwd, print) {
+  const started = performance.now();
   return new Promise((resolve) => {
     const child = spawn(program, args, { cwd, stdio: ['ignore', ...(print ? ['pipe', 'pipe'] : [1, 2])] });
     if (print) for (const stream of [child.stdout, child.stderr]) stream.on('data', print);
@@ -11,6 +13,10 @@ function runStep([program, ...args], cwd, print) {
       resolve(1);
     });
     child.once('close', (status) => resolve(status ?? 1));
+  }).then((status) => {
+    const seconds = Math.round((performance.now() - started) / 1000);
+    console.error(`ptnetmap: ${[basename(program), ...args].join(' ')}: ${seconds} s`);
+    return status;
   });
 }
 

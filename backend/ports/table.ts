@@ -1,9 +1,9 @@
 // The regions, switches and ports of a host, by the names of its configuration.
 import type { Engine } from '../../native/engine.ts';
+import { type HostInterface, type InterfaceMember, InterfacePort } from '../../native/interfaces.ts';
 import { Region } from '../../native/memory.ts';
 import { NullPort, type Port, ValeSwitch } from '../../native/ports.ts';
 import type { StatsArea } from '../../native/stats.ts';
-import { type Tap, type TapMember, TapPort } from '../../native/taps.ts';
 import type { HostConfig, SourceConfig } from '../config/host-config.ts';
 import { parsePortName } from '../config/port-name.ts';
 import { ConfigurationError } from '../errors.ts';
@@ -17,13 +17,13 @@ export interface PlacedMember {
   /** `tap:lan` */
   readonly name: string;
   readonly switch: string;
-  readonly member: TapMember;
+  readonly member: InterfaceMember;
 }
 
-/** A tap that is in use, and for which switch if it is a member. */
-export interface PlacedTap {
+/** An interface of the host that is in use, and for which switch if it is a member. */
+export interface PlacedInterface {
   readonly name: string;
-  readonly tap: Tap;
+  readonly interface: HostInterface;
   readonly switch?: string;
   readonly netns: string;
 }
@@ -35,7 +35,7 @@ export class PortTable {
   readonly #switches = new Map<string, ValeSwitch>();
   readonly #ports = new Map<string, Port>();
   readonly #members: PlacedMember[] = [];
-  readonly #taps: PlacedTap[] = [];
+  readonly #interfaces: PlacedInterface[] = [];
 
   constructor(engine: Engine, stats: StatsArea) {
     this.#engine = engine;
@@ -50,8 +50,8 @@ export class PortTable {
     return this.#members;
   }
 
-  get taps(): readonly PlacedTap[] {
-    return this.#taps;
+  get interfaces(): readonly PlacedInterface[] {
+    return this.#interfaces;
   }
 
   region(vmName: string, region: string | undefined): Region {
@@ -113,8 +113,8 @@ export class PortTable {
       stats: this.#stats,
     });
     this.#ports.set(text, created);
-    if (created instanceof TapPort)
-      this.#taps.push({ name: text, tap: created.tap, netns: port.netns ?? '' });
+    if (created instanceof InterfacePort)
+      this.#interfaces.push({ name: text, interface: created.interface, netns: port.netns ?? '' });
   }
 
   #join(config: HostConfig, vale: string, text: string): void {
@@ -127,13 +127,13 @@ export class PortTable {
       stats: this.#stats,
     });
     this.#members.push({ name: text, switch: vale, member });
-    this.#taps.push({ name: text, tap: member.tap, switch: vale, netns: port.netns ?? '' });
+    this.#interfaces.push({ name: text, interface: member.interface, switch: vale, netns: port.netns ?? '' });
   }
 
   /** Gives the interfaces of the host back; nobody drives the ports any more. */
   close(): void {
     for (const { member } of this.#members.splice(0)) member.stop();
-    for (const { tap } of this.#taps.splice(0)) tap.close();
+    for (const { interface: opened } of this.#interfaces.splice(0)) opened.close();
   }
 
   #switch(config: HostConfig, name: string): ValeSwitch {

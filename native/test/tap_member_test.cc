@@ -155,7 +155,7 @@ void TwoKernelsSpeak() {
       Tcp(8 << 20);
       Datagrams();
       uint64_t from = 0, to = 0;
-      for (uint32_t q = 0; q < queues; q++) from += Now(a->from_tap(q).packets), to += Now(b->to_tap(q).packets);
+      for (uint32_t q = 0; q < queues; q++) from += Now(a->from_kernel(q).packets), to += Now(b->to_kernel(q).packets);
       CHECK(from > 0 && to > 0);
     }
   }
@@ -194,22 +194,22 @@ void GuestsAndTapsLearnOfEachOther() {
   net[0].Send(Frame(7, 1, 3000, 3), 3);
   CHECK(kernel.Receive() == Frame(7, 1, 60, 2) && kernel.Receive() == Frame(7, 1, 3000, 3));
   CHECK(kernel2.Receive(50).empty() && net[1].Nothing());
-  CHECK_EQ(tap->to_tap(0).packets, 2u);
-  CHECK_EQ(tap->to_tap(0).bytes, 3060u);
+  CHECK_EQ(tap->to_kernel(0).packets, 2u);
+  CHECK_EQ(tap->to_kernel(0).bytes, 3060u);
   // And the answer comes to that guest alone.
-  const uint64_t before = Now(tap->from_tap(0).packets);
+  const uint64_t before = Now(tap->from_kernel(0).packets);
   CHECK(kernel.Send(Frame(1, 7, 1514, 4)));
   CHECK(got(net[0], Frame(1, 7, 1514, 4)) && net[1].Nothing() && kernel2.Receive(50).empty());
-  CHECK_EQ(Now(tap->from_tap(0).packets), before + 1);
+  CHECK_EQ(Now(tap->from_kernel(0).packets), before + 1);
   // A frame for somebody who is behind the same tap goes nowhere.
   CHECK(kernel.Send(Frame(7, 8, 60, 5)));
   Eventually("nowhere", [&] {
-    return std::atomic_ref<uint64_t>(tap->from_tap(0).drops[static_cast<int>(Drop::kNoDestination)]).load() == 1;
+    return std::atomic_ref<uint64_t>(tap->from_kernel(0).drops[static_cast<int>(Drop::kNoDestination)]).load() == 1;
   });
   // Down: dropped, and counted; up again: it goes on.
   Run("ip link set dev t down");
   net[0].Send(Frame(7, 1, 60, 6));
-  CHECK_EQ(tap->to_tap(0).drops[static_cast<int>(Drop::kDown)], 1u);
+  CHECK_EQ(tap->to_kernel(0).drops[static_cast<int>(Drop::kDown)], 1u);
   Run("ip link set dev t up");
   Eventually("the tap", [&] {
     net[0].Send(Frame(7, 1, 60, 7));
@@ -236,7 +236,7 @@ void TheKernelGetsNoVnetHeader() {
   station.Send(WithHeader({}, plain));
   for (const Bytes& segment : segments) CHECK(kernel.Receive() == segment);
   CHECK(kernel.Receive() == plain);
-  CHECK_EQ(tap->to_tap(0).packets, segments.size() + 1);
+  CHECK_EQ(tap->to_kernel(0).packets, segments.size() + 1);
   packet[1] = 0x40;
   station.Send(packet, 16);
   CHECK_EQ(station.tx_drops(Drop::kBadVnet), 1u);

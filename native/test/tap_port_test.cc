@@ -189,7 +189,7 @@ void TheInterfaceComesBack() {
   rig.Attach();
   auto kernel = std::make_unique<PacketSocket>("t");
   AwaitCarrier(rig, *kernel);
-  TapDevice& device = rig.port->device();
+  HostInterface& device = rig.port->device();
   device.TakeNews();
   const uint32_t head = rig.guest.tx().head;
   Run("ip link set dev t down");

@@ -126,7 +126,12 @@ export function checkNoSwitchedOffTests({ path, text }: SourceFile): string[] {
 }
 
 /** What a guest or a peer can bring into the log has a rate: in the host, only complaints write there, the commands, and what tells of the host's own interfaces. */
-const WRITE_LOGS = ['backend/complaints.ts', 'backend/log.ts', 'backend/cli/', 'backend/ports/tap-watch.ts'];
+const WRITE_LOGS = [
+  'backend/complaints.ts',
+  'backend/log.ts',
+  'backend/cli/',
+  'backend/ports/interface-watch.ts',
+];
 
 export function checkNoUnboundedLog({ path, text }: SourceFile): string[] {
   if (!/^(backend|pci|native)\/.*\.ts$/.test(path) || WRITE_LOGS.some((own) => path.startsWith(own)))

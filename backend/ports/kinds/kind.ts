@@ -1,9 +1,9 @@
 // What the host has to know about a kind of port: one object of this form, in a file of its own, is all of it.
 import type { Engine } from '../../../native/engine.ts';
+import type { InterfaceMember } from '../../../native/interfaces.ts';
 import type { Region } from '../../../native/memory.ts';
 import type { Port, PortShape, ValeSwitch } from '../../../native/ports.ts';
 import type { StatsArea } from '../../../native/stats.ts';
-import type { TapMember } from '../../../native/taps.ts';
 import type { HostConfig, PortConfig } from '../../config/host-config.ts';
 import type { Placed } from '../../config/placed.ts';
 
@@ -65,5 +65,5 @@ export interface PortKind<Name extends { readonly kind: string }> {
   check(mine: readonly PlacedPort<Name>[], switches: readonly string[]): Complaint | undefined;
   create(name: Name, make: PortMaker): Port;
   /** Makes it stand on a switch without a VM; undefined: it cannot. */
-  join?(name: Name, make: MemberMaker): TapMember;
+  join?(name: Name, make: MemberMaker): InterfaceMember;
 }

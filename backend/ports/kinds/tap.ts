@@ -1,5 +1,5 @@
 // Taps, `tap:NAME`: the network stack of the host's kernel is the other side, as a port or as a member of a switch.
-import { TapMember, type TapOptions, TapPort } from '../../../native/taps.ts';
+import { createTapPort, joinTap, type TapOptions } from '../../../native/taps.ts';
 import type { PortConfig } from '../../config/host-config.ts';
 import { INTERFACE_NAME_MAX } from '../../config/limits.ts';
 import type { PortKind } from './kind.ts';
@@ -55,6 +55,7 @@ export const tap: PortKind<TapName> = {
       ({ device, port }) =>
         `'${device.port}' has ${port.txRings} tx and ${port.rxRings} rx rings, and a tap has queues for both ways`,
     ),
-  create: (name, { region, stats, shape, port }) => new TapPort(region, stats, shape, tapOptions(name, port)),
-  join: (name, { engine, stats, vale, port }) => new TapMember(engine, stats, vale, tapOptions(name, port)),
+  create: (name, { region, stats, shape, port }) =>
+    createTapPort(region, stats, shape, tapOptions(name, port)),
+  join: (name, { engine, stats, vale, port }) => joinTap(engine, stats, vale, tapOptions(name, port)),
 };

@@ -11,6 +11,7 @@ void InitMemory(Napi::Env env, Napi::Object exports);
 void InitPorts(Napi::Env env, Napi::Object exports);
 void InitEngine(Napi::Env env, Napi::Object exports);
 void InitLimits(Napi::Env env, Napi::Object exports);
+void InitInterfaces(Napi::Env env, Napi::Object exports);
 void InitTaps(Napi::Env env, Napi::Object exports);
 
 }  // namespace ptnet::addon

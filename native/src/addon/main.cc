@@ -10,6 +10,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitPorts(env, exports);
   InitEngine(env, exports);
   InitLimits(env, exports);
+  InitInterfaces(env, exports);
   InitTaps(env, exports);
   return exports;
 }

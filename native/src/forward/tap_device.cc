@@ -1,24 +1,20 @@
-// TapDevice: news of the interface, opening it anew, and a frame for the kernel.
+// TapDevice: opening it, once and anew, and a frame for the kernel.
 #include "forward/tap_device.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/uio.h>
 
-#include <algorithm>
+#include <utility>
 
 namespace ptnet {
 
 Status TapDevice::Open(const os::TapOptions& options, std::shared_ptr<TapDevice>* out) {
   std::shared_ptr<TapDevice> device(new TapDevice(options));
   if (Status s = os::OpenTap(options, &device->tap_); !s.ok()) return s;
-  device->SetMtu(device->tap_.link.mtu);
+  device->Adopt(device->tap_.link, std::move(device->tap_.news));
   *out = std::move(device);
   return Status::Ok();
-}
-
-void TapDevice::SetMtu(uint32_t mtu) {
-  frame_max_.store(std::min(mtu + kFrameHeaderMax, kFrameMax), std::memory_order_relaxed);
 }
 
 void TapDevice::SetCarrier(bool on) {
@@ -27,38 +23,15 @@ void TapDevice::SetCarrier(bool on) {
   (void)os::SetTapCarrier(queue(0), on);
 }
 
-std::vector<std::string> TapDevice::TakeNews() {
-  std::vector<std::string> lines;
-  auto say = [&](const std::string& text) { lines.push_back(options_.object + ": the interface " + text); };
-  std::vector<os::LinkState> news = tap_.news.TakeNews(tap_.link.index);
-  if (const auto end = std::ranges::find(news, true, &os::LinkState::removed); end != news.end()) {
-    // It went down before, which nobody needs to hear; what comes after is of no interface of ours.
-    tap_.link = *end;
-    say("'" + end->name + "' was deleted: it is opened again as soon as it can be");
-    return lines;
-  }
-  for (os::LinkState& now : news) {
-    const os::LinkState before = std::exchange(tap_.link, std::move(now));
-    const os::LinkState& link = tap_.link;
-    if (link.name != before.name) say("is called '" + link.name + "' now");
-    if (link.up != before.up) say("'" + link.name + "' is " + (link.up ? "up" : "down"));
-    if (link.mtu != before.mtu) {
-      SetMtu(link.mtu);
-      say("'" + link.name + "' has an mtu of " + std::to_string(link.mtu) + " now");
-    }
-  }
-  return lines;
-}
-
 Status TapDevice::Reopen() {
   os::Tap fresh;
   if (Status s = os::OpenTap(options_, &fresh); !s.ok()) return s;
   for (uint32_t i = 0; i < queues(); i++)
     if (dup3(fresh.queues[i].get(), queue(i), O_CLOEXEC) < 0)
-      return Status::Fail(errno, options_.object + ": dup3: " + strerror(errno));
+      return Status::Fail(errno, object() + ": dup3: " + strerror(errno));
   fresh.queues.swap(tap_.queues);
   tap_ = std::move(fresh);
-  SetMtu(tap_.link.mtu);
+  Adopt(tap_.link, std::move(tap_.news));
   SetCarrier(carrier_);
   return Status::Ok();
 }
@@ -68,7 +41,7 @@ void TapDevice::Close() {
   SetCarrier(false);
   const os::UniqueFd nowhere(open("/dev/null", O_RDWR | O_CLOEXEC));
   for (uint32_t i = 0; nowhere && i < queues(); i++) dup3(nowhere.get(), queue(i), O_CLOEXEC);
-  tap_.news = {};
+  ForgetNews();
 }
 
 Drop WriteFrame(int queue, const Pieces& frame) noexcept {

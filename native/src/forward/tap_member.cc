@@ -1,4 +1,4 @@
-// TapMember: joining and leaving, a batch from the kernel, and packets for it.
+// TapMember: its creation, a batch from the kernel, and packets for it.
 #include "forward/tap_member.h"
 
 #include <errno.h>
@@ -14,11 +14,6 @@ namespace {
 struct Traffic {
   uint64_t packets = 0, bytes = 0;
 };
-
-/// Several senders deliver at once.
-void AddShared(uint64_t& counter, uint64_t n) {
-  if (n > 0) std::atomic_ref<uint64_t>(counter).fetch_add(n, std::memory_order_relaxed);
-}
 
 /// Sends what is made of a packet with a virtio-net header. @return how many frames went out, and their bytes.
 Traffic WriteWithoutVnetHdr(int queue, const Pieces& packet, uint32_t vnet_hdr_len, NotPut* dropped) noexcept {
@@ -79,58 +74,21 @@ Status TapMember::Create(std::shared_ptr<Engine> engine, std::shared_ptr<StatsAr
                          std::shared_ptr<ValeSwitch> sw, const os::TapOptions& options,
                          std::shared_ptr<TapMember>* out) {
   std::shared_ptr<TapMember> member(new TapMember(std::move(engine), std::move(stats), std::move(sw)));
-  if (member->stats_->available() < 2 * options.queues)
-    return Status::Fail(ENOMEM, options.object + ": no counters left: fewer rings");
-  if (Status s = TapDevice::Open(options, &member->device_); !s.ok()) return s;
-  for (uint32_t i = 0; i < options.queues; i++) {
-    member->from_tap_.push_back(member->stats_->Alloc());
-    member->to_tap_.push_back(member->stats_->Alloc());
-    member->flows_.push_back(
-        std::make_unique<TapMemberFlow>(*member->switch_, *member, *member->device_, i, *member->from_tap_.back()));
-  }
-  if (Status s = member->switch_->Attach(member.get()); !s.ok()) return s;
+  if (Status s = member->AllocCounters(options.object, options.queues); !s.ok()) return s;
+  if (Status s = TapDevice::Open(options, &member->tap_); !s.ok()) return s;
+  std::vector<std::unique_ptr<MemberFlow>> flows;
+  for (uint32_t i = 0; i < options.queues; i++)
+    flows.push_back(std::make_unique<TapMemberFlow>(member->vale(), *member, *member->tap_, i, member->from_kernel(i)));
+  if (Status s = member->Join(member->tap_, std::move(flows)); !s.ok()) return s;
   *out = std::move(member);
   return Status::Ok();
 }
 
-TapMember::~TapMember() {
-  Stop();
-  for (auto* counters : {&from_tap_, &to_tap_})
-    for (RingCounters* c : *counters) stats_->Free(c);
-}
-
-Status TapMember::CheckService(Policy policy, uint32_t worker) const {
-  if (policy == Policy::kInline)
-    return Status::Fail(
-        EINVAL, device_->object() + ": no kick comes for a member, so inline does not do: notify would be right");
-  if (worker >= engine_->workers())
-    return Status::Fail(EINVAL, device_->object() + ": worker " + std::to_string(worker) + " is not there: use 0 to " +
-                                    std::to_string(engine_->workers() - 1));
-  return Status::Ok();
-}
-
-void TapMember::Start(Policy policy, uint64_t spin_ns, uint32_t worker) {
-  auto activity = std::make_shared<DeviceActivity>();
-  for (auto& flow : flows_) engine_->Acquire(flow.get(), activity, policy, spin_ns, worker);
-  served_ = true;
-  device_->SetCarrier(true);
-}
-
-void TapMember::Stop() {
-  if (std::exchange(served_, false)) {
-    device_->SetCarrier(false);
-    for (auto& flow : flows_) {
-      engine_->ReleaseFlow(flow.get());
-      flow->EndTx();
-    }
-  }
-  switch_->Detach(this);
-}
-
 bool TapMember::Deliver(MemberPackets* packets, uint32_t lane, const Budget& budget, Used* used) noexcept {
-  while (lane >= queues()) lane -= queues();
-  const int queue = device_->queue(lane);
-  uint64_t sent = 0, bytes = 0, cost = 0, drops[static_cast<int>(Drop::kCount)] = {};
+  const uint32_t at = QueueFor(lane);
+  const int queue = tap_->queue(at);
+  Delivered delivered;
+  uint64_t cost = 0;
   while (!packets->empty() && used->bytes + cost < budget.bytes) {
     const Pieces packet = packets->Take();
     packets->Prefetch();
@@ -139,28 +97,24 @@ bool TapMember::Deliver(MemberPackets* packets, uint32_t lane, const Budget& bud
       NotPut dropped;
       const Traffic made = WriteWithoutVnetHdr(queue, packet, vnet_hdr_len, &dropped);
       cost += made.packets * kFrameCallBytes;
-      sent += made.packets;
-      bytes += made.bytes;
+      delivered.packets += made.packets;
+      delivered.bytes += made.bytes;
       if (dropped.cause == Drop::kBadVnet) {
         packets->CountLie();
       } else if (dropped.packets > 0) {
-        drops[static_cast<int>(dropped.cause)] += dropped.packets;
+        delivered.CountDrop(dropped.cause, dropped.packets);
       }
       continue;
     }
     const Drop cause = WriteFrame(queue, packet);
     if (cause != Drop::kCount) [[unlikely]] {
-      drops[static_cast<int>(cause)]++;
+      delivered.CountDrop(cause);
       continue;
     }
-    sent++;
-    bytes += packet.len;
+    delivered.packets++;
+    delivered.bytes += packet.len;
   }
-  RingCounters& c = *to_tap_[lane];
-  AddShared(c.packets, sent);
-  AddShared(c.bytes, bytes);
-  AddShared(c.syncs, 1);
-  for (int i = 0; i < static_cast<int>(Drop::kCount); i++) AddShared(c.drops[i], drops[i]);
+  Count(at, delivered);
   used->bytes += static_cast<uint32_t>(cost);
   used->destinations++;
   return packets->empty();

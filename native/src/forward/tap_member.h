@@ -3,13 +3,9 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
-#include "datapath/engine.h"
-#include "forward/member_flow.h"
-#include "forward/switch_member.h"
+#include "forward/interface_member.h"
 #include "forward/tap_device.h"
-#include "stats/area.h"
 
 namespace ptnet {
 
@@ -30,42 +26,18 @@ class TapMemberFlow final : public MemberFlow {
   const std::unique_ptr<uint8_t[]> frames_;
 };
 
-class TapMember final : public SwitchMember {
+class TapMember final : public InterfaceMember {
  public:
   /// Opens the tap and joins the switch.
   static Status Create(std::shared_ptr<Engine> engine, std::shared_ptr<StatsArea> stats, std::shared_ptr<ValeSwitch> sw,
                        const os::TapOptions& options, std::shared_ptr<TapMember>* out);
-  ~TapMember();
-
-  /// EINVAL for Policy::kInline, and for a worker that is not there.
-  Status CheckService(Policy policy, uint32_t worker) const;
-  /// A worker serves it from now on: the interface has a carrier.
-  void Start(Policy policy, uint64_t spin_ns, uint32_t worker);
-  /// Leaves the switch; nothing comes from it any more, and nothing reaches it. Idempotent.
-  void Stop();
+  ~TapMember() override { Stop(); }
 
   bool Deliver(MemberPackets* packets, uint32_t lane, const Budget& budget, Used* used) noexcept override;
 
-  TapDevice& device() { return *device_; }
-  std::shared_ptr<TapDevice> shared_device() const { return device_; }
-  uint32_t queues() const { return device_->queues(); }
-  TapMemberFlow& flow(uint32_t i) { return *flows_[i]; }
-  /// Of what comes from queue i, and of what goes to it.
-  RingCounters& from_tap(uint32_t i) { return *from_tap_[i]; }
-  RingCounters& to_tap(uint32_t i) { return *to_tap_[i]; }
-  StatsArea& stats() const { return *stats_; }
-
  private:
-  TapMember(std::shared_ptr<Engine> engine, std::shared_ptr<StatsArea> stats, std::shared_ptr<ValeSwitch> sw)
-      : engine_(std::move(engine)), stats_(std::move(stats)), switch_(std::move(sw)) {}
-
-  std::shared_ptr<Engine> engine_;
-  std::shared_ptr<StatsArea> stats_;
-  std::shared_ptr<ValeSwitch> switch_;
-  std::shared_ptr<TapDevice> device_;
-  std::vector<RingCounters*> from_tap_, to_tap_;
-  std::vector<std::unique_ptr<TapMemberFlow>> flows_;
-  bool served_ = false;
+  using InterfaceMember::InterfaceMember;
+  std::shared_ptr<TapDevice> tap_;
 };
 
 }  // namespace ptnet

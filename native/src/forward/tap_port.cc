@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <sys/uio.h>
 
-#include <algorithm>
-
 namespace ptnet {
 
 Status TapPort::CheckVnetHdr(uint8_t len) {
@@ -17,32 +15,18 @@ Status TapPort::CheckVnetHdr(uint8_t len) {
 Status TapPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
                        os::TapOptions options, std::shared_ptr<TapPort>* out) {
   std::shared_ptr<TapPort> port(new TapPort(std::move(region), std::move(stats), shape));
-  if (shape.tx_rings != shape.rx_rings)
-    return Status::Fail(EINVAL, shape.name + ": " + std::to_string(shape.tx_rings) + " tx and " +
-                                    std::to_string(shape.rx_rings) + " rx rings: a tap has as many of each");
+  if (Status s = CheckPairs(shape, "a tap"); !s.ok()) return s;
   if (Status s = port->Build(true); !s.ok()) return s;
   options.queues = shape.tx_rings;
-  if (Status s = TapDevice::Open(options, &port->device_); !s.ok()) return s;
-  if (Status s = port->CheckFit(); !s.ok()) return s;
-  for (uint32_t i = 0; i < shape.tx_rings; i++) {
-    port->tx_.push_back(std::make_unique<TapTxFlow>(port->tx(i), port->device_->queue(i)));
-    port->rx_.push_back(std::make_unique<TapRxFlow>(port->rx(i), *port->device_, i));
-  }
+  std::shared_ptr<TapDevice> tap;
+  if (Status s = TapDevice::Open(options, &tap); !s.ok()) return s;
+  if (Status s = port->Take(tap); !s.ok()) return s;
+  for (uint32_t i = 0; i < shape.tx_rings; i++)
+    port->AddFlow(port->tx_.emplace_back(std::make_unique<TapTxFlow>(port->tx(i), tap->queue(i))).get());
+  for (uint32_t i = 0; i < shape.rx_rings; i++)
+    port->AddFlow(port->rx_.emplace_back(std::make_unique<TapRxFlow>(port->rx(i), *tap, i)).get());
   *out = std::move(port);
   return Status::Ok();
-}
-
-/// Whether the longest frame fits into a packet of the rx rings.
-Status TapPort::CheckFit() const {
-  const uint32_t slots = std::min(kMaxFrags, shape().rx_slots - 1), buf_size = region().bufs().size();
-  const uint32_t most = slots * buf_size - 1;
-  if (device_->frame_max() <= most) return Status::Ok();
-  const std::string wanted = std::to_string(device_->frame_max() / buf_size + 2);
-  return Status::Fail(EINVAL,
-                      name() + ": frames of mtu " + std::to_string(device_->link().mtu) + " do not fit the " +
-                          std::to_string(slots) + " slots of " + std::to_string(buf_size) +
-                          " bytes that a packet may have: rx-slots of " + wanted + ", larger buffers, or an mtu of " +
-                          std::to_string(most > kFrameHeaderMax ? most - kFrameHeaderMax : 0) + " would be right");
 }
 
 Used TapTxFlow::Poll(const Budget& budget) noexcept {
@@ -67,15 +51,11 @@ TapRxFlow::TapRxFlow(Kring& k, const TapDevice& device, uint32_t queue)
   WaitFor(device.object(), queue_, EPOLLIN | EPOLLET)->quiet = true;  // TapDevice::TakeNews says it
 }
 
-uint32_t TapRxFlow::SlotsWanted() const noexcept {
-  return std::min({device_.frame_max() / k_.buf_size + 1, kMaxFrags, k_.num_slots - 1});
-}
-
 Used TapRxFlow::Poll(const Budget& budget) noexcept {
   drained_ = false;
   RxWriter to(k_);
   if (k_.blocked || !to.Open()) return {};
-  const uint32_t wanted = SlotsWanted(), first = to.tail();
+  const uint32_t wanted = SlotsForFrame(device_, k_), first = to.tail();
   uint32_t frames = 0;
   auto slots = [&] { return k_.Distance(first, to.tail()); };
   auto cost = [&] { return to.bytes() + uint64_t{frames} * kFrameCallBytes; };
@@ -115,7 +95,7 @@ bool TapRxFlow::Arm() noexcept {
   if (!k_.attached() || drained_) return false;
   k_.EnableKicks();
   RxWriter to(k_);
-  if (k_.blocked || !to.Open() || !to.Room(SlotsWanted())) return false;
+  if (k_.blocked || !to.Open() || !to.Room(SlotsForFrame(device_, k_))) return false;
   Disarm();
   return true;
 }

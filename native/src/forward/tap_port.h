@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "forward/port.h"
+#include "forward/interface_port.h"
 #include "forward/tap_device.h"
 #include "forward/tx_flow.h"
 
@@ -34,8 +34,6 @@ class TapRxFlow final : public Flow {
   void EndRx() noexcept override;
 
  private:
-  /// Slots that the longest frame takes, with a byte to spare: what fills them all was longer.
-  uint32_t SlotsWanted() const noexcept;
   bool ReadFrame(RxWriter* to, uint32_t slots) noexcept;
 
   Kring& k_;
@@ -44,29 +42,18 @@ class TapRxFlow final : public Flow {
   bool drained_ = false;  // the last poll left nothing in the queue: what comes then is an event
 };
 
-class TapPort final : public Port, public std::enable_shared_from_this<TapPort> {
+class TapPort final : public InterfacePort {
  public:
   /// Opens the tap with as many queues as there are pairs of rings; EINVAL when there are not as many rx as tx rings,
   /// or when a frame does not fit a packet of the rx ring.
   static Status Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
                        os::TapOptions options, std::shared_ptr<TapPort>* out);
-  Flow* flow(uint32_t i) override {
-    return i < tx_.size() ? static_cast<Flow*>(tx_[i].get()) : rx_[i - tx_.size()].get();
-  }
-  std::shared_ptr<void> Anchor() override { return shared_from_this(); }
   /// Frames go to the kernel and come from it as they are: EINVAL for any header.
   Status CheckVnetHdr(uint8_t len) override;
-  /// The interface has a carrier while somebody drives the rings.
-  void OnServed(bool served) noexcept override { device_->SetCarrier(served); }
-
-  TapDevice& device() { return *device_; }
-  std::shared_ptr<TapDevice> shared_device() const { return device_; }
 
  private:
-  using Port::Port;
-  Status CheckFit() const;
+  using InterfacePort::InterfacePort;
 
-  std::shared_ptr<TapDevice> device_;
   std::vector<std::unique_ptr<TapTxFlow>> tx_;
   std::vector<std::unique_ptr<TapRxFlow>> rx_;
 };

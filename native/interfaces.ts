@@ -1,0 +1,83 @@
+// Interfaces of the host behind ports, and as members of switches: what their kinds have in common.
+import { type AttachOptions, addon, type Handle, type InterfaceInfo } from './addon.ts';
+import type { Engine } from './engine.ts';
+import type { Region } from './memory.ts';
+import { Port } from './ports.ts';
+import type { RingCounters, StatsArea } from './stats.ts';
+
+export type { InterfaceInfo } from './addon.ts';
+
+/** An interface of the host, whoever uses it. */
+export class HostInterface {
+  readonly #handle: Handle<'interface'>;
+
+  constructor(handle: Handle<'interface'>) {
+    this.#handle = handle;
+  }
+  get info(): InterfaceInfo {
+    return addon.interfaceInfo(this.#handle);
+  }
+  /** What has become of the interface since: a line for each change. `info.newsFd` is readable when there is any. */
+  takeNews(): string[] {
+    return addon.interfaceTakeNews(this.#handle);
+  }
+  /** Opens an interface that is gone anew. @throws Error while it cannot be had; `info.newsFd` is another one then. */
+  reopen(engine: Engine): void {
+    addon.interfaceReopen(engine.handle, this.#handle);
+  }
+  /** Without one nothing is sent, and nothing comes. */
+  setCarrier(on: boolean): void {
+    addon.interfaceSetCarrier(this.#handle, on);
+  }
+  /** Gives the interface back, for ever: one that was made here is gone. */
+  close(): void {
+    addon.interfaceClose(this.#handle);
+  }
+}
+
+/** A port whose rings lead to an interface; ring pair i has queue i. */
+export class InterfacePort extends Port {
+  readonly interface: HostInterface;
+
+  constructor(
+    made: { port: Handle<'port'>; interface: Handle<'interface'> },
+    region: Region,
+    stats: StatsArea,
+  ) {
+    super(made.port, region, stats);
+    this.interface = new HostInterface(made.interface);
+  }
+}
+
+/** An interface that stands on a switch without a VM behind it. */
+export class InterfaceMember {
+  readonly interface: HostInterface;
+  readonly queues: number;
+  readonly #handle: Handle<'member'>;
+  readonly #stats: StatsArea;
+  readonly #blocks: readonly number[];
+
+  constructor(
+    made: { member: Handle<'member'>; interface: Handle<'interface'> },
+    queues: number,
+    stats: StatsArea,
+  ) {
+    this.#handle = made.member;
+    this.interface = new HostInterface(made.interface);
+    this.queues = queues;
+    this.#stats = stats;
+    this.#blocks = addon.memberCounters(made.member);
+  }
+  /** A worker serves it from now on. @throws Error with `code` EINVAL for policy inline. */
+  start(options: AttachOptions): void {
+    addon.memberStart(this.#handle, options);
+  }
+  /** Leaves the switch. */
+  stop(): void {
+    addon.memberStop(this.#handle);
+  }
+  /** Of a queue: what it sends into the switch (tx), or what it gets from there (rx). */
+  counters(dir: 'tx' | 'rx', queue: number): RingCounters {
+    return this.#stats.read(this.#blocks[dir === 'tx' ? queue : this.queues + queue]!);
+  }
+}

@@ -1,0 +1,78 @@
+// An interface of the host's kernel as ports and members have it, whatever its frames go through: its queues, and what
+// becomes of it while it is in use.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "memory/status.h"
+#include "os/link.h"
+
+namespace ptnet {
+
+/// Ethernet header and two VLAN tags.
+inline constexpr uint32_t kFrameHeaderMax = 14 + 2 * 4;
+/// No interface has longer frames, and no packet of IP is longer.
+inline constexpr uint32_t kFrameMax = 65535 + kFrameHeaderMax;
+
+/// What is said about an interface, beside its link.
+struct InterfaceFacts {
+  bool made = false;            // it was not there before, and goes with us
+  bool backpressure = false;    // a full queue holds the kernel's senders back, instead of dropping
+  const char* access = "";      // what its frames go through
+  uint64_t lost_full = 0;       // frames that nobody has taken in time, since the interface was opened
+  uint64_t lost_too_large = 0;  // that did not fit
+};
+
+class HostInterface {
+ public:
+  HostInterface(const HostInterface&) = delete;
+  HostInterface& operator=(const HostInterface&) = delete;
+  virtual ~HostInterface() = default;
+
+  virtual uint32_t queues() const = 0;
+  /// Bytes of the longest frame that the kernel sends now.
+  uint32_t frame_max() const { return frame_max_.load(std::memory_order_relaxed); }
+
+  // The control plane.
+
+  /// What messages begin with: `tap:lan`.
+  const std::string& object() const { return object_; }
+  const os::LinkState& link() const { return link_; }
+  virtual InterfaceFacts facts() = 0;
+  /// Whether the other side is served, so that frames are to come.
+  virtual void SetCarrier(bool on) = 0;
+  /// Readable when TakeNews() has something to say.
+  int news_fd() const { return news_.fd(); }
+  /// What has become of the interface since: a line for each change.
+  std::vector<std::string> TakeNews();
+  /// The interface is gone: nothing is read or written before it is opened again.
+  bool gone() const { return link_.removed; }
+  /// Opens it again; then every flow that waits for a queue has to set its events. Fails with what opening it says.
+  virtual Status Reopen() = 0;
+  /// Gives the interface back, for ever: what is sent goes nowhere, and nothing comes.
+  virtual void Close() = 0;
+
+ protected:
+  explicit HostInterface(std::string object) : object_(std::move(object)) {}
+  /// It has been opened, for the first time or anew.
+  void Adopt(os::LinkState link, os::LinkSocket news);
+  void ForgetNews() { news_ = {}; }
+  /// The link has changed, to link(): lines of the kind's own.
+  virtual void OnChange(const os::LinkState& /*before*/, std::vector<std::string>* /*lines*/) {}
+  /// A line about the interface.
+  std::string Line(const std::string& text) const { return object_ + ": the interface " + text; }
+
+ private:
+  void SetMtu(uint32_t mtu) { frame_max_.store(std::min(mtu + kFrameHeaderMax, kFrameMax), std::memory_order_relaxed); }
+
+  const std::string object_;
+  os::LinkState link_;
+  os::LinkSocket news_;
+  std::atomic<uint32_t> frame_max_{0};
+};
+
+}  // namespace ptnet

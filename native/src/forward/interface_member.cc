@@ -1,0 +1,73 @@
+// InterfaceMember: joining and leaving, and counters that several senders share.
+#include "forward/interface_member.h"
+
+#include <errno.h>
+
+#include <utility>
+
+namespace ptnet {
+namespace {
+
+void AddShared(uint64_t& counter, uint64_t n) {
+  if (n > 0) std::atomic_ref<uint64_t>(counter).fetch_add(n, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Status InterfaceMember::AllocCounters(const std::string& object, uint32_t queues) {
+  if (stats_->available() < 2 * queues) return Status::Fail(ENOMEM, object + ": no counters left: fewer rings");
+  for (uint32_t i = 0; i < queues; i++) {
+    from_kernel_.push_back(stats_->Alloc());
+    to_kernel_.push_back(stats_->Alloc());
+  }
+  return Status::Ok();
+}
+
+Status InterfaceMember::Join(std::shared_ptr<HostInterface> opened, std::vector<std::unique_ptr<MemberFlow>> flows) {
+  interface_ = std::move(opened);
+  flows_ = std::move(flows);
+  return switch_->Attach(this);
+}
+
+InterfaceMember::~InterfaceMember() {
+  for (auto* counters : {&from_kernel_, &to_kernel_})
+    for (RingCounters* c : *counters) stats_->Free(c);
+}
+
+Status InterfaceMember::CheckService(Policy policy, uint32_t worker) const {
+  const std::string& object = interface_->object();
+  if (policy == Policy::kInline)
+    return Status::Fail(EINVAL, object + ": no kick comes for a member, so inline does not do: notify would be right");
+  if (worker >= engine_->workers())
+    return Status::Fail(EINVAL, object + ": worker " + std::to_string(worker) + " is not there: use 0 to " +
+                                    std::to_string(engine_->workers() - 1));
+  return Status::Ok();
+}
+
+void InterfaceMember::Start(Policy policy, uint64_t spin_ns, uint32_t worker) {
+  auto activity = std::make_shared<DeviceActivity>();
+  for (auto& flow : flows_) engine_->Acquire(flow.get(), activity, policy, spin_ns, worker);
+  served_ = true;
+  interface_->SetCarrier(true);
+}
+
+void InterfaceMember::Stop() {
+  if (std::exchange(served_, false)) {
+    interface_->SetCarrier(false);
+    for (auto& flow : flows_) {
+      engine_->ReleaseFlow(flow.get());
+      flow->EndTx();
+    }
+  }
+  switch_->Detach(this);
+}
+
+void InterfaceMember::Count(uint32_t queue, const Delivered& delivered) noexcept {
+  RingCounters& c = *to_kernel_[queue];
+  AddShared(c.packets, delivered.packets);
+  AddShared(c.bytes, delivered.bytes);
+  AddShared(c.syncs, 1);
+  for (int i = 0; i < static_cast<int>(Drop::kCount); i++) AddShared(c.drops[i], delivered.drops[i]);
+}
+
+}  // namespace ptnet
