@@ -299,7 +299,7 @@ void ptnet_netdev_resume(struct pci_dev *pdev)
 	netif_device_attach(pt->dev);
 	if (netif_running(pt->dev)) {
 		ptnet_serve(pt);
-		mod_delayed_work(system_wq, &pt->watch, HZ);
+		mod_delayed_work(PTNET_WQ, &pt->watch, HZ);
 	}
 	rtnl_unlock();
 }

@@ -57,7 +57,9 @@ static bool ptnet_rx_append(struct ptnet_ring *ring, struct sk_buff *skb, const 
 {
 	u32 part = min_t(u32, len, PTNET_RX_HEAD - skb_headlen(skb));
 
-	skb_put_data(skb, from, part);
+	/* Not even nothing may be put where pages follow. */
+	if (part)
+		skb_put_data(skb, from, part);
 	for (from += part, len -= part; len; from += part, len -= part) {
 		int n = skb_shinfo(skb)->nr_frags;
 		u32 used = skb->data_len % PAGE_SIZE;

@@ -10,7 +10,7 @@
 
 static void ptnet_watch_after(struct ptnet *pt, unsigned int seconds)
 {
-	mod_delayed_work(system_wq, &pt->watch, seconds * HZ);
+	mod_delayed_work(PTNET_WQ, &pt->watch, seconds * HZ);
 }
 
 /* By the data path, in any context: the ring is not touched any more, and ptnet_watch stops all of them. */

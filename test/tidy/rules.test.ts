@@ -80,6 +80,8 @@ describe('the first sentence', () => {
     ['/*\n * Reads the tree for a test.\n */\n', 'a.h'],
     ['#!/bin/sh\n# Runs all the checks.\n', '.ci/run'],
     ['# Builds the agent binary.\n', 'Makefile'],
+    ['/* SPDX-License-Identifier: MIT */\n/* Reads the tree for a test. */\n', 'a.h'],
+    ['// SPDX-License-Identifier: MIT\n/*\n * Reads the tree for a test.\n */\n', 'a.c'],
   ])('%j is one', (text, path) => {
     expect(check(text, path)).toBe(0);
   });
@@ -91,6 +93,7 @@ describe('the first sentence', () => {
     ['#pragma once\n// Reads the tree for a test.\n', 'a.h'],
     ['#!/bin/sh\nset -e\n', '.ci/run'],
     ['', 'a.ts'],
+    ['// SPDX-License-Identifier: MIT\n#include <a.h>\n', 'a.c'],
   ])('%j is none', (text, path) => {
     expect(check(text, path)).toBe(1);
   });

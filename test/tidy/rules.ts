@@ -11,9 +11,10 @@ const ADDON_FOLDERS = ['native/src/addon/', 'guest-driver/addon/'];
 const isScript = (path: string): boolean => /\.(ts|mjs|js)$/.test(path);
 const isNative = (path: string): boolean => /\.(h|cc|c)$/.test(path);
 
-/** The first thing in a file is a sentence about what the file is for. */
+/** The first thing in a file, after what its kind wants in the first line, is a sentence about what the file is for. */
 export function checkFirstSentence({ path, text }: SourceFile): string[] {
-  const comment = leadingComment(text.replace(/^#!.*\n/, ''), isScript(path) || isNative(path) ? '//' : '#');
+  const body = text.replace(/^#!.*\n/, '').replace(/^(\/\/|\/\*|#) SPDX-License-Identifier: .*\n/, '');
+  const comment = leadingComment(body, isScript(path) || isNative(path) ? '//' : '#');
   const sentence = /^\S+( \S+){2,}?[.:](\s|$)/.exec(comment);
   return sentence === null
     ? [`${path}:1: the first line must be a sentence that says what the file is for`]
