@@ -32,7 +32,7 @@ export interface Outcome {
 }
 
 /** Runs both ends; a receiver that fails is not waited for by its sender. */
-async function transfer(
+async function run(
   receiving: Promise<string>,
   listening: Promise<void>,
   send: () => Promise<unknown>,
@@ -51,7 +51,7 @@ export async function sendFile({ from, to, address, bytes }: Transfer): Promise<
   const listen = `TCP${family(address)}-LISTEN:${TCP_PORT},reuseaddr`;
   const receiving = to.run(`socat -u ${listen} CREATE:${target}; sha256sum < ${target}; rm ${target}`);
   const send = () => from.run(`socat -u OPEN:${source} TCP:${bracketed(address)}:${TCP_PORT}; rm ${source}`);
-  return { sent, received: await transfer(receiving, to.listening('tcp', TCP_PORT), send) };
+  return { sent, received: await run(receiving, to.listening('tcp', TCP_PORT), send) };
 }
 
 /**
@@ -62,14 +62,14 @@ export async function sendSegments(transfer: Transfer, segment: number): Promise
   const { from, to, address, bytes } = transfer;
   const [source, target] = [fileOf(from, 'sent'), fileOf(to, 'got')];
   const sent = await noise(from, source, bytes);
-  const listen = `UDP${family(address)}-RECV:${UDP_PORT}`;
-  // What was cut off by a loss would be waited for for ever.
+  const listen = `UDP${family(address)}-RECV:${UDP_PORT},null-eof`;
+  // An empty datagram is the end; when that one is lost the receiver ends all the same.
   const receiving = to.run(
-    `socat -u -T 3 ${listen} CREATE:${target} || :; sha256sum < ${target}; rm ${target}`,
+    `socat -u -T 20 ${listen} CREATE:${target} || :; sha256sum < ${target}; rm ${target}`,
   );
-  const peer = `UDP${family(address)}:${bracketed(address)}:${UDP_PORT},${udpSegment(segment)}`;
+  const peer = `UDP${family(address)}:${bracketed(address)}:${UDP_PORT},${udpSegment(segment)},shut-null`;
   const send = () => from.run(`socat -u -b 65000 OPEN:${source} ${peer}; rm ${source}`);
-  return { sent, received: await transfer(receiving, to.listening('udp', UDP_PORT), send) };
+  return { sent, received: await run(receiving, to.listening('udp', UDP_PORT), send) };
 }
 
 /** Checksums that were wrong, of all protocols that count them, since the place is there. */
