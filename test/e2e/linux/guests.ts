@@ -29,7 +29,7 @@ export async function hostNetns(): Promise<Netns> {
 /** Both addresses of the host's end of a link, for a tap's `address` in a configuration. */
 export const hostAddresses = (link: number): string => `[${ipv4(link, HOST)}/24, '${ipv6(link, HOST)}/64']`;
 
-const setUpOf = (end: End): string => `
+const setUpOf = (end: End): string => `set -e
 device=$(grep -l '^${macOf(end)}$' /sys/class/net/*/address | cut -d / -f 5)
 [ -n "$device" ] || { echo 'no interface ${end.name} with address ${macOf(end)}' >&2; exit 1; }
 [ "$device" = ${end.name} ] || ip link set dev "$device" down
@@ -39,26 +39,22 @@ ip link set dev ${end.name} up
 ip address replace ${ipv6(end.link, end.station)}/64 dev ${end.name} nodad
 `;
 
-/** Loads the driver and gives each interface its name and addresses. */
-export async function setUp(vm: LinuxVm, ends: readonly End[]): Promise<void> {
-  await vm.run(`insmod ${MODULE_PATH}\n${ends.map(setUpOf).join('')}`);
-  await awaitCarrier(vm, ends);
-}
-
-export async function awaitCarrier(vm: LinuxVm, ends: readonly End[]): Promise<void> {
-  await vm.run(
-    ends
-      .map(
-        ({ name }) => `
+const carrierOf = ({ name }: End): string => `
 n=0
 until [ "$(cat /sys/class/net/${name}/carrier)" = 1 ]; do
   n=$((n + 1))
   [ $n -lt 300 ] || { echo '${name}: no carrier' >&2; exit 1; }
   sleep 0.1
-done`,
-      )
-      .join(''),
-  );
+done
+`;
+
+/** A script that gives each interface, which is there, its name and addresses, and waits for its carrier. */
+export const setUpScript = (ends: readonly End[]): string =>
+  [...ends.map(setUpOf), ...ends.map(carrierOf)].join('');
+
+/** Loads the driver and sets its interfaces up. */
+export async function setUp(vm: LinuxVm, ends: readonly End[]): Promise<void> {
+  await vm.run(`insmod ${MODULE_PATH}\n${setUpScript(ends)}`);
 }
 
 /** What one test file's guests and namespaces leave behind, ended at its end. */
