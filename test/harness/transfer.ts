@@ -49,17 +49,21 @@ export async function sendFile({ from, to, address, bytes }: Transfer): Promise<
   const [source, target] = [fileOf(from, 'sent'), fileOf(to, 'got')];
   const sent = await noise(from, source, bytes);
   const listen = `TCP${family(address)}-LISTEN:${TCP_PORT},reuseaddr`;
-  const receiving = to.run(`socat -u ${listen} CREATE:${target}; sha256sum < ${target}; rm ${target}`);
-  const send = () => from.run(`socat -u OPEN:${source} TCP:${bracketed(address)}:${TCP_PORT}; rm ${source}`);
+  const receiving = to.run(`socat -u ${listen} CREATE:${target} && sha256sum < ${target}; rm ${target}`);
+  const send = () =>
+    from.run(`socat -u OPEN:${source} TCP:${bracketed(address)}:${TCP_PORT} && rm ${source}`);
   return { sent, received: await run(receiving, to.listening('tcp', TCP_PORT), send) };
 }
 
 /**
- * A file by UDP, all of it in one write: the sender's kernel, or its interface, cuts it into datagrams of `segment` bytes.
- * It has to fit 64 KiB and a socket's queue.
+ * A file by UDP in datagrams of `size` bytes. When they are cut by the kernel it gets all in one write, and cuts it or leaves that to
+ * the interface; kernels before 6.12 refuse that for an interface that makes no checksums. It has to fit 64 KiB and a socket's queue.
  */
-export async function sendSegments(transfer: Transfer, segment: number): Promise<Outcome> {
-  const { from, to, address, bytes } = transfer;
+export async function sendDatagrams(
+  { from, to, address, bytes }: Transfer,
+  size: number,
+  cutBy: 'kernel' | 'sender' = 'kernel',
+): Promise<Outcome> {
   const [source, target] = [fileOf(from, 'sent'), fileOf(to, 'got')];
   const sent = await noise(from, source, bytes);
   const listen = `UDP${family(address)}-RECV:${UDP_PORT},null-eof`;
@@ -67,8 +71,9 @@ export async function sendSegments(transfer: Transfer, segment: number): Promise
   const receiving = to.run(
     `socat -u -T 20 ${listen} CREATE:${target} || :; sha256sum < ${target}; rm ${target}`,
   );
-  const peer = `UDP${family(address)}:${bracketed(address)}:${UDP_PORT},${udpSegment(segment)},shut-null`;
-  const send = () => from.run(`socat -u -b 65000 OPEN:${source} ${peer}; rm ${source}`);
+  const peer = `UDP${family(address)}:${bracketed(address)}:${UDP_PORT},shut-null${cutBy === 'kernel' ? `,${udpSegment(size)}` : ''}`;
+  const send = () =>
+    from.run(`socat -u -b ${cutBy === 'kernel' ? 65_000 : size} OPEN:${source} ${peer} && rm ${source}`);
   return { sent, received: await run(receiving, to.listening('udp', UDP_PORT), send) };
 }
 

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { TestHost } from '../../harness/host.ts';
 import type { LinuxVm } from '../../harness/linux-vm.ts';
 import { inGuest, type Place } from '../../harness/place.ts';
-import { sendFile, sendSegments } from '../../harness/transfer.ts';
+import { sendDatagrams, sendFile } from '../../harness/transfer.ts';
 import { vmTest } from '../vm-test.ts';
 import { type End, expectWell, Guests, ipv4, ipv6, macOf, setUp } from './guests.ts';
 import { LONG, RELEASES } from './releases.ts';
@@ -103,7 +103,9 @@ for (const release of LONG ? RELEASES : RELEASES.slice(-1))
           ] as const) {
             const file = await sendFile({ from, to, address, bytes: 400_000 });
             expect(file.received, why).toBe(file.sent);
-            const segments = await sendSegments({ from, to, address, bytes: 40_000 }, 1000);
+            // Where checksums are off, an older kernel refuses to cut.
+            const cutBy = word & 1 ? 'kernel' : 'sender';
+            const segments = await sendDatagrams({ from, to, address, bytes: 40_000 }, 1000, cutBy);
             expect(segments.received, why).toBe(segments.sent);
           }
           await expectWell(vms, places);
