@@ -86,6 +86,25 @@ export interface Source {
   src?: Uint8Array;
 }
 
+export interface Rate {
+  /** From 1 up. */
+  perSecond: number;
+  /** How many may come at once. */
+  burst: number;
+}
+
+/** What a port lets through; undefined: all of it. */
+export interface PortLimits {
+  /** Bytes of what its client sends: held back. */
+  tx?: Rate | undefined;
+  /** Bytes of what its client gets: held back, but by a switch dropped (`rate`). */
+  rx?: Rate | undefined;
+  /** Packets of what it sends to a switch that go to everybody: dropped (`storm`). */
+  broadcast?: Rate | undefined;
+  multicast?: Rate | undefined;
+  unknownUnicast?: Rate | undefined;
+}
+
 export interface AttachOptions {
   policy: PolicyName;
   spinUs: number;
@@ -106,6 +125,8 @@ export interface TapOptions {
   mtu: number;
   /** `192.0.2.1/24`, `2001:db8::1/64`. */
   addresses: readonly string[];
+  /** Bytes of virtio-net header (IFF_VNET_HDR): 0 for none, 10 or 12; a port's client says which. */
+  vnetHdr: number;
 }
 
 /** An interface of the host as it is now. */
@@ -190,6 +211,7 @@ interface Addon {
     tap: TapOptions,
   ): { member: Handle<'member'>; interface: Handle<'interface'> };
   memberStart(member: Handle<'member'>, options: AttachOptions): void;
+  memberLimit(member: Handle<'member'>, limits: PortLimits): void;
   memberStop(member: Handle<'member'>): void;
   memberCounters(member: Handle<'member'>): number[];
   interfaceInfo(opened: Handle<'interface'>): InterfaceInfo;
@@ -197,6 +219,7 @@ interface Addon {
   interfaceReopen(engine: Handle<'engine'>, opened: Handle<'interface'>): void;
   interfaceSetCarrier(opened: Handle<'interface'>, on: boolean): void;
   interfaceClose(opened: Handle<'interface'>): void;
+  portLimit(port: Handle<'port'>, limits: PortLimits): void;
   portLeave(port: Handle<'port'>): void;
   portInfo(port: Handle<'port'>): PortInfo;
   portNeeds(shape: PortShape, ownsRxBufs: boolean): PortNeeds;

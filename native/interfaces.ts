@@ -2,7 +2,7 @@
 import { type AttachOptions, addon, type Handle, type InterfaceInfo } from './addon.ts';
 import type { Engine } from './engine.ts';
 import type { Region } from './memory.ts';
-import { Port } from './ports.ts';
+import { Port, type PortLimits } from './ports.ts';
 import type { RingCounters, StatsArea } from './stats.ts';
 
 export type { InterfaceInfo } from './addon.ts';
@@ -71,6 +71,10 @@ export class InterfaceMember {
   /** A worker serves it from now on. @throws Error with `code` EINVAL for policy inline. */
   start(options: AttachOptions): void {
     addon.memberStart(this.#handle, options);
+  }
+  /** Once, before it is started. */
+  limit(limits: PortLimits): void {
+    addon.memberLimit(this.#handle, limits);
   }
   /** Leaves the switch. */
   stop(): void {

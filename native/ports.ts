@@ -4,6 +4,7 @@ import {
   type Handle,
   type PayloadLevel,
   type PortInfo,
+  type PortLimits,
   type PortShape,
   type Source,
 } from './addon.ts';
@@ -11,7 +12,14 @@ import type { Engine } from './engine.ts';
 import type { Region } from './memory.ts';
 import type { RingCounters, StatsArea } from './stats.ts';
 
-export { type PayloadLevel, type PortInfo, type PortShape, type Source, UNLIMITED } from './addon.ts';
+export {
+  type PayloadLevel,
+  type PortInfo,
+  type PortLimits,
+  type PortShape,
+  type Source,
+  UNLIMITED,
+} from './addon.ts';
 
 /** A netmap port in a region. */
 export class Port {
@@ -37,6 +45,10 @@ export class Port {
   /** Counters of a ring; tx rings first. */
   counters(ring: number): RingCounters {
     return this.#stats.read(this.info.counterBlocks[ring]!);
+  }
+  /** Once, before a client attaches. @throws Error with `code` EINVAL for storms of a port that stands on no switch. */
+  limit(limits: PortLimits): void {
+    addon.portLimit(this.handle, limits);
   }
   /** Takes a VALE port out of its switch. @throws Error with `code` EBUSY while a client is attached. */
   leave(): void {

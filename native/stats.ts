@@ -12,6 +12,8 @@ export const DROP_CAUSES = [
   'bad-frags',
   'bad-vnet',
   'too-long',
+  'rate',
+  'storm',
 ] as const;
 export type DropCause = (typeof DROP_CAUSES)[number];
 
@@ -26,7 +28,7 @@ export const COUNTER_LAYOUT = {
   late: 48,
   corrupt: 56,
   drops: 64,
-  reraised: 136,
+  reraised: 152,
   kicks: 192,
   irq_slow: 200,
   '': 256,

@@ -68,6 +68,23 @@ export interface EngineConfig {
   readonly spinUs: number;
 }
 
+export interface Rate {
+  readonly perSecond: number;
+  /** How many may come at once. */
+  readonly burst: number;
+}
+
+/** What a port lets through; undefined: all of it. */
+export interface PortLimits {
+  /** Bytes of what its client sends, and of what it gets. */
+  readonly tx?: Rate;
+  readonly rx?: Rate;
+  /** Packets that a switch sends to everybody. */
+  readonly broadcast?: Rate;
+  readonly multicast?: Rate;
+  readonly unknownUnicast?: Rate;
+}
+
 export interface PortConfig extends RingsConfig {
   /** Whether its client may have packets begin with a virtio-net header, and leave checksums and segments to others. */
   readonly vnetHdr: boolean;
@@ -80,6 +97,7 @@ export interface PortConfig extends RingsConfig {
    * a client on a switch that has no virtio-net header are cut to (undefined: as their sender says).
    */
   readonly mtu?: number;
+  readonly limits?: PortLimits;
   /** Null ports only: what the host sends to the guest. */
   readonly source?: SourceConfig;
   /** What becomes of what the guest sends to a null port: always counted, and checked as probe packets if `verify`. */

@@ -57,5 +57,12 @@ export const PATIENCE_US: Range = { min: 0, max: 100_000 };
 /** Seconds; a bridge of the kernel forgets after 300. */
 export const MAC_AGE: Range = { min: 1, max: 1_000_000 };
 
+/** Bits a second of a port; below, a packet of 64 KiB would take more than a minute. */
+export const BIT_RATE: Range = { min: 8000, max: 1e12 };
+/** Bytes at once: a slot at least. */
+export const BURST: Range = { min: 2048, max: 2 ** 32 };
+/** Packets a second of a storm. */
+export const PACKET_RATE: Range = { min: 1, max: 1e9 };
+
 /** sun_path holds 108 bytes with the terminating zero. */
 export const SOCKET_PATH_BYTES_MAX = 107;

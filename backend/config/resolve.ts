@@ -14,6 +14,7 @@ import type {
 } from './host-config.ts';
 import { defaultMac } from './mac.ts';
 import type { NumaNodes } from './numa-nodes.ts';
+import { resolveLimits } from './port-limits.ts';
 import { parsePortName } from './port-name.ts';
 import type { FileConfig } from './schema.ts';
 
@@ -89,7 +90,7 @@ function switchOf(name: string, file: FileConfig) {
 
 /** Whether there is one is a matter of the port's kind when the file does not say. */
 function resolveVnetHdr(name: string, file: FileConfig): boolean {
-  const { offersVnetHdr = false } = kindOf(parsePortName(name));
+  const { offersVnetHdr } = kindOf(parsePortName(name));
   return file.ports.get(name)?.vnetHdr ?? switchOf(name, file)?.vnetHdr ?? offersVnetHdr;
 }
 
@@ -104,6 +105,7 @@ function resolvePort(
   const port = file.ports.get(name);
   const { verify = false, payload } = port?.sink ?? {};
   const sink = payload === undefined ? { verify } : { verify, payload };
+  const limits = resolveLimits(port, switchOf(name, file));
   const mtu = port?.mtu ?? switchOf(name, file)?.mtu;
   const base = {
     ...resolveRings(name, file),
@@ -111,6 +113,7 @@ function resolvePort(
     addresses: port?.address ?? [],
     ...(port?.netns !== undefined && { netns: port.netns }),
     ...(mtu !== undefined && { mtu }),
+    ...(limits !== undefined && { limits }),
     sink,
   };
   if (!port?.source) return base;

@@ -22,8 +22,10 @@ import {
 import { macProblem } from './mac.ts';
 import { portNameProblem } from './port-name.ts';
 import { quoted, shown } from './quote.ts';
+import { bitRate, bitRateProblem, burstProblem, burstSize, packetRate, packetRateProblem } from './rate.ts';
 import { pathProblem } from './run-dir.ts';
 import { parseSize } from './size.ts';
+import { valueIn } from './yaml-values.ts';
 
 export type * from './host-config.ts';
 
@@ -124,6 +126,38 @@ const ringKeys = {
   'rx-slots': whole(SLOTS).optional(),
 };
 
+const rateSection = section({
+  tx: field<string | number>(bitRateProblem).transform(bitRate).optional(),
+  rx: field<string | number>(bitRateProblem).transform(bitRate).optional(),
+  burst: field<string | number>(burstProblem).transform(burstSize).optional(),
+});
+
+/** One rate for both directions, or what each has. */
+const rate = () =>
+  z.preprocess((input, context) => {
+    const value = valueIn(input);
+    if (value instanceof Map) return value;
+    const message = bitRateProblem(value);
+    if (message === undefined)
+      return new Map([
+        ['tx', value],
+        ['rx', value],
+      ]);
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  }, rateSection);
+
+const stormRate = () => field<string | number>(packetRateProblem).transform(packetRate).optional();
+
+const limitKeys = {
+  rate: rate().optional(),
+  'storm-control': section({
+    broadcast: stormRate(),
+    multicast: stormRate(),
+    'unknown-unicast': stormRate(),
+  }).optional(),
+};
+
 /** One, or a list. */
 const addresses = () =>
   z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(field<string>(addressProblem)));
@@ -200,6 +234,7 @@ export const fileSchema = section({
     switchNameProblem,
     section({
       ...ringKeys,
+      ...limitKeys,
       'vnet-hdr': yesOrNo().optional(),
       mtu: whole(TAP_MTU).optional(),
       members: z
@@ -216,6 +251,7 @@ export const fileSchema = section({
     portProblem,
     section({
       ...ringKeys,
+      ...limitKeys,
       address: addresses().optional(),
       netns: word(netnsProblem).optional(),
       mtu: whole(TAP_MTU).optional(),

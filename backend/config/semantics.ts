@@ -9,6 +9,7 @@ import { alternatives, nearest } from './nearest.ts';
 import type { NumaNodes } from './numa-nodes.ts';
 import { checkNumaPlacement } from './numa-placement.ts';
 import { fail, type Placed, placeDevices } from './placed.ts';
+import { checkLimits } from './port-limits.ts';
 import { parsePortName } from './port-name.ts';
 import { checkRegionRoom } from './region-room.ts';
 import { type FileConfig, formatPath } from './schema.ts';
@@ -31,6 +32,7 @@ export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNod
   for (const [name, port] of config.ports) checkPortKind(name, port);
   checkOneDevicePerPort(placed);
   checkMembers(config, placed);
+  checkLimits(file, config, placed);
   checkKinds(placed, [...file.switches.keys()]);
   checkRegionRoom(config, placed);
 }
@@ -111,11 +113,6 @@ function checkPortKind(name: string, port: PortConfig): void {
     fail(
       formatPath(['ports', name, of]),
       `'${name}' has no interface of the host: 'tap:lan' would be right for one with ${of === 'address' ? 'an' : 'a'} ${of}`,
-    );
-  if (port.vnetHdr && kind.offersVnetHdr === undefined)
-    fail(
-      formatPath(['ports', name, 'vnet-hdr']),
-      `'${name}' has no virtio-net headers: false would be right`,
     );
   // Only a port whose other side is the host makes packets up and swallows them.
   if (kind.hasSourceAndSink) return;

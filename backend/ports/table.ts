@@ -113,6 +113,7 @@ export class PortTable {
       stats: this.#stats,
     });
     this.#ports.set(text, created);
+    if (port.limits) created.limit(port.limits);
     if (created instanceof InterfacePort)
       this.#interfaces.push({ name: text, interface: created.interface, netns: port.netns ?? '' });
   }
@@ -126,6 +127,7 @@ export class PortTable {
       engine: this.#engine,
       stats: this.#stats,
     });
+    if (port.limits) member.limit(port.limits);
     this.#members.push({ name: text, switch: vale, member });
     this.#interfaces.push({ name: text, interface: member.interface, switch: vale, netns: port.netns ?? '' });
   }

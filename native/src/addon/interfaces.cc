@@ -37,6 +37,14 @@ Napi::Value MemberStart(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// memberLimit(member, limits): once, before it is started.
+Napi::Value MemberLimit(const Napi::CallbackInfo& info) {
+  PortLimits limits;
+  auto member = UnwrapHandle<InterfaceMember>(info[0]);
+  if (member && GetLimits(info[1], &limits)) member->Limit(limits);
+  return info.Env().Undefined();
+}
+
 Napi::Value MemberStop(const Napi::CallbackInfo& info) {
   if (auto member = UnwrapHandle<InterfaceMember>(info[0])) member->Stop();
   return info.Env().Undefined();
@@ -107,6 +115,7 @@ Napi::Value InterfaceClose(const Napi::CallbackInfo& info) {
 
 void InitInterfaces(Napi::Env env, Napi::Object exports) {
   exports.Set("memberStart", Napi::Function::New(env, MemberStart));
+  exports.Set("memberLimit", Napi::Function::New(env, MemberLimit));
   exports.Set("memberStop", Napi::Function::New(env, MemberStop));
   exports.Set("memberCounters", Napi::Function::New(env, MemberCounters));
   exports.Set("interfaceInfo", Napi::Function::New(env, InterfaceInfo));

@@ -1,15 +1,17 @@
-// Arguments that several files of the addon read: the shape of a port, and how it is served.
+// Arguments that several files of the addon read: the shape of a port, its limits, and how it is served.
 #pragma once
 
 #include <napi.h>
 
 #include "datapath/broker.h"
 #include "forward/port.h"
+#include "forward/port_limits.h"
 
 namespace ptnet::addon {
 
 // Each throws a TypeError or RangeError that names what does not fit, and returns false.
 bool GetShape(Napi::Value value, PortShape* shape);
 bool GetAttachOptions(Napi::Value value, AttachOptions* options);
+bool GetLimits(Napi::Value value, PortLimits* limits);
 
 }  // namespace ptnet::addon

@@ -5,6 +5,11 @@
 #include "addon/port_args.h"
 
 namespace ptnet::addon {
+namespace {
+
+constexpr int64_t kRateMost = 1'000'000'000'000;  // far more than there is
+
+}  // namespace
 
 bool GetShape(Napi::Value value, PortShape* shape) {
   if (!GetString(GetOption(value, "name"), "name", &shape->name)) return false;
@@ -17,6 +22,24 @@ bool GetShape(Napi::Value value, PortShape* shape) {
     int64_t n;
     if (!GetInteger(option, key, 0, 1'000'000, &n)) return false;
     *field = static_cast<uint32_t>(n);
+  }
+  return true;
+}
+
+bool GetLimits(Napi::Value value, PortLimits* limits) {
+  const std::pair<const char*, Rate*> fields[] = {{"tx", &limits->tx},
+                                                  {"rx", &limits->rx},
+                                                  {"broadcast", &limits->broadcast},
+                                                  {"multicast", &limits->multicast},
+                                                  {"unknownUnicast", &limits->unknown_unicast}};
+  for (auto [key, rate] : fields) {
+    Napi::Value option = GetOption(value, key);
+    if (option.IsUndefined()) continue;
+    int64_t per_second, burst;
+    if (!GetInteger(GetOption(option, "perSecond"), key, 1, kRateMost, &per_second) ||
+        !GetInteger(GetOption(option, "burst"), key, 1, kRateMost, &burst))
+      return false;
+    *rate = {static_cast<double>(per_second), static_cast<uint64_t>(burst)};
   }
   return true;
 }
@@ -105,6 +128,14 @@ Napi::Value ValePortCreate(const Napi::CallbackInfo& info) {
     return env.Undefined();
   ValePort* vale = port.get();
   return WrapPort(env, std::move(port), nullptr, vale);
+}
+
+/// portLimit(port, limits): once, before a client attaches.
+Napi::Value PortLimit(const Napi::CallbackInfo& info) {
+  PortLimits limits;
+  auto handle = UnwrapHandle<PortHandle>(info[0]);
+  if (handle && GetLimits(info[1], &limits)) ThrowUnlessOk(info.Env(), handle->port->Limit(limits));
+  return info.Env().Undefined();
 }
 
 /// Takes a VALE port out of its switch; for other ports nothing. EBUSY while a client is attached.
@@ -232,6 +263,7 @@ void InitPorts(Napi::Env env, Napi::Object exports) {
   exports.Set("pipeCreate", Napi::Function::New(env, PipeCreate));
   exports.Set("switchCreate", Napi::Function::New(env, SwitchCreate));
   exports.Set("valePortCreate", Napi::Function::New(env, ValePortCreate));
+  exports.Set("portLimit", Napi::Function::New(env, PortLimit));
   exports.Set("portLeave", Napi::Function::New(env, PortLeave));
   exports.Set("portInfo", Napi::Function::New(env, PortInfo));
   exports.Set("portNeeds", Napi::Function::New(env, PortNeeds));

@@ -33,6 +33,10 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
     bool wants_inline = options.policy == Policy::kInline;
     if (flow != nullptr && Engine::InUse(*flow) && Engine::IsInline(*flow) != wants_inline)
       return Status::Fail(EINVAL, port->name() + ": both ends of a pipe must be inline, or none");
+    if (flow != nullptr && wants_inline && flow->limited())
+      return Status::Fail(EINVAL, port->name() +
+                                      ": a rate and policy inline: nobody would wait for a packet's time; "
+                                      "another policy would be right");
   }
   uint64_t size = uint64_t{port->rings()} * sizeof(CsbAtok);
   if (Status s = GuestWindow::Map(guest_to_host.fd, guest_to_host.offset, size, &a->guest_to_host_); !s.ok()) return s;
@@ -46,6 +50,7 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   port->attached = true;
   a->detached_ = false;
   a->engine_->AddTicked(a.get());
+  port->OnVnetHdr(options.vnet_hdr_len);
   for (uint32_t i = 0; i < port->rings(); i++) a->Bind(i, options);
   // Without a worker nobody else would ask the guest for its first kick.
   for (uint32_t i = 0; options.policy == Policy::kInline && i < port->rings(); i++) a->Sync(i);
@@ -85,7 +90,7 @@ void Attachment::Drain(uint32_t ring, Flow* flow) {
   Budget left = kSyncBudget;
   engine_->WithFlow(flow, [&] { left.slots = std::min(left.slots, k.Published()); });
   for (Used used{.moved = true}; used.moved && !left.spent(); left.Take(used))
-    engine_->WithFlow(flow, [&] { used = flow->Poll(Piece(left)); });
+    engine_->WithFlow(flow, [&] { used = flow->Serve(Piece(left)); });
 }
 
 void Attachment::Unbind(uint32_t ring) {
@@ -145,10 +150,10 @@ bool Attachment::Sync(uint32_t ring) {
   flow->Unblock();
   Budget left = kSyncBudget;
   do {
-    Used used = flow->Poll(left);
+    Used used = flow->Serve(left);
     while (!used.moved) {
       if (!flow->Arm()) return moved;
-      used = flow->Poll(left);
+      used = flow->Serve(left);
     }
     moved = true;
     left.Take(used);

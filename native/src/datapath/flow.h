@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "datapath/budget.h"
+#include "datapath/held_back.h"
 #include "datapath/spin_time.h"
 #include "datapath/watch.h"
 #include "memory/layout.h"
@@ -57,6 +58,15 @@ class alignas(kCacheLine) Flow {
   /// For a source that keeps a pace: when (CLOCK_MONOTONIC, ns) to poll again; 0 when it does not matter.
   virtual uint64_t Due() const noexcept { return 0; }
 
+  /// As Poll(), as far as the flow's limits go.
+  Used Serve(const Budget& budget) noexcept { return limits_ == nullptr ? Poll(budget) : limits_->Poll(*this, budget); }
+  /// Before anybody serves the flow: `limit` holds what it moves back, with the limit that it has already.
+  void HoldBack(RateLimit* limit, const RingCounters& counters, const Kring* k) {
+    if (limits_ == nullptr) limits_ = std::make_unique<HeldBack>(counters, k);
+    limits_->Add(limit);
+  }
+  bool limited() const { return limits_ != nullptr; }
+
  protected:
   ~Flow() = default;
 
@@ -70,9 +80,15 @@ class alignas(kCacheLine) Flow {
   friend class Worker;
   friend class Engine;
 
+  /// While its limits hold it back: until when.
+  uint64_t held_until_ns() const { return limits_ == nullptr ? 0 : limits_->due_ns(); }
+  /// When to poll it again, though nothing else happens; 0: then it does not matter.
+  uint64_t NextNs() const { return held_until_ns() != 0 ? held_until_ns() : Due(); }
+
   std::atomic<Worker*> worker_{nullptr};
   std::atomic<bool> kicked_{false};
   Flow* next_kicked_ = nullptr;
+  std::unique_ptr<HeldBack> limits_;  // null: none
   // The worker's own.
   Policy policy_ = Policy::kAdaptive;
   bool active_ = false;

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <utility>
 
 #include "datapath/clock.h"
 #include "os/event_signaller.h"
@@ -155,7 +156,7 @@ void Worker::Deactivate(size_t i) {
   flow->active_ = false;
   active_[i] = active_.back();
   active_.pop_back();
-  if (flow->Due() != 0) paced_.push_back(flow);
+  if (flow->NextNs() != 0) paced_.push_back(flow);
   counters_.parks.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -196,11 +197,11 @@ void Worker::EndIdle(Flow* flow, uint32_t slots) {
 
 /// True when a flow that had nothing to do is parked now.
 bool Worker::MayPark(Flow* flow) {
-  if (flow->woken_) {
-    flow->woken_ = false;
+  if (std::exchange(flow->woken_, false) && flow->held_until_ns() == 0)
     counters_.idle_wakeups.fetch_add(1, std::memory_order_relaxed);
-  }
   if (flow->policy_ == Policy::kPoll) return false;
+  // Without kicks: nothing that the guest does brings the time nearer.
+  if (flow->held_until_ns() != 0) return true;
   const uint64_t now = Now();
   uint64_t due = flow->Due();
   if (due != 0 && due < now + kPacedSleepNs) return false;
@@ -225,7 +226,7 @@ bool Worker::PollActive(Budget* shared) {
   for (size_t i = 0; i < active_.size();) {
     if (shared != nullptr && shared->spent()) return moved;
     Flow* flow = active_[i];
-    if (const Used used = flow->Poll(shared != nullptr ? *shared : kRoundBudget); used.moved) {
+    if (const Used used = flow->Serve(shared != nullptr ? *shared : kRoundBudget); used.moved) {
       EndIdle(flow, used.slots);
       if (shared != nullptr) shared->Take(used);
       moved = true;
@@ -241,7 +242,7 @@ bool Worker::PollActive(Budget* shared) {
 
 uint64_t Worker::NextDue() const {
   uint64_t next = UINT64_MAX;
-  for (Flow* flow : paced_) next = std::min(next, flow->Due());
+  for (Flow* flow : paced_) next = std::min(next, flow->NextNs());
   return next;
 }
 
@@ -249,7 +250,7 @@ void Worker::ActivateDue() {
   uint64_t soon = NowNs() + kPacedSleepNs;
   for (size_t i = 0; i < paced_.size();) {
     Flow* flow = paced_[i];
-    flow->Due() <= soon ? Activate(flow) : void(i++);  // Activate takes it out of paced_
+    flow->NextNs() <= soon ? Activate(flow) : void(i++);  // Activate takes it out of paced_
   }
 }
 

@@ -103,7 +103,7 @@ class Worker {
 
   // The owner's.
   alignas(64) std::vector<Flow*> active_;
-  std::vector<Flow*> paced_;  // parked sources that wait for the time of their next packet
+  std::vector<Flow*> paced_;  // parked, and wait for their time: that of a source's next packet, or the end of a hold
   uint64_t now_ns_ = 0;       // 0: not read in this round
   Yielder yielder_;
   WorkerCounters counters_;

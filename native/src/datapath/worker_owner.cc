@@ -43,12 +43,12 @@ bool Worker::ServeHere() noexcept {
   if (owner_.load(std::memory_order_relaxed) != nobody) return false;
   if (!owner_.compare_exchange_strong(nobody, Owner::kKicker, std::memory_order_acquire)) return false;
   counters_.served_in_kick.fetch_add(1, std::memory_order_relaxed);
-  const size_t paced = paced_.size();
+  const uint64_t due = NextDue();
   TakeKicked();
   Budget budget = kKickBudget;
   for (int i = 0; i < kRoundsHere && !active_.empty() && !budget.spent(); i++) PollActive(&budget);
-  // A source that has been parked has a time to be woken at, which the thread does not know.
-  if (!active_.empty() || paced_.size() != paced) {
+  // A flow that has been parked may have a time to be woken at, which the thread does not know.
+  if (!active_.empty() || NextDue() < due) {
     ReturnToThread();
   } else {
     Disown();

@@ -51,6 +51,12 @@ void InterfaceMember::Start(Policy policy, uint64_t spin_ns, uint32_t worker) {
   interface_->SetCarrier(true);
 }
 
+void InterfaceMember::Limit(const PortLimits& limits) {
+  LimitOnSwitch(limits, to_kernel_, this);
+  tx_limit_ = limits.tx.Make();
+  for (uint32_t i = 0; tx_limit_ && i < queues(); i++) flows_[i]->HoldBack(tx_limit_.get(), *from_kernel_[i], nullptr);
+}
+
 void InterfaceMember::Stop() {
   if (std::exchange(served_, false)) {
     interface_->SetCarrier(false);

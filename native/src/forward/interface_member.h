@@ -22,6 +22,8 @@ class InterfaceMember : public SwitchMember {
   Status CheckService(Policy policy, uint32_t worker) const;
   /// A worker serves it from now on: the interface has a carrier.
   void Start(Policy policy, uint64_t spin_ns, uint32_t worker);
+  /// Once, before it is served.
+  void Limit(const PortLimits& limits);
   /// Leaves the switch; nothing comes from it any more, and nothing reaches it. Idempotent.
   void Stop();
 
@@ -64,6 +66,7 @@ class InterfaceMember : public SwitchMember {
   std::shared_ptr<HostInterface> interface_;
   std::vector<RingCounters*> from_kernel_, to_kernel_;
   std::vector<std::unique_ptr<MemberFlow>> flows_;
+  std::unique_ptr<RateLimit> tx_limit_;
   bool served_ = false;
 };
 

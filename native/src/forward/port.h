@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "datapath/attachable.h"
+#include "forward/port_limits.h"
 #include "memory/region.h"
 #include "ring/kring.h"
 #include "stats/area.h"
@@ -23,6 +24,8 @@ struct PortShape {
   /// The longest IP packet for a client without virtio-net header, when its sender leaves the cutting to us; 0: any.
   uint32_t mtu = 0;
 };
+
+class SwitchMember;
 
 class Port : public Attachable {
  public:
@@ -43,6 +46,10 @@ class Port : public Attachable {
   Kring& tx(uint32_t i) { return tx_[i]; }
   Kring& rx(uint32_t i) { return rx_[i]; }
   StatsArea& stats() const { return *stats_; }
+  /// What it is on a switch; null: it stands on none.
+  virtual SwitchMember* on_switch() { return nullptr; }
+  /// Once, before anybody serves it. EINVAL for storm control of a port that stands on no switch.
+  Status Limit(const PortLimits& limits);
 
  protected:
   Port(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape);
@@ -59,6 +66,7 @@ class Port : public Attachable {
   Holder holder_ = 0;
   NetmapIf* nifp_ = nullptr;
   std::vector<Kring> tx_, rx_;
+  std::unique_ptr<RateLimit> tx_limit_, rx_limit_;
 };
 
 }  // namespace ptnet

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "datapath/clock.h"
+
 namespace ptnet {
 
 void SwitchBatch::Add(const Pieces& packet, uint16_t flags) noexcept {
@@ -49,6 +51,10 @@ uint64_t SwitchBatch::Route(ValeSwitch& sw, const SwitchMember& from) noexcept {
     }
     const uint32_t to = ForwardingTable::IsMulticast(dst) ? ForwardingTable::kUnknown : table.Lookup(dst, now_s);
     if (to == ForwardingTable::kUnknown || sw.member(to) == nullptr) {
+      if (from.storm_control() != nullptr && !from.storm_control()->Lets(dst, NowNs())) [[unlikely]] {
+        storm_++;
+        continue;
+      }
       Append(&flood_, static_cast<uint16_t>(at));
       flooded++;
     } else if (to == from.number()) {
@@ -77,11 +83,11 @@ void SwitchBatch::AddDestination(uint32_t port, uint32_t from) noexcept {
 bool SwitchBatch::Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, Used* used, uint64_t* nowhere) noexcept {
   for (; destination_ < destinations_count_; destination_++) {
     const uint32_t to = destinations_[destination_];
-    if (!begun_) {
+    const bool begun = std::exchange(begun_, false);
+    if (!begun) {
       unicast_left_ = chains_[to].first;
       flood_left_ = flood_.first;
     }
-    begun_ = false;
     // Once a member has left, another one may have taken its place.
     SwitchMember* member = sw.departures() == departures_ ? sw.member(to) : nullptr;
     if (member == nullptr) {
@@ -90,9 +96,15 @@ bool SwitchBatch::Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, U
       if (!reached_ && destination_ + 1 == destinations_count_) *nowhere += CountChain(flood_left_);
     } else {
       begun_ = true;
+      if (!begun) {
+        cut_at_ = kEnd;
+        if (ReceiveLimit* limit = member->receive_limit()) Admit(*limit, lane);
+      }
       if (used->destinations >= budget.destinations || used->bytes >= budget.bytes) return false;
       MemberPackets packets(*this, unicast_left_, flood_left_);
+      Cut();
       const bool all = member->Deliver(&packets, lane, budget, used);
+      Cut();
       unicast_left_ = packets.unicast_;
       flood_left_ = packets.flood_;
       if (!all) return false;
@@ -102,6 +114,35 @@ bool SwitchBatch::Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, U
     is_destination_[to] = false;
   }
   return true;
+}
+
+/// Counts what the next destination gets against its limit. What is too much it does not get: its own chain ends before
+/// that, and the one for everybody is cut while it is served.
+void SwitchBatch::Admit(ReceiveLimit& limit, uint32_t lane) noexcept {
+  const uint64_t now_ns = NowNs(), most = limit.Tokens(now_ns);
+  uint64_t bytes = 0, dropped = 0;
+  uint16_t last_unicast = kEnd, last_flood = kEnd;
+  for (MemberPackets all(*this, unicast_left_, flood_left_); !all.empty();) {
+    uint16_t& last = all.unicast_ < all.flood_ ? last_unicast : last_flood;
+    const uint16_t at = all.Next();
+    const uint32_t len = all.Take().len - vnet_hdr_len_;
+    if (bytes >= most) {
+      dropped++;
+      continue;
+    }
+    bytes += len;
+    last = at;
+  }
+  limit.Take(bytes, now_ns);
+  if (dropped == 0) return;
+  limit.CountDrop(lane, dropped);
+  (last_unicast == kEnd ? unicast_left_ : items_[last_unicast].next) = kEnd;
+  if (last_flood == kEnd) {
+    flood_left_ = kEnd;
+  } else {
+    cut_at_ = last_flood;
+    cut_next_ = kEnd;
+  }
 }
 
 void SwitchBatch::Abandon() noexcept {

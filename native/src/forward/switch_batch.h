@@ -43,6 +43,8 @@ class SwitchBatch {
   uint32_t CountPackets() const noexcept;
   /// Packets whose virtio-net header members have found to lie since the last call, for each member once.
   uint64_t TakeLies() noexcept { return std::exchange(lies_, 0); }
+  /// Packets that the sender's storm control has dropped since the last call.
+  uint64_t TakeStorm() noexcept { return std::exchange(storm_, 0); }
 
  private:
   friend class MemberPackets;
@@ -62,6 +64,10 @@ class SwitchBatch {
   void AddDestination(uint32_t port, uint32_t from) noexcept;
   void Append(Chain* chain, uint16_t at) noexcept;
   uint64_t CountChain(uint16_t at) const noexcept;
+  void Admit(ReceiveLimit& limit, uint32_t lane) noexcept;
+  void Cut() noexcept {
+    if (cut_at_ != kEnd) std::swap(items_[cut_at_].next, cut_next_);
+  }
   const uint8_t* EthernetHeader(uint32_t at) const noexcept {
     const Frag& first = frags_[at];
     return first.len > vnet_hdr_len_ ? first.data + vnet_hdr_len_ : frags_[at + 1].data;
@@ -70,6 +76,7 @@ class SwitchBatch {
   uint32_t pieces_ = 0;
   uint32_t vnet_hdr_len_ = 0;
   uint64_t lies_ = 0;
+  uint64_t storm_ = 0;
   std::array<Frag, kPiecesMax> frags_;
   std::array<Item, kPiecesMax> items_;
   std::array<Chain, ValeSwitch::kPortsMax> chains_;  // of packets for one member; valid for those that are destinations
@@ -83,6 +90,7 @@ class SwitchBatch {
   bool begun_ = false;        // some of the packets for that one are delivered
   bool reached_ = false;      // one destination has got its packets
   uint16_t unicast_left_ = kEnd, flood_left_ = kEnd;
+  uint16_t cut_at_ = kEnd, cut_next_ = kEnd;  // of those for everybody it gets none behind this one: what follows it
 };
 
 /// What one member is to get of a batch, in the order in which it was sent.

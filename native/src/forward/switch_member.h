@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "datapath/budget.h"
+#include "forward/port_limits.h"
 
 namespace ptnet {
 
@@ -29,6 +31,14 @@ class SwitchMember {
   /// False once it has left the switch: then nothing that it sends has a destination.
   bool joined() const { return joined_.load(std::memory_order_relaxed); }
 
+  // Before anything is served. What is too much is dropped, and counted: a switch waits for no receiver's limit.
+
+  void LimitReceived(std::unique_ptr<ReceiveLimit> limit) { receive_limit_ = std::move(limit); }
+  void ControlStorms(std::unique_ptr<StormControl> control) { storm_control_ = std::move(control); }
+  /// Null: none.
+  ReceiveLimit* receive_limit() const { return receive_limit_.get(); }
+  StormControl* storm_control() const { return storm_control_.get(); }
+
  protected:
   ~SwitchMember() = default;
 
@@ -36,6 +46,8 @@ class SwitchMember {
   friend class ValeSwitch;
   uint32_t number_ = 0;  // on the switch
   std::atomic<bool> joined_{false};
+  std::unique_ptr<ReceiveLimit> receive_limit_;
+  std::unique_ptr<StormControl> storm_control_;
 };
 
 }  // namespace ptnet

@@ -63,6 +63,7 @@ class ValePort final : public Port, public std::enable_shared_from_this<ValePort
   std::shared_ptr<void> Anchor() override { return shared_from_this(); }
   ValeSwitch* vale() const { return switch_.get(); }
   const SwitchMember& member() const { return member_; }
+  SwitchMember* on_switch() override { return &member_; }
   uint32_t number() const { return member_.number(); }
   bool joined() const { return member_.joined(); }
 

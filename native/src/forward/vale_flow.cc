@@ -37,6 +37,7 @@ uint32_t ValeFlow::ForwardBatch(ValeSwitch& sw, uint32_t head, const Budget& bud
   }
   batch_open_ = !batch_.Deliver(sw, k_.index, budget, used, &nowhere);
   if (const uint64_t lies = batch_.TakeLies(); lies > 0) k_.counters->CountDrop(Drop::kBadVnet, lies);
+  if (const uint64_t storm = batch_.TakeStorm(); storm > 0) k_.counters->CountDrop(Drop::kStorm, storm);
   CountNowhere(nowhere);
   return batch_open_ ? k_.hwcur : batch_end_;
 }

@@ -89,7 +89,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
   const uint32_t to = sw.table().Lookup(dst, now_s);
   if (to == ForwardingTable::kUnknown || to == port_.number()) return k_.hwcur;
   SwitchMember* member = sw.member(to);
-  if (member == nullptr) return k_.hwcur;
+  if (member == nullptr || member->receive_limit() != nullptr) return k_.hwcur;
   if (!ForwardingTable::IsMulticast(src)) sw.table().Learn(src, port_.number(), now_s);
   ValeRun run{k_, budget, both, head, k_.hwcur};
   run.may_defer = budget.may_defer && sw.patience_ns() > 0 && (since == 0 || NowNs() - since < sw.patience_ns());

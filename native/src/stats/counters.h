@@ -18,6 +18,8 @@ enum class Drop : uint8_t {
   kBadFrags,       // more than 64 slots
   kBadVnet,        // a virtio-net header that does not fit its packet
   kTooLong,        // datagrams of a virtio-net header that are longer than the receiver's MTU
+  kRate,           // more than the receiver's limit lets through
+  kStorm,          // broadcast, multicast or unknown unicast beyond the sender's storm control
   kCount
 };
 
@@ -45,6 +47,10 @@ struct alignas(256) RingCounters {
   uint64_t irq_slow = 0;  // 1 where raising one took so long that the device's are raised on a thread of their own now
 
   void CountDrop(Drop cause, uint64_t n = 1) { Add(drops[static_cast<int>(cause)], n); }
+  /// The same where several threads count this cause at once.
+  void CountSharedDrop(Drop cause, uint64_t n) {
+    std::atomic_ref<uint64_t>(drops[static_cast<int>(cause)]).fetch_add(n, std::memory_order_relaxed);
+  }
 };
 static_assert(sizeof(RingCounters) == 256 && offsetof(RingCounters, kicks) == 192);
 

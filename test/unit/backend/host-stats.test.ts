@@ -13,6 +13,8 @@ const drops = {
   'bad-frags': 0,
   'bad-vnet': 0,
   'too-long': 0,
+  rate: 0,
+  storm: 0,
 };
 
 /** Two tx rings and one rx ring; every counter of ring i is told by its value. */

@@ -15,6 +15,8 @@ const NO_DROPS = {
   'bad-frags': 0,
   'bad-vnet': 0,
   'too-long': 0,
+  rate: 0,
+  storm: 0,
 };
 
 /** A port of two tx rings and one rx ring whose counters a test sets. */
