@@ -115,7 +115,7 @@ const script = (path) => (args) => run(process.execPath, [join(root, path), ...a
  */
 async function testAll({ foreground = [], background = [] }) {
   const vitest = bin('vitest');
-  const folders = ['native/model', 'native/test', 'guest-driver/core/test'];
+  const folders = ['native/model', 'native/test', 'guest-driver/core/test', 'guest-driver/linux/test'];
   const passed = await runLanes(root, {
     foreground: [[vitest, 'run', '--exclude', 'test/e2e/**'], ...foreground],
     background: [...folders.map((folder) => ['make', '-s', '-j2', '-C', folder, 'check']), ...background],

@@ -141,6 +141,7 @@ int ptnet_open(struct net_device *dev);
 int ptnet_stop(struct net_device *dev);
 void ptnet_serve(struct ptnet *pt);
 void ptnet_unserve(struct ptnet *pt);
+void __printf(2, 3) ptnet_complain(struct ptnet *pt, const char *fmt, ...);
 void ptnet_fault(struct ptnet_ring *ring, enum ptnet_fault fault);
 void ptnet_watch(struct work_struct *work);
 
@@ -164,14 +165,6 @@ void ptnet_set_stat_ops(struct net_device *dev);
 
 /* ptnet_ethtool.c */
 extern const struct ethtool_ops ptnet_ethtool_ops;
-
-/* The one line about why there is no carrier. */
-#define ptnet_complain(pt, fmt, ...)						\
-do {										\
-	if (!(pt)->reported)							\
-		netdev_err((pt)->dev, fmt ": no carrier\n", ##__VA_ARGS__);	\
-	(pt)->reported = true;							\
-} while (0)
 
 static inline void ptnet_count(struct ptnet_ring *ring, enum ptnet_stat_id stat)
 {

@@ -18,13 +18,22 @@ static inline void ptnet_publish(struct ptnet_ring *ring)
 	ring->published = ring->head;
 }
 
+/* Orders our stores before our loads as the host's CPU sees them. */
+static inline void ptnet_mb(void)
+{
+	/* Not virt_mb(): on x86 that is a locked instruction, which QEMU's software emulation
+	 * makes no barrier of while the guest has one virtual CPU.
+	 */
+	mb();
+}
+
 /* Rings the doorbell if the host sleeps. To be called after ptnet_publish(). */
 static inline bool ptnet_kick_if_wanted(struct ptnet_ring *ring)
 {
 	/* Our head before our load of kern_need_kick: pairs with the host's barrier between its store of
 	 * kern_need_kick and its last look at head, so one of the two sees the other.
 	 */
-	virt_mb();
+	ptnet_mb();
 	if (!READ_ONCE(ring->hg->kern_need_kick))
 		return false;
 	iowrite32(0, ring->kick);
@@ -74,7 +83,7 @@ static inline void ptnet_irq_on(struct ptnet_ring *ring)
 	/* Our appl_need_kick before our load of hwtail: pairs with the host's barrier between its store of hwtail and
 	 * its load of appl_need_kick.
 	 */
-	virt_mb();
+	ptnet_mb();
 }
 
 static inline u8 *ptnet_buf(const struct ptnet_ring *ring, u32 buf_idx)

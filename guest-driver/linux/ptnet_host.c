@@ -50,7 +50,7 @@ int ptnet_negotiate(struct ptnet *pt)
 	if (len == 0 || len == 10 || len == PTNET_VNET_HDR_MAX)
 		return len;
 	ptnet_complain(pt, "the host wants a virtio-net header of %u bytes: 0, 10 or %u would be right",
-		   len, PTNET_VNET_HDR_MAX);
+		       len, PTNET_VNET_HDR_MAX);
 	return -EPROTO;
 }
 
@@ -67,15 +67,15 @@ static int ptnet_map_ring(struct ptnet *pt, struct ptnet_ring *ring, u64 ofs)
 	header = ptnet_mem_at(mem, ofs, len);
 	if (!header) {
 		ptnet_complain(pt, "%s ring %u: %llu bytes at %llu are outside the region",
-			   dir, ring->index, len, ofs);
+			       dir, ring->index, len, ofs);
 		return -EPROTO;
 	}
 	slots = le32_to_cpu(READ_ONCE(header->num_slots));
 	buf_size = le32_to_cpu(READ_ONCE(header->buf_size));
 	bufs = ofs + le64_to_cpu(READ_ONCE(header->buf_ofs));
 	if (slots != num_slots || buf_size != mem->buf_size || bufs != mem->buf_ofs) {
-		ptnet_complain(pt, "%s ring %u: %u slots, buffers of %u bytes at %llu; the registers say %u, %u and %llu",
-			   dir, ring->index, slots, buf_size, bufs, num_slots, mem->buf_size, mem->buf_ofs);
+		ptnet_complain(pt, "%s ring %u: %u slots, buffers of %u bytes at %llu, not %u, %u and %llu",
+			       dir, ring->index, slots, buf_size, bufs, num_slots, mem->buf_size, mem->buf_ofs);
 		return -EPROTO;
 	}
 	ring->slots = (struct ptnet_slot *)header->slots;
@@ -95,7 +95,7 @@ static int ptnet_map_entry(struct ptnet *pt, struct ptnet_ring *ring,
 
 	if (!ofs) {
 		ptnet_complain(pt, "%s ring %u: the host serves none",
-			   ring->tx ? "tx" : "rx", ring->index);
+			       ring->tx ? "tx" : "rx", ring->index);
 		return -EPROTO;
 	}
 	return ptnet_map_ring(pt, ring, nifp_ofs + ofs);
@@ -120,8 +120,8 @@ static int ptnet_map_rings(struct ptnet *pt)
 	rx_rings = le32_to_cpu(READ_ONCE(nifp->rx_rings));
 	host_tx = le32_to_cpu(READ_ONCE(nifp->host_tx_rings));
 	if (tx_rings != shape->tx_rings || rx_rings != shape->rx_rings) {
-		ptnet_complain(pt, "netmap_if at %u: %u tx and %u rx rings; the registers say %u and %u",
-			   ofs, tx_rings, rx_rings, shape->tx_rings, shape->rx_rings);
+		ptnet_complain(pt, "netmap_if at %u: %u tx and %u rx rings, not %u and %u",
+			       ofs, tx_rings, rx_rings, shape->tx_rings, shape->rx_rings);
 		return -EPROTO;
 	}
 	if (!ptnet_mem_at(pt->mem, ofs,
@@ -154,7 +154,7 @@ static int ptnet_load_ring(struct ptnet_ring *ring)
 
 	if (head >= ring->num_slots || hwtail >= ring->num_slots || hwcur >= ring->num_slots) {
 		ptnet_complain(ring->pt, "%s ring %u: the host starts at head %u, hwcur %u, hwtail %u of %u slots",
-			   ring->tx ? "tx" : "rx", ring->index, head, hwcur, hwtail, ring->num_slots);
+			       ring->tx ? "tx" : "rx", ring->index, head, hwcur, hwtail, ring->num_slots);
 		return -EPROTO;
 	}
 	ring->head = head;

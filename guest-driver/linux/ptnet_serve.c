@@ -13,6 +13,21 @@ static void ptnet_watch_after(struct ptnet *pt, unsigned int seconds)
 	mod_delayed_work(PTNET_WQ, &pt->watch, seconds * HZ);
 }
 
+/* The one line about why there is no carrier. */
+void ptnet_complain(struct ptnet *pt, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (pt->reported)
+		return;
+	pt->reported = true;
+	va_start(args, fmt);
+	vaf.va = &args;
+	netdev_err(pt->dev, "%pV: no carrier\n", &vaf);
+	va_end(args);
+}
+
 /* By the data path, in any context: the ring is not touched any more, and ptnet_watch stops all of them. */
 void ptnet_fault(struct ptnet_ring *ring, enum ptnet_fault fault)
 {
@@ -144,6 +159,7 @@ void ptnet_watch(struct work_struct *work)
 	unsigned int seconds = PTNET_WATCH_S;
 	bool up = true;
 
+	/* Pairs with the store in ptnet_serve(): rings are looked at. */
 	if (smp_load_acquire(&pt->serving) && READ_ONCE(pt->fault) == PTNET_FINE && !ptnet_stands_still(pt)) {
 		pt->stuck = 0;
 		pt->patience = max(pt->patience / 2, 1U);
@@ -174,6 +190,7 @@ static int ptnet_request_irqs(struct ptnet *pt)
 
 	for (i = 0; i < pt->num_rings; i++) {
 		struct ptnet_ring *ring = &pt->rings[i];
+		unsigned int cpu;
 		int err;
 
 		snprintf(ring->name, sizeof(ring->name), "%s-%s-%u",
@@ -184,8 +201,8 @@ static int ptnet_request_irqs(struct ptnet *pt)
 			ptnet_free_irqs(pt, i);
 			return err;
 		}
-		irq_set_affinity_and_hint(ring->irq, cpumask_of(cpumask_local_spread(ring->index,
-						dev_to_node(&pt->pdev->dev))));
+		cpu = cpumask_local_spread(ring->index, dev_to_node(&pt->pdev->dev));
+		irq_set_affinity_and_hint(ring->irq, cpumask_of(cpu));
 	}
 	return 0;
 }
