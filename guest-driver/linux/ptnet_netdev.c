@@ -168,7 +168,7 @@ static void ptnet_set_features(struct ptnet *pt)
 	 */
 	if (pt->hdr_len)
 		dev->hw_features |= PTNET_USO;
-	dev->priv_flags |= IFF_UNICAST_FLT | IFF_LIVE_ADDR_CHANGE;
+	dev->priv_flags |= IFF_UNICAST_FLT;
 }
 
 /* What the interface is like, from registers and the region. */

@@ -52,9 +52,11 @@ const PATIENCE_S = 60;
 export async function iperf(client: Place, server: Place, flow: Flow): Promise<Arrived> {
   const timeoutMs = (flow.seconds + PATIENCE_S) * 1000;
   const serving = server.run(`iperf3 --server --one-off --json --idle-timeout ${PATIENCE_S}`, timeoutMs);
-  serving.catch(() => {});
-  await server.listening('tcp', PORT);
-  const text = await client.run(`iperf3 ${words(flow)}`, timeoutMs);
+  // A server that fails is not waited for: its client would wait as well.
+  const failed = serving.then(() => new Promise<never>(() => {}));
+  failed.catch(() => {});
+  await Promise.race([server.listening('tcp', PORT), failed]);
+  const text = await Promise.race([client.run(`iperf3 ${words(flow)}`, timeoutMs), failed]);
   await serving;
   const { end } = JSON.parse(text) as { end: { sum_received?: Sum; sum_sent?: Sum; sum?: Sum } };
   const got = end.sum_received ?? end.sum!;

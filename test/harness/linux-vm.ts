@@ -1,6 +1,6 @@
 /** A VM with one of Debian's kernels, a shell and network tools: runs commands in it and watches its kernel's log for what must not be there. */
 
-import { createReadStream, createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +31,8 @@ export interface LinuxVmOptions extends Omit<VmOptions, 'init' | 'initramfs' | '
   readonly release: LinuxName;
   /** Put behind the image. */
   readonly files?: readonly CpioEntry[];
+  /** Whether the guest has what kexec() starts, on two disks. */
+  readonly kexec?: boolean;
 }
 
 export interface CommandOptions {
@@ -66,10 +68,23 @@ const shellArguments = (folder: string): string[] => [
   ]).flat(),
 ];
 
+/** QEMU's arguments for disks with the kernel and the initramfs, in that order. */
+const kexecArguments = (...files: readonly string[]): string[] =>
+  files.flatMap((file, i) => [
+    ...['-drive', `file=${file},format=raw,if=none,readonly=on,id=disk${i}`],
+    ...['-device', `virtio-blk-pci,drive=disk${i}`],
+  ]);
+
 async function writeImage(image: string, files: readonly CpioEntry[], out: string): Promise<string> {
   await pipeline(createReadStream(image), createWriteStream(out));
   await pipeline([writeCpio(files)], createWriteStream(out, { flags: 'a' }));
   return out;
+}
+
+interface Parts {
+  readonly shells: readonly GuestShell[];
+  readonly folder: string;
+  readonly initramfs: string;
 }
 
 export class LinuxVm {
@@ -79,15 +94,17 @@ export class LinuxVm {
   readonly trouble: string[] = [];
   readonly #shells: readonly GuestShell[];
   readonly #folder: string;
+  readonly #initramfs: string;
   readonly #idle: GuestShell[];
   readonly #waiting: ((shell: GuestShell) => void)[] = [];
 
-  private constructor(vm: Vm, kernel: LinuxKernel, shells: readonly GuestShell[], folder: string) {
+  private constructor(vm: Vm, kernel: LinuxKernel, { shells, folder, initramfs }: Parts) {
     this.vm = vm;
     this.kernel = kernel;
     this.#shells = shells;
     this.#idle = [...shells];
     this.#folder = folder;
+    this.#initramfs = initramfs;
     vm.console.onLine((line) => {
       if (TROUBLE.test(line)) this.trouble.push(line);
       if (line.includes(PANIC)) this.#fail(line);
@@ -97,23 +114,28 @@ export class LinuxVm {
 
   /** Resolves when QEMU runs; the guest is still booting. */
   static async start(options: LinuxVmOptions): Promise<LinuxVm> {
-    const { release, files = [], append = '', qemuArguments = [], ...rest } = options;
-    const { kernel, initramfs } = await getLinuxGuest(release);
+    const { release, files = [], kexec = false, append = '', qemuArguments = [], ...rest } = options;
+    const { kernel, initramfs: image } = await getLinuxGuest(release);
     const folder = mkdtempSync(join(tmpdir(), 'ptnet-linux-'));
     try {
+      const initramfs = files.length === 0 ? image : await writeImage(image, files, join(folder, 'image'));
       const vm = await Vm.start({
         memory: '512M',
         ...rest,
         kernel: kernel.image,
-        initramfs: files.length === 0 ? initramfs : await writeImage(initramfs, files, join(folder, 'image')),
+        initramfs,
         append: `${APPEND} ${append}`,
-        qemuArguments: [...shellArguments(folder), ...qemuArguments],
+        qemuArguments: [
+          ...shellArguments(folder),
+          ...(kexec ? kexecArguments(kernel.image, initramfs) : []),
+          ...qemuArguments,
+        ],
       });
       const sockets = await Promise.all(
         Array.from({ length: SHELLS }, (_, i) => connectTo(join(folder, `shell${i}`))),
       );
       const shells = sockets.map((socket) => new GuestShell(options.name, socket));
-      return new LinuxVm(vm, kernel, shells, folder);
+      return new LinuxVm(vm, kernel, { shells, folder, initramfs });
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
       throw error;
@@ -161,6 +183,22 @@ export class LinuxVm {
     await restart();
     await this.vm.console.waitFor('PTNET-READY', { from, timeoutMs: COMMAND_TIMEOUT_MS });
     await this.#greeted();
+  }
+
+  /** Has the running kernel start the same one again, without firmware, and waits until it takes commands. */
+  async kexec(): Promise<void> {
+    const [kernel, initramfs] = [this.kernel.image, this.#initramfs].map((file) => statSync(file).size);
+    await this.run(`modprobe virtio_blk
+head -c ${kernel} /dev/vda > /root/kernel
+head -c ${initramfs} /dev/vdb > /root/initramfs
+kexec --load /root/kernel --initrd=/root/initramfs --reuse-cmdline
+rm /root/kernel /root/initramfs`);
+    await this.restarts(() => this.run('kexec --exec').catch(() => {}));
+  }
+
+  /** Has the guest restart itself, which shuts its devices down first, and waits until it takes commands. */
+  async reboot(): Promise<void> {
+    await this.restarts(() => this.run('reboot -f').catch(() => {}));
   }
 
   /** @throws VmError when the kernel's log has something that must not be there. */

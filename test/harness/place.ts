@@ -1,4 +1,7 @@
 /** Where a test's network commands run: in a guest or in a namespace of the machine, with the same programs of Debian's. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { execa } from 'execa';
 import { userlandCommand } from '../../vm-images/userland.ts';
 import type { LinuxVm } from './linux-vm.ts';
@@ -10,7 +13,7 @@ const LISTEN_PAUSE_S = 0.1;
 
 export interface Place {
   readonly name: string;
-  /** Runs a script of a shell, in which ip, iperf3, ping and socat can be used; what it printed. @throws when it fails. */
+  /** Runs a script of a shell, in which ethtool, ip, iperf3, ping and socat can be used; what it printed. @throws when it fails. */
   run(script: string, timeoutMs?: number): Promise<string>;
   /** Resolves when somebody listens on that port of any address. @throws when nobody does for a while. */
   listening(protocol: 'tcp' | 'udp', port: number): Promise<void>;
@@ -33,22 +36,30 @@ export function inGuest(vm: LinuxVm): Place {
   return { name: vm.name, run, listening: (...port) => listening(run, ...port) };
 }
 
-/** Debian's own programs under their names, but for `ip`, which the machine has. */
-const FUNCTIONS = ['iperf3', 'socat', 'ping'];
+/** Debian's own programs, but for `ip`, which the machine has. */
+const PROGRAMS = ['usr/bin/iperf3', 'usr/bin/socat', 'usr/bin/ping', 'usr/sbin/ethtool'];
 
-async function functions(): Promise<string> {
-  const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
-  const lines = FUNCTIONS.map(async (name) => {
-    const command = await userlandCommand(`usr/bin/${name}`);
-    return `${name}() { ${command.map(quoted).join(' ')} "$@"; }\n`;
-  });
-  return (await Promise.all(lines)).join('');
+let programs: Promise<string> | undefined;
+
+/** A folder with these under their names, removed when this process ends. Each becomes the program, so that it can be killed. */
+async function makePrograms(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'ptnet-bin-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  for (const path of PROGRAMS) {
+    const command = (await userlandCommand(path)).map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+    writeFileSync(join(folder, basename(path)), `#!/bin/sh\nexec ${command.join(' ')} "$@"\n`, {
+      mode: 0o755,
+    });
+  }
+  return folder;
 }
 
 export function inNetns(netns: Netns, name = 'host'): Place {
   const run: Place['run'] = async (script, timeout = COMMAND_TIMEOUT_MS) => {
-    const [program, ...args] = [...netns.within, 'sh', '-c', `${await functions()}${script}`];
-    const { stdout } = await execa(program!, args, { timeout, stdin: 'ignore' });
+    programs ??= makePrograms();
+    const PATH = `${await programs}:${process.env.PATH}`;
+    const [program, ...args] = [...netns.within, 'sh', '-c', script];
+    const { stdout } = await execa(program!, args, { timeout, stdin: 'ignore', env: { PATH } });
     return stdout;
   };
   return { name, run, listening: (...port) => listening(run, ...port) };

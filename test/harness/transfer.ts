@@ -31,34 +31,50 @@ export interface Outcome {
   readonly received: string;
 }
 
+/** Runs both ends; a receiver that fails is not waited for by its sender. */
+async function run(
+  receiving: Promise<string>,
+  listening: Promise<void>,
+  send: () => Promise<unknown>,
+): Promise<string> {
+  const failed = receiving.then(() => new Promise<never>(() => {}));
+  failed.catch(() => {});
+  await Promise.race([listening, failed]);
+  await Promise.race([send(), failed]);
+  return await receiving;
+}
+
 /** A file by TCP. @returns both checksums. */
 export async function sendFile({ from, to, address, bytes }: Transfer): Promise<Outcome> {
   const [source, target] = [fileOf(from, 'sent'), fileOf(to, 'got')];
   const sent = await noise(from, source, bytes);
   const listen = `TCP${family(address)}-LISTEN:${TCP_PORT},reuseaddr`;
-  const receiving = to.run(`socat -u ${listen} CREATE:${target}; sha256sum < ${target}; rm ${target}`);
-  await Promise.race([to.listening('tcp', TCP_PORT), receiving]);
-  await from.run(`socat -u OPEN:${source} TCP:${bracketed(address)}:${TCP_PORT}; rm ${source}`);
-  return { sent, received: await receiving };
+  const receiving = to.run(`socat -u ${listen} CREATE:${target} && sha256sum < ${target}; rm ${target}`);
+  const send = () =>
+    from.run(`socat -u OPEN:${source} TCP:${bracketed(address)}:${TCP_PORT} && rm ${source}`);
+  return { sent, received: await run(receiving, to.listening('tcp', TCP_PORT), send) };
 }
 
 /**
- * A file by UDP, all of it in one write: the sender's kernel, or its interface, cuts it into datagrams of `segment` bytes.
- * It has to fit 64 KiB and a socket's queue.
+ * A file by UDP in datagrams of `size` bytes. When they are cut by the kernel it gets all in one write, and cuts it or leaves that to
+ * the interface; kernels before 6.12 refuse that for an interface that makes no checksums. It has to fit 64 KiB and a socket's queue.
  */
-export async function sendSegments(transfer: Transfer, segment: number): Promise<Outcome> {
-  const { from, to, address, bytes } = transfer;
+export async function sendDatagrams(
+  { from, to, address, bytes }: Transfer,
+  size: number,
+  cutBy: 'kernel' | 'sender' = 'kernel',
+): Promise<Outcome> {
   const [source, target] = [fileOf(from, 'sent'), fileOf(to, 'got')];
   const sent = await noise(from, source, bytes);
-  const listen = `UDP${family(address)}-RECV:${UDP_PORT}`;
-  // What was cut off by a loss would be waited for for ever.
+  const listen = `UDP${family(address)}-RECV:${UDP_PORT},null-eof`;
+  // An empty datagram is the end; when that one is lost the receiver ends all the same.
   const receiving = to.run(
-    `socat -u -T 3 ${listen} CREATE:${target} || :; sha256sum < ${target}; rm ${target}`,
+    `socat -u -T 20 ${listen} CREATE:${target} || :; sha256sum < ${target}; rm ${target}`,
   );
-  await Promise.race([to.listening('udp', UDP_PORT), receiving]);
-  const peer = `UDP${family(address)}:${bracketed(address)}:${UDP_PORT},${udpSegment(segment)}`;
-  await from.run(`socat -u -b 65000 OPEN:${source} ${peer}; rm ${source}`);
-  return { sent, received: await receiving };
+  const peer = `UDP${family(address)}:${bracketed(address)}:${UDP_PORT},shut-null${cutBy === 'kernel' ? `,${udpSegment(size)}` : ''}`;
+  const send = () =>
+    from.run(`socat -u -b ${cutBy === 'kernel' ? 65_000 : size} OPEN:${source} ${peer} && rm ${source}`);
+  return { sent, received: await run(receiving, to.listening('udp', UDP_PORT), send) };
 }
 
 /** Checksums that were wrong, of all protocols that count them, since the place is there. */

@@ -4,7 +4,7 @@ import { iperf } from '../../harness/iperf.ts';
 import { LinuxVm } from '../../harness/linux-vm.ts';
 import { Netns } from '../../harness/netns.ts';
 import { inGuest, inNetns } from '../../harness/place.ts';
-import { checksumErrors, sendFile, sendSegments } from '../../harness/transfer.ts';
+import { checksumErrors, sendDatagrams, sendFile } from '../../harness/transfer.ts';
 import { vmTest } from '../vm-test.ts';
 import { startHost } from '../vms.ts';
 import { RELEASES } from './releases.ts';
@@ -51,7 +51,7 @@ for (const release of RELEASES)
     // Four at once, and a fifth that waits.
     const sleepers = Array.from({ length: 5 }, (_, i) => vm.run(`sleep 0.2; echo ${i}`));
     expect(await Promise.all(sleepers)).toEqual(['0', '1', '2', '3', '4']);
-    await vm.restarts(() => vm.attempt('reboot -f').catch(() => {}));
+    await vm.reboot();
     expect(await vm.attempt('cat /tmp/file')).toMatchObject({ code: 1 });
     vm.expectWell();
   });
@@ -100,7 +100,7 @@ vmTest(`${RELEASES.at(-1)}: virtio-net on a tap, as far as the machine and anoth
   ] as const) {
     const file = await sendFile({ from, to, address, bytes: 1_000_000 });
     expect(file.received).toBe(file.sent);
-    const segments = await sendSegments({ from, to, address, bytes: 50_000 }, 1400);
+    const segments = await sendDatagrams({ from, to, address, bytes: 50_000 }, 1400);
     expect(segments.received).toBe(segments.sent);
     expect(await checksumErrors(to)).toBe(0);
   }

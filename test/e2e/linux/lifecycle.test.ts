@@ -1,0 +1,238 @@
+// The Linux driver comes and goes in traffic: unload and load, reboot, kexec, sleep, a stopped machine, devices plugged, a host that dies.
+import { afterEach, describe, expect } from 'vitest';
+import type { TestHost } from '../../harness/host.ts';
+import type { LinuxVm } from '../../harness/linux-vm.ts';
+import type { Netns } from '../../harness/netns.ts';
+import { inGuest, inNetns, type Place } from '../../harness/place.ts';
+import { deviceId, vfioUserDevice } from '../../harness/qemu-args.ts';
+import { sendFile } from '../../harness/transfer.ts';
+import { vmTest } from '../vm-test.ts';
+import { startHost } from '../vms.ts';
+import { dyingHost } from './dying-host.ts';
+import {
+  type End,
+  expectWell,
+  Guests,
+  HOST,
+  hostAddresses,
+  ipv4,
+  ipv6,
+  macOf,
+  setUp,
+  setUpScript,
+} from './guests.ts';
+import { LONG, RELEASES } from './releases.ts';
+
+const RELOADS = LONG ? 200 : 8;
+const END: End = { name: 'net0', link: 0, station: 11 };
+const HOST_ADDRESS = ipv4(0, HOST);
+/** Port 9 discards: nobody listens, and most packets are not even answered. */
+const DISCARD = 9;
+
+const guests = new Guests();
+afterEach(async (context) => {
+  if (context.task.result?.state === 'fail') guests.keepLogs();
+  await guests.close();
+});
+
+interface Scene {
+  readonly h: TestHost;
+  readonly net: Netns;
+  readonly vm: LinuxVm;
+  readonly guest: Place;
+  readonly host: Place;
+}
+
+/** A guest with one interface to the host, set up. */
+async function scene(release: (typeof RELEASES)[number], options: { kexec?: boolean } = {}): Promise<Scene> {
+  const net = await guests.netns();
+  const h = await startHost(`
+ports: { 'tap:net0': { netns: ${net.path}, address: ${hostAddresses(0)} } }
+vms: { vm1: { devices: [{ port: 'tap:net0', mac: '${macOf(END)}' }] } }
+`);
+  const vm = await guests.boot({ name: `life-${release}`, release, sockets: h.sockets('vm1'), ...options });
+  await setUp(vm, [END]);
+  // Packets are sent whether or not the guest answers.
+  await net.ip(`neigh replace ${ipv4(0, END.station)} lladdr ${macOf(END)} dev net0 nud permanent`);
+  return { h, net, vm, guest: inGuest(vm), host: inNetns(net) };
+}
+
+const WAIT_MS = 120_000;
+const STOPPED_MS = 1000;
+
+const FLOOD = (address: string): string =>
+  `socat -u -b 1000 OPEN:/dev/zero UDP4-DATAGRAM:${address}:${DISCARD}`;
+
+/** From the guest, again whenever its interface is back. */
+async function floodHost(vm: LinuxVm): Promise<void> {
+  await vm.run(
+    `while :; do ${FLOOD(HOST_ADDRESS)}; sleep 0.05; done > /dev/null 2>&1 & echo $! > /run/flood`,
+  );
+}
+
+const STOP_FLOOD = '[ ! -e /run/flood ] || { kill $(cat /run/flood); rm /run/flood; pkill socat || :; }';
+
+/** Sends datagrams both ways as fast as they go until that is stopped. */
+async function flood({ vm, host }: Scene): Promise<() => Promise<void>> {
+  await floodHost(vm);
+  const abort = host.run(
+    `${FLOOD(ipv4(0, END.station))} & pid=$!; until [ -e /tmp/ptnet-flood-${process.pid} ]; do sleep 0.1; done; kill $pid; rm /tmp/ptnet-flood-${process.pid}`,
+    600_000,
+  );
+  abort.catch(() => {});
+  return async () => {
+    await host.run(`touch /tmp/ptnet-flood-${process.pid}`);
+    await abort.catch(() => {});
+    // A guest that has restarted has none.
+    await vm.run(STOP_FLOOD);
+  };
+}
+
+/** Both ends hear each other, and a file comes whole. */
+async function expectTraffic({ vm, guest, host }: Scene): Promise<void> {
+  await guest.run(`ping -c 2 -i 0.1 -w 60 ${HOST_ADDRESS}; ping -c 2 -i 0.1 -w 60 ${ipv6(0, HOST)}`);
+  for (const [from, to, address] of [
+    [guest, host, HOST_ADDRESS],
+    [host, guest, ipv4(0, END.station)],
+  ] as const) {
+    const { sent, received } = await sendFile({ from, to, address, bytes: 300_000 });
+    expect(received).toBe(sent);
+  }
+  await expectWell([vm], [guest, host]);
+}
+
+for (const release of RELEASES)
+  describe(`Linux of ${release}`, () => {
+    vmTest(`the driver is unloaded and loaded ${RELOADS} times in traffic`, async () => {
+      const s = await scene(release);
+      const stop = await flood(s);
+      for (let round = 0; round < RELOADS; round++) {
+        await s.vm.run('sleep 0.2; rmmod ptnet');
+        expect(await s.vm.run('ls /sys/class/net')).toBe('lo');
+        await setUp(s.vm, [END]);
+        s.vm.expectWell();
+      }
+      await stop();
+      await expectTraffic(s);
+      expect(s.h.warnings().filter((line) => !/^tap:/.test(line))).toEqual([]);
+    });
+
+    vmTest('the guest restarts in traffic: by itself, by kexec and by a reset button', async () => {
+      const s = await scene(release, { kexec: true });
+      for (const restart of [
+        () => s.vm.reboot(),
+        () => s.vm.kexec(),
+        () => s.vm.restarts(() => s.vm.vm.qmp.command('system_reset')),
+      ]) {
+        const stop = await flood(s);
+        await restart();
+        await setUp(s.vm, [END]);
+        await stop();
+        await expectTraffic(s);
+      }
+    });
+
+    vmTest('the machine stands still in traffic, and goes on', async () => {
+      const s = await scene(release);
+      for (const [from, to, address] of [
+        [s.guest, s.host, HOST_ADDRESS],
+        [s.host, s.guest, ipv4(0, END.station)],
+      ] as const) {
+        const file = sendFile({ from, to, address, bytes: 20_000_000 });
+        file.catch(() => {});
+        const moved = () => s.h.packets('tap:net0', 'tx') + s.h.packets('tap:net0', 'rx');
+        const before = moved();
+        await expect.poll(moved, { timeout: WAIT_MS }).toBeGreaterThan(before + 500);
+        await s.vm.vm.qmp.command('stop');
+        await new Promise((resolve) => setTimeout(resolve, STOPPED_MS));
+        await s.vm.vm.qmp.command('cont');
+        const { sent, received } = await file;
+        expect(received).toBe(sent);
+      }
+      await expectTraffic(s);
+    });
+
+    vmTest('the guest sleeps (suspend to RAM) in traffic, and wakes up', async () => {
+      const s = await scene(release);
+      const stop = await flood(s);
+      for (let round = 0; round < (LONG ? 10 : 2); round++) {
+        const asleep = s.vm.vm.qmp.waitForEvent('SUSPEND', () => true, { timeoutMs: WAIT_MS });
+        const sleeping = s.vm.run('echo mem > /sys/power/state');
+        sleeping.catch(() => {});
+        await asleep;
+        await s.vm.vm.qmp.command('system_wakeup');
+        await sleeping;
+      }
+      await stop();
+      await expectTraffic(s);
+    });
+
+    vmTest('devices are plugged in and taken away in traffic, as far as QEMU can', async () => {
+      const net = await guests.netns();
+      const second: End = { ...END, name: 'net1', link: 1 };
+      const h = await startHost(`
+ports:
+  'tap:net0': { netns: ${net.path}, address: ${hostAddresses(0)} }
+  'tap:net1': { netns: ${net.path}, address: ${hostAddresses(1)} }
+vms: { vm1: { devices: [${[END, second].map((end) => `{ port: 'tap:${end.name}', mac: '${macOf(end)}' }`).join(', ')}] } }
+`);
+      const sockets = h.sockets('vm1');
+      const vm = await guests.boot({ name: `plug-${release}`, release, sockets: sockets.slice(0, 2) });
+      await setUp(vm, [END]);
+      const s = { h, net, vm, guest: inGuest(vm), host: inNetns(net) };
+      await net.ip(`neigh replace ${ipv4(0, END.station)} lladdr ${macOf(END)} dev net0 nud permanent`);
+      const stop = await flood(s);
+      // A second device comes, by QEMU; then it is taken away and found again by the guest, which QEMU has no part in.
+      await vm.vm.qmp.command('device_add', vfioUserDevice('pc', deviceId(2), sockets[2]!));
+      await vm.run(
+        `n=0; until [ "$(ls /sys/class/net | wc -l)" = 3 ]; do n=$((n + 1)); [ $n -lt 300 ]; sleep 0.1; done`,
+      );
+      for (let round = 0; round < (LONG ? 50 : 5); round++) {
+        await vm.run(setUpScript([second]));
+        await vm.run(`ping -c 1 -w 60 ${ipv4(1, HOST)}
+pci=$(readlink -f /sys/class/net/net1/device)
+echo 1 > "$pci/remove"
+[ ! -e /sys/class/net/net1 ]
+echo 1 > /sys/bus/pci/rescan`);
+      }
+      // The one that carries the traffic too, and the memory behind it, which both need.
+      await vm.run('for device in /sys/bus/pci/drivers/ptnet/0*; do echo 1 > "$device/remove"; done');
+      expect(await vm.run('ls /sys/class/net')).toBe('lo');
+      await vm.run('echo 1 > /sys/bus/pci/rescan');
+      await vm.run(setUpScript([END, second]));
+      await stop();
+      await expectTraffic(s);
+      expect(h.warnings().filter((line) => !/^tap:/.test(line))).toEqual([]);
+    });
+
+    vmTest(
+      'the host is killed in traffic: no carrier, a line in the log, and the guest lives on',
+      async () => {
+        const net = await guests.netns();
+        const dying = await dyingHost(
+          `ports: { 'tap:net0': { netns: ${net.path}, address: ${hostAddresses(0)} } }
+vms: { vm1: { devices: [{ port: 'tap:net0', mac: '${macOf(END)}' }] } }
+`,
+          ['mem.sock', 'net0.sock'],
+        );
+        try {
+          const vm = await guests.boot({ name: `orphan-${release}`, release, sockets: dying.sockets });
+          await setUp(vm, [END]);
+          const guest = inGuest(vm);
+          await guest.run(`ping -c 1 -w 60 ${HOST_ADDRESS}`);
+          await floodHost(vm);
+          await vm.run('sleep 0.5');
+          await dying.kill();
+          await expect.poll(() => vm.run('cat /sys/class/net/net0/carrier'), { timeout: WAIT_MS }).toBe('0');
+          const said = (await vm.run('dmesg | grep "ptnet.* net0: "')).split('\n');
+          expect(said).toHaveLength(1);
+          await vm.run(
+            'kill $(cat /run/flood); pkill socat || :; ethtool -S net0; ip link set dev net0 down; rmmod ptnet',
+          );
+          vm.expectWell();
+        } finally {
+          await dying.close();
+        }
+      },
+    );
+  });
