@@ -88,10 +88,15 @@ void APunchedFileIsTold() {
 }
 
 void WhoSleepsOrWorksIsNot() {
-  StallTimer sleeping;
-  usleep(5'000);
-  CHECK_EQ(sleeping.Take(), 0u);  // no page was brought in
-  CHECK(sleeping.Take(Stall::kCall) > 0);
+  // No page is brought in, but by a sanitizer for itself now and then.
+  uint64_t slept = 1;
+  for (int i = 0; slept > 0 && i < 20; i++) {
+    StallTimer sleeping;
+    usleep(5'000);
+    slept = sleeping.Take();
+    if (slept == 0) CHECK(sleeping.Take(Stall::kCall) > 0);
+  }
+  CHECK_EQ(slept, 0u);
   StallTimer working;
   Work(8);
   CHECK_EQ(working.Take(), 0u);

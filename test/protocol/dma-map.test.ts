@@ -153,6 +153,7 @@ test('memory that is sealed against writing is refused with EACCES, unless it is
   const [number] = await once(owner.stdout, 'data');
   const fd = fixture.own(openSync(`/proc/${owner.pid}/fd/${number}`, 'r+'));
   owner.stdin.end();
+  await once(owner, 'close');
   map(peer, { address: 0n, size: PAGE }, { expect: E.EACCES, fds: [fd] });
   map(peer, { address: 0n, size: PAGE, flags: 1 }, { fds: [fd] });
 });
