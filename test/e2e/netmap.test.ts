@@ -21,6 +21,12 @@ afterEach(async () => {
   for (const opened of namespaces.splice(0)) await opened.close();
 });
 
+/** The interface is promiscuous while its guest's driver has its rings; what comes before is for nobody. */
+async function awaitServed(net: Netns, device: string): Promise<void> {
+  const promiscuity = async () => JSON.parse(await net.ip(`-d -j link show dev ${device}`))[0].promiscuity;
+  await expect.poll(promiscuity, { timeout: WAIT_MS }).toBe(1);
+}
+
 for (const access of ['af-packet', 'af-xdp'])
   vmTest(
     `two VMs by an interface each and the cable between them, ${access}: each packet arrives unaltered, or is counted`,
@@ -36,6 +42,7 @@ vms:
 `);
       const [a, b] = await Promise.all([boot(h, 'vm1'), boot(h, 'vm2')]);
       const receiving = b.agentStart('receive --seconds 600 --idle-ms 5000 --payload full');
+      await awaitServed(net, 'b');
       const sent = await a.agent(`send --count ${N} --payload full`);
       expect(sent.sent).toMatchObject({ packets: N });
       const { received } = (await receiving.done) as unknown as { received: Record<string, number> };

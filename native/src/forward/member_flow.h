@@ -16,6 +16,7 @@ class MemberFlow : public Flow {
   /// `lane`: what comes by one stays in order; `counters` are of what is sent.
   MemberFlow(ValeSwitch& sw, const SwitchMember& from, uint32_t lane, RingCounters& counters)
       : switch_(sw), from_(from), lane_(lane), counters_(counters), batch_(std::make_unique<SwitchBatch>()) {}
+  virtual ~MemberFlow() = default;
   Used Poll(const Budget& budget) noexcept override;
   bool Arm() noexcept override { return batch_open_; }
   void Disarm() noexcept override {}
