@@ -1,6 +1,16 @@
 // The Linux driver comes and goes in traffic: unload and load, reboot, kexec, sleep, a stopped machine, devices plugged, a host that dies.
 import { afterEach, describe, expect } from 'vitest';
 import type { TestHost } from '../../harness/host.ts';
+import {
+  type End,
+  HOST,
+  hostAddresses,
+  ipv4,
+  ipv6,
+  macOf,
+  setUp,
+  setUpScript,
+} from '../../harness/linux-network.ts';
 import type { LinuxVm } from '../../harness/linux-vm.ts';
 import type { Netns } from '../../harness/netns.ts';
 import { inGuest, inNetns, type Place } from '../../harness/place.ts';
@@ -9,18 +19,7 @@ import { sendFile } from '../../harness/transfer.ts';
 import { vmTest } from '../vm-test.ts';
 import { startHost } from '../vms.ts';
 import { dyingHost } from './dying-host.ts';
-import {
-  type End,
-  expectWell,
-  Guests,
-  HOST,
-  hostAddresses,
-  ipv4,
-  ipv6,
-  macOf,
-  setUp,
-  setUpScript,
-} from './guests.ts';
+import { expectWell, Guests } from './guests.ts';
 import { LONG, RELEASES } from './releases.ts';
 
 const RELOADS = LONG ? 200 : 5;
