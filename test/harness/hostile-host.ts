@@ -2,7 +2,7 @@
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../../backend/log.ts';
-import { type VfioUserHooks, VfioUserServer } from '../../backend/vfio-user/server.ts';
+import { type ExportedDevice, type VfioUserHooks, VfioUserServer } from '../../backend/vfio-user/server.ts';
 import type { Session } from '../../backend/vfio-user/session.ts';
 import { signalPeerFd } from '../../native/os.ts';
 import { createMemdev, createPtnet, type PciDevice } from '../../pci/index.ts';
@@ -50,6 +50,7 @@ export class HostileHost {
   readonly #folder: string;
   readonly #fd: number;
   readonly #kick = VfioUserServer.createKick();
+  readonly #exported: readonly ExportedDevice[];
   #session: Session | undefined;
   #csb: CsbAddresses | undefined;
 
@@ -63,7 +64,7 @@ export class HostileHost {
     const server = new VfioUserServer(this.#kick, silent);
     const nothing = { onDmaUnmap() {}, onInterruptsChanged() {}, onAttach() {}, onDetach() {} };
     const region = { fd: this.#fd, offset: 0n, size: BigInt(BAR_SIZE) };
-    server.export(this.sockets[0]!, lying(this.#memdev(), this.memLies), {
+    const memory = server.export(this.sockets[0]!, lying(this.#memdev(), this.memLies), {
       ...nothing,
       regionFd: (bar: number) => (bar === 1 ? region : undefined),
     });
@@ -77,7 +78,8 @@ export class HostileHost {
         this.#session = undefined;
       },
     };
-    server.export(this.sockets[1]!, lying(this.#ptnet(), this.netLies), hooks);
+    const network = server.export(this.sockets[1]!, lying(this.#ptnet(), this.netLies), hooks);
+    this.#exported = [memory, network];
   }
 
   /** Registers and region as an honest host has them. */
@@ -128,6 +130,7 @@ export class HostileHost {
   }
 
   close(): void {
+    for (const exported of this.#exported) exported.close();
     this.#kick.close();
     closeSync(this.#fd);
     rmSync(this.#folder, { recursive: true, force: true });
