@@ -2,6 +2,8 @@
 import { costLabel, costStat } from './cost-rows.ts';
 import { latencyKeyLabel } from './latencies.ts';
 import { limitLabel } from './limits.ts';
+import { netLabel } from './net-paths.ts';
+import { netStat } from './net-rows.ts';
 import type { Report } from './report.ts';
 import { rowLabel } from './scenarios.ts';
 import type { Stat } from './statistics.ts';
@@ -22,7 +24,7 @@ interface Figure {
   readonly more: 'better' | 'worse';
 }
 
-type Comparable = Pick<Report, 'limits' | 'results' | 'latency' | 'cost'>;
+type Comparable = Pick<Report, 'limits' | 'results' | 'latency' | 'cost'> & Partial<Pick<Report, 'net'>>;
 
 function figures(report: Comparable): Map<string, Figure> {
   const map = new Map<string, Figure>();
@@ -36,6 +38,9 @@ function figures(report: Comparable): Map<string, Figure> {
     for (const figure of ['p50', 'p99', 'p999'] as const)
       map.set(`${latencyKeyLabel(row)} ${figure}`, { stat: row[figure], more: 'worse' });
   for (const row of report.cost) map.set(costLabel(row), costStat(row));
+  // A report of before there were drivers has none.
+  for (const row of report.net ?? [])
+    map.set(netLabel(row), { stat: netStat(row), more: row.kind === 'ping' ? 'worse' : 'better' });
   return map;
 }
 

@@ -9,6 +9,8 @@ import { LatencyMeter } from './latency.ts';
 import { LIMITS, type LimitName, limitLabel, sampleLimit, whyNoCoreToCore } from './limits.ts';
 import { type MeasureOptions, measure, type Rates } from './measure.ts';
 import { measureMemoryPerPort } from './memory.ts';
+import { NetFleet } from './net-fleet.ts';
+import { NETS, netLabel } from './net-paths.ts';
 import { PEERS } from './peers/list.ts';
 import { type Peer, peerLabel } from './peers/peer.ts';
 import { planOf } from './plans.ts';
@@ -68,7 +70,7 @@ const sampleOf = ({ sent, received, kicks, cpus }: Rates): Sample => ({
   ...(cpus && { cpus }),
 });
 
-async function whyNoVms(fleet: VmFleet): Promise<string | undefined> {
+async function whyNoVms(fleet: { start(): Promise<void> }): Promise<string | undefined> {
   const found = await vmPrerequisites();
   if (!found.ok) return `no VM can be had: ${found.why}`;
   try {
@@ -77,6 +79,10 @@ async function whyNoVms(fleet: VmFleet): Promise<string | undefined> {
   } catch (error) {
     return `the VMs do not start: ${(error as Error).message}`;
   }
+}
+
+function netItems(fleet: NetFleet, { seconds }: MeasureOptions): Item<Sample>[] {
+  return NETS.map((net) => ({ label: netLabel(net), run: () => fleet.measure(net, seconds) }));
 }
 
 function peerItems(peer: Peer, options: MeasureOptions): Item<Sample>[] {
@@ -129,6 +135,7 @@ function instructionItems(): Item<Sample>[] {
 
 export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEERS): Program {
   const fleet = new VmFleet();
+  const nets = new NetFleet();
   const meter = new LatencyMeter(options, (...ping) => fleet.ping(...ping));
   const byPeer = peers.map((peer) => ({ peer, items: peerItems(peer, options) }));
   // Each with what only tells at run time whether it can be had.
@@ -144,6 +151,7 @@ export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEER
       ],
       whyNot: () => whyNoVms(fleet),
     },
+    { items: netItems(nets, options), whyNot: () => whyNoVms(nets) },
     ...byPeer.map(({ peer, items }) => ({ items, whyNot: () => peer.available() })),
     { items: instructionItems(), whyNot: whyNoInstructions },
     { items: cycleItems(options), whyNot: whyNoCycles },
@@ -174,6 +182,7 @@ export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEER
     close: async () => {
       for (const { peer } of byPeer) await peer.close?.();
       await fleet.close();
+      await nets.close();
     },
   };
 }

@@ -10,6 +10,7 @@ import {
   TIME_LIMITS,
   type TimeLimitName,
 } from './limits.ts';
+import { type NetRow, netRows } from './net-rows.ts';
 import { type PeerRow, peerRows } from './peer-rows.ts';
 import type { Peer } from './peers/peer.ts';
 import { type ResultRow, resultRows } from './result-rows.ts';
@@ -40,6 +41,7 @@ export interface Report {
   readonly peers: readonly PeerRow[];
   readonly latency: readonly LatencyRow[];
   readonly cost: readonly CostRow[];
+  readonly net: readonly NetRow[];
   readonly targets: readonly TargetRow[];
   /** By label: why it has no row. */
   readonly failures: Readonly<Record<string, string>>;
@@ -66,6 +68,7 @@ export function makeReport({ samples, failures }: Outcome<Sample>, run: Run): Re
     peers: peerRows(run.peers, of),
     latency: latencyRows(of),
     cost: costRows(of),
+    net: netRows(of),
     failures: Object.fromEntries(failures),
   };
   return {

@@ -10,8 +10,10 @@ export interface Percentiles {
 }
 
 export interface Sample {
-  /** Packets, slots or bytes per second, a share of a CPU, bytes of a port or cycles of a packet. */
+  /** Packets, slots or bytes per second, a share of a CPU, bytes of a port, cycles of a packet, bits per second or µs. */
   readonly value: number;
+  /** Network drivers: for a thousand packets. */
+  readonly signals?: { readonly kicks: number; readonly interrupts: number };
   /** Paths: packets that left the sender per second. */
   readonly sent?: number;
   /** Paths: doorbells per second. */

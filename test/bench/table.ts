@@ -1,6 +1,7 @@
 // The report as tables for a terminal.
 import type { CostRow } from './cost-rows.ts';
 import { LIMITS } from './limits.ts';
+import { netStat } from './net-rows.ts';
 import type { Report } from './report.ts';
 import type { ResultRow } from './result-rows.ts';
 import type { Stat } from './statistics.ts';
@@ -135,6 +136,35 @@ function costTable({ cost }: Report): Table {
   return { head: ['cost', 'median', 'min', 'max', 'unit'], rows: cost.map(costCells) };
 }
 
+const NET_UNITS = { tcp: 'Gbit/s', udp: 'kpps', ping: 'µs' } as const;
+
+function netTable({ net }: Report): Table {
+  return {
+    head: [
+      'Linux guest',
+      'driver',
+      'what',
+      'median',
+      'min',
+      'max',
+      'unit',
+      'kicks/1000',
+      'irqs/1000',
+      'x virtio',
+    ],
+    rows: net.map((row) => [
+      row.path,
+      row.driver,
+      row.kind,
+      ...stat(netStat(row), row.kind === 'tcp' ? 3 : 1),
+      NET_UNITS[row.kind],
+      row.kicks.median.toFixed(1),
+      row.interrupts.median.toFixed(1),
+      row.vsVirtio?.toFixed(2) ?? '',
+    ]),
+  };
+}
+
 function targetCells({ name, wanted, measured, unit, of, met, why }: TargetRow): string[] {
   if (measured === null) return [name, wanted ?? '', 'not measured', '', why!.split('\n')[0]!];
   const verdict = met === null ? '' : met ? 'yes' : 'no';
@@ -151,7 +181,7 @@ export function targetTable({ targets }: Report): Table {
 
 /** Those that have rows; the targets come by themselves. */
 export function tablesOf(report: Report): Table[] {
-  const tables = [limitTable, resultTable, peerTable, latencyTable, costTable];
+  const tables = [limitTable, resultTable, peerTable, latencyTable, costTable, netTable];
   return tables.map((table) => table(report)).filter(({ rows }) => rows.length > 0);
 }
 

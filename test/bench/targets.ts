@@ -3,6 +3,8 @@ import { costLabel, costStat } from './cost-rows.ts';
 import { LATENCIES, type Latency, latencyKeyLabel, latencyLabel } from './latencies.ts';
 import type { LatencyRow } from './latency-rows.ts';
 import { limitLabel } from './limits.ts';
+import { type NetKey, netLabel } from './net-paths.ts';
+import type { NetRow } from './net-rows.ts';
 import { peerLabel } from './peers/peer.ts';
 import type { Report } from './report.ts';
 import type { ResultRow } from './result-rows.ts';
@@ -56,6 +58,7 @@ interface Figures {
   readonly results: ReadonlyMap<string, ResultRow>;
   readonly latency: ReadonlyMap<string, LatencyRow>;
   readonly cost: ReadonlyMap<string, number>;
+  readonly net: ReadonlyMap<string, NetRow>;
 }
 
 const atLeast = (bound: number): Wanted => ({ is: '>=', bound });
@@ -201,6 +204,24 @@ const idle: readonly Target[] = [
   },
 ];
 
+/** A driver in a Linux guest, beside virtio-net on a tap in the same VM and rounds. */
+function vsVirtio(name: string, wanted: Wanted, net: Omit<NetKey, 'driver'>): Target {
+  return {
+    name: `Linux ${net.path}, ${name}, times virtio-net`,
+    wanted,
+    unit: 'x',
+    anyOf: [netLabel({ ...net, driver: 'ptnet' })],
+    against: [netLabel({ ...net, driver: 'virtio-net' })],
+    figure: (figures, label) => figures.net.get(label)?.vsVirtio,
+  };
+}
+
+const nets: readonly Target[] = (['guest-to-host', 'guest-to-guest'] as const).flatMap((path) => [
+  vsVirtio('TCP', atLeast(1.5), { path, kind: 'tcp' }),
+  vsVirtio('UDP of 60 bytes', atLeast(3), { path, kind: 'udp' }),
+  vsVirtio('ping', atMost(1), { path, kind: 'ping' }),
+]);
+
 const VALE = [path('guest-to-guest-vale')];
 const VHOST_USER = 'testpmd-vhost-user';
 
@@ -228,15 +249,17 @@ export const TARGETS: readonly Target[] = [
     policy: 'poll',
   }),
   ...idle,
+  ...nets,
 ];
 
 /** What targets are computed from: a report that has none yet. */
-export type Measured = Pick<Report, 'limits' | 'results' | 'peers' | 'latency' | 'cost' | 'failures'>;
+export type Measured = Pick<Report, 'limits' | 'results' | 'peers' | 'latency' | 'cost' | 'net' | 'failures'>;
 
 export function targetRows(report: Measured, targets: readonly Target[] = TARGETS): TargetRow[] {
   const figures: Figures = {
     results: new Map(report.results.map((row) => [rowLabel(row), row])),
     latency: new Map(report.latency.map((row) => [latencyKeyLabel(row), row])),
+    net: new Map(report.net.map((row) => [netLabel(row), row])),
     cost: new Map(report.cost.map((row) => [costLabel(row), costStat(row).stat.median])),
   };
   const present = new Set([

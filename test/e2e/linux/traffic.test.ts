@@ -2,12 +2,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { TestHost } from '../../harness/host.ts';
 import { iperf } from '../../harness/iperf.ts';
+import { type End, HOST, hostAddresses, ipv4, ipv6, macOf, setUp } from '../../harness/linux-network.ts';
 import type { LinuxVm } from '../../harness/linux-vm.ts';
 import type { Netns } from '../../harness/netns.ts';
 import { inGuest, inNetns, type Place } from '../../harness/place.ts';
 import { sendDatagrams, sendFile } from '../../harness/transfer.ts';
 import { vmTest } from '../vm-test.ts';
-import { type End, expectWell, Guests, HOST, hostAddresses, ipv4, ipv6, macOf, setUp } from './guests.ts';
+import { expectWell, Guests } from './guests.ts';
 import { LONG, RELEASES } from './releases.ts';
 
 interface Link {

@@ -7,7 +7,7 @@ import { formatReport } from '../../bench/table.ts';
 import { type Measured, TARGETS, type TargetRow, targetRows } from '../../bench/targets.ts';
 import { sampleReport } from './reports.ts';
 
-const EMPTY: Measured = { limits: [], results: [], peers: [], latency: [], cost: [], failures: {} };
+const EMPTY: Measured = { limits: [], results: [], peers: [], latency: [], cost: [], net: [], failures: {} };
 
 /** All rounds alike. */
 const same = (value: number) => ({ median: value, min: value, max: value });
