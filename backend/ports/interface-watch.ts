@@ -1,7 +1,9 @@
-// What becomes of interfaces of the host while they are in use: a line in the log for each change, deleted ones opened again, and no loop by a bridge that two members of a switch belong to.
+// What becomes of interfaces of the host while they are in use: a line in the log for each change, deleted ones opened again, no loop by a bridge that two members of a switch belong to, and a word about packets that are too long for an overlay.
 import type { Engine } from '../../native/engine.ts';
+import { overlayLinks } from '../../native/interfaces.ts';
 import { type Watch, watchReadable } from '../../native/os.ts';
 import type { Logger } from '../log.ts';
+import { overlayProblem } from './overlay-mtu.ts';
 import type { PlacedInterface } from './table.ts';
 
 const REOPEN_MS = 1000;
@@ -11,6 +13,8 @@ interface Watched extends PlacedInterface {
   watch: Watch | undefined;
   /** Without a carrier, because it would close a loop. */
   held: boolean;
+  /** What has been said about its mtu. */
+  narrow: string | undefined;
 }
 
 export class InterfaceWatch {
@@ -22,14 +26,19 @@ export class InterfaceWatch {
   constructor(interfaces: readonly PlacedInterface[], engine: Engine, log: Logger) {
     this.#engine = engine;
     this.#log = log;
-    this.#interfaces = interfaces.map((link) => ({ ...link, watch: undefined, held: false }));
+    this.#interfaces = interfaces.map((link) => ({
+      ...link,
+      watch: undefined,
+      held: false,
+      narrow: undefined,
+    }));
     for (const link of this.#interfaces) {
       const { interface: name, mtu, made } = link.interface.info;
       const origin = made ? 'made, and goes with the host' : 'was there, and stays';
       this.#say(link, `${link.name}: the interface '${name}', mtu ${mtu}, ${origin}`);
       this.#follow(link);
     }
-    this.#lookForLoops();
+    this.#lookAround();
     this.#timer = setInterval(() => this.#reopen(), REOPEN_MS);
     this.#timer.unref();
   }
@@ -45,7 +54,7 @@ export class InterfaceWatch {
       link.watch?.close();
       link.watch = undefined;
     }
-    this.#lookForLoops();
+    this.#lookAround();
   }
 
   #reopen(): void {
@@ -60,8 +69,26 @@ export class InterfaceWatch {
       this.#say(link, `${link.name}: the interface '${link.interface.info.interface}' is there again`);
       link.held = false;
       this.#follow(link);
-      this.#lookForLoops();
+      this.#lookAround();
     }
+  }
+
+  #lookAround(): void {
+    this.#lookForLoops();
+    for (const link of this.#interfaces) if (!link.interface.info.gone) this.#lookForOverlay(link);
+  }
+
+  /** The kernel drops what is too long for a tunnel without a word. */
+  #lookForOverlay(link: Watched): void {
+    let problem: string | undefined;
+    try {
+      problem = overlayProblem(overlayLinks(link.netns), link.interface.info.index);
+    } catch {
+      // The namespace is gone, with all that is in it.
+    }
+    if (problem !== undefined && problem !== link.narrow)
+      this.#log.warn({ interface: link.name }, `${link.name}: the interface ${problem}`);
+    link.narrow = problem;
   }
 
   /** A frame to all would go round for ever between a switch and a bridge that have two members in common. */
