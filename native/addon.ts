@@ -125,6 +125,8 @@ export interface TapOptions {
   mtu: number;
   /** `192.0.2.1/24`, `2001:db8::1/64`. */
   addresses: readonly string[];
+  /** Bytes of virtio-net header (IFF_VNET_HDR): 0 for none, 10 or 12; a port's client says which. */
+  vnetHdr: number;
 }
 
 /** An interface of the host as it is now. */

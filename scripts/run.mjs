@@ -152,6 +152,11 @@ const commands = {
       background: [[...node('fuzz.mjs'), '--seconds', '60']],
     });
   },
+  'test-linux': (args) => {
+    build();
+    process.env.PTNET_LINUX ??= 'all';
+    run(bin('vitest'), ['run', ...(args.length > 0 ? args : ['test/e2e/linux'])], { stdout: 1 });
+  },
   demo: (args) => {
     build();
     script('dist/demo/main.js')(args);

@@ -103,23 +103,27 @@ async function watched<T>(what: string, folder: string, work: Promise<T>): Promi
   }
 }
 
-async function downloadOnly(root: string, artifact: Artifact): Promise<string> {
-  const release = ['-t', artifact.suite];
-  if (artifact.dependencies === 'all') {
+/** The package that an empty one stands for. */
+async function meant(root: string, release: readonly string[], meta: string): Promise<string> {
+  const listing = await apt(root, 'apt-cache', [...release, 'depends', '--important', meta]);
+  const wanted = /^\s+(?:Pre)?Depends: (\S+)$/m.exec(listing)?.[1];
+  if (wanted === undefined)
+    throw new ArtifactError(`${meta}: names no dependency in ${release.at(-1)}: expected a meta package`);
+  return wanted;
+}
+
+async function downloadOnly(root: string, { suite, packages, dependencies }: Artifact): Promise<string> {
+  const release = ['-t', suite];
+  const what = packages[0]!;
+  if (dependencies === 'all') {
     const archives = join(root, 'cache', 'archives');
-    const install = ['-qq', '-y', '--download-only', ...release, 'install', artifact.package];
-    await watched(artifact.package, archives, apt(root, 'apt-get', install));
+    const install = ['-qq', '-y', '--download-only', ...release, 'install', ...packages];
+    await watched(what, archives, apt(root, 'apt-get', install));
     return archives;
   }
-  const listing = await apt(root, 'apt-cache', [...release, 'depends', '--important', artifact.package]);
-  const wanted = /^\s+(?:Pre)?Depends: (\S+)$/m.exec(listing)?.[1];
-  if (wanted === undefined) {
-    throw new ArtifactError(
-      `${artifact.package}: names no dependency in ${artifact.suite}: expected a meta package`,
-    );
-  }
+  const wanted = await Promise.all(packages.map((name) => meant(root, release, name)));
   const debs = join(root, 'debs');
-  await watched(wanted, debs, apt(root, 'apt-get', ['-qq', ...release, 'download', wanted]));
+  await watched(what, debs, apt(root, 'apt-get', ['-qq', ...release, 'download', ...wanted]));
   return debs;
 }
 
@@ -134,7 +138,7 @@ export async function downloadPackages(root: string, artifact: Artifact): Promis
   const debs = (await readdir(folder))
     .filter((name) => name.endsWith('.deb'))
     .map((name) => join(folder, name));
-  if (debs.length === 0) throw new ArtifactError(`${artifact.package}: apt downloaded nothing`);
+  if (debs.length === 0) throw new ArtifactError(`${artifact.packages.join(', ')}: apt downloaded nothing`);
   // The lists are large and of no use once the packages are here.
   await rm(join(root, 'state'), { recursive: true });
   return debs;

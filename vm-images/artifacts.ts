@@ -4,13 +4,13 @@ export interface Artifact {
   /** Names the folder in the cache and appears in messages. */
   readonly name: string;
   readonly suite: string;
-  readonly package: string;
+  readonly packages: readonly string[];
   /**
-   * 'all': the package and everything that it depends on, whatever the machine has installed.
-   * 'meta': the package is empty and only names, as its first dependency, the one that is wanted.
+   * 'all': the packages and everything that they depend on, whatever the machine has installed.
+   * 'meta': each package is empty and only names, as its first dependency, the one that is wanted.
    */
   readonly dependencies: 'all' | 'meta';
-  /** Paths, relative to the root, of the files that are kept. */
+  /** Paths, relative to the root and with bin, sbin and lib in usr/, of the files that are kept. */
   readonly keep: readonly RegExp[];
 }
 
@@ -21,7 +21,7 @@ export const QEMU_VERSION_MIN = '10.1';
 export const QEMU: Artifact = {
   name: 'qemu',
   suite: 'trixie-backports',
-  package: 'qemu-system-x86',
+  packages: ['qemu-system-x86'],
   dependencies: 'all',
   keep: [
     /^usr\/bin\/qemu-system-x86_64$/,
@@ -36,12 +36,12 @@ export const QEMU: Artifact = {
 export const KERNEL: Artifact = {
   name: 'kernel',
   suite: 'trixie',
-  package: 'linux-image-cloud-amd64',
+  packages: ['linux-image-cloud-amd64'],
   dependencies: 'meta',
   keep: [
     /^boot\/(vmlinuz|config)-/,
     // With these a program of a guest drives a PCI device itself.
-    /^(usr\/)?lib\/modules\/[^/]+\/kernel\/drivers\/uio\/uio(_pci_generic)?\.ko(\.xz)?$/,
+    /^usr\/lib\/modules\/[^/]+\/kernel\/drivers\/uio\/uio(_pci_generic)?\.ko(\.xz)?$/,
   ],
 };
 
@@ -49,7 +49,79 @@ export const KERNEL: Artifact = {
 export const BUSYBOX: Artifact = {
   name: 'busybox',
   suite: 'trixie',
-  package: 'busybox-static',
+  packages: ['busybox-static'],
   dependencies: 'all',
-  keep: [/^(usr\/)?bin\/busybox$/],
+  keep: [/^usr\/bin\/busybox$/],
+};
+
+/** Shared libraries but for the sanitizers', which are large. */
+const LIBRARIES = /^usr\/lib(64|\/x86_64-linux-gnu)\/(?!lib(a|l|t|ub|hwa)san)[^/]+\.so[^/]*$/;
+
+/**
+ * A kernel that a driver is built for and run on: its image, modules and headers, which have to be of one release, and what builds a
+ * module for it, as a tree to chroot into.
+ */
+const linux = (suite: string): Artifact => ({
+  name: `linux-${suite}`,
+  suite,
+  packages: [
+    'linux-image-cloud-amd64',
+    'linux-headers-cloud-amd64',
+    ...[
+      'make',
+      'dash',
+      'coreutils',
+      'sed',
+      'grep',
+      'mawk',
+      'findutils',
+      'diffutils',
+      'xz-utils',
+      'kmod',
+      'sparse',
+    ],
+  ],
+  dependencies: 'all',
+  keep: [
+    /^boot\/(vmlinuz|config)-/,
+    /^usr\/lib\/modules\//,
+    // Headers of one architecture, which are some thousand files less.
+    /^usr\/src\/linux-(?![^/]+\/arch\/(?!x86\/))/,
+    /^usr\/lib\/linux-/,
+    /^usr\/s?bin\/(?!systemd|udev|perl|busybox)[^/]+$/,
+    /^usr\/lib(exec)?\/gcc\/[^/]+\/[^/]+\/(cc1|collect2|lto-wrapper|liblto_plugin\.so|include\/.*)$/,
+    LIBRARIES,
+  ],
+});
+
+/** By the suite, from the oldest to the newest: 6.1, 6.12 and whatever backports have. */
+export const LINUX_KERNELS = {
+  bookworm: linux('bookworm'),
+  trixie: linux('trixie'),
+  'trixie-backports': linux('trixie-backports'),
+} as const;
+
+/** What a guest with a network driver is tried with; the host's ends of the same tests are run from it too. */
+export const USERLAND: Artifact = {
+  name: 'userland',
+  suite: 'trixie',
+  packages: [
+    ...[
+      'busybox-static',
+      'dash',
+      'iperf3',
+      'iproute2',
+      'iputils-ping',
+      'ethtool',
+      'kmod',
+      'kexec-tools',
+      'socat',
+      'tcpdump',
+    ],
+  ],
+  dependencies: 'all',
+  keep: [
+    /^usr\/s?bin\/(busybox|dash|iperf3|ip|ss|tc|bridge|ping|ethtool|kmod|depmod|insmod|lsmod|modinfo|modprobe|rmmod|kexec|socat1?|tcpdump)$/,
+    LIBRARIES,
+  ],
 };

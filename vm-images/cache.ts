@@ -25,13 +25,17 @@ export function artifactFolder(artifact: Artifact, root = cacheRoot()): string {
   );
 }
 
+/** bookworm's packages have files outside usr/ that later ones have in there; systems have links from one to the other. */
+const merged = (file: string): string => file.replace(/^(s?bin|lib\w*)\//, 'usr/$1/');
+
 /** Unpacks the packages into `scratch` and moves what the artifact wants of them into `into`. */
 async function unpack(artifact: Artifact, debs: string[], scratch: string, into: string): Promise<void> {
   for (const deb of debs) await execa('dpkg-deb', ['-x', deb, scratch]);
   for (const file of await listFiles(scratch)) {
-    if (!artifact.keep.some((pattern) => pattern.test(file))) continue;
-    await mkdir(dirname(join(into, file)), { recursive: true });
-    await rename(join(scratch, file), join(into, file));
+    const path = merged(file);
+    if (!artifact.keep.some((pattern) => pattern.test(path))) continue;
+    await mkdir(dirname(join(into, path)), { recursive: true });
+    await rename(join(scratch, file), join(into, path));
   }
   const packages: Record<string, string> = {};
   for (const deb of debs) packages[basename(deb)] = await sha256(deb);
@@ -42,7 +46,7 @@ async function unpack(artifact: Artifact, debs: string[], scratch: string, into:
 async function fill(artifact: Artifact, folder: string): Promise<void> {
   const build = await mkdtemp(`${folder}.build-`);
   try {
-    progress(`fetching ${artifact.package} of Debian ${artifact.suite} into ${folder}`);
+    progress(`fetching ${artifact.packages.join(', ')} of Debian ${artifact.suite} into ${folder}`);
     const debs = await downloadPackages(join(build, 'apt'), artifact);
     progress(`unpacking ${debs.length} ${debs.length === 1 ? 'package' : 'packages'}`);
     const tree = join(build, 'tree');

@@ -1,9 +1,8 @@
 /** The list of what was unpacked into a cache folder, with checksums, so that a damaged cache is noticed. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { lstat, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { ArtifactError } from './errors.ts';
 
 const MANIFEST = 'manifest.json';
 
@@ -15,9 +14,10 @@ export interface Manifest {
 }
 
 export async function sha256(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
-  return hash.digest('hex');
+  // Not by a stream: most files are small, and there are thousands of them.
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
 }
 
 /** Paths of all that is not a directory below `root`, relative to it, sorted. */
@@ -33,10 +33,30 @@ async function fingerprint(path: string): Promise<string> {
   return (await lstat(path)).isSymbolicLink() ? `-> ${await readlink(path)}` : await sha256(path);
 }
 
+/** Files that are read at once. */
+const BATCH = 32;
+
+/** Each file with what it is now; undefined where it cannot be read. */
+async function* fingerprints(
+  root: string,
+  files: readonly string[],
+): AsyncGenerator<readonly [file: string, found: string | undefined]> {
+  for (let at = 0; at < files.length; at += BATCH) {
+    const batch = files.slice(at, at + BATCH);
+    const found = await Promise.all(
+      batch.map((file) => fingerprint(join(root, file)).catch(() => undefined)),
+    );
+    for (const [i, file] of batch.entries()) yield [file, found[i]];
+  }
+}
+
 /** Writes the manifest of everything below `root`. */
 export async function writeManifest(root: string, packages: Record<string, string>): Promise<void> {
   const files: Record<string, string> = {};
-  for (const file of await listFiles(root)) files[file] = await fingerprint(join(root, file));
+  for await (const [file, found] of fingerprints(root, await listFiles(root))) {
+    if (found === undefined) throw new ArtifactError(`${join(root, file)}: cannot be read`);
+    files[file] = found;
+  }
   const manifest: Manifest = { packages, files };
   await writeFile(join(root, MANIFEST), `${JSON.stringify(manifest, null, 1)}\n`);
 }
@@ -51,10 +71,9 @@ export async function findDamage(root: string): Promise<string | undefined> {
   } catch {
     return `${MANIFEST} cannot be read`;
   }
-  for (const [file, expected] of Object.entries(manifest.files)) {
-    const found = await fingerprint(join(root, file)).catch(() => undefined);
+  for await (const [file, found] of fingerprints(root, Object.keys(manifest.files))) {
     if (found === undefined) return `${file} is missing`;
-    if (found !== expected) return `${file} was changed`;
+    if (found !== manifest.files[file]) return `${file} was changed`;
   }
   return undefined;
 }

@@ -90,7 +90,7 @@ function switchOf(name: string, file: FileConfig) {
 
 /** Whether there is one is a matter of the port's kind when the file does not say. */
 function resolveVnetHdr(name: string, file: FileConfig): boolean {
-  const { offersVnetHdr = false } = kindOf(parsePortName(name));
+  const { offersVnetHdr } = kindOf(parsePortName(name));
   return file.ports.get(name)?.vnetHdr ?? switchOf(name, file)?.vnetHdr ?? offersVnetHdr;
 }
 

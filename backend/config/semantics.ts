@@ -114,11 +114,6 @@ function checkPortKind(name: string, port: PortConfig): void {
       formatPath(['ports', name, of]),
       `'${name}' has no interface of the host: 'tap:lan' would be right for one with ${of === 'address' ? 'an' : 'a'} ${of}`,
     );
-  if (port.vnetHdr && kind.offersVnetHdr === undefined)
-    fail(
-      formatPath(['ports', name, 'vnet-hdr']),
-      `'${name}' has no virtio-net headers: false would be right`,
-    );
   // Only a port whose other side is the host makes packets up and swallows them.
   if (kind.hasSourceAndSink) return;
   const key = port.source ? 'source' : port.sink.verify ? 'sink' : undefined;

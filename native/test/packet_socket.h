@@ -12,7 +12,8 @@ namespace ptnet::test {
 /// Sends and receives whole Ethernet frames of one protocol, or of all, on an interface of this thread's namespace.
 class PacketSocket {
  public:
-  explicit PacketSocket(const std::string& interface) {
+  /// With `vnet_hdr` each frame begins with a virtio-net header of 10 bytes.
+  explicit PacketSocket(const std::string& interface, bool vnet_hdr = false) : skip_(vnet_hdr ? 10 : 0) {
     fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
     CHECK(fd_ >= 0);
     sockaddr_ll address{};
@@ -22,6 +23,7 @@ class PacketSocket {
     CHECK(bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     const int on = 1, room = 8 << 20;
     CHECK(setsockopt(fd_, SOL_PACKET, PACKET_AUXDATA, &on, sizeof on) == 0);
+    if (vnet_hdr) CHECK(setsockopt(fd_, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) == 0);
     // What this socket itself sends it is not shown.
     CHECK(setsockopt(fd_, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) == 0);
     // More than the machine's own limit takes a right on the machine.
@@ -57,17 +59,18 @@ class PacketSocket {
 
  private:
   /// The kernel has taken the outer VLAN tag out of the frame.
-  static void RestoreTag(Bytes* frame, const uint8_t* data) {
+  void RestoreTag(Bytes* frame, const uint8_t* data) const {
     tpacket_auxdata aux;
     memcpy(&aux, data, sizeof aux);
     if (!(aux.tp_status & TP_STATUS_VLAN_VALID)) return;
     const uint16_t type = aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid : ETHERTYPE_VLAN;
     const uint8_t tag[4] = {static_cast<uint8_t>(type >> 8), static_cast<uint8_t>(type),
                             static_cast<uint8_t>(aux.tp_vlan_tci >> 8), static_cast<uint8_t>(aux.tp_vlan_tci)};
-    frame->insert(frame->begin() + 12, tag, tag + 4);
+    frame->insert(frame->begin() + skip_ + 12, tag, tag + 4);
   }
 
   int fd_ = -1;
+  const long skip_;
 };
 
 /// A frame of `len` bytes whose contents follow from `tag`: of a protocol that no stack looks at, with so many VLAN

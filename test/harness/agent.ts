@@ -2,8 +2,10 @@
 import type { Console } from './console.ts';
 import { AgentError, VmError } from './errors.ts';
 
+/** What the guest prints when it takes commands. */
 export const READY = 'PTNET-READY';
-const PANIC = 'Kernel panic - not syncing';
+/** What the kernel prints when it panics. */
+export const PANIC = 'Kernel panic - not syncing';
 const PROGRESS = 'PTNET-PROGRESS';
 const ANSWER = /^PTNET (\{.*\})$/;
 const COMMAND_TIMEOUT_MS = 120_000;

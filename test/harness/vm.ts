@@ -33,8 +33,10 @@ export interface VmOptions {
   readonly logDir?: string;
   /** A static program to run as /init; default: the agent, built when it is missing or stale. */
   readonly init?: string;
-  /** The whole initramfs, instead of one with only `init`. */
-  readonly initramfs?: readonly CpioEntry[];
+  /** The whole initramfs, instead of one with only `init`: what is in it, or the path of one that is there. */
+  readonly initramfs?: readonly CpioEntry[] | string;
+  /** The path of a bzImage, instead of the usual one. */
+  readonly kernel?: string;
   /** Added to QEMU's command line. */
   readonly qemuArguments?: readonly string[];
   /** Added to the kernel's command line. */
@@ -61,16 +63,22 @@ interface Parts {
   readonly folder: string;
 }
 
-async function makeInitramfs({ initramfs, init }: VmOptions, out: string): Promise<void> {
+/** The path of the initramfs. */
+async function makeInitramfs({ initramfs, init }: VmOptions, out: string): Promise<string> {
+  if (typeof initramfs === 'string') return initramfs;
   if (initramfs) await writeInitramfs(initramfs, out);
   else await buildInitramfs(init ?? (await agentBinary()), out);
+  return out;
 }
 
 /** Starts QEMU and waits until it has taken its command line: it connects to the monitor before it opens devices. */
 async function launch(options: VmOptions, folder: string, logs: Logs): Promise<Parts> {
   const machine = options.machine ?? 'pc';
-  const initramfs = join(folder, 'initramfs.gz');
-  const [qemu, kernel] = await Promise.all([getQemu(), getKernel(), makeInitramfs(options, initramfs)]);
+  const [qemu, kernel, initramfs] = await Promise.all([
+    getQemu(),
+    options.kernel ?? getKernel(),
+    makeInitramfs(options, join(folder, 'initramfs.gz')),
+  ]);
   const qmpSocket = join(folder, 'qmp');
   const listener = await QmpListener.listen(qmpSocket);
   const process = QemuProcess.spawn(

@@ -239,7 +239,7 @@ ${more}`;
     [
       'tap:big',
       'mtu: 9000, rx-slots: 4',
-      'tap:big: frames of mtu 9000 do not fit the 3 slots of 2048 bytes that a packet may have: rx-slots of 6, larger buffers, or an mtu of 6121 would be right',
+      'tap:big: frames of mtu 9000 do not fit the 3 slots of 2048 bytes that a packet may have: rx-slots of 6, larger buffers, or an mtu of 6109 would be right',
     ],
     [
       'tap:keep',

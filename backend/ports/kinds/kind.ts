@@ -51,8 +51,8 @@ export interface PortKind<Name extends { readonly kind: string }> {
 
   /** Whether the slots of its rx rings have buffers of their own. */
   readonly ownsRxBuffers: boolean;
-  /** Whether its clients may use a virtio-net header when the file does not say; a kind without it knows of none. */
-  readonly offersVnetHdr?: boolean;
+  /** Whether its clients may use a virtio-net header when the file does not say. */
+  readonly offersVnetHdr: boolean;
   /** Whether the host is its other side, and so may be told what to send and what to check. */
   readonly hasSourceAndSink: boolean;
   /** Whether it has an interface of the host, with an address, a namespace and an mtu. */

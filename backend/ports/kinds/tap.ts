@@ -11,6 +11,9 @@ export interface TapName {
   readonly interface: string;
 }
 
+/** Bytes of it on a switch, as most drivers of guests have it; on a port the guest's own. */
+const VNET_HDR = 12;
+
 const NAME = /^tap:([0-9A-Za-z_.-]+(?:%d)?[0-9A-Za-z_.-]*)$/;
 
 const format = (name: TapName): string => `tap:${name.interface}`;
@@ -23,6 +26,7 @@ function tapOptions(name: TapName, port: PortConfig): TapOptions {
     queues: port.txRings,
     mtu: port.mtu ?? 0,
     addresses: port.addresses,
+    vnetHdr: port.vnetHdr ? VNET_HDR : 0,
   };
 }
 
@@ -45,6 +49,7 @@ export const tap: PortKind<TapName> = {
   },
 
   ownsRxBuffers: true,
+  offersVnetHdr: true,
   hasSourceAndSink: false,
   hasInterface: true,
   switchOf: () => undefined,

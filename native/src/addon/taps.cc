@@ -11,13 +11,15 @@ namespace ptnet::addon {
 namespace {
 
 bool GetTapOptions(Napi::Value value, os::TapOptions* options) {
-  int64_t queues, mtu;
+  int64_t queues, mtu, vnet_hdr;
   if (!GetString(GetOption(value, "object"), "object", &options->object) ||
       !GetString(GetOption(value, "name"), "name", &options->name) ||
       !GetString(GetOption(value, "netns"), "netns", &options->netns) ||
       !GetInteger(GetOption(value, "queues"), "queues", 1, kQueuesMax, &queues) ||
-      !GetInteger(GetOption(value, "mtu"), "mtu", 0, UINT16_MAX, &mtu))
+      !GetInteger(GetOption(value, "mtu"), "mtu", 0, UINT16_MAX, &mtu) ||
+      !GetInteger(GetOption(value, "vnetHdr"), "vnetHdr", 0, VirtioNetHdr::kVnetHdrLong, &vnet_hdr))
     return false;
+  options->vnet_hdr = static_cast<uint32_t>(vnet_hdr);
   options->queues = static_cast<uint32_t>(queues);
   options->mtu = static_cast<uint32_t>(mtu);
   Napi::Value addresses = GetOption(value, "addresses");

@@ -24,6 +24,8 @@ class Attachable {
   virtual std::shared_ptr<void> Anchor() = 0;
   /// Whether a client may come now whose packets begin with a virtio-net header of so many bytes.
   virtual Status CheckVnetHdr(uint8_t) { return Status::Ok(); }
+  /// The control plane: a client with such a header, which was found right, drives the rings next.
+  virtual void OnVnetHdr(uint8_t) noexcept {}
   /// The control plane: a client drives the rings from now on, or does no longer.
   virtual void OnServed(bool) noexcept {}
 

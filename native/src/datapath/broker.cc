@@ -50,6 +50,7 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   port->attached = true;
   a->detached_ = false;
   a->engine_->AddTicked(a.get());
+  port->OnVnetHdr(options.vnet_hdr_len);
   for (uint32_t i = 0; i < port->rings(); i++) a->Bind(i, options);
   // Without a worker nobody else would ask the guest for its first kick.
   for (uint32_t i = 0; options.policy == Policy::kInline && i < port->rings(); i++) a->Sync(i);

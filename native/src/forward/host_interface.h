@@ -34,8 +34,12 @@ class HostInterface {
   virtual ~HostInterface() = default;
 
   virtual uint32_t queues() const = 0;
-  /// Bytes of the longest frame that the kernel sends now.
+  /// Bytes of the longest frame that the kernel sends now, without a virtio-net header.
   uint32_t frame_max() const { return frame_max_.load(std::memory_order_relaxed); }
+  /// Bytes of the longest IP packet of the interface.
+  uint32_t mtu() const { return mtu_.load(std::memory_order_relaxed); }
+  /// Bytes of the longest virtio-net header that a frame may have in front of it.
+  virtual uint32_t vnet_hdr_max() const { return 0; }
 
   // The control plane.
 
@@ -61,18 +65,27 @@ class HostInterface {
   /// It has been opened, for the first time or anew.
   void Adopt(os::LinkState link, os::LinkSocket news);
   void ForgetNews() { news_ = {}; }
+  /// Whether the kernel sends packets that are still to be cut: they are as long as any.
+  void SetUncut(bool uncut) {
+    uncut_ = uncut;
+    SetMtu(link_.mtu);
+  }
   /// The link has changed, to link(): lines of the kind's own.
   virtual void OnChange(const os::LinkState& /*before*/, std::vector<std::string>* /*lines*/) {}
   /// A line about the interface.
   std::string Line(const std::string& text) const { return object_ + ": the interface " + text; }
 
  private:
-  void SetMtu(uint32_t mtu) { frame_max_.store(std::min(mtu + kFrameHeaderMax, kFrameMax), std::memory_order_relaxed); }
+  void SetMtu(uint32_t mtu) {
+    mtu_.store(mtu, std::memory_order_relaxed);
+    frame_max_.store(uncut_ ? kFrameMax : std::min(mtu + kFrameHeaderMax, kFrameMax), std::memory_order_relaxed);
+  }
 
   const std::string object_;
   os::LinkState link_;
   os::LinkSocket news_;
-  std::atomic<uint32_t> frame_max_{0};
+  bool uncut_ = false;
+  std::atomic<uint32_t> frame_max_{0}, mtu_{0};
 };
 
 }  // namespace ptnet

@@ -15,12 +15,16 @@ Status InterfacePort::CheckPairs(const PortShape& shape, const char* kind) {
                                   std::to_string(shape.rx_rings) + " rx rings: " + kind + " has as many of each");
 }
 
+uint32_t InterfacePort::PacketMax() const {
+  return std::min(kMaxFrags, shape().rx_slots - 1) * region().bufs().size() - 1;
+}
+
 Status InterfacePort::Take(std::shared_ptr<HostInterface> opened) {
   interface_ = std::move(opened);
   const uint32_t slots = std::min(kMaxFrags, shape().rx_slots - 1), buf_size = region().bufs().size();
-  const uint32_t most = slots * buf_size - 1, longest = interface_->frame_max();
+  const uint32_t header = interface_->vnet_hdr_max(), most = PacketMax() - header, longest = interface_->frame_max();
   if (longest <= most) return Status::Ok();
-  const std::string wanted = std::to_string(longest / buf_size + 2);
+  const std::string wanted = std::to_string((header + longest) / buf_size + 2);
   return Status::Fail(EINVAL,
                       name() + ": frames of mtu " + std::to_string(interface_->link().mtu) + " do not fit the " +
                           std::to_string(slots) + " slots of " + std::to_string(buf_size) +
@@ -29,7 +33,7 @@ Status InterfacePort::Take(std::shared_ptr<HostInterface> opened) {
 }
 
 uint32_t SlotsForFrame(const HostInterface& interface, const Kring& k) noexcept {
-  return std::min({interface.frame_max() / k.buf_size + 1, kMaxFrags, k.num_slots - 1});
+  return std::min({(k.vnet_hdr_len + interface.frame_max()) / k.buf_size + 1, kMaxFrags, k.num_slots - 1});
 }
 
 }  // namespace ptnet

@@ -26,6 +26,8 @@ class InterfacePort : public Port, public std::enable_shared_from_this<Interface
   static Status CheckPairs(const PortShape& shape, const char* kind);
   /// The interface that has been opened: EINVAL when its longest frame does not fit a packet of the rx rings.
   Status Take(std::shared_ptr<HostInterface> opened);
+  /// Bytes that fit a packet of the rx rings, with one to spare.
+  uint32_t PacketMax() const;
   /// In the order of the rings, tx first.
   void AddFlow(Flow* flow) { flows_.push_back(flow); }
 
@@ -34,7 +36,7 @@ class InterfacePort : public Port, public std::enable_shared_from_this<Interface
   std::vector<Flow*> flows_;
 };
 
-/// Slots that the longest frame takes of a ring, with a byte to spare.
+/// Slots that the longest packet takes of a ring, with a byte to spare.
 uint32_t SlotsForFrame(const HostInterface& interface, const Kring& k) noexcept;
 
 }  // namespace ptnet

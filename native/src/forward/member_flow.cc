@@ -18,6 +18,7 @@ Used MemberFlow::Poll(const Budget& budget) noexcept {
   }
   used.moved = true;
   batch_open_ = !batch_->Deliver(switch_, lane_, budget, &used, &nowhere);
+  if (const uint64_t lies = batch_->TakeLies(); lies > 0) counters_.CountDrop(Drop::kBadVnet, lies);
   if (const uint64_t storm = batch_->TakeStorm(); storm > 0) counters_.CountDrop(Drop::kStorm, storm);
   if (nowhere > 0) counters_.CountDrop(Drop::kNoDestination, nowhere);
   return used;

@@ -23,7 +23,8 @@ class MemberFlow : public Flow {
 
  protected:
   /// Adds to an empty batch what there is, as far as the budget goes; counts what it drops. The memory stays as it is
-  /// until the next call. @return what it cost, in bytes of a budget.
+  /// until the next call. For packets with a virtio-net header the batch is cleared for that first. @return what it
+  /// cost, in bytes of a budget.
   virtual uint64_t Fill(SwitchBatch* batch, const Budget& budget) noexcept = 0;
 
   RingCounters& counters() const { return counters_; }

@@ -1,20 +1,32 @@
-// TapDevice: opening it, once and anew, and a frame for the kernel.
+// TapDevice: opening it, once and anew, and packets for the kernel.
 #include "forward/tap_device.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "packet/vnet_head.h"
 
 namespace ptnet {
 
 Status TapDevice::Open(const os::TapOptions& options, std::shared_ptr<TapDevice>* out) {
   std::shared_ptr<TapDevice> device(new TapDevice(options));
   if (Status s = os::OpenTap(options, &device->tap_); !s.ok()) return s;
+  device->vnet_hdr_ = options.vnet_hdr;
   device->Adopt(device->tap_.link, std::move(device->tap_.news));
   *out = std::move(device);
   return Status::Ok();
+}
+
+void TapDevice::SetVnetHdr(uint32_t bytes, os::TapOffloads offloads) {
+  // It fails when the interface is gone; one that comes back gets it then.
+  (void)os::SetTapVnetHdr(queue(0), bytes, offloads);
+  vnet_hdr_.store(bytes, std::memory_order_relaxed);
+  offloads_ = offloads;
+  SetUncut(offloads == os::TapOffloads::kSegments);
 }
 
 void TapDevice::SetCarrier(bool on) {
@@ -26,6 +38,7 @@ void TapDevice::SetCarrier(bool on) {
 Status TapDevice::Reopen() {
   os::Tap fresh;
   if (Status s = os::OpenTap(options_, &fresh); !s.ok()) return s;
+  if (vnet_hdr() > 0) (void)os::SetTapVnetHdr(fresh.queues[0].get(), vnet_hdr(), offloads_);
   for (uint32_t i = 0; i < queues(); i++)
     if (dup3(fresh.queues[i].get(), queue(i), O_CLOEXEC) < 0)
       return Status::Fail(errno, object() + ": dup3: " + strerror(errno));
@@ -39,18 +52,18 @@ Status TapDevice::Reopen() {
 /// The numbers of the queues stay taken, so that nobody who still has one meets a file of somebody else's.
 void TapDevice::Close() {
   SetCarrier(false);
+  // Whoever has a tap of the user's next may know of no header.
+  if (vnet_hdr() > 0) SetVnetHdr(vnet_hdr(), os::TapOffloads::kNone);
   const os::UniqueFd nowhere(open("/dev/null", O_RDWR | O_CLOEXEC));
   for (uint32_t i = 0; nowhere && i < queues(); i++) dup3(nowhere.get(), queue(i), O_CLOEXEC);
   ForgetNews();
 }
 
-Drop WriteFrame(int queue, const Pieces& frame) noexcept {
-  if (frame.len > kFrameMax || frame.count > kMaxFrags) return Drop::kBadLen;
-  iovec pieces[kMaxFrags];
-  for (uint32_t i = 0; i < frame.count; i++) pieces[i] = {frame.frags[i].data, frame.frags[i].len};
-  if (writev(queue, pieces, static_cast<int>(frame.count)) >= 0) [[likely]]
-    return Drop::kCount;
-  switch (errno) {
+namespace {
+
+/// Why the kernel has not taken what was written.
+Drop CauseOf(int err) noexcept {
+  switch (err) {
     case EIO:     // down
     case EBADFD:  // gone
     case ENODEV:
@@ -62,6 +75,77 @@ Drop WriteFrame(int queue, const Pieces& frame) noexcept {
     default:
       return Drop::kFull;
   }
+}
+
+/// What goes out in front of a frame, and how many bytes of that it stands for.
+struct Front {
+  const uint8_t* data = nullptr;
+  uint32_t len = 0, taken = 0;
+};
+
+/// Writes one frame; kCount when the kernel has taken it.
+Drop WriteFrame(int queue, const Front& front, const Pieces& frame) noexcept {
+  if (frame.count > kMaxFrags) return Drop::kBadLen;
+  iovec pieces[kMaxFrags + 1];
+  uint32_t skip = front.taken;
+  int count = 0;
+  if (front.len > 0) pieces[count++] = {const_cast<uint8_t*>(front.data), front.len};
+  for (uint32_t i = 0; i < frame.count; i++) {
+    const Frag& frag = frame.frags[i];
+    const uint32_t skipped = std::min(skip, frag.len);
+    skip -= skipped;
+    if (frag.len > skipped) pieces[count++] = {frag.data + skipped, frag.len - skipped};
+  }
+  return writev(queue, pieces, count) >= 0 ? Drop::kCount : CauseOf(errno);
+}
+
+/// Writes what is made of a packet with a virtio-net header by somebody who leaves nothing to the kernel.
+TapSent WriteCut(int queue, const Front& front, const Pieces& packet, uint32_t vnet_hdr, uint32_t mtu) noexcept {
+  alignas(64) uint8_t frame[kFrameMax];
+  VnetPacket vnet;
+  TapSent sent;
+  sent.dropped.cause = vnet.Open(packet, vnet_hdr, 0, mtu);
+  sent.dropped.packets = sent.dropped.cause == Drop::kCount ? 0 : 1;
+  Places place;
+  place.slots = 1, place.buf_size = kFrameMax, place.bufs[0] = frame;
+  while (const uint32_t len = vnet.NextLen()) {
+    vnet.Make(place);
+    const Frag whole{frame, len};
+    if (const Drop cause = WriteFrame(queue, front, {&whole, 1, len}); cause != Drop::kCount) {
+      sent.dropped.cause = cause;
+      sent.dropped.packets++;
+      continue;
+    }
+    sent.frames++;
+    sent.bytes += len;
+  }
+  return sent;
+}
+
+TapSent Dropped(Drop cause) { return {.frames = 0, .bytes = 0, .dropped = {cause, 1}}; }
+
+constexpr uint8_t kNothingLeft[VirtioNetHdr::kVnetHdrLong] = {};
+
+}  // namespace
+
+TapSent TapDevice::Write(uint32_t i, const Pieces& packet, uint32_t vnet_hdr) const noexcept {
+  const uint32_t ours = this->vnet_hdr();
+  if (packet.len > kFrameMax + vnet_hdr) return Dropped(Drop::kBadLen);
+  Front front{kNothingLeft, ours, 0};
+  VnetHead head;
+  if (vnet_hdr > 0) {
+    if (ours == 0) return WriteCut(queue(i), front, packet, vnet_hdr, mtu());
+    if (const Drop cause = head.Open(packet, vnet_hdr, ours); cause != Drop::kCount) return Dropped(cause);
+    if (head.work() == Offload::Work::kSegment && head.udp() && !tap_.udp_segments)
+      return WriteCut(queue(i), front, packet, vnet_hdr, mtu());
+    front = {head.data(), head.len(), head.taken()};
+  }
+  Drop cause = WriteFrame(queue(i), front, packet);
+  if (cause == Drop::kCount) [[likely]]
+    return {.frames = 1, .bytes = packet.len - vnet_hdr, .dropped = {}};
+  // What a kernel thinks of a header changes from release to release.
+  if (cause == Drop::kBadLen && head.work() != Offload::Work::kNone) cause = Drop::kBadVnet;
+  return Dropped(cause);
 }
 
 }  // namespace ptnet

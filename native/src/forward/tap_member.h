@@ -22,6 +22,7 @@ class TapMemberFlow final : public MemberFlow {
 
   uint64_t Fill(SwitchBatch* batch, const Budget& budget) noexcept override;
 
+  const TapDevice& device_;
   const int queue_;
   const std::unique_ptr<uint8_t[]> frames_;
 };

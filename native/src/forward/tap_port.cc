@@ -4,12 +4,22 @@
 #include <errno.h>
 #include <sys/uio.h>
 
+#include <algorithm>
+
 namespace ptnet {
 
 Status TapPort::CheckVnetHdr(uint8_t len) {
-  if (len == 0) return Status::Ok();
+  if (len == 0 || tap_->vnet_hdr() > 0) return Status::Ok();
   return Status::Fail(EINVAL, name() + ": virtio-net header: one of " + std::to_string(len) +
-                                  " bytes: a tap takes frames as they are: none would be right");
+                                  " bytes, and the tap was opened without: none would be right");
+}
+
+void TapPort::OnVnetHdr(uint8_t len) noexcept {
+  if (tap_->vnet_hdr() == 0) return;
+  const bool large = kFrameMax + len <= PacketMax();
+  const auto taken = large ? os::TapOffloads::kSegments : os::TapOffloads::kChecksums;
+  if (len > 0) return tap_->SetVnetHdr(len, taken);
+  tap_->SetVnetHdr(VirtioNetHdr::kVnetHdrShort, os::TapOffloads::kNone);
 }
 
 Status TapPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
@@ -18,13 +28,12 @@ Status TapPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea
   if (Status s = CheckPairs(shape, "a tap"); !s.ok()) return s;
   if (Status s = port->Build(true); !s.ok()) return s;
   options.queues = shape.tx_rings;
-  std::shared_ptr<TapDevice> tap;
-  if (Status s = TapDevice::Open(options, &tap); !s.ok()) return s;
-  if (Status s = port->Take(tap); !s.ok()) return s;
+  if (Status s = TapDevice::Open(options, &port->tap_); !s.ok()) return s;
+  if (Status s = port->Take(port->tap_); !s.ok()) return s;
   for (uint32_t i = 0; i < shape.tx_rings; i++)
-    port->AddFlow(port->tx_.emplace_back(std::make_unique<TapTxFlow>(port->tx(i), tap->queue(i))).get());
+    port->AddFlow(port->tx_.emplace_back(std::make_unique<TapTxFlow>(port->tx(i), *port->tap_, i)).get());
   for (uint32_t i = 0; i < shape.rx_rings; i++)
-    port->AddFlow(port->rx_.emplace_back(std::make_unique<TapRxFlow>(port->rx(i), *tap, i)).get());
+    port->AddFlow(port->rx_.emplace_back(std::make_unique<TapRxFlow>(port->rx(i), *port->tap_, i)).get());
   *out = std::move(port);
   return Status::Ok();
 }
@@ -34,12 +43,14 @@ Used TapTxFlow::Poll(const Budget& budget) noexcept {
   if (!from.Open()) return {};
   uint64_t cost = 0;
   while (from.slots() < budget.slots && cost < budget.bytes && from.Peek(&packet_)) {
-    cost += packet_.len + kFrameCallBytes;
-    const Drop cause = WriteFrame(queue_, {packet_.frags, packet_.slots, packet_.len});
-    if (cause == Drop::kCount) [[likely]]
+    const TapSent sent = device_.Write(queue_, {packet_.frags, packet_.slots, packet_.len}, k_.vnet_hdr_len);
+    cost += packet_.len + std::max(sent.frames, 1u) * uint64_t{kFrameCallBytes};
+    if (sent.dropped.packets > 0) [[unlikely]]
+      k_.counters->CountDrop(sent.dropped.cause, sent.dropped.packets);
+    if (sent.frames > 0) [[likely]]
       from.Take(packet_);
     else
-      from.Drop(cause);
+      from.Skip();
   }
   const Used used{.moved = from.slots() > 0, .slots = from.slots(), .bytes = static_cast<uint32_t>(cost)};
   from.Close();
@@ -67,23 +78,30 @@ Used TapRxFlow::Poll(const Budget& budget) noexcept {
 
 /// Reads one frame into the free slots, of which there are so many. False when there is none, or a slot is bad.
 bool TapRxFlow::ReadFrame(RxWriter* to, uint32_t slots) noexcept {
-  iovec pieces[kMaxFrags];
+  iovec pieces[1 + kMaxFrags];
   SlotWord words[kMaxFrags];
   for (uint32_t s = 0, i = to->tail(); s < slots; s++, i = k_.Next(i)) {
     words[s] = ReadSlot(k_.slots[i]);
     if (!k_.ValidBuf(words[s].buf_idx)) [[unlikely]]
       return k_.Block(&k_.counters->drops[static_cast<int>(Drop::kBadBuf)]);
-    pieces[s] = {k_.Buf(words[s].buf_idx), k_.buf_size};
+    pieces[1 + s] = {k_.Buf(words[s].buf_idx), k_.buf_size};
   }
-  const ssize_t got = readv(queue_, pieces, static_cast<int>(slots));
+  // A guest without a header is not shown the kernel's.
+  uint8_t header[VirtioNetHdr::kVnetHdrLong] = {};
+  const uint32_t hidden = k_.vnet_hdr_len == 0 ? device_.vnet_hdr() : 0;
+  pieces[0] = {header, hidden};
+  const bool shown = hidden == 0;
+  const ssize_t got = readv(queue_, pieces + shown, static_cast<int>(slots + !shown)) - hidden;
   if (got <= 0) {
     // Nothing is there now, or nobody: whatever comes is an event.
     drained_ = true;
     return false;
   }
   const auto len = static_cast<uint32_t>(got);
-  if (len == slots * k_.buf_size) [[unlikely]] {
-    k_.counters->CountDrop(Drop::kBadLen);
+  // What waited in the queue when this guest came was for one that took more.
+  const bool for_another = VirtioNetHdr::Load(header).Offloads();
+  if (for_another || len == slots * k_.buf_size) [[unlikely]] {
+    k_.counters->CountDrop(for_another ? Drop::kDown : Drop::kBadLen);
     return true;
   }
   to->TookFrame(words, len);

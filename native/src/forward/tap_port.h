@@ -11,15 +11,16 @@
 
 namespace ptnet {
 
-/// From a guest's tx ring to the kernel, one frame a system call. What the kernel does not take is dropped and counted:
-/// it never holds the guest back.
+/// From a guest's tx ring to the kernel, one packet a system call. What the kernel does not take is dropped and
+/// counted: it never holds the guest back.
 class TapTxFlow final : public TxFlow {
  public:
-  TapTxFlow(Kring& k, int queue) : TxFlow(k), queue_(queue) {}
+  TapTxFlow(Kring& k, const TapDevice& device, uint32_t queue) : TxFlow(k), device_(device), queue_(queue) {}
   Used Poll(const Budget& budget) noexcept override;
 
  private:
-  int queue_;
+  const TapDevice& device_;
+  const uint32_t queue_;
 };
 
 /// From the kernel straight into the buffers of a guest's rx ring. A ring without room leaves frames in the tap's own
@@ -48,11 +49,15 @@ class TapPort final : public InterfacePort {
   /// or when a frame does not fit a packet of the rx ring.
   static Status Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
                        os::TapOptions options, std::shared_ptr<TapPort>* out);
-  /// Frames go to the kernel and come from it as they are: EINVAL for any header.
+  /// A tap that was opened without one has none: EINVAL.
   Status CheckVnetHdr(uint8_t len) override;
+  /// The kernel's packets have the client's header, and leave undone what a client with one takes.
+  void OnVnetHdr(uint8_t len) noexcept override;
 
  private:
   using InterfacePort::InterfacePort;
+
+  std::shared_ptr<TapDevice> tap_;
 
   std::vector<std::unique_ptr<TapTxFlow>> tx_;
   std::vector<std::unique_ptr<TapRxFlow>> rx_;

@@ -20,6 +20,21 @@ constexpr const char* kDevice = "/dev/net/tun";
 // at the beginning (Linux 6.1, ignored before), and queues that stop instead of dropping (commit 485e38995cc3, 2026).
 constexpr uint32_t kNoCarrier = 0x0040;
 constexpr uint32_t kBackpressure = 0x0080;
+// Likewise, Linux 6.2: UDP over IPv4 and IPv6, of which a tap has both or none.
+constexpr unsigned kUdpSegments = 0x20 | 0x40;
+
+unsigned FlagsOf(TapOffloads offloads) {
+  // No TUN_F_TSO_ECN and no UDP: of what a guest with a header takes there is no other word than the header itself.
+  switch (offloads) {
+    case TapOffloads::kNone:
+      return 0;
+    case TapOffloads::kChecksums:
+      return TUN_F_CSUM;
+    case TapOffloads::kSegments:
+      break;
+  }
+  return TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+}
 
 Status CheckName(const TapOptions& o) {
   auto fail = [&](const std::string& text) { return Status::Fail(EINVAL, o.object + ": " + text); };
@@ -84,9 +99,7 @@ class Opening {
         flags |= features & kBackpressure;
       }
       if (Status s = AttachQueue(fd.get(), q, flags); !s.ok()) return s;
-      int size = static_cast<int>(o_.vnet_hdr);
-      if (size > 0 && ioctl(fd.get(), TUNSETVNETHDRSZ, &size) != 0)
-        return Fail(errno, std::string("TUNSETVNETHDRSZ: ") + strerror(errno));
+      if (Status s = q == 0 ? SetFormat(fd.get()) : Status::Ok(); !s.ok()) return s;
       tap_.queues.push_back(std::move(fd));
     }
     tap_.made = !there_;
@@ -110,6 +123,18 @@ class Opening {
     if (Error e = links_.Get(request.ifr_name, &tap_.link))
       return Fail(e.number, std::string(e.syscall) + ": " + strerror(e.number));
     return Status::Ok();
+  }
+
+  /// Somebody who had the tap before may have left it with another header, or with offloads.
+  Status SetFormat(int fd) {
+    ifreq is{};
+    if (ioctl(fd, TUNGETIFF, &is) != 0) return Fail(errno, std::string("TUNGETIFF: ") + strerror(errno));
+    // A tap of several queues keeps its header while somebody else has one of them.
+    if (((is.ifr_flags & IFF_VNET_HDR) != 0) != (o_.vnet_hdr > 0)) return ExplainQueue(EBUSY);
+    tap_.udp_segments = o_.vnet_hdr > 0 && ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | kUdpSegments) == 0;
+    if (o_.vnet_hdr == 0) return ioctl(fd, TUNSETOFFLOAD, 0) == 0 ? Status::Ok() : Fail(errno, "TUNSETOFFLOAD");
+    const Error e = SetTapVnetHdr(fd, o_.vnet_hdr, TapOffloads::kNone);
+    return e ? Fail(e.number, std::string(e.syscall) + ": " + strerror(e.number)) : Status::Ok();
   }
 
   Status ExplainDevice(int err) const {
@@ -223,6 +248,12 @@ Status OpenTap(const TapOptions& options, Tap* out) {
 Error SetTapCarrier(int queue, bool on) {
   int value = on ? 1 : 0;
   return ioctl(queue, TUNSETCARRIER, &value) == 0 ? Error{} : Error::Last("TUNSETCARRIER");
+}
+
+Error SetTapVnetHdr(int queue, uint32_t bytes, TapOffloads offloads) {
+  const int size = static_cast<int>(bytes);
+  if (ioctl(queue, TUNSETVNETHDRSZ, &size) != 0) return Error::Last("TUNSETVNETHDRSZ");
+  return ioctl(queue, TUNSETOFFLOAD, FlagsOf(offloads)) == 0 ? Error{} : Error::Last("TUNSETOFFLOAD");
 }
 
 }  // namespace ptnet::os

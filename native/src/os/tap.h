@@ -22,10 +22,18 @@ struct TapOptions {
   uint32_t vnet_hdr = 0;                 // bytes of virtio-net header before each frame: 0, 10 or 12
 };
 
+/// What the kernel may leave to the other side of a tap: the rest it does before a frame comes.
+enum class TapOffloads : uint8_t {
+  kNone,
+  kChecksums,  // of TCP and UDP
+  kSegments,   // and TCP of up to 64 KiB at once, which is still to be cut
+};
+
 struct Tap {
   LinkState link;
   bool made = false;             // it was not there before
   bool backpressure = false;     // a full queue holds the kernel's senders back, instead of dropping
+  bool udp_segments = false;     // it cuts UDP (GSO_UDP_L4) that it is given; Linux 6.2
   std::vector<UniqueFd> queues;  // non-blocking; a frame a read or write
   LinkSocket news;               // of the interface, link.index
 };
@@ -44,5 +52,9 @@ Status OpenTap(const TapOptions& options, Tap* out);
 /** Whether the interface has a carrier, so that the kernel sends to it; any of its queues will do, from any namespace.
  */
 Error SetTapCarrier(int queue, bool on);
+
+/// Of a tap with a virtio-net header: how long it is from now on, 10 or 12 bytes, also on frames that wait already; and
+/// what the kernel may leave undone in those that come.
+Error SetTapVnetHdr(int queue, uint32_t bytes, TapOffloads offloads);
 
 }  // namespace ptnet::os

@@ -54,6 +54,8 @@ class TxReader {
     k_.counters->CountDrop(cause);
     at_ = next_;
   }
+  /// The same for one that is counted elsewhere.
+  void Skip() noexcept { at_ = next_; }
   /// Slots taken so far.
   uint32_t slots() const noexcept { return k_.Distance(k_.hwcur, at_); }
   uint64_t bytes() const noexcept { return bytes_; }

@@ -22,7 +22,7 @@ import { findDamage, writeManifest } from '../../../vm-images/manifest.ts';
 const ARTIFACT: Artifact = {
   name: 'thing',
   suite: 'sid',
-  package: 'thing',
+  packages: ['thing'],
   dependencies: 'all',
   keep: [/^bin/],
 };

@@ -262,10 +262,6 @@ describe('ports and devices', () => {
     ],
     [port('vnet-hdr: off'), "f: ports.'null:a'.vnet-hdr: 'off' is neither: true or false would be right"],
     [
-      device("port: 'tap:lan'", "ports: { 'tap:lan': { vnet-hdr: true } }"),
-      "f: ports.'tap:lan'.vnet-hdr: 'tap:lan' has no virtio-net headers: false would be right",
-    ],
-    [
       'switches: { vale0: { mtu: 67 } }',
       'f: switches.vale0.mtu: 67 is not a whole number from 68 to 65521: 68 would be right',
     ],

@@ -1,0 +1,72 @@
+/** Sends noise from one place to another by socat, and says by its checksum whether it arrived unaltered. */
+import type { Place } from './place.ts';
+
+const TCP_PORT = 7001;
+const UDP_PORT = 7002;
+/** socat's generic option: level SOL_UDP, option UDP_SEGMENT, the bytes of a datagram. */
+const udpSegment = (bytes: number): string => `setsockopt-int=17:103:${bytes}`;
+
+export interface Transfer {
+  readonly from: Place;
+  readonly to: Place;
+  /** Of `to`; an IPv6 one without brackets. */
+  readonly address: string;
+  readonly bytes: number;
+}
+
+const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+const family = (address: string): string => (address.includes(':') ? '6' : '4');
+
+/** Names of files in a place; several places may be on one machine. */
+let files = 0;
+const fileOf = (place: Place, what: string): string =>
+  `/tmp/ptnet-${process.pid}-${place.name}-${what}-${files++}`;
+
+async function noise(place: Place, file: string, bytes: number): Promise<string> {
+  return await place.run(`head -c ${bytes} /dev/urandom > ${file}; sha256sum < ${file}`);
+}
+
+export interface Outcome {
+  readonly sent: string;
+  readonly received: string;
+}
+
+/** A file by TCP. @returns both checksums. */
+export async function sendFile({ from, to, address, bytes }: Transfer): Promise<Outcome> {
+  const [source, target] = [fileOf(from, 'sent'), fileOf(to, 'got')];
+  const sent = await noise(from, source, bytes);
+  const listen = `TCP${family(address)}-LISTEN:${TCP_PORT},reuseaddr`;
+  const receiving = to.run(`socat -u ${listen} CREATE:${target}; sha256sum < ${target}; rm ${target}`);
+  await Promise.race([to.listening('tcp', TCP_PORT), receiving]);
+  await from.run(`socat -u OPEN:${source} TCP:${bracketed(address)}:${TCP_PORT}; rm ${source}`);
+  return { sent, received: await receiving };
+}
+
+/**
+ * A file by UDP, all of it in one write: the sender's kernel, or its interface, cuts it into datagrams of `segment` bytes.
+ * It has to fit 64 KiB and a socket's queue.
+ */
+export async function sendSegments(transfer: Transfer, segment: number): Promise<Outcome> {
+  const { from, to, address, bytes } = transfer;
+  const [source, target] = [fileOf(from, 'sent'), fileOf(to, 'got')];
+  const sent = await noise(from, source, bytes);
+  const listen = `UDP${family(address)}-RECV:${UDP_PORT}`;
+  // What was cut off by a loss would be waited for for ever.
+  const receiving = to.run(
+    `socat -u -T 3 ${listen} CREATE:${target} || :; sha256sum < ${target}; rm ${target}`,
+  );
+  await Promise.race([to.listening('udp', UDP_PORT), receiving]);
+  const peer = `UDP${family(address)}:${bracketed(address)}:${UDP_PORT},${udpSegment(segment)}`;
+  await from.run(`socat -u -b 65000 OPEN:${source} ${peer}; rm ${source}`);
+  return { sent, received: await receiving };
+}
+
+/** Checksums that were wrong, of all protocols that count them, since the place is there. */
+export async function checksumErrors(place: Place): Promise<number> {
+  const script = `awk '
+    FNR % 2 == 1 && FILENAME ~ /snmp$/ { n = split($0, names, " "); next }
+    FILENAME ~ /snmp$/ { for (i = 2; i <= n; i++) if (names[i] == "InCsumErrors") sum += $i; next }
+    $1 ~ /InCsumErrors$/ { sum += $2 }
+    END { print sum + 0 }' /proc/net/snmp /proc/net/snmp6`;
+  return Number(await place.run(script));
+}
