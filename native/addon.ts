@@ -165,6 +165,21 @@ export interface InterfaceInfo {
   readonly newsFd: number;
 }
 
+/** An interface, as far as it matters for how long packets may be on its way. */
+export interface OverlayLink {
+  readonly index: number;
+  readonly name: string;
+  readonly mtu: number;
+  /** Index of the bridge or the like that it belongs to; 0: none. */
+  readonly master: number;
+  /** As `ip -d link` says it: vxlan, geneve, vlan, gretap, bridge, tun; empty: a device. */
+  readonly kind: string;
+  /** Index of what carries it, by its own settings or by the route to its peer; 0: nobody knows. */
+  readonly lower: number;
+  /** Of a tunnel: it goes over IPv6. */
+  readonly ipv6: boolean;
+}
+
 /** Where a CSB array lies in guest memory. */
 export interface CsbPlace {
   fd: number;
@@ -242,6 +257,7 @@ interface Addon {
   memberLimit(member: Handle<'member'>, limits: PortLimits): void;
   memberStop(member: Handle<'member'>): void;
   memberCounters(member: Handle<'member'>): number[];
+  overlayLinks(netns: string): OverlayLink[];
   interfaceInfo(opened: Handle<'interface'>): InterfaceInfo;
   interfaceTakeNews(opened: Handle<'interface'>): string[];
   interfaceReopen(engine: Handle<'engine'>, opened: Handle<'interface'>): void;

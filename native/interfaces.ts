@@ -1,11 +1,14 @@
 // Interfaces of the host behind ports, and as members of switches: what their kinds have in common.
-import { type AttachOptions, addon, type Handle, type InterfaceInfo } from './addon.ts';
+import { type AttachOptions, addon, type Handle, type InterfaceInfo, type OverlayLink } from './addon.ts';
 import type { Engine } from './engine.ts';
 import type { Region } from './memory.ts';
 import { Port, type PortLimits } from './ports.ts';
 import type { RingCounters, StatsArea } from './stats.ts';
 
-export type { InterfaceInfo } from './addon.ts';
+export type { InterfaceInfo, OverlayLink } from './addon.ts';
+
+/** All interfaces of a network namespace, by a name that `ip netns` shows, or a path; empty: of this process's. */
+export const overlayLinks = (netns: string): OverlayLink[] => addon.overlayLinks(netns);
 
 /** An interface of the host, whoever uses it. */
 export class HostInterface {

@@ -1,9 +1,10 @@
-// What becomes of interfaces of the host while they are in use: a line in the log for each change, deleted ones opened again, and no loop by a bridge or a veth pair that two members of a switch belong to.
+// What becomes of interfaces of the host while they are in use: a line in the log for each change, deleted ones opened again, no loop by a bridge or a veth pair that two members of a switch belong to, and a word about packets that are too long for an overlay.
 import type { Engine } from '../../native/engine.ts';
-import type { InterfaceInfo } from '../../native/interfaces.ts';
+import { type InterfaceInfo, overlayLinks } from '../../native/interfaces.ts';
 import { type Watch, watchReadable } from '../../native/os.ts';
 import { Complaints } from '../complaints.ts';
 import type { Logger } from '../log.ts';
+import { overlayProblem } from './overlay-mtu.ts';
 import type { PlacedInterface } from './table.ts';
 
 const REOPEN_MS = 1000;
@@ -17,6 +18,8 @@ interface Watched extends PlacedInterface {
   held: boolean;
   /** Its way into the log: whoever owns the interface can make news as often as he likes. */
   readonly said: Complaints;
+  /** What has been said about its mtu. */
+  narrow: string | undefined;
 }
 
 export class InterfaceWatch {
@@ -31,6 +34,7 @@ export class InterfaceWatch {
       watch: undefined,
       held: false,
       said: new Complaints(log, link.name),
+      narrow: undefined,
     }));
     for (const link of this.#interfaces) {
       say(link, `the interface ${whatItIs(link.interface.info)}`);
@@ -38,7 +42,7 @@ export class InterfaceWatch {
       if (missing) say(link, missing, 'warn');
       this.#follow(link);
     }
-    this.#lookForLoops();
+    this.#lookAround();
     this.#timer = setInterval(() => {
       this.#reopen();
       for (const { said } of this.#interfaces) said.sumUp();
@@ -57,7 +61,7 @@ export class InterfaceWatch {
       link.watch?.close();
       link.watch = undefined;
     }
-    this.#lookForLoops();
+    this.#lookAround();
   }
 
   #reopen(): void {
@@ -72,8 +76,25 @@ export class InterfaceWatch {
       say(link, `the interface '${link.interface.info.interface}' is there again`);
       link.held = false;
       this.#follow(link);
-      this.#lookForLoops();
+      this.#lookAround();
     }
+  }
+
+  #lookAround(): void {
+    this.#lookForLoops();
+    for (const link of this.#interfaces) if (!link.interface.info.gone) this.#lookForOverlay(link);
+  }
+
+  /** The kernel drops what is too long for a tunnel without a word. */
+  #lookForOverlay(link: Watched): void {
+    let problem: string | undefined;
+    try {
+      problem = overlayProblem(overlayLinks(link.netns), link.interface.info.index);
+    } catch {
+      // The namespace is gone, with all that is in it.
+    }
+    if (problem !== undefined && problem !== link.narrow) say(link, `the interface ${problem}`, 'warn');
+    link.narrow = problem;
   }
 
   /** A frame to all would go round for ever where two members of a switch meet once more. */

@@ -4,6 +4,8 @@
 #include "addon/addon.h"
 #include "addon/args.h"
 #include "addon/port_args.h"
+#include "os/netns.h"
+#include "os/overlay.h"
 
 namespace ptnet::addon {
 
@@ -24,6 +26,33 @@ Napi::Value WrapInterfaceMember(Napi::Env env, std::shared_ptr<InterfaceMember> 
 }
 
 namespace {
+
+/// overlayLinks(netns): all interfaces there.
+Napi::Value OverlayLinks(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::string netns;
+  if (!GetString(info[0], "netns", &netns)) return env.Undefined();
+  std::vector<os::OverlayLink> links;
+  const Status status = os::InNetns("interfaces", netns, [&] {
+    const os::Error e = os::ListOverlayLinks(&links);
+    return e ? Status::Fail(e.number, std::string("interfaces: ") + e.syscall + ": " + strerror(e.number))
+             : Status::Ok();
+  });
+  if (!ThrowUnlessOk(env, status)) return env.Undefined();
+  Napi::Array list = Napi::Array::New(env);
+  for (const os::OverlayLink& link : links) {
+    Napi::Object o = Napi::Object::New(env);
+    o.Set("index", link.index);
+    o.Set("name", link.name);
+    o.Set("mtu", link.mtu);
+    o.Set("master", link.master);
+    o.Set("kind", link.kind);
+    o.Set("lower", link.lower);
+    o.Set("ipv6", link.ipv6);
+    list.Set(list.Length(), o);
+  }
+  return list;
+}
 
 /// memberStart(member, options): a worker serves it from now on.
 Napi::Value MemberStart(const Napi::CallbackInfo& info) {
@@ -116,6 +145,7 @@ Napi::Value InterfaceClose(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void InitInterfaces(Napi::Env env, Napi::Object exports) {
+  exports.Set("overlayLinks", Napi::Function::New(env, OverlayLinks));
   exports.Set("memberStart", Napi::Function::New(env, MemberStart));
   exports.Set("memberLimit", Napi::Function::New(env, MemberLimit));
   exports.Set("memberStop", Napi::Function::New(env, MemberStop));
