@@ -62,7 +62,7 @@ export const AF_PACKET: Joint = {
   name: 'testpmd-af-packet',
   vdevs: () => [`net_af_packet0,iface=b,framecnt=${FRAMES}`, `net_af_packet0,iface=a,framecnt=${FRAMES}`],
   network: `for name in a b; do
-ip link add $name type veth peer name $name-br
+ip link add name $name type veth peer name $name-br
 ip link set dev $name up
 done
 ${bridged(['a-br', 'b-br'])}`,
