@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HostStats } from '../../backend/host-stats.ts';
 import { TestHost } from '../harness/host.ts';
+import { Netns } from '../harness/netns.ts';
 import { cpusBetween, readCpu } from './cpu.ts';
 import { checkResults, checkTraffic, killAll, startGuests, stopGuests } from './guests.ts';
 import { PLACED_ENGINE } from './placement.ts';
@@ -97,7 +98,17 @@ export function ratesBetween(first: Reading, last: Reading): Rates {
 
 /** Runs a plan once. What is sent before the warm-up has ended, or after the last look, does not count. */
 export async function measure(plan: Plan, options: MeasureOptions): Promise<Rates> {
-  const host = await TestHost.start(PLACED_ENGINE + plan.config);
+  if (plan.network === undefined) return await measureIn('', plan, options);
+  const net = await Netns.open(plan.network);
+  try {
+    return await measureIn(net.path, plan, options);
+  } finally {
+    await net.close();
+  }
+}
+
+async function measureIn(netns: string, plan: Plan, options: MeasureOptions): Promise<Rates> {
+  const host = await TestHost.start(PLACED_ENGINE + plan.config.replaceAll('NETNS', netns));
   try {
     return await run(host, plan, options);
   } catch (error) {

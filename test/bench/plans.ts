@@ -1,7 +1,7 @@
 // How each path is set up: the host's configuration, the guests, and where packets are counted.
 import { stringify } from 'yaml';
 import type { JobLoop } from '../../guest-driver/model/index.ts';
-import { type PathName, type Scenario, VALE_MANY } from './scenarios.ts';
+import { type PathName, type Scenario, TAP_PATH, VALE_MANY } from './scenarios.ts';
 
 /** A driver model in a process of its own, with the devices of one VM. */
 export interface GuestPlan {
@@ -18,6 +18,8 @@ export interface Counted {
 export interface Plan {
   /** YAML, without run-dir. */
   readonly config: string;
+  /** Commands of a shell that set up a network namespace of its own first; the configuration names it NETNS. */
+  readonly network?: string;
   /** Run to their end before the others start. */
   readonly first: readonly GuestPlan[];
   /** Attached all the time, and doing nothing. */
@@ -205,10 +207,40 @@ function vale(scenario: Scenario, roles: Roles): Plan {
   };
 }
 
+/** Two interfaces of the kernel's and what is between them, for us and for those who are measured beside us. */
+export const bridged = (interfaces: readonly string[]): string =>
+  [
+    'ip link add br0 type bridge mcast_snooping 0',
+    'ip link set dev br0 up',
+    ...interfaces.map((name) => `ip link set dev ${name} master br0 up`),
+  ].join('\n');
+
+function tap(scenario: Scenario): Plan {
+  const port = { netns: 'NETNS', 'vnet-hdr': false };
+  return {
+    network: `ip tuntap add dev a mode tap\nip tuntap add dev b mode tap\n${bridged(['a', 'b'])}`,
+    config: stringify({
+      ports: { 'tap:a': port, 'tap:b': port },
+      vms: {
+        vm1: { devices: [device('tap:a', 0)] },
+        vm2: { devices: [device('tap:b', 1)] },
+      },
+    }),
+    first: [],
+    receivers: [{ vm: 'vm2', loops: [receiving(scenario)] }],
+    senders: [{ vm: 'vm1', loops: [sending(scenario, { dst: macOf(1) })] }],
+    sent: [{ port: 'tap:a', dir: 'tx' }],
+    received: [{ port: 'tap:b', dir: 'rx' }],
+    // The queue of a tap drops.
+    lossless: false,
+  };
+}
+
 const PLANS: Readonly<Record<PathName, (scenario: Scenario) => Plan>> = {
   'guest-to-host': guestToHost,
   'host-to-guest': hostToGuest,
   'guest-to-guest-pipe': pipe,
+  [TAP_PATH]: tap,
   ...(Object.fromEntries(
     Object.entries(VALE_ROLES).map(([path, roles]) => [
       path,

@@ -16,8 +16,11 @@ export const VALE_PATHS = [
   'vale-3-to-1',
 ] as const;
 
+/** By the kernel: from one guest's tap over a bridge to the other's. */
+export const TAP_PATH = 'guest-to-guest-tap';
+
 export type PairPath = (typeof PAIR_PATHS)[number];
-export type PathName = PairPath | (typeof VALE_PATHS)[number];
+export type PathName = PairPath | (typeof VALE_PATHS)[number] | typeof TAP_PATH;
 
 /** The guests that several are on the `vale-` paths. */
 export const VALE_MANY = 3;
@@ -120,6 +123,7 @@ const foreignScenarios = (vm: boolean): Scenario[] =>
 
 export const SCENARIOS: readonly Scenario[] = [
   ...PAIR_PATHS.flatMap(modelScenarios),
+  ...withSizes({ path: TAP_PATH, ...BASE }, STAMPED_SIZES, 'none'),
   ...foreignScenarios(false),
   ...VALE_PATHS.flatMap(valeScenarios),
   ...PAIR_PATHS.flatMap(vmScenarios),

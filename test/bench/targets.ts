@@ -18,6 +18,8 @@ import {
   rowLabel,
   SCENARIOS,
   type Scenario,
+  STAMPED_SIZES,
+  TAP_PATH,
 } from './scenarios.ts';
 
 export interface TargetRow {
@@ -90,13 +92,19 @@ const percent = (share: number | undefined): number | undefined =>
   share === undefined ? undefined : share * 100;
 
 /** How many times as fast as a peer was in the same rounds. */
-function vsPeer(name: string, peer: string, wanted: Wanted | null, anyOf: readonly string[]): Target {
+function vsPeer(
+  name: string,
+  peer: string,
+  wanted: Wanted | null,
+  anyOf: readonly string[],
+  size: number = BASE.size,
+): Target {
   return {
     name: `${name}, times ${peer}`,
     wanted,
     unit: 'x',
     anyOf,
-    against: [peerLabel(peer, BASE.size)],
+    against: [peerLabel(peer, size)],
     figure: ({ results }, label) => results.get(label)?.vsPeer[peer],
   };
 }
@@ -222,6 +230,13 @@ const nets: readonly Target[] = (['guest-to-host', 'guest-to-guest'] as const).f
   vsVirtio('ping', atMost(1), { path, kind: 'ping' }),
 ]);
 
+/** A guest's packets by the kernel: as fast as who does nothing else, and more. */
+const byTheKernel: readonly Target[] = STAMPED_SIZES.flatMap((size) =>
+  ['testpmd-net-tap', 'testpmd-af-packet'].map((peer) =>
+    vsPeer(`tap to tap, ${size} bytes`, peer, atLeast(1.2), [path(TAP_PATH, { size })], size),
+  ),
+);
+
 const VALE = [path('guest-to-guest-vale')];
 const VHOST_USER = 'testpmd-vhost-user';
 
@@ -234,6 +249,7 @@ export const TARGETS: readonly Target[] = [
   bothWays(1514),
   ...inVm('guest-to-host', 'testpmd-vm-to-host'),
   ...inVm('host-to-guest', 'testpmd-host-to-vm'),
+  ...byTheKernel,
   ...foreign,
   manyPorts,
   latency('publish to service while polling', below(2), 'p50', {

@@ -1,7 +1,7 @@
 // The peers that the benchmark knows: a new one is a file beside this one and a line here.
 import type { Peer } from './peer.ts';
 import { TAP_JOINT } from './tap-joint.ts';
-import { MEMIF, TestpmdPeer, VHOST_USER } from './testpmd.ts';
+import { AF_PACKET, MEMIF, NET_TAP, TestpmdPeer, VHOST_USER } from './testpmd.ts';
 import { TestpmdVm, TestpmdVmPeer } from './testpmd-vm.ts';
 import { VHOST_USER_JOINT } from './vhost-user-joint.ts';
 import type { VmJoint } from './vm-joint.ts';
@@ -15,6 +15,8 @@ function inVm(joint: VmJoint): Peer[] {
 export const PEERS: readonly Peer[] = [
   new TestpmdPeer(VHOST_USER),
   new TestpmdPeer(MEMIF),
+  new TestpmdPeer(NET_TAP),
+  new TestpmdPeer(AF_PACKET),
   ...inVm(VHOST_USER_JOINT),
   ...inVm(TAP_JOINT),
 ];

@@ -7,7 +7,7 @@ import type { OpenJoint, VmJoint } from './vm-joint.ts';
 const FRAMES = 4096;
 
 /** Whether a tap is allowed is not told by anything but the attempt. */
-async function whyNot(): Promise<string | undefined> {
+export async function whyNoTap(): Promise<string | undefined> {
   const missing = await tapToolsMissing();
   if (missing !== undefined) return missing;
   try {
@@ -29,4 +29,4 @@ async function open(): Promise<OpenJoint> {
   };
 }
 
-export const TAP_JOINT: VmJoint = { name: 'tap', txQueue: 256, whyNot, open };
+export const TAP_JOINT: VmJoint = { name: 'tap', txQueue: 256, whyNot: whyNoTap, open };

@@ -3,9 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hugepages } from '../../harness/hugepages.ts';
+import { Netns } from '../../harness/netns.ts';
 import type { MeasureOptions } from '../measure.ts';
-import type { Scenario } from '../scenarios.ts';
+import { bridged } from '../plans.ts';
+import { type Scenario, TAP_PATH } from '../scenarios.ts';
 import type { Peer } from './peer.ts';
+import { whyNoTap } from './tap-joint.ts';
 import { TestpmdProcess, testpmdMissing } from './testpmd-process.ts';
 import { measureBetween } from './testpmd-prompt.ts';
 
@@ -20,6 +23,9 @@ export interface Joint {
   readonly name: string;
   /** The devices of the receiver, which listens, and of the sender. */
   vdevs(socket: string): readonly [string, string];
+  /** Those that meet in the kernel: the commands that set up a namespace for them, and what is done there at the end. */
+  readonly network?: string;
+  connect?(net: Netns): Promise<void>;
 }
 
 export const VHOST_USER: Joint = {
@@ -38,10 +44,35 @@ export const MEMIF: Joint = {
   ],
 };
 
+/** Taps, as ours are. */
+export const NET_TAP: Joint = {
+  name: 'testpmd-net-tap',
+  vdevs: () => ['net_tap0,iface=b', 'net_tap0,iface=a'],
+  network: bridged([]),
+  connect: async (net) => {
+    for (const name of ['a', 'b']) await net.ip(`link set dev ${name} master br0 up`);
+  },
+};
+
+/** Of its ring: with the usual 512 much is lost whenever testpmd waits for its processor. */
+const FRAMES = 4096;
+
+/** Interfaces whose packets go through mapped rings. */
+export const AF_PACKET: Joint = {
+  name: 'testpmd-af-packet',
+  vdevs: () => [`net_af_packet0,iface=b,framecnt=${FRAMES}`, `net_af_packet0,iface=a,framecnt=${FRAMES}`],
+  network: `for name in a b; do
+ip link add name $name type veth peer name $name-br
+ip link set dev $name up
+done
+${bridged(['a-br', 'b-br'])}`,
+};
+
 export class TestpmdPeer implements Peer {
   readonly name: string;
   readonly #joint: Joint;
   #folder: string | undefined;
+  #net: Netns | undefined;
   #pair: readonly [TestpmdProcess, TestpmdProcess] | undefined;
 
   constructor(joint: Joint) {
@@ -53,12 +84,16 @@ export class TestpmdPeer implements Peer {
     return sizes.filter((size) => size <= SIZE_MAX);
   }
 
-  /** Both are processes at rings in shared memory, as the driver models are; a VM is something else. */
-  comparesWith({ vm }: Pick<Scenario, 'path' | 'vm'>): boolean {
-    return !vm;
+  /** Both are processes at rings in shared memory, as the driver models are, or both at interfaces of the kernel's; a VM is something else. */
+  comparesWith({ path, vm }: Pick<Scenario, 'path' | 'vm'>): boolean {
+    return !vm && (path === TAP_PATH) === (this.#joint.network !== undefined);
   }
 
   async available(): Promise<string | undefined> {
+    if (this.#joint.network !== undefined) {
+      const why = await whyNoTap();
+      if (why !== undefined) return why;
+    }
     return (await testpmdMissing()) ?? hugepages.lend(HUGEPAGES);
   }
 
@@ -72,6 +107,8 @@ export class TestpmdPeer implements Peer {
   async close(): Promise<void> {
     for (const process of this.#pair?.toReversed() ?? []) await process.quit();
     this.#pair = undefined;
+    await this.#net?.close();
+    this.#net = undefined;
     hugepages.giveBack();
     if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -79,9 +116,19 @@ export class TestpmdPeer implements Peer {
   async #start(): Promise<readonly [TestpmdProcess, TestpmdProcess]> {
     this.#folder ??= mkdtempSync(join(tmpdir(), 'ptnetmap-testpmd-'));
     const [receiving, sending] = this.#joint.vdevs(join(this.#folder, 'socket'));
-    const receiver = await TestpmdProcess.start({ cpu: 0, vdev: receiving, forwardMode: 'rxonly' });
+    const { network } = this.#joint;
+    if (network !== undefined) this.#net = await Netns.open(network);
+    const where = this.#net ? { within: this.#net.within } : {};
+    const receiver = await TestpmdProcess.start({
+      cpu: 0,
+      vdev: receiving,
+      forwardMode: 'rxonly',
+      ...where,
+    });
     try {
-      return [receiver, await TestpmdProcess.start({ cpu: 1, vdev: sending, forwardMode: 'txonly' })];
+      const sender = await TestpmdProcess.start({ cpu: 1, vdev: sending, forwardMode: 'txonly', ...where });
+      if (this.#net) await this.#joint.connect?.(this.#net);
+      return [receiver, sender];
     } catch (error) {
       await receiver.quit();
       throw error;
