@@ -158,11 +158,12 @@ for (const release of RELEASES)
         [s.guest, s.host, HOST_ADDRESS],
         [s.host, s.guest, ipv4(0, END.station)],
       ] as const) {
-        const file = sendFile({ from, to, address, bytes: 20_000_000 });
+        const file = sendFile({ from, to, address, bytes: 60_000_000 });
         file.catch(() => {});
         const moved = () => s.h.packets('tap:net0', 'tx') + s.h.packets('tap:net0', 'rx');
         const before = moved();
-        await expect.poll(moved, { timeout: WAIT_MS }).toBeGreaterThan(before + 500);
+        // Packets of 64 KiB: the file is some hundreds of them.
+        await expect.poll(moved, { timeout: WAIT_MS, interval: 5 }).toBeGreaterThan(before + 20);
         await s.vm.vm.qmp.command('stop');
         await new Promise((resolve) => setTimeout(resolve, STOPPED_MS));
         await s.vm.vm.qmp.command('cont');

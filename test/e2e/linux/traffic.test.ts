@@ -77,9 +77,16 @@ ${devicesOf(0)}
 ${devicesOf(1)}
 `;
 
+/** In the short form an older kernel has one link of each kind: what the numbers of rings change is the same code. */
+const linksOf = (release: (typeof RELEASES)[number]): readonly Link[] =>
+  LONG || release === RELEASES.at(-1)
+    ? LINKS
+    : LINKS.filter(({ name }) => ['tap4', 'vale', 'bare', 'pipe'].includes(name));
+
 for (const release of RELEASES)
   describe(`Linux of ${release}`, () => {
     const guests = new Guests();
+    const newest = release === RELEASES.at(-1);
     let host: TestHost | undefined;
     let vms: LinuxVm[] = [];
     let places: Record<'vm1' | 'vm2' | 'host', Place>;
@@ -106,7 +113,7 @@ for (const release of RELEASES)
     const peerOf = (link: Link): Place => (link.to === 'host' ? places.host : places.vm2);
     const stationOf = (link: Link): number => (link.to === 'host' ? HOST : GUESTS[1]);
 
-    for (const link of LINKS) {
+    for (const link of linksOf(release)) {
       const number = LINKS.indexOf(link);
       const near = [ipv4(number, GUESTS[0]), ipv6(number, GUESTS[0])];
       const far = () => [ipv4, ipv6].map((of) => of(number, stationOf(link)));
@@ -145,7 +152,7 @@ for (const release of RELEASES)
       });
     }
 
-    for (const link of LINKS.filter(({ name }) => LONG || name === 'tap' || name === 'vale')) {
+    for (const link of LINKS.filter(({ name }) => LONG || (newest && (name === 'tap' || name === 'vale')))) {
       const number = LINKS.indexOf(link);
 
       vmTest(`${link.name}: TCP and UDP by iperf3 both ways, IPv4 and IPv6`, async () => {
