@@ -267,7 +267,8 @@ ports: { 'netmap:a': { netns: ${net.path} } }
 `);
   await net.run('sh', '-c', 'for i in $(seq 1 100); do ip link set dev a mtu $((1400 + i)); done');
   await expect.poll(() => host.host.stats([]).members[0]!.interface.mtu, { timeout: WAIT_MS }).toBe(1500);
-  expect(lines(host)).toHaveLength(20);
+  // What it is, ten changes, and the hundredth where none were told of together.
+  expect([11, 12]).toContain(lines(host).length);
 });
 
 test('what cannot be had is said in one line, and nothing is left of it', async () => {

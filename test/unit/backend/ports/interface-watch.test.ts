@@ -8,11 +8,16 @@ import { type LogLine, recordingLog } from '../../../protocol/recording.ts';
 
 /** An interface whose news a test makes. */
 class FakeInterface {
+  readonly #index: number;
   readonly newsFd = eventfd();
   readonly #news: string[] = [];
   taken = 0;
   master = 0;
   readonly carrier: boolean[] = [];
+
+  constructor(index: number) {
+    this.#index = index;
+  }
 
   get info() {
     const { newsFd, master } = this;
@@ -23,7 +28,7 @@ class FakeInterface {
       gone: false,
       newsFd,
       access: 'tap',
-      index: 1,
+      index: this.#index,
       master,
       peer: 0,
     };
@@ -50,7 +55,7 @@ let watch: InterfaceWatch;
 
 beforeEach(() => {
   lines = [];
-  fakes = [new FakeInterface(), new FakeInterface()];
+  fakes = [new FakeInterface(101), new FakeInterface(102)];
   const placed = fakes.map((fake, i) => ({ name: `tap:${i}`, interface: fake, switch: 'lan', netns: '' }));
   watch = new InterfaceWatch(placed as unknown as PlacedInterface[], {} as Engine, recordingLog(lines));
 });
