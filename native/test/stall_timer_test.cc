@@ -138,6 +138,19 @@ void WhatIsToldIsToldOnce() {
   CHECK_EQ(outer.Take(), 0u);
 }
 
+/// A hypervisor that runs others on this CPU: time passes that is neither the thread's nor spent waiting for the CPU.
+void StolenTimeIsNobodysFault() {
+  const StallSample start{.clock_ns = 0, .cpu_ns = 0, .runnable_ns = 0, .faults = 0, .waits = 7};
+  StallSample end{.clock_ns = 50'000'000, .cpu_ns = 5'000'000, .runnable_ns = 1'000'000, .faults = 3, .waits = 7};
+  CHECK_EQ(StalledNs(start, end, 10'000'000, 0), 0u);
+  end.waits = 8;
+  CHECK_EQ(StalledNs(start, end, 10'000'000, 0), 44'000'000u);
+  CHECK_EQ(StalledNs(start, end, 10'000'000, 4'000'000), 40'000'000u);
+  end.cpu_ns = 20'000'000;
+  end.waits = 7;
+  CHECK_EQ(StalledNs(start, end, 10'000'000, 0), 20'000'000u);
+}
+
 void AHintSeesAStallAndNoSleep() {
   Memory memory;
   StallHint hint;
@@ -158,6 +171,7 @@ void AHintSeesAStallAndNoSleep() {
 }  // namespace
 
 int main() {
+  StolenTimeIsNobodysFault();
   WhoWaitsForAPageIsTold();
   StallSample::KeepOpen();
   WhoWaitsForAPageIsTold();

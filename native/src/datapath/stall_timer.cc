@@ -36,21 +36,22 @@ uint64_t RunnableNs() {
   return sscanf(text, "%*u %llu", &runnable) == 1 ? runnable : UINT64_MAX;
 }
 
-/// ns that the thread was blocked, plus the CPU's time when that is more than `cpu_most`.
-uint64_t StalledNs(const StallSample& start, const StallSample& end, uint64_t cpu_most, uint64_t slept_ns) {
+}  // namespace
+
+uint64_t StalledNs(const StallSample& start, const StallSample& end, uint64_t cpu_most, uint64_t slept_ns) noexcept {
   if (end.runnable_ns == UINT64_MAX) return 0;
   const uint64_t cpu = end.cpu_ns - start.cpu_ns;
   const uint64_t other = cpu + (end.runnable_ns - start.runnable_ns) + slept_ns;
   const uint64_t all = end.clock_ns - start.clock_ns;
-  return all - std::min(all, other) + (cpu > cpu_most ? cpu : 0);
+  const uint64_t blocked = end.waits == start.waits ? 0 : all - std::min(all, other);
+  return blocked + (cpu > cpu_most ? cpu : 0);
 }
-
-}  // namespace
 
 StallSample StallSample::Now() noexcept {
   rusage usage;
   getrusage(RUSAGE_THREAD, &usage);
-  return {NowNs(), ThreadCpuNs(), RunnableNs(), static_cast<uint64_t>(usage.ru_minflt + usage.ru_majflt)};
+  return {NowNs(), ThreadCpuNs(), RunnableNs(), static_cast<uint64_t>(usage.ru_minflt + usage.ru_majflt),
+          static_cast<uint64_t>(usage.ru_nvcsw)};
 }
 
 void StallSample::KeepOpen() noexcept { kept_open = OpenSchedStat(); }
