@@ -118,7 +118,10 @@ async function testAll({ foreground = [], background = [] }) {
   const folders = ['native/model', 'native/test', 'guest-driver/core/test', 'guest-driver/linux/test'];
   const passed = await runLanes(root, {
     foreground: [[vitest, 'run', '--exclude', 'test/e2e/**'], ...foreground],
-    background: [...folders.map((folder) => ['make', '-s', '-k', '-j2', '-C', folder, 'check']), ...background],
+    background: [
+      ...folders.map((folder) => ['make', '-s', '-k', '-j2', '-C', folder, 'check']),
+      ...background,
+    ],
   });
   if (!passed) process.exit(1);
   run(vitest, ['run', 'test/e2e'], { stdout: 1 });
