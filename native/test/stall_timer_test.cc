@@ -140,15 +140,27 @@ void WhatIsToldIsToldOnce() {
 
 /// A hypervisor that runs others on this CPU: time passes that is neither the thread's nor spent waiting for the CPU.
 void StolenTimeIsNobodysFault() {
-  const StallSample start{.clock_ns = 0, .cpu_ns = 0, .runnable_ns = 0, .faults = 0, .waits = 7};
-  StallSample end{.clock_ns = 50'000'000, .cpu_ns = 5'000'000, .runnable_ns = 1'000'000, .faults = 3, .waits = 7};
+  const StallSample start{};
+  StallSample end{.clock_ns = 50'000'000,
+                  .cpu_ns = 5'000'000,
+                  .system_ns = 1'000'000,
+                  .runnable_ns = 1'000'000,
+                  .faults = 3,
+                  .waits = 0};
   CHECK_EQ(StalledNs(start, end, 10'000'000, 0), 0u);
-  end.waits = 8;
+  end.waits = 1;
   CHECK_EQ(StalledNs(start, end, 10'000'000, 0), 44'000'000u);
   CHECK_EQ(StalledNs(start, end, 10'000'000, 4'000'000), 40'000'000u);
-  end.cpu_ns = 20'000'000;
-  end.waits = 7;
-  CHECK_EQ(StalledNs(start, end, 10'000'000, 0), 20'000'000u);
+}
+
+/// Bytes that a thread copies take its own time; pages that are brought in take the kernel's.
+void OnlyTheKernelsTimeIsOfPages() {
+  const StallSample start{};
+  StallSample end{
+      .clock_ns = 50'000'000, .cpu_ns = 49'000'000, .system_ns = 9'000'000, .runnable_ns = 0, .faults = 3, .waits = 0};
+  CHECK_EQ(StalledNs(start, end, 10'000'000, 0), 0u);
+  end.system_ns = 30'000'000;
+  CHECK_EQ(StalledNs(start, end, 10'000'000, 0), 30'000'000u);
 }
 
 void AHintSeesAStallAndNoSleep() {
@@ -172,6 +184,7 @@ void AHintSeesAStallAndNoSleep() {
 
 int main() {
   StolenTimeIsNobodysFault();
+  OnlyTheKernelsTimeIsOfPages();
   WhoWaitsForAPageIsTold();
   StallSample::KeepOpen();
   WhoWaitsForAPageIsTold();

@@ -10,6 +10,7 @@ namespace ptnet {
 struct StallSample {
   uint64_t clock_ns;
   uint64_t cpu_ns;
+  uint64_t system_ns;    // of cpu_ns, in the kernel; to a few ms
   uint64_t runnable_ns;  // spent waiting for a CPU; UINT64_MAX when it is not told (CONFIG_SCHED_INFO)
   uint64_t faults;       // pages that were brought in
   uint64_t waits;        // how often it left its CPU because it had to wait
@@ -23,10 +24,10 @@ struct StallSample {
 /// peer's file.
 enum class Stall : uint8_t { kPage, kCall };
 
-/// ns between two samples that the thread was blocked, less those that it `slept` of its own will, plus the CPU's time
-/// when that is more than `cpu_most`. Time that passed while it never left its CPU is a hypervisor's, which ran others
-/// there, and is nobody's fault.
-uint64_t StalledNs(const StallSample& start, const StallSample& end, uint64_t cpu_most, uint64_t slept_ns) noexcept;
+/// ns between two samples that the thread was blocked, less those that it `slept` of its own will, plus the kernel's
+/// time on its CPU when that is more than `system_most`. Time that passed while it never left its CPU is a
+/// hypervisor's, which ran others there, and is nobody's fault.
+uint64_t StalledNs(const StallSample& start, const StallSample& end, uint64_t system_most, uint64_t slept_ns) noexcept;
 
 /// For a thread that has a reason to look, not for each poll.
 class StallTimer {
