@@ -1,13 +1,11 @@
 // Interfaces of the host in namespaces of the test's own: driver models, kernels and switches exchange packets by them, whatever becomes of the interfaces and of the guests.
-import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type Guest, openGuest } from '../../guest-driver/model/index.ts';
+import { describe, expect, test, vi } from 'vitest';
 import { TestHost } from '../harness/host.ts';
-import { Netns } from '../harness/netns.ts';
+import { attach, lines, logged, netns, run, startHost, WAIT_MS } from '../harness/interfaces.ts';
+import type { Netns } from '../harness/netns.ts';
 import { NOTHING, tcpBothWays } from '../harness/tcp-peer.ts';
 
 const N = 20_000;
-/** Only ends a test that hangs. */
-const WAIT_MS = 100_000;
 vi.setConfig({ testTimeout: 2 * WAIT_MS });
 const CLEAN_BIG = { late: 0n, corrupt: 0n };
 /** The two ends of a cable. */
@@ -16,40 +14,6 @@ const cable = (
 ): string => `ip link add name a mtu ${mtu} numrxqueues 1 type veth peer name b mtu ${mtu} numrxqueues 1
 ip link set dev a up
 ip link set dev b up`;
-const closers: (() => Promise<unknown>)[] = [];
-
-async function netns(setUp = ''): Promise<Netns> {
-  const opened = await Netns.open(setUp);
-  closers.push(() => opened.close());
-  return opened;
-}
-
-async function startHost(yaml: string): Promise<TestHost> {
-  const host = await TestHost.start(yaml);
-  closers.push(() => host.close());
-  return host;
-}
-
-async function attach(host: TestHost, vm: string): Promise<Guest> {
-  const [memdev, ...ptnet] = host.sockets(vm);
-  const guest = await openGuest({ memdev: memdev!, ptnet });
-  closers.push(() => guest.close());
-  await guest.create();
-  return guest;
-}
-
-async function run(guest: Guest, options: Parameters<Guest['ports'][0]['startLoop']>[0]) {
-  const loop = await guest.ports[0]!.startLoop(options);
-  return loop.done;
-}
-
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-const lines = (host: TestHost): string[] => host.log.map(({ message }) => message);
-const logged = (host: TestHost, line: string) =>
-  expect.poll(() => lines(host), { timeout: WAIT_MS }).toContain(line);
 const interfaceOf = (host: TestHost, port: string) => host.host.stats([port]).ports[0]!.interface!;
 const promiscuity = async (net: Netns, device: string): Promise<number> =>
   JSON.parse(await net.ip(`-d -j link show dev ${device}`))[0].promiscuity;
