@@ -64,7 +64,7 @@ function refusal(yaml: string): string | undefined {
     parseConfig(yaml, 'f');
     return undefined;
   } catch (error) {
-    if (error instanceof ConfigurationError) return error.message;
+    if (error instanceof ConfigurationError) return error.problems[0];
     throw error;
   }
 }
