@@ -116,7 +116,8 @@ async function testAll({ foreground = [], background = [] }) {
   const passed = await runLanes(root, {
     foreground: [[vitest, 'run', '--exclude', 'test/e2e/**'], [vitest, 'run', 'test/e2e'], ...foreground],
     background: [
-      ...folders.map((folder) => ['make', '-s', '-k', '-j2', '-C', folder, 'check']),
+      // With the objects that build() has made.
+      ...folders.map((folder) => ['make', '-s', '-k', '-j2', '-C', folder, 'ADDON=1', 'check']),
       ...background,
     ],
   });
