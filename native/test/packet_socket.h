@@ -73,6 +73,13 @@ class PacketSocket {
   const long skip_;
 };
 
+/// How many frames of any kind are tried behind those of every length: a sanitizer sees no more in more of them.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr uint32_t kFramesOfAnyKind = 5'000;
+#else
+inline constexpr uint32_t kFramesOfAnyKind = 90'000;
+#endif
+
 /// A frame of `len` bytes whose contents follow from `tag`: of a protocol that no stack looks at, with so many VLAN
 /// tags.
 inline Bytes TestFrame(uint32_t len, uint32_t tag, uint32_t vlan_tags = 0) {

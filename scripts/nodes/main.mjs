@@ -1,7 +1,7 @@
 // npm run test-nodes [-- --fetch | vitest's arguments]: the unit and model tests on the other releases of Node that are
 // supported: those of package.json beside this file, which npm has as packages. The addon is built once: its interface to
-// Node (NAPI 9) is the same in all of them. Unless asked for, tests in which kernels exchange packets are left out: Node
-// only starts what they are about.
+// Node (NAPI 9) is the same in all of them. Unless asked for, tests of the tests' own tools, and those in which kernels
+// exchange packets, are left out: Node only starts what these are about.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -13,7 +13,10 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = join(HERE, '..', '..');
 const CACHE = process.env.PTNET_CACHE ?? join(homedir(), '.cache', 'ptnetmap');
 const FILES = ['package.json', 'package-lock.json'];
-const OF_KERNELS = ['kernel-guests', 'netmap', 'tap', 'overlay-mtu'];
+const LEFT_OUT = [
+  'test/unit/harness/**',
+  ...['kernel-guests', 'netmap', 'tap', 'overlay-mtu'].map((name) => `test/model/${name}.test.ts`),
+];
 /** A registry that is slow or away must not hold a run up for ever: for all releases together, in ms. */
 const FETCH_MS_MAX = 300_000;
 
@@ -48,7 +51,7 @@ function fetchReleases() {
 function runTests(bin, args) {
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
   const node = join(bin, 'node');
-  const leftOut = OF_KERNELS.flatMap((name) => ['--exclude', `test/model/${name}.test.ts`]);
+  const leftOut = LEFT_OUT.flatMap((pattern) => ['--exclude', pattern]);
   const tests = args.length > 0 ? args : ['test/unit', 'test/model', ...leftOut];
   for (const each of [['--version'], [join('node_modules', 'vitest', 'vitest.mjs'), 'run', ...tests]]) {
     const { status, error } = spawnSync(node, each, { cwd: ROOT, stdio: 'inherit', env });
