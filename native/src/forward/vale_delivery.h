@@ -51,7 +51,7 @@ class ValeDelivery {
     return true;
   }
   void Put(MemberPackets* packets, uint64_t bytes_most) noexcept;
-  void PutConverted(MemberPackets* packets, uint64_t bytes_most) noexcept;
+  void PutWithVnetHdr(MemberPackets* packets, uint64_t bytes_most) noexcept;
   void Put(ValeRun* run) noexcept;
   bool MustWait(const ValeRun& run) noexcept;
   uint32_t CopyOne(ValeRun* run) noexcept;

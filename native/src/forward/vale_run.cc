@@ -7,7 +7,8 @@
 #include "datapath/notify.h"
 #include "forward/vale.h"
 #include "forward/vale_delivery.h"
-#include "ring/copy.h"
+#include "packet/vnet_copy.h"
+#include "packet/vnet_packet.h"
 
 namespace ptnet {
 namespace {
@@ -42,11 +43,15 @@ class ValeBlock {
   };
 
   void Look(const Kring& from, const Kring& to, uint32_t i, uint32_t o, uint32_t most) noexcept;
-  uint32_t Copy(const ValeRun& run, uint64_t* bytes) noexcept;
+  uint32_t Copy(const ValeRun& run, uint64_t* bytes) noexcept {
+    return run.from.vnet_hdr_len == 0 ? CopyAll<false>(run, bytes) : CopyAll<true>(run, bytes);
+  }
   uint32_t packets() const { return packets_; }
   End end() const { return end_; }
 
  private:
+  template <bool with_header>
+  uint32_t CopyAll(const ValeRun& run, uint64_t* bytes) noexcept;
   void LookAtPackets(const Kring& k, NetmapSlot* slots, uint32_t longest) noexcept;
   void LookAtPlaces(const Kring& k, NetmapSlot* slots) noexcept;
 
@@ -156,16 +161,23 @@ void ValeBlock::LookAtPlaces(const Kring& k, NetmapSlot* slots) noexcept {
   }
 }
 
-/// Copies the packets up to the first that is not between the run's two stations; how many, and their bytes.
-uint32_t ValeBlock::Copy(const ValeRun& run, uint64_t* bytes) noexcept {
+/// Copies the packets up to the first that is not between the run's two stations, or whose virtio-net header lies; how
+/// many, and their bytes.
+template <bool with_header>
+uint32_t ValeBlock::CopyAll(const ValeRun& run, uint64_t* bytes) noexcept {
   uint64_t sum = 0;
   uint32_t n = 0;
   for (; n < packets_; n++) {
-    if (!run.Matches(from_[n])) {
+    bool one = run.Matches(from_[n]);
+    if constexpr (with_header) {
+      one = one && CopyWithVnetHdr(to_[n], from_[n], len_[n], run.from.vnet_hdr_len);
+    } else if (one) {
+      CopyPacket(to_[n], from_[n], len_[n]);
+    }
+    if (!one) {
       end_ = End::kMixed;
       break;
     }
-    CopyPacket(to_[n], from_[n], len_[n]);
     sum += len_[n];
   }
   *bytes += sum;
@@ -197,15 +209,20 @@ uint32_t ValeDelivery::CopyRun(ValeRun* run, uint32_t most) noexcept {
   return copied;
 }
 
-/// Copies the run's next packet, if it is of its kind and there is a place for it; there must be room. How many.
+/// Copies the run's next packet, if it is of its kind and there is a place for it; there must be room. How many. One
+/// whose virtio-net header lies is of another kind: it is counted where packets are sorted.
 inline uint32_t ValeDelivery::CopyOne(ValeRun* run) noexcept {
   const Kring& from = run->from;
   const SlotWord w = ReadSlot(from.slots[run->end]);
   run->mixed = !IsShort(from, w, std::min(from.buf_size, k_.buf_size)) || !run->Matches(from.Buf(w.buf_idx));
   if (run->mixed) return 0;
   const Frag frag{from.Buf(w.buf_idx), w.len};
-  run->bad_buf = to_.Put({&frag, 1, frag.len}) != Drop::kCount;
-  if (run->bad_buf) return 0;
+  const Pieces packet{&frag, 1, frag.len};
+  const uint32_t hdr = from.vnet_hdr_len;
+  const Drop cause = hdr == 0 ? to_.Put(packet) : PutVnetPacket(to_, packet, hdr, hdr, 0).cause;
+  run->mixed = cause == Drop::kBadVnet;
+  run->bad_buf = !run->mixed && cause != Drop::kCount;
+  if (cause != Drop::kCount) return 0;
   run->end = from.Next(run->end);
   run->packets++;
   return 1;
