@@ -46,6 +46,7 @@ class Opening {
       return Fail(EINVAL, Quoted() +
                               " is the loopback, which reaches nobody else: 'tap:lan' would be right for the "
                               "host's own network");
+    netif_.lro = os::HasLro(o_.name);
     return CheckMaster();
   }
 
