@@ -39,7 +39,8 @@ export class InterfaceWatch {
     for (const link of this.#interfaces) {
       const { info } = link.interface;
       say(link, `the interface ${whatItIs(info)}`);
-      for (const warning of [whatIsMissing(info), whatIsTooMuch(info)]) if (warning) say(link, warning, 'warn');
+      for (const warning of [whatIsMissing(info), whatIsTooMuch(info)])
+        if (warning) say(link, warning, 'warn');
       this.#follow(link);
     }
     this.#lookAround();

@@ -26,7 +26,7 @@ bool Answered(const ifreq& request) {
     flags->data = ETH_FLAG_NTUPLE | (merges && strcmp(request.ifr_name, "near") == 0 ? ETH_FLAG_LRO : 0);
     return true;
   }
-  if (question != ETHTOOL_GDRVINFO || strcmp(request.ifr_name, "master") != 0) return false;
+  if (question != ETHTOOL_GDRVINFO || strcmp(request.ifr_name, "owner") != 0) return false;
   auto* info = reinterpret_cast<ethtool_drvinfo*>(request.ifr_data);
   strncpy(info->driver, driver_of_master.c_str(), sizeof info->driver - 1);
   return true;
@@ -51,7 +51,7 @@ Status Open(const std::string& name, Netif* netif) {
 }
 
 void PortsOfOthersAreRefused() {
-  Run("ip link add master type bridge mcast_snooping 0 && ip link set near master master");
+  Run("ip link add owner type bridge mcast_snooping 0 && ip link set near master owner");
   Netif netif;
   auto refused = [&](const std::string& driver, const std::string& message) {
     driver_of_master = driver;
@@ -60,19 +60,19 @@ void PortsOfOthersAreRefused() {
   };
   for (auto [kind, what] : {std::pair{"bonding", "bond"}, {"team", "team"}})
     refused(kind, std::string("netmap:near: 'near' belongs to the ") + what +
-                      " 'master', which takes its frames: 'netmap:master', or 'ip link set near nomaster', would be "
+                      " 'owner', which takes its frames: 'netmap:owner', or 'ip link set near nomaster', would be "
                       "right");
   refused("openvswitch",
-          "netmap:near: 'near' belongs to the interface 'master', which takes its frames: an interface of its own, or "
+          "netmap:near: 'near' belongs to the interface 'owner', which takes its frames: an interface of its own, or "
           "'ip link set near nomaster', would be right");
   refused("bridge",
-          "netmap:near: 'near' belongs to the bridge 'master', which takes its frames: a tap that belongs to it too "
-          "('tap:lan', then 'ip link set lan master master'), or 'ip link set near nomaster', would be right");
+          "netmap:near: 'near' belongs to the bridge 'owner', which takes its frames: a tap that belongs to it too "
+          "('tap:lan', then 'ip link set lan master owner'), or 'ip link set near nomaster', would be right");
   // What such a one gets is its own as well.
   driver_of_master = "vrf";
   CHECK_OK(Open("near", &netif));
-  CHECK_OK(Open("master", &netif));
-  Run("ip link del master");
+  CHECK_OK(Open("owner", &netif));
+  Run("ip link del owner");
 }
 
 void MergingIsToldOf() {

@@ -219,8 +219,7 @@ function vale(scenario: Scenario, roles: Roles): Plan {
 
 /** The same guests, with a virtio-net header. */
 function withHeader(roles: Roles): Roles {
-  const all = (guests: readonly GuestPlan[]) =>
-    guests.map((each) => ({ ...each, vnetHdrLen: VNET_HDR_LEN }));
+  const all = (guests: readonly GuestPlan[]) => guests.map((each) => ({ ...each, vnetHdrLen: VNET_HDR_LEN }));
   return { first: all(roles.first), receivers: all(roles.receivers), senders: all(roles.senders) };
 }
 

@@ -61,8 +61,7 @@ function resultRow(
     const ratio = medianRatio(ours, values(of(peerLabel(name, size))));
     return ratio === undefined ? [] : [[name, ratio]];
   });
-  const times = (other: Scenario | undefined) =>
-    other && medianRatio(ours, values(of(labelOf(other))));
+  const times = (other: Scenario | undefined) => other && medianRatio(ours, values(of(labelOf(other))));
   const vsOneWay = times(oneWayOf(scenario));
   const vsPlain = times(plainOf(scenario));
   const vsPoll = times(pollingOf(scenario));

@@ -30,8 +30,13 @@ const KINDS: Readonly<Record<string, { mtu: number; made: (other: string) => str
 
 /** Why this kernel cannot have one; undefined when it can. */
 function missing(kind: string): string | undefined {
-  const commands = ['ip link add under type veth peer name over', ...KINDS[kind]!.made('192.0.2.2').map((made) => `ip link ${made}`)];
-  const { failed, stderr } = execaSync('unshare', ['--net', 'sh', '-ec', commands.join('\n')], { reject: false });
+  const commands = [
+    'ip link add under type veth peer name over',
+    ...KINDS[kind]!.made('192.0.2.2').map((made) => `ip link ${made}`),
+  ];
+  const { failed, stderr } = execaSync('unshare', ['--net', 'sh', '-ec', commands.join('\n')], {
+    reject: false,
+  });
   return failed ? `${kind}: ${stderr.trim()}` : undefined;
 }
 
@@ -56,7 +61,12 @@ vms:
 `);
     for (const [vm, vnetHdrLen, address] of GUESTS) {
       const addresses = [`${address}/24`];
-      const guest = await KernelGuest.start(host, vm, await netns(), { vnetHdrLen, addresses, mtu, capture: true });
+      const guest = await KernelGuest.start(host, vm, await netns(), {
+        vnetHdrLen,
+        addresses,
+        mtu,
+        capture: true,
+      });
       onEnd(() => guest.close());
       const { client, server } = await tcpBothWays(guest.netns, far, FAR, TCP_BYTES);
       expect([client.got, server.got]).toEqual([server.sent, client.sent]);

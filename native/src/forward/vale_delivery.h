@@ -25,6 +25,7 @@ struct ValeRun {
   uint32_t packets = 0;
   uint64_t bytes = 0;
 
+  /// Whether `packet` is from and to the same stations as the first.
   bool Matches(const uint8_t* packet) const;
 };
 

@@ -44,13 +44,20 @@ class ValeBlock {
 
   void Look(const Kring& from, const Kring& to, uint32_t i, uint32_t o, uint32_t most) noexcept;
   uint32_t Copy(const ValeRun& run, uint64_t* bytes) noexcept {
-    return run.from.vnet_hdr_len == 0 ? CopyAll<false>(run, bytes) : CopyAll<true>(run, bytes);
+    switch (run.from.vnet_hdr_len) {
+      case VirtioNetHdr::kVnetHdrLong:
+        return CopyAll<VirtioNetHdr::kVnetHdrLong>(run, bytes);
+      case VirtioNetHdr::kVnetHdrShort:
+        return CopyAll<VirtioNetHdr::kVnetHdrShort>(run, bytes);
+      default:
+        return CopyAll<0>(run, bytes);
+    }
   }
   uint32_t packets() const { return packets_; }
   End end() const { return end_; }
 
  private:
-  template <bool with_header>
+  template <uint32_t vnet_hdr_len>
   uint32_t CopyAll(const ValeRun& run, uint64_t* bytes) noexcept;
   void LookAtPackets(const Kring& k, NetmapSlot* slots, uint32_t longest) noexcept;
   void LookAtPlaces(const Kring& k, NetmapSlot* slots) noexcept;
@@ -64,15 +71,16 @@ class ValeBlock {
 
 }  // namespace
 
-/// The 16 bytes of a packet that begin with its Ethernet header.
-inline __m128i StationsOf(const Kring& k, const uint8_t* packet) {
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(packet + k.vnet_hdr_len));
+/// The 16 bytes from a frame's Ethernet header on; there are as many to be read.
+inline __m128i StationsOf(const uint8_t* frame) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(frame)); }
+
+/// Whether two frames are from and to the same stations.
+inline bool AreSame(__m128i stations, __m128i others) {
+  return (_mm_movemask_epi8(_mm_cmpeq_epi8(stations, others)) & 0xfff) == 0xfff;
 }
 
-/// Whether `packet`, of at least 16 readable bytes from its Ethernet header on, is from and to the same stations.
 inline bool ValeRun::Matches(const uint8_t* packet) const {
-  const __m128i same = _mm_cmpeq_epi8(StationsOf(from, packet), stations);
-  return (_mm_movemask_epi8(same) & 0xfff) == 0xfff;
+  return AreSame(stations, StationsOf(packet + from.vnet_hdr_len));
 }
 
 /// Forwards the packets from hwcur on as long as they are of one slot, to the same known port as the first and from the
@@ -85,7 +93,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
   }
   const SlotWord w = ReadSlot(k_.slots[k_.hwcur]);
   if (!IsShort(k_, w, k_.buf_size)) return k_.hwcur;
-  const __m128i both = StationsOf(k_, k_.Buf(w.buf_idx));
+  const __m128i both = StationsOf(k_.Buf(w.buf_idx) + k_.vnet_hdr_len);
   const auto low = static_cast<uint64_t>(_mm_cvtsi128_si64(both));
   const auto high = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(both, both)));
   const uint64_t dst = low & kMacMask, src = (low >> 48 | high << 16) & kMacMask;
@@ -163,14 +171,15 @@ void ValeBlock::LookAtPlaces(const Kring& k, NetmapSlot* slots) noexcept {
 
 /// Copies the packets up to the first that is not between the run's two stations, or whose virtio-net header lies; how
 /// many, and their bytes.
-template <bool with_header>
+template <uint32_t vnet_hdr_len>
 uint32_t ValeBlock::CopyAll(const ValeRun& run, uint64_t* bytes) noexcept {
+  const __m128i stations = run.stations;
   uint64_t sum = 0;
   uint32_t n = 0;
   for (; n < packets_; n++) {
-    bool one = run.Matches(from_[n]);
-    if constexpr (with_header) {
-      one = one && CopyWithVnetHdr(to_[n], from_[n], len_[n], run.from.vnet_hdr_len);
+    bool one = AreSame(stations, StationsOf(from_[n] + vnet_hdr_len));
+    if constexpr (vnet_hdr_len > 0) {
+      one = one && CopyWithVnetHdr(to_[n], from_[n], len_[n], vnet_hdr_len);
     } else if (one) {
       CopyPacket(to_[n], from_[n], len_[n]);
     }
