@@ -9,6 +9,7 @@
 #include "forward/vale_delivery.h"
 #include "packet/vnet_copy.h"
 #include "packet/vnet_packet.h"
+#include "ring/copy.h"
 
 namespace ptnet {
 namespace {
@@ -71,8 +72,25 @@ class ValeBlock {
 
 }  // namespace
 
+inline __m128i Load16(const uint8_t* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); }
+
 /// The 16 bytes from a frame's Ethernet header on; there are as many to be read.
-inline __m128i StationsOf(const uint8_t* frame) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(frame)); }
+inline __m128i StationsOf(const uint8_t* frame) { return Load16(frame); }
+
+/// Copies a packet that begins with an empty virtio-net header and the 12 bytes of `addresses`, which are the upper ones
+/// there. The bytes that were looked at are those that are written. False, and nothing done, for another one.
+template <uint32_t hdr_len>
+inline bool CopyBehindEmptyHeader(uint8_t* to, const uint8_t* from, uint32_t len, __m128i addresses) {
+  constexpr uint32_t kLooked = 4;  // bytes of VirtioNetHdr::Empty(): with the addresses they are 16, for one comparison
+  static_assert(offsetof(VirtioNetHdr, gso_size) == kLooked);
+  const __m128i header = Load16(from), before = Load16(from + hdr_len - kLooked);
+  const __m128 both = _mm_move_ss(_mm_castsi128_ps(before), _mm_castsi128_ps(header));
+  if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_castps_si128(both), addresses)) != 0xffff) [[unlikely]]
+    return false;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), header);
+  CopyPacket(to + hdr_len, from + hdr_len, len - hdr_len);
+  return true;
+}
 
 /// Whether two frames are from and to the same stations.
 inline bool AreSame(__m128i stations, __m128i others) {
@@ -173,21 +191,21 @@ void ValeBlock::LookAtPlaces(const Kring& k, NetmapSlot* slots) noexcept {
 /// many, and their bytes.
 template <uint32_t vnet_hdr_len>
 uint32_t ValeBlock::CopyAll(const ValeRun& run, uint64_t* bytes) noexcept {
-  const __m128i stations = run.stations;
+  const __m128i stations = run.stations, addresses = _mm_slli_si128(stations, 4);
   uint64_t sum = 0;
   uint32_t n = 0;
-  for (; n < packets_; n++) {
-    bool one = AreSame(stations, StationsOf(from_[n] + vnet_hdr_len));
-    if constexpr (vnet_hdr_len > 0) {
-      one = one && CopyWithVnetHdr(to_[n], from_[n], len_[n], vnet_hdr_len);
-    } else if (one) {
-      CopyPacket(to_[n], from_[n], len_[n]);
-    }
-    if (!one) {
+  for (; n < packets_; sum += len_[n++]) {
+    uint8_t* const to = to_[n];
+    const uint8_t* const from = from_[n];
+    if constexpr (vnet_hdr_len > 0)
+      if (CopyBehindEmptyHeader<vnet_hdr_len>(to, from, len_[n], addresses)) [[likely]]
+        continue;
+    const bool one = AreSame(stations, StationsOf(from + vnet_hdr_len));
+    if (!one || (vnet_hdr_len > 0 && !CopyWithVnetHdr(to, from, len_[n], vnet_hdr_len))) {
       end_ = End::kMixed;
       break;
     }
-    sum += len_[n];
+    if constexpr (vnet_hdr_len == 0) CopyPacket(to, from, len_[n]);
   }
   *bytes += sum;
   return n;
