@@ -12,6 +12,8 @@ export interface Receiver {
   readonly port: string;
   /** Bytes of the virtio-net header that it asks for. */
   readonly vnetHdr?: number;
+  /** Of packets, which end it before nothing comes any more. */
+  readonly count?: number;
   /** Until it can receive. */
   ready?(): Promise<void>;
 }
@@ -20,13 +22,13 @@ export type Received = Readonly<Record<'packets' | 'bytes' | 'lost', number>>;
 
 /** It receives until nothing has come for a while; `during` gets how much has arrived so far. */
 export async function receives(
-  { h, vm, port, vnetHdr = 0, ready }: Receiver,
+  { h, vm, port, vnetHdr = 0, count, ready }: Receiver,
   during: (arrived: () => number) => Promise<void>,
 ): Promise<Received> {
   const before = h.packets(port, 'rx');
   const arrived = () => h.packets(port, 'rx') - before;
   const receiving = vm.agentStart(
-    `receive --seconds 600 --idle-ms 5000 --payload full --vnet-hdr ${vnetHdr}`,
+    `receive ${count ? `--count ${count} ` : ''}--seconds 600 --idle-ms 5000 --payload full --vnet-hdr ${vnetHdr}`,
   );
   await ready?.();
   await during(arrived);

@@ -18,7 +18,7 @@ const sendOf = (vnetHdr: number, size: number): string =>
 
 /** They ask for headers of so many bytes. What comes before there is a receiver is lost; the rest is as it was sent. */
 async function exchange({ sender, ...to }: Way, from: number, vnetHdr: number, size: number): Promise<void> {
-  const received = await receives({ ...to, vnetHdr }, async () => {
+  const received = await receives({ ...to, vnetHdr, count: COUNT }, async () => {
     const { sent } = await sender.agent(`${sendOf(from, size)} --count ${COUNT} --rate 1000`);
     expect(sent).toMatchObject({ packets: COUNT });
   });
