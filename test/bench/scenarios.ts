@@ -28,7 +28,8 @@ export const HEADER_PATH = 'vale-vnet-hdr';
 
 /** To the host's kernel, which has no use for it: packets of 64 KiB with a virtio-net header. */
 export const BULK_PATH = 'guest-to-tap-vnet-hdr';
-export const BULK_SIZE = 65536;
+/** The most that a guest's loop sends. */
+export const BULK_SIZE = 65535;
 
 export type PairPath = (typeof PAIR_PATHS)[number];
 export type KernelPath = (typeof KERNEL_PATHS)[number];

@@ -77,8 +77,8 @@ inline __m128i Load16(const uint8_t* at) { return _mm_loadu_si128(reinterpret_ca
 /// The 16 bytes from a frame's Ethernet header on; there are as many to be read.
 inline __m128i StationsOf(const uint8_t* frame) { return Load16(frame); }
 
-/// Copies a packet that begins with an empty virtio-net header and the 12 bytes of `addresses`, which are the upper ones
-/// there. The bytes that were looked at are those that are written. False, and nothing done, for another one.
+/// Copies a packet that begins with an empty virtio-net header and the 12 bytes of `addresses`, which are the upper
+/// ones there. The bytes that were looked at are those that are written. False, and nothing done, for another one.
 template <uint32_t hdr_len>
 inline bool CopyBehindEmptyHeader(uint8_t* to, const uint8_t* from, uint32_t len, __m128i addresses) {
   constexpr uint32_t kLooked = 4;  // bytes of VirtioNetHdr::Empty(): with the addresses they are 16, for one comparison
