@@ -40,6 +40,7 @@ bool ValeDelivery::Deliver(MemberPackets* packets, const Budget& budget, Used* u
 void ValeDelivery::Put(MemberPackets* packets, uint64_t bytes_most) noexcept {
   const bool up = Open();
   if (up && packets->vnet_hdr_len() != k_.vnet_hdr_len) return PutConverted(packets, bytes_most);
+  to_.JoinPieces(packets->heads_copied());
   while (to_.bytes() < bytes_most && !packets->empty()) {
     const Pieces packet = packets->Take();
     packets->Prefetch();
