@@ -21,8 +21,7 @@ export function checkLookups(config: HostConfig, placed: readonly Placed[]): voi
         `${quoted(name)} is not on switch '${vale}': ${right} would be right`,
       );
     };
-    if (lookup.kind === 'static')
-      for (const [mac, name] of lookup.stations) check(['static', mac], name);
+    if (lookup.kind === 'static') for (const [mac, name] of lookup.stations) check(['static', mac], name);
     if (lookup.kind === 'isolated') checkIsolated(vale, lookup, check);
   }
 }

@@ -173,7 +173,7 @@ static int create(const struct ptnet_lookup_setup *setup, void **state) {
   return 0;
 }
 
-const struct ptnet_lookup_plugin ptnet_lookup_plugin = {
+const struct ptnet_lookup_functions ptnet_lookup_plugin = {
     .version = PTNET_LOOKUP_VERSION,
     .create = create,
     .find = find,

@@ -124,7 +124,8 @@ static bool read_end(struct reader *r, const char *word, struct end *end) {
 
 static bool read_protocol(struct reader *r, struct line *line) {
   const char *word = peek(r);
-  if (word == NULL) return wrong(r, "it says nothing about what: '%s tcp' would be right", line->pass ? "pass" : "drop");
+  if (word == NULL)
+    return wrong(r, "it says nothing about what: '%s tcp' would be right", line->pass ? "pass" : "drop");
   r->at++;
   for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
     if (strcmp(word, NAMES[i].word) != 0) continue;
@@ -134,8 +135,8 @@ static bool read_protocol(struct reader *r, struct line *line) {
   }
   long protocol;
   if (!number(word, 255, '\0', NULL, &protocol))
-    return wrong(r, "'%s' is not a protocol: all, arp, ip4, ip6, tcp, udp, sctp, icmp, icmp6 or a number would be right",
-                 word);
+    return wrong(
+        r, "'%s' is not a protocol: all, arp, ip4, ip6, tcp, udp, sctp, icmp, icmp6 or a number would be right", word);
   line->families = FAMILY4 | FAMILY6;
   line->protocol = (int)protocol;
   return true;
@@ -144,7 +145,8 @@ static bool read_protocol(struct reader *r, struct line *line) {
 static bool read_line(struct reader *r, struct line *line) {
   const char *word = peek(r);
   line->pass = strcmp(word, "pass") == 0;
-  if (!line->pass && strcmp(word, "drop") != 0) return wrong(r, "'%s' is no action: 'pass' or 'drop' would be right", word);
+  if (!line->pass && strcmp(word, "drop") != 0)
+    return wrong(r, "'%s' is no action: 'pass' or 'drop' would be right", word);
   r->at++;
   if (!read_protocol(r, line)) return false;
   const bool ends = r->at < r->count;

@@ -54,7 +54,7 @@ struct ptnet_lookup_setup {
   size_t error_size;
 };
 
-struct ptnet_lookup_plugin {
+struct ptnet_lookup_functions {
   uint32_t version; /* PTNET_LOOKUP_VERSION */
   /* Makes the state of one switch, which is handed to all other calls. On the host's control thread. Returns 0, or an
    * errno with words in setup->error; then there is no state, and the switch keeps the function that it has. */
@@ -76,7 +76,7 @@ struct ptnet_lookup_plugin {
 #ifdef __GNUC__
 __attribute__((visibility("default")))
 #endif
-extern const struct ptnet_lookup_plugin ptnet_lookup_plugin;
+extern const struct ptnet_lookup_functions ptnet_lookup_plugin;
 
 #ifdef __cplusplus
 }

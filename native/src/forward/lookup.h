@@ -26,9 +26,10 @@ class Lookup {
   Lookup(const Lookup&) = delete;
   Lookup& operator=(const Lookup&) = delete;
 
-  /// As ptnet_lookup_plugin::find. Any number of workers at once.
+  /// As ptnet_lookup_functions::find. Any number of workers at once.
   virtual void Find(const ptnet_lookup_batch& batch) noexcept = 0;
-  /// Whether it needs heads that nobody else writes to; otherwise they may be a guest's memory, and are to be read once.
+  /// Whether it needs heads that nobody else writes to; otherwise they may be a guest's memory, and are to be read
+  /// once.
   virtual bool copies_heads() const noexcept { return false; }
   /// Whom packets of one port may reach at all, whatever Find() says.
   virtual PortSet ReachOf(uint32_t /*source*/) const noexcept { return kAllPorts; }
@@ -72,8 +73,8 @@ class StaticLookup final : public Lookup {
   std::vector<std::atomic<uint32_t>> ports_;  // by name; kAbsent
 };
 
-/// A learning switch whose isolated ports reach the promiscuous ones only, as in a private VLAN (RFC 5517): those of one
-/// community reach each other too.
+/// A learning switch whose isolated ports reach the promiscuous ones only, as in a private VLAN (RFC 5517): those of
+/// one community reach each other too.
 class IsolatedLookup final : public Lookup {
  public:
   /// @param communities lists of names; whoever is in no list is isolated.

@@ -49,11 +49,12 @@ Status CopyOf(const std::string& path, os::UniqueFd* out) {
   return Status::Ok();
 }
 
-Status CheckPlugin(const std::string& path, const ptnet_lookup_plugin& plugin) {
+Status CheckPlugin(const std::string& path, const ptnet_lookup_functions& plugin) {
   if (plugin.version != PTNET_LOOKUP_VERSION)
     return Fail(path, EPROTONOSUPPORT,
                 "is made for version " + std::to_string(plugin.version) + " of the interface, and this host has " +
-                    std::to_string(PTNET_LOOKUP_VERSION) + ": one that is compiled with this host's ptnetmap/lookup.h "
+                    std::to_string(PTNET_LOOKUP_VERSION) +
+                    ": one that is compiled with this host's ptnetmap/lookup.h "
                     "would be right");
   const char* missing = plugin.create == nullptr    ? "create"
                         : plugin.find == nullptr    ? "find"
@@ -85,10 +86,11 @@ Status LookupPlugin::Load(const std::string& path, const std::string& options, c
                           std::unique_ptr<Lookup>* out) {
   LoadedObject object;
   if (Status s = LoadedObject::Open(path, &object); !s.ok()) return s;
-  const auto* plugin = static_cast<const ptnet_lookup_plugin*>(object.Symbol(kSymbol));
+  const auto* plugin = static_cast<const ptnet_lookup_functions*>(object.Symbol(kSymbol));
   if (plugin == nullptr)
-    return Fail(path, EINVAL,
-                std::string("has no symbol ") + kSymbol + ": one that defines it as ptnetmap/lookup.h says would be right");
+    return Fail(
+        path, EINVAL,
+        std::string("has no symbol ") + kSymbol + ": one that defines it as ptnetmap/lookup.h says would be right");
   if (Status s = CheckPlugin(path, *plugin); !s.ok()) return s;
   char error[kErrorBytes] = {};
   const ptnet_lookup_setup setup{switch_name.c_str(), options.c_str(), error, sizeof error};

@@ -41,11 +41,11 @@ class LookupPlugin final : public Lookup {
   void Left(uint32_t port) override;
 
  private:
-  LookupPlugin(LoadedObject object, const ptnet_lookup_plugin& plugin, void* state)
+  LookupPlugin(LoadedObject object, const ptnet_lookup_functions& plugin, void* state)
       : object_(std::move(object)), plugin_(plugin), state_(state) {}
 
   const LoadedObject object_;
-  const ptnet_lookup_plugin plugin_;
+  const ptnet_lookup_functions plugin_;
   void* const state_;
 };
 

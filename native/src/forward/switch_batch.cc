@@ -55,8 +55,8 @@ struct SwitchBatch::Routing {
   bool Reaches(uint32_t port) const { return reach[port / 64] >> (port % 64) & 1; }
 };
 
-/// Puts a packet where the lookup function says; PTNET_LOOKUP_LEARNED: where its address was seen last. `plain`: there is
-/// no such function.
+/// Puts a packet where the lookup function says; PTNET_LOOKUP_LEARNED: where its address was seen last. `plain`: there
+/// is no such function.
 template <bool plain>
 [[gnu::always_inline]] inline void SwitchBatch::RouteOne(Routing& routing, uint32_t at, uint32_t verdict) noexcept {
   // Nor does who is filtered take the place of another one.
@@ -119,8 +119,7 @@ uint64_t SwitchBatch::RouteBy(Lookup& lookup, ValeSwitch& sw, const SwitchMember
   uint32_t to[PTNET_LOOKUP_BATCH_MAX];
   for (uint32_t at = 0; at < pieces_;) {
     uint32_t n = 0;
-    for (; at < pieces_ && n < PTNET_LOOKUP_BATCH_MAX; at += items_[at].count)
-      starts[n++] = static_cast<uint16_t>(at);
+    for (; at < pieces_ && n < PTNET_LOOKUP_BATCH_MAX; at += items_[at].count) starts[n++] = static_cast<uint16_t>(at);
     heads_copied_ = shared && lookup.copies_heads();
     if (heads_copied_) CopyHeads(starts, n);  // of all: no more of them are shared
     for (uint32_t i = 0; i < n; i++) {

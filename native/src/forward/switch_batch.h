@@ -17,8 +17,8 @@ namespace ptnet {
 class SwitchBatch {
  public:
   static constexpr uint32_t kPiecesMax = 256;
-  /// Slots of a batch in memory that a guest has too, for a lookup function: their packets are cut in two behind what it
-  /// looks at, also the last one, of as many slots as there may be.
+  /// Slots of a batch in memory that a guest has too, for a lookup function: their packets are cut in two behind what
+  /// it looks at, also the last one, of as many slots as there may be.
   static constexpr uint32_t kSharedMost = PTNET_LOOKUP_BATCH_MAX;
   static_assert(2 * (kSharedMost - 1) + kMaxFrags + 1 <= kPiecesMax);
 
@@ -38,8 +38,9 @@ class SwitchBatch {
   /// The same for any packet for which there is room.
   void Add(const Pieces& packet, uint16_t flags) noexcept;
 
-  /// Learns where the packets come from and looks up where they go to: by `lookup`, or, null, as a learning switch does.
-  /// `shared`: their memory is a guest's too; then there are up to kSharedMost of them. @return how many go nowhere.
+  /// Learns where the packets come from and looks up where they go to: by `lookup`, or, null, as a learning switch
+  /// does. `shared`: their memory is a guest's too; then there are up to kSharedMost of them. @return how many go
+  /// nowhere.
   uint64_t Route(ValeSwitch& sw, const SwitchMember& from, Lookup* lookup, bool shared) noexcept {
     return lookup == nullptr ? RouteLearned(sw, from) : RouteBy(*lookup, sw, from, shared);
   }

@@ -1,11 +1,11 @@
 /* A plug-in for the tests: says one thing of every packet, and writes down what is done with it. */
+#include "recorder.h"
+
 #include <errno.h>
 #include <ptnetmap/lookup.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "recorder.h"
 
 struct state {
   struct record *record;
@@ -54,4 +54,4 @@ static void destroy(void *state) {
   free(s);
 }
 
-const struct ptnet_lookup_plugin ptnet_lookup_plugin = {PTNET_LOOKUP_VERSION, create, find, joined, left, destroy};
+const struct ptnet_lookup_functions ptnet_lookup_plugin = {PTNET_LOOKUP_VERSION, create, find, joined, left, destroy};

@@ -9,5 +9,5 @@ static int create(const struct ptnet_lookup_setup *setup, void **state) {
 
 static void destroy(void *state) { (void)state; }
 
-const struct ptnet_lookup_plugin ptnet_lookup_plugin = {
+const struct ptnet_lookup_functions ptnet_lookup_plugin = {
     .version = PTNET_LOOKUP_VERSION, .create = create, .destroy = destroy};
