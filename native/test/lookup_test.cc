@@ -192,7 +192,7 @@ void WildDestinationsAreCountedAndDropped() {
 void WhatWasSeenIsWhatIsDelivered(Random& random, uint8_t from_hdr, uint8_t to_hdr, uint32_t buf_size) {
   Net net;
   for (uint8_t len : {from_hdr, to_hdr}) {
-    Station& s = net.Add({"", 1, 1, 256, 256, 0}, net.stations.empty() ? 2048 : buf_size, false);
+    Station& s = net.Add({"", 1, 1, 256, 1024, 0}, net.stations.empty() ? 2048 : buf_size, false);
     s.guest.Attach(net.engine, *s.port, {.policy = Policy::kInline, .vnet_hdr_len = len});
   }
   GuestRing& tx = net[0].guest.tx();
@@ -270,6 +270,55 @@ void WithoutCopiesNothingIsCut() {
   }
 }
 
+/// A member that only sends.
+class Sender final : public SwitchMember {
+ public:
+  explicit Sender(Net& net) : net_(net) { CHECK_OK(net.sw->Attach(this, "sender")); }
+  ~Sender() { net_.sw->Detach(this); }
+  bool Deliver(MemberPackets* packets, uint32_t, const Budget&, Used*) noexcept override {
+    while (!packets->empty()) packets->Take();
+    return true;
+  }
+
+ private:
+  Net& net_;
+};
+
+/// What is sent from memory of the host's own is shown where it lies, in batches that are not too large.
+void WhatNobodyElseWritesToIsNotCopied() {
+  Net net;
+  net.Add({"", 1, 1, 512, 512, 0});
+  Sender sender(net);
+  auto batch = std::make_unique<SwitchBatch>();
+  std::vector<Bytes> frames;
+  for (uint32_t i = 0; i < 150; i++) frames.push_back(Frame(0, 9, 60 + 10 * i, i));
+  for (Bytes& frame : frames) batch->Add({frame.data(), static_cast<uint32_t>(frame.size())}, 0);
+  std::vector<uint32_t> counts;
+  uint32_t seen = 0;
+  net.sw->SetLookup(std::make_unique<TestLookup>([&](const ptnet_lookup_batch& b) {
+    counts.push_back(b.count);
+    for (uint32_t i = 0; i < b.count; i++, seen++) {
+      CHECK(b.packets[i].head == frames[seen].data());
+      CHECK_EQ(b.packets[i].head_len, std::min<size_t>(frames[seen].size(), PTNET_LOOKUP_HEAD_MAX));
+      b.to[i] = seen % 3 == 0 ? PTNET_LOOKUP_DROP : 0;
+    }
+  }));
+  uint64_t nowhere = batch->Route(*net.sw, sender, net.sw->lookup(), false);
+  Used used;
+  CHECK(batch->Deliver(*net.sw, 0, kSyncBudget, &used, &nowhere));
+  CHECK(counts == (std::vector<uint32_t>{64, 64, 22}) && nowhere == 0);
+  RingCounters counters;
+  batch->CountDrops(counters);
+  batch->CountDrops(counters);
+  CHECK_EQ(counters.drops[static_cast<int>(Drop::kFiltered)], 50u);
+  for (uint32_t i = 0; i < frames.size(); i++) {
+    uint32_t slots = 0;
+    if (i % 3 == 0) continue;
+    CHECK(net[0].Take(0, &slots) == frames[i]);
+    CHECK_EQ(slots, 1u);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -283,4 +332,5 @@ int main() {
     for (uint8_t to : {uint8_t{0}, uint8_t{10}, uint8_t{12}})
       for (uint32_t buf_size : {2048u, 128u}) WhatWasSeenIsWhatIsDelivered(random, from, to, buf_size);
   WithoutCopiesNothingIsCut();
+  WhatNobodyElseWritesToIsNotCopied();
 }

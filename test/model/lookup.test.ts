@@ -1,5 +1,5 @@
 // The lookup function of a switch in a live host: from the file, replaced while packets pass, and what is said of one that cannot be had.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -87,6 +87,23 @@ test('a firewall lets pass what its rules say, and drops and counts the rest; ot
   await a.send(tcpTo(80));
   for (const port of [b, c]) expect(await port.receive()).toEqual(tcpTo(80));
   expect(filtered()).toBe(3);
+});
+
+test('the plug-in that docs/lookup.md shows does what is said there', async () => {
+  const text = readFileSync(join(projectRoot(), 'docs', 'lookup.md'), 'utf8');
+  const [, program] = /```c\n(.*?)```/s.exec(text)!;
+  const [source, object] = [join(folder, 'short.c'), join(folder, 'short.so')];
+  writeFileSync(source, program!);
+  const include = join(projectRoot(), 'native', 'include');
+  const how = ['-Wall', '-Wextra', '-Werror', '-O2', '-shared', '-fPIC', `-I${include}`];
+  await execa('cc', [...how, source, '-o', object]);
+  const { host, ports } = await startSwitch(`{ plugin: ${object} }`);
+  const [a, b] = ports as [GuestPort, GuestPort, GuestPort];
+  const [long, short] = [1515, 1514].map((size) => probe({ seq: 0n, size }));
+  await a.send(long!);
+  await a.send(short!);
+  expect(await b.receive()).toEqual(short);
+  expect(host.ring('vale0:a', 'tx').drops.filtered).toBe(1);
 });
 
 test('a host whose plug-in cannot be had does not start', async () => {
