@@ -96,11 +96,12 @@ void IsolatedPortsNeverReachEachOther(Random& random) {
   std::vector<uint64_t> filtered(kPorts, 0), nowhere(kPorts, 0);
   for (uint32_t round = 0; round < 300; round++) {
     std::vector<std::vector<Bytes>> expected(kPorts);
-    const uint32_t from = random.Below(kPorts), burst = 1 + random.Below(30);
+    const uint32_t from = random.Below(kPorts), burst = 1 + random.Below(30), change = random.OneIn(2) ? 1 : 20;
+    uint32_t to = random.Below(kPorts);
     for (uint32_t n = 0; n < burst; n++) {
-      const uint32_t to = random.OneIn(3) ? 0xff : random.Below(kPorts);
+      if (random.OneIn(change)) to = random.OneIn(3) ? 0xff : random.Below(kPorts);
       const auto frame = Frame(static_cast<uint8_t>(to), static_cast<uint8_t>(from), 60, round * 64 + n);
-      CHECK(net[from].guest.tx().Put(frame, 1 + random.Below(2)));
+      CHECK(net[from].guest.tx().Put(frame, random.OneIn(change == 1 ? 2 : 20) ? 2 : 1));
       known[from] = true;
       const bool unicast = to != 0xff && known[to];
       uint32_t receivers = 0;

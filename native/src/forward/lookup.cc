@@ -71,14 +71,16 @@ void IsolatedLookup::Find(const ptnet_lookup_batch& batch) noexcept {
   std::fill_n(batch.to, batch.count, PTNET_LOOKUP_LEARNED);
 }
 
-PortSet IsolatedLookup::ReachOf(uint32_t source) const noexcept {
+bool IsolatedLookup::Reaches(uint32_t source, uint32_t port) const noexcept {
   const uint16_t own = group_[source].load(std::memory_order_relaxed);
-  if (own == kPromiscuous) return kAllPorts;
+  const uint16_t other = group_[port].load(std::memory_order_relaxed);
+  return own == kPromiscuous || other == kPromiscuous || (own != kIsolated && own == other);
+}
+
+PortSet IsolatedLookup::ReachOf(uint32_t source) const noexcept {
   PortSet reached{};
-  for (uint32_t port = 0; port < PTNET_LOOKUP_PORTS_MAX; port++) {
-    const uint16_t group = group_[port].load(std::memory_order_relaxed);
-    if (group == kPromiscuous || (own != kIsolated && group == own)) reached[port / 64] |= uint64_t{1} << (port % 64);
-  }
+  for (uint32_t port = 0; port < PTNET_LOOKUP_PORTS_MAX; port++)
+    if (Reaches(source, port)) reached[port / 64] |= uint64_t{1} << (port % 64);
   return reached;
 }
 

@@ -31,7 +31,11 @@ class Lookup {
   /// Whether it needs heads that nobody else writes to; otherwise they may be a guest's memory, and are to be read
   /// once.
   virtual bool copies_heads() const noexcept { return false; }
+  /// Whether it says of all packets that they go where a learning switch sends them: a run may go its short way.
+  virtual bool learns() const noexcept { return false; }
   /// Whom packets of one port may reach at all, whatever Find() says.
+  virtual bool Reaches(uint32_t /*source*/, uint32_t /*port*/) const noexcept { return true; }
+  /// The same, of all ports.
   virtual PortSet ReachOf(uint32_t /*source*/) const noexcept { return kAllPorts; }
 
   // The control plane's: a port with this number is about to join; it has left, and no worker knows it any more.
@@ -80,6 +84,8 @@ class IsolatedLookup final : public Lookup {
   /// @param communities lists of names; whoever is in no list is isolated.
   IsolatedLookup(const std::vector<std::string>& promiscuous, const std::vector<std::vector<std::string>>& communities);
   void Find(const ptnet_lookup_batch& batch) noexcept override;
+  bool learns() const noexcept override { return true; }
+  bool Reaches(uint32_t source, uint32_t port) const noexcept override;
   PortSet ReachOf(uint32_t source) const noexcept override;
   void Joined(uint32_t port, const std::string& name) override;
   void Left(uint32_t port) override;

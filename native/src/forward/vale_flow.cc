@@ -12,7 +12,7 @@ Used ValeFlow::Poll(const Budget& budget) noexcept {
   if (!batch_open_ && (!k_.LoadHead(&head) || head == k_.hwcur)) return {};
   ValeSwitch& sw = *port_.vale();
   Used used;
-  const bool run = port_.joined() && !batch_open_ && !budget.measured && sw.lookup() == nullptr;
+  const bool run = port_.joined() && !batch_open_ && !budget.measured;
   uint32_t done = run ? ForwardRun(sw, head, budget, &used) : k_.hwcur;
   if (std::exchange(waits_, false)) return {};
   if (done == k_.hwcur) done = ForwardBatch(sw, head, budget, &used);
