@@ -116,7 +116,9 @@ export const lookupField = () =>
   z.unknown().transform((input, context): LookupConfig => {
     const parsed = (valueIn(input) instanceof Map ? functionSchema : wordSchema).safeParse(input);
     if (parsed.success) return parsed.data;
-    const { message, path } = parsed.error.issues[0]!;
-    context.addIssue({ code: 'custom', message, path: [...path] });
+    for (const issue of parsed.error.issues) {
+      const params = issue.code === 'custom' ? issue.params : undefined;
+      context.addIssue({ code: 'custom', message: issue.message, path: [...issue.path], params });
+    }
     return z.NEVER;
   });

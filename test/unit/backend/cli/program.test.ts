@@ -110,10 +110,16 @@ describe('help and usage', () => {
     expect(hosts.configs).toEqual([]);
   });
 
-  test('a wrong configuration is one line on stderr, and exit code 2', async () => {
+  test('a wrong configuration is said on stderr, with where it stands, and exit code 2', async () => {
     const path = file('vms: { vm1: { device: [] } }');
     expect(await ptnet('up', path)).toBe(2);
-    expect(io.stderr).toBe(`ptnet: ${path}: vms.vm1: unknown key 'device': 'devices' would be right\n`);
+    expect(io.stderr).toBe(
+      [
+        `ptnet: ${path}:1:15: vms.vm1: unknown key 'device': 'devices' would be right`,
+        '    1 | vms: { vm1: { device: [] } }',
+        '      |               ^\n',
+      ].join('\n'),
+    );
     expect(io.stdout).toBe('');
   });
 
