@@ -218,7 +218,7 @@ void WhatWasSeenIsWhatIsDelivered(Random& random, uint8_t from_hdr, uint8_t to_h
       at = tx.slot(i).flags & NS_MOREFRAG ? at + len : 0;
     }
   }));
-  for (int round = 0; round < 200; round++) {
+  for (int round = 0; round < 60; round++) {
     frames.clear();
     seen = 0;
     std::vector<uint32_t> slots;
