@@ -4,7 +4,7 @@ import type { Region } from '../native/memory.ts';
 import { StatsArea } from '../native/stats.ts';
 import { createMemdev, type PciDevice, type PciIds } from '../pci/index.ts';
 import { Complaints } from './complaints.ts';
-import type { HostConfig, SourceConfig, VmConfig } from './config/host-config.ts';
+import type { HostConfig, LookupConfig, SourceConfig, VmConfig } from './config/host-config.ts';
 import { macBytes } from './config/mac.ts';
 import { Broker, type Policy } from './datapath/broker.ts';
 import { WorkerPool } from './datapath/engine.ts';
@@ -201,6 +201,14 @@ export class Host {
       if (error instanceof ConfigurationError) throw error;
       throw new ConfigurationError((error as Error).message, { cause: error });
     }
+  }
+
+  /**
+   * Where packets on a switch go from now on, also in traffic: none is lost, none sees a mixture of both. The function before is
+   * gone when it returns. Names of ports may be of such as come later. @throws ConfigurationError; the function before stays.
+   */
+  setLookup(vale: string, lookup: LookupConfig): void {
+    this.#ports.setLookup(vale, lookup);
   }
 
   /** Changes policy, spin time or worker of a device that is being served; false when it is not. */

@@ -105,6 +105,19 @@ export interface PortLimits {
   unknownUnicast?: Rate | undefined;
 }
 
+/** How a switch finds out where packets go. */
+export type Lookup =
+  | { kind: 'learning' | 'hub' }
+  | {
+      kind: 'static';
+      /** Six bytes of address, and the name of the port where it is. */
+      stations: readonly { mac: Uint8Array; port: string }[];
+      /** Whether packets for other addresses go to everybody; else they are dropped. */
+      flood: boolean;
+    }
+  | { kind: 'isolated'; promiscuous: readonly string[]; communities: readonly (readonly string[])[] }
+  | { kind: 'plugin'; path: string; options: string };
+
 export interface AttachOptions {
   policy: PolicyName;
   spinUs: number;
@@ -225,6 +238,7 @@ interface Addon {
     slave: string,
   ): { master: Handle<'port'>; slave: Handle<'port'> };
   switchCreate(engine: Handle<'engine'>, name: string, patienceUs: number, macAgeS: number): Handle<'switch'>;
+  switchSetLookup(vale: Handle<'switch'>, lookup: Lookup): void;
   valePortCreate(
     region: Handle<'region'>,
     stats: Handle<'stats'>,

@@ -2,6 +2,7 @@
 import {
   addon,
   type Handle,
+  type Lookup,
   type PayloadLevel,
   type PortInfo,
   type PortLimits,
@@ -13,6 +14,7 @@ import type { Region } from './memory.ts';
 import type { RingCounters, StatsArea } from './stats.ts';
 
 export {
+  type Lookup,
   type PayloadLevel,
   type PortInfo,
   type PortLimits,
@@ -111,7 +113,7 @@ export function createEchoPort(region: Region, stats: StatsArea, shape: PortShap
   return new Port(addon.echoPortCreate(region.handle, stats.handle, shape), region, stats);
 }
 
-/** A VALE switch: a learning switch of up to 254 ports. */
+/** A VALE switch of up to 254 ports: a learning switch, unless its lookup function is another one. */
 export class ValeSwitch {
   readonly name: string;
   readonly handle: Handle<'switch'>;
@@ -127,6 +129,14 @@ export class ValeSwitch {
   ) {
     this.name = name;
     this.handle = addon.switchCreate(engine.handle, name, patienceUs, macAge);
+  }
+  /**
+   * Where packets go from now on, also in traffic; the function before is gone when it returns. Names are those of ports, which
+   * may come later.
+   * @throws Error with `code` when a plug-in cannot be loaded, or does not like its options: then nothing has changed.
+   */
+  setLookup(lookup: Lookup): void {
+    addon.switchSetLookup(this.handle, lookup);
   }
   /** @throws Error with `code` ENOSPC when 254 ports are there. */
   createPort(region: Region, stats: StatsArea, shape: PortShape): Port {

@@ -14,6 +14,7 @@ export const DROP_CAUSES = [
   'too-long',
   'rate',
   'storm',
+  'filtered',
 ] as const;
 export type DropCause = (typeof DROP_CAUSES)[number];
 
@@ -28,7 +29,7 @@ export const COUNTER_LAYOUT = {
   late: 48,
   corrupt: 56,
   drops: 64,
-  reraised: 152,
+  reraised: 160,
   kicks: 192,
   irq_slow: 200,
   mem_slow: 208,

@@ -52,7 +52,32 @@ export interface SwitchConfig {
   readonly patienceUs: number;
   /** Seconds until an address that sends nothing is forgotten; 0: never. */
   readonly macAge: number;
+  /** Undefined: learning. */
+  readonly lookup?: LookupConfig;
 }
+
+/** How a switch finds out where packets go. */
+export type LookupConfig =
+  | { readonly kind: 'learning' | 'hub' }
+  | {
+      readonly kind: 'static';
+      /** Names of ports by address. */
+      readonly stations: ReadonlyMap<string, string>;
+      /** What becomes of packets for other addresses. */
+      readonly unknown: 'drop' | 'flood';
+    }
+  | {
+      /** Ports that are in no list reach the promiscuous ones only. */
+      readonly kind: 'isolated';
+      readonly promiscuous: readonly string[];
+      readonly communities: ReadonlyMap<string, readonly string[]>;
+    }
+  | {
+      readonly kind: 'plugin';
+      /** Of the shared object; absolute. */
+      readonly path: string;
+      readonly options: string;
+    };
 
 export interface RingsConfig {
   readonly txRings: number;

@@ -35,6 +35,11 @@ export const SLOTS: Range = {
 };
 export const SWITCH_PORTS_MAX = 254;
 
+/** Addresses in a switch's static table, groups of its ports, and characters for a plug-in. */
+export const STATIONS_MAX = 65_536;
+export const COMMUNITIES_MAX = SWITCH_PORTS_MAX;
+export const LOOKUP_OPTIONS_MAX = 2 ** 20;
+
 /** IFNAMSIZ is 16, with the terminating zero. */
 export const INTERFACE_NAME_MAX = 15;
 /** What a tap of the kernel's may be set to. */

@@ -160,10 +160,11 @@ export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
     sockets: resolveSockets(file),
     engine: resolveEngine(file.engine, nodes),
     regions: resolveRegions(file, ownNode),
-    switches: mapValues(file.switches, ({ members: on, patienceUs, macAge }) => ({
+    switches: mapValues(file.switches, ({ members: on, patienceUs, macAge, lookup }) => ({
       members: on,
       patienceUs,
       macAge: macAge === 'off' ? 0 : macAge,
+      ...(lookup && { lookup }),
     })),
     ports: new Map(ports),
     vms,

@@ -19,6 +19,7 @@ import {
   TAP_MTU,
   WORKERS,
 } from './limits.ts';
+import { lookupField } from './lookup.ts';
 import { macProblem } from './mac.ts';
 import { portNameProblem } from './port-name.ts';
 import { quoted, shown } from './quote.ts';
@@ -244,6 +245,7 @@ export const fileSchema = section({
         })
         .default([]),
       'patience-us': whole(PATIENCE_US).default(50),
+      lookup: lookupField().optional(),
       'mac-age': field<number | 'off'>(macAgeProblem).default(300),
     }),
   ),

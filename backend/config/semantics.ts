@@ -5,6 +5,7 @@ import { ALL_KINDS, kindOf } from '../ports/kinds/index.ts';
 import type { HostConfig, PortConfig, VmConfig } from './host-config.ts';
 import { checkInterfaceKeys, checkOneUserPerInterface } from './interfaces.ts';
 import { DEVICE_RINGS_MAX, SOCKET_PATH_BYTES_MAX, VM_DEVICES_MAX } from './limits.ts';
+import { checkLookups } from './lookup-ports.ts';
 import { alternatives, nearest } from './nearest.ts';
 import type { NumaNodes } from './numa-nodes.ts';
 import { checkNumaPlacement } from './numa-placement.ts';
@@ -46,6 +47,7 @@ export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNod
   return problemsOf([
     () => checkLimits(file, config, placed),
     () => checkKinds(placed, [...file.switches.keys()]),
+    () => checkLookups(config, placed),
     () => checkRegionRoom(config, placed),
   ]);
 }

@@ -4,11 +4,12 @@ import { type HostInterface, type InterfaceMember, InterfacePort } from '../../n
 import { Region } from '../../native/memory.ts';
 import { NullPort, type Port, ValeSwitch } from '../../native/ports.ts';
 import type { StatsArea } from '../../native/stats.ts';
-import type { HostConfig, SourceConfig } from '../config/host-config.ts';
+import type { HostConfig, LookupConfig, SourceConfig } from '../config/host-config.ts';
 import { parsePortName } from '../config/port-name.ts';
 import { ConfigurationError } from '../errors.ts';
 import { kindOf } from './kinds/index.ts';
 import { toSource } from './kinds/null.ts';
+import { setLookup } from './lookup.ts';
 import { ringsOf } from './needs.ts';
 import { planRegions, regionKey } from './plan.ts';
 
@@ -78,6 +79,16 @@ export class PortTable {
     port.setSource(toSource(source));
   }
 
+  /** @throws ConfigurationError; then the switch has the function that it had. */
+  setLookup(name: string, lookup: LookupConfig): void {
+    const vale = this.#switches.get(name);
+    if (!vale)
+      throw new ConfigurationError(
+        `'${name}': no such switch here: ${[...this.#switches.keys()].join(', ') || 'one with a port'} would be right`,
+      );
+    setLookup(vale, lookup);
+  }
+
   /** Nothing is left of one that fails. @throws ConfigurationError naming the port or region, with the numbers it needs. */
   build(config: HostConfig): void {
     try {
@@ -136,12 +147,17 @@ export class PortTable {
   close(): void {
     for (const { member } of this.#members.splice(0)) member.stop();
     for (const { interface: opened } of this.#interfaces.splice(0)) opened.close();
+    // A plug-in is told that it has ended.
+    for (const vale of this.#switches.values()) vale.setLookup({ kind: 'learning' });
   }
 
   #switch(config: HostConfig, name: string): ValeSwitch {
     let vale = this.#switches.get(name);
     if (!vale) {
       vale = new ValeSwitch(this.#engine, name, config.switches.get(name));
+      // Before its first port: no packet passes by another function.
+      const lookup = config.switches.get(name)?.lookup;
+      if (lookup) setLookup(vale, lookup);
       this.#switches.set(name, vale);
     }
     return vale;

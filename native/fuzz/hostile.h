@@ -98,7 +98,7 @@ class Hostile {
   /// The attachment of one ring ends, or another one begins.
   void ToggleAttachment(uint32_t ring) { rings_[ring].k->attached() ? Detach(rings_[ring]) : Attach(rings_[ring]); }
   /// A member without rings comes to the switch, or leaves it.
-  void Visit() { visitor_.joined() ? switch_->Detach(&visitor_) : Check(switch_->Attach(&visitor_)); }
+  void Visit() { visitor_.joined() ? switch_->Detach(&visitor_) : Check(switch_->Attach(&visitor_, "visitor")); }
   void PassSecond() { now_s_++; }
 
   // What guests do, in a thread of their own if need be: by their own reading of rings and CSBs, not the host's.

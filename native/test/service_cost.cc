@@ -12,6 +12,7 @@
 #include "forward/echo.h"
 #include "forward/null_port.h"
 #include "forward/pipe.h"
+#include "plugin_files.h"
 #include "vale_net.h"
 #include "vnet_frames.h"
 
@@ -75,26 +76,48 @@ struct EchoPath final : Path {
   }
 };
 
+/// What a station makes itself known with.
+Bytes Arp() {
+  Bytes frame = Frame(0xff, 1);
+  Set16(frame, 12, 0x0806);
+  return frame;
+}
+
 struct ValePath final : Path {
   Net net{0};
 
   /// Who sends has a virtio-net header of `from` bytes, who receives one of `to`.
-  ValePath(uint8_t from, uint8_t to) {
+  ValePath(uint8_t from, uint8_t to, std::unique_ptr<Lookup> lookup = nullptr) {
+    net.sw->SetLookup(std::move(lookup));
     for (uint8_t len : {from, to}) {
       Station& station = net.Add(kShape, 2048, false);
       station.guest.Attach(net.engine, *station.port, {.policy = Policy::kInline, .vnet_hdr_len = len});
     }
     vnet_hdr_len = from;
-    net[1].Send(WithHeader({}, Frame(0xff, 1), to));
+    net[1].Send(WithHeader({}, Arp(), to));
     net[0].guest.rx().Take();
     net[0].guest.rx().Publish();
     tx = &net[0].guest.tx(), rx = &net[1].guest.rx();
   }
 };
 
-/// Every slot of a tx ring shows a packet from station 0 to station 1; the guest then only moves its head.
+/// A switch with the firewall of examples/firewall, of whose rules the last one lets pass what is sent.
+std::unique_ptr<Lookup> WithFirewall() {
+  std::string rules;
+  for (int i = 0; i < 7; i++) rules += "drop tcp to 10." + std::to_string(i) + ".0.0/16 port 80\n";
+  for (int i = 0; i < 7; i++) rules += "drop udp from 192.0.2.0/24 to any port " + std::to_string(1000 + i) + "\n";
+  return LoadPlugin("firewall", rules + "pass arp\npass udp from 192.0.2.0/24 to any port 53\n");
+}
+
+/// Every slot of a tx ring shows a UDP packet from station 0 to station 1; the guest then only moves its head.
 void Prepare(GuestRing& tx, uint32_t size, uint8_t vnet_hdr_len) {
-  const auto packet = WithHeader({}, Frame(1, 0, size), vnet_hdr_len);
+  FrameSpec spec;
+  spec.tcp = false;
+  spec.payload = Bytes(size - spec.payload_at());
+  Bytes frame = spec.Build(true);
+  const Bytes stations = Frame(1, 0);
+  std::copy_n(stations.begin(), 12, frame.begin());
+  const auto packet = WithHeader({}, frame, vnet_hdr_len);
   for (uint32_t i = 0; i < tx.num_slots; i++) {
     std::copy(packet.begin(), packet.end(), tx.data(i));
     tx.slot(i).len = static_cast<uint16_t>(packet.size());
@@ -134,10 +157,15 @@ std::unique_ptr<Path> Make(const std::string& name, uint32_t size) {
   if (name == "vale-vnet-hdr") return std::make_unique<ValePath>(12, 12);
   if (name == "vale-vnet-hdr-taken") return std::make_unique<ValePath>(12, 0);
   if (name == "vale-vnet-hdr-added") return std::make_unique<ValePath>(0, 12);
+  if (name == "vale-isolated")
+    return std::make_unique<ValePath>(
+        0, 0,
+        std::make_unique<IsolatedLookup>(std::vector<std::string>{"vale0:1"}, std::vector<std::vector<std::string>>{}));
+  if (name == "vale-firewall") return std::make_unique<ValePath>(0, 0, WithFirewall());
   Fail(__FILE__, __LINE__,
        name +
            ": guest-to-host, host-to-guest, guest-to-guest-pipe, guest-to-guest-vale, echo, vale-vnet-hdr, "
-           "vale-vnet-hdr-taken or vale-vnet-hdr-added would be right");
+           "vale-vnet-hdr-taken, vale-vnet-hdr-added, vale-isolated or vale-firewall would be right");
 }
 
 /// The number in `text`, which names itself in what is wrong with it.

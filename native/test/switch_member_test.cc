@@ -19,7 +19,7 @@ using Bytes = std::vector<uint8_t>;
 class ListMember final : public SwitchMember {
  public:
   explicit ListMember(std::shared_ptr<ValeSwitch> sw, size_t most = SIZE_MAX) : room(most), switch_(std::move(sw)) {
-    CHECK_OK(switch_->Attach(this));
+    CHECK_OK(switch_->Attach(this, "list"));
   }
   ~ListMember() { switch_->Detach(this); }
 
@@ -47,7 +47,7 @@ class ListMember final : public SwitchMember {
   uint64_t Send(const std::vector<Bytes>& packets) {
     auto batch = std::make_unique<SwitchBatch>();
     for (const Bytes& p : packets) batch->Add({const_cast<uint8_t*>(p.data()), static_cast<uint32_t>(p.size())}, 0);
-    uint64_t nowhere = batch->Route(*switch_, *this);
+    uint64_t nowhere = batch->Route(*switch_, *this, switch_->lookup(), false);
     Used used;
     CHECK(batch->Deliver(*switch_, 0, kSyncBudget, &used, &nowhere));
     return nowhere;

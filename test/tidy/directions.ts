@@ -20,8 +20,11 @@ export const DIRECTIONS: readonly Direction[] = [
   { from: 'pci/', to: ['pci/'], node: ['node:assert/strict'] },
   { from: 'native/', to: ['native/'] },
   // The engine knows nothing of Node: only the addon looks down on everything else.
-  { from: 'native/src/', to: [/^native\/src\/(?!addon\/)/] },
+  { from: 'native/src/', to: [/^native\/src\/(?!addon\/)/, 'native/include/'] },
   { from: 'native/src/addon/', to: ['native/src/'] },
+  // What others compile their own programs with.
+  { from: 'native/include/', to: ['native/include/'] },
+  { from: 'examples/', to: ['examples/', 'native/include/'] },
   // From the ground up: rings, the data path that serves flows, and the ports whose flows they are.
   {
     from: 'native/src/ring/',

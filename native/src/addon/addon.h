@@ -13,6 +13,7 @@ void InitEngine(Napi::Env env, Napi::Object exports);
 void InitLimits(Napi::Env env, Napi::Object exports);
 void InitInterfaces(Napi::Env env, Napi::Object exports);
 void InitNetmap(Napi::Env env, Napi::Object exports);
+void InitLookups(Napi::Env env, Napi::Object exports);
 void InitTaps(Napi::Env env, Napi::Object exports);
 
 }  // namespace ptnet::addon

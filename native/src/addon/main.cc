@@ -12,6 +12,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitLimits(env, exports);
   InitInterfaces(env, exports);
   InitNetmap(env, exports);
+  InitLookups(env, exports);
   InitTaps(env, exports);
   return exports;
 }

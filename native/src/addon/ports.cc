@@ -26,6 +26,17 @@ bool GetShape(Napi::Value value, PortShape* shape) {
   return true;
 }
 
+bool GetMac(Napi::Value value, uint8_t mac[6]) {
+  if (value.IsUndefined()) return true;
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().ByteLength() != 6) {
+    Napi::TypeError::New(value.Env(), "a MAC address is six bytes").ThrowAsJavaScriptException();
+    return false;
+  }
+  auto bytes = value.As<Napi::Uint8Array>();
+  for (int i = 0; i < 6; i++) mac[i] = bytes[i];
+  return true;
+}
+
 bool GetLimits(Napi::Value value, PortLimits* limits) {
   const std::pair<const char*, Rate*> fields[] = {{"tx", &limits->tx},
                                                   {"rx", &limits->rx},
@@ -189,17 +200,6 @@ std::shared_ptr<PortHandle> UnwrapNull(Napi::Value value) {
     return nullptr;
   }
   return handle;
-}
-
-bool GetMac(Napi::Value value, uint8_t mac[6]) {
-  if (value.IsUndefined()) return true;
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().ByteLength() != 6) {
-    Napi::TypeError::New(value.Env(), "a MAC address is six bytes").ThrowAsJavaScriptException();
-    return false;
-  }
-  auto bytes = value.As<Napi::Uint8Array>();
-  for (int i = 0; i < 6; i++) mac[i] = bytes[i];
-  return true;
 }
 
 bool GetSource(Napi::Value value, SourceConfig* config) {

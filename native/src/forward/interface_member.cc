@@ -26,7 +26,7 @@ Status InterfaceMember::AllocCounters(const std::string& object, uint32_t queues
 Status InterfaceMember::Join(std::shared_ptr<HostInterface> opened, std::vector<std::unique_ptr<MemberFlow>> flows) {
   interface_ = std::move(opened);
   flows_ = std::move(flows);
-  return switch_->Attach(this);
+  return switch_->Attach(this, interface_->object());
 }
 
 InterfaceMember::~InterfaceMember() {

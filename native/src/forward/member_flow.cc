@@ -14,12 +14,11 @@ Used MemberFlow::Poll(const Budget& budget) noexcept {
     used.moved = used.bytes > 0;
     if (batch_->empty()) return used;
     Add(counters_.syncs, 1);
-    nowhere = batch_->Route(switch_, from_);
+    nowhere = batch_->Route(switch_, from_, switch_.lookup(), false);
   }
   used.moved = true;
   batch_open_ = !batch_->Deliver(switch_, lane_, budget, &used, &nowhere);
-  if (const uint64_t lies = batch_->TakeLies(); lies > 0) counters_.CountDrop(Drop::kBadVnet, lies);
-  if (const uint64_t storm = batch_->TakeStorm(); storm > 0) counters_.CountDrop(Drop::kStorm, storm);
+  batch_->CountDrops(counters_);
   if (nowhere > 0) counters_.CountDrop(Drop::kNoDestination, nowhere);
   return used;
 }

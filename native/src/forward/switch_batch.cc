@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "datapath/clock.h"
+#include "ring/copy.h"
 
 namespace ptnet {
 
@@ -33,44 +35,153 @@ uint64_t SwitchBatch::CountChain(uint16_t at) const noexcept {
   return packets;
 }
 
-uint64_t SwitchBatch::Route(ValeSwitch& sw, const SwitchMember& from) noexcept {
+void SwitchBatch::Begin(ValeSwitch& sw) noexcept {
   departures_ = sw.departures();
   destinations_count_ = destination_ = 0;
-  begun_ = reached_ = false;
+  begun_ = reached_ = heads_copied_ = false;
   flood_ = {kEnd, kEnd};
+}
+
+/// What the packets of a batch have in common on their way to their chains.
+struct SwitchBatch::Routing {
+  ValeSwitch& sw;
+  const SwitchMember& from;
+  const PortSet& reach;
   ForwardingTable& table = sw.table();
   const uint32_t now_s = sw.now_s();
   uint64_t learned = 0;  // the last source: a burst has mostly one
   uint64_t nowhere = 0, flooded = 0;
-  for (uint32_t at = 0; at < pieces_; at += items_[at].count) {
-    const uint8_t* const header = EthernetHeader(at);
-    const uint64_t dst = ForwardingTable::MacAt(header), src = ForwardingTable::MacAt(header + 6);
-    if (src != learned && !ForwardingTable::IsMulticast(src) && !(items_[at].flags & NS_NO_LEARN)) {
-      table.Learn(src, from.number(), now_s);
-      learned = src;
+
+  bool Reaches(uint32_t port) const { return reach[port / 64] >> (port % 64) & 1; }
+};
+
+/// Puts a packet where the lookup function says; PTNET_LOOKUP_LEARNED: where its address was seen last. `plain`: there
+/// is no such function.
+template <bool plain>
+[[gnu::always_inline]] inline void SwitchBatch::RouteOne(Routing& routing, uint32_t at, uint32_t verdict) noexcept {
+  // Nor does who is filtered take the place of another one.
+  if (verdict == PTNET_LOOKUP_DROP) {
+    filtered_++;
+    return;
+  }
+  auto& [sw, from, reach, table, now_s, learned, nowhere, flooded] = routing;
+  const uint8_t* const header = EthernetHeader(at);
+  const uint64_t dst = ForwardingTable::MacAt(header), src = ForwardingTable::MacAt(header + 6);
+  if (src != learned && !ForwardingTable::IsMulticast(src) && !(items_[at].flags & NS_NO_LEARN)) {
+    table.Learn(src, from.number(), now_s);
+    learned = src;
+  }
+  uint32_t to = verdict;
+  if (verdict == PTNET_LOOKUP_LEARNED) {
+    to = ForwardingTable::IsMulticast(dst) ? ForwardingTable::kUnknown : table.Lookup(dst, now_s);
+    if (to == ForwardingTable::kUnknown || sw.member(to) == nullptr) to = PTNET_LOOKUP_FLOOD;
+  }
+  if (to == PTNET_LOOKUP_FLOOD) {
+    if (from.storm_control() != nullptr && !from.storm_control()->Lets(dst, NowNs())) [[unlikely]] {
+      storm_++;
+      return;
     }
-    const uint32_t to = ForwardingTable::IsMulticast(dst) ? ForwardingTable::kUnknown : table.Lookup(dst, now_s);
-    if (to == ForwardingTable::kUnknown || sw.member(to) == nullptr) {
-      if (from.storm_control() != nullptr && !from.storm_control()->Lets(dst, NowNs())) [[unlikely]] {
-        storm_++;
-        continue;
+    Append(&flood_, static_cast<uint16_t>(at));
+    flooded++;
+  } else if (to == from.number() || (!plain && (to >= ValeSwitch::kPortsMax || sw.member(to) == nullptr))) {
+    nowhere++;  // never back to where it came from
+  } else if (!plain && !routing.Reaches(to)) {
+    filtered_++;
+  } else {
+    AddDestination(to, from.number());
+    Append(&chains_[to], static_cast<uint16_t>(at));
+  }
+}
+
+/// Everybody who may get the packets for everybody is a destination.
+void SwitchBatch::End(Routing& routing) noexcept {
+  if (routing.flooded == 0) return;
+  for (uint32_t w = 0; w < ValeSwitch::kWords; w++)
+    for (uint64_t bits = routing.sw.present(w) & routing.reach[w]; bits != 0; bits &= bits - 1)
+      AddDestination(64 * w + static_cast<uint32_t>(std::countr_zero(bits)), routing.from.number());
+  if (destinations_count_ == 0) routing.nowhere += routing.flooded;
+}
+
+uint64_t SwitchBatch::RouteLearned(ValeSwitch& sw, const SwitchMember& from) noexcept {
+  Begin(sw);
+  Routing routing{sw, from, kAllPorts};
+  for (uint32_t at = 0; at < pieces_; at += items_[at].count) RouteOne<true>(routing, at, PTNET_LOOKUP_LEARNED);
+  End(routing);
+  return routing.nowhere;
+}
+
+uint64_t SwitchBatch::RouteBy(Lookup& lookup, ValeSwitch& sw, const SwitchMember& from, bool shared) noexcept {
+  Begin(sw);
+  const PortSet reach = lookup.ReachOf(from.number());
+  Routing routing{sw, from, reach};
+  uint16_t starts[PTNET_LOOKUP_BATCH_MAX];
+  ptnet_lookup_packet packets[PTNET_LOOKUP_BATCH_MAX];
+  uint32_t to[PTNET_LOOKUP_BATCH_MAX];
+  for (uint32_t at = 0; at < pieces_;) {
+    uint32_t n = 0;
+    for (; at < pieces_ && n < PTNET_LOOKUP_BATCH_MAX; at += items_[at].count) starts[n++] = static_cast<uint16_t>(at);
+    heads_copied_ = shared && lookup.copies_heads();
+    if (heads_copied_) CopyHeads(starts, n);  // of all: no more of them are shared
+    for (uint32_t i = 0; i < n; i++) {
+      packets[i] = Seen(starts[i]);
+      to[i] = PTNET_LOOKUP_DROP;
+    }
+    lookup.Find({packets, to, n, from.number()});
+    for (uint32_t i = 0; i < n; i++) RouteOne<false>(routing, starts[i], to[i]);
+  }
+  End(routing);
+  return routing.nowhere;
+}
+
+/// What a lookup function is shown of a packet.
+inline ptnet_lookup_packet SwitchBatch::Seen(uint32_t at) const noexcept {
+  const Frag& first = frags_[at];
+  const uint32_t skipped = first.len > vnet_hdr_len_ ? vnet_hdr_len_ : 0;
+  const Frag& frag = skipped > 0 || vnet_hdr_len_ == 0 ? first : frags_[at + 1];
+  const uint32_t have = std::min<uint32_t>(frag.len - skipped, PTNET_LOOKUP_HEAD_MAX);
+  return {frag.data + skipped, have, items_[at].len - vnet_hdr_len_};
+}
+
+/// Packets begin with copies from here on: what has been looked at is what is delivered, whatever a guest writes to its
+/// memory meanwhile. Those that are longer take a piece more, so they move up, the last one first.
+void SwitchBatch::CopyHeads(uint16_t* starts, uint32_t packets) noexcept {
+  const uint32_t most = vnet_hdr_len_ + PTNET_LOOKUP_HEAD_MAX;
+  uint32_t longer = 0;
+  for (uint32_t i = 0; i < packets; i++) longer += items_[starts[i]].len > most;
+  for (uint32_t i = packets; i-- > 0;) {
+    const uint32_t at = starts[i];
+    longer -= items_[at].len > most;
+    CopyHead(at, at + longer, heads_[i].data());
+    starts[i] = static_cast<uint16_t>(at + longer);
+  }
+}
+
+/// Moves the packet at `at` to `to`, which is not before it, with its beginning in `head`.
+inline void SwitchBatch::CopyHead(uint32_t at, uint32_t to, uint8_t* head) noexcept {
+  Item item = items_[at];
+  const uint32_t most = std::min(item.len, vnet_hdr_len_ + PTNET_LOOKUP_HEAD_MAX);
+  uint32_t taken = 0;  // pieces that lie in the copy as a whole
+  if (item.count == 1 && item.len == most) [[likely]] {
+    CopyPacket(head, frags_[at].data, most);
+    taken = 1;
+  } else {
+    for (uint32_t have = 0; have < most;) {
+      Frag& frag = frags_[at + taken];
+      const uint32_t n = std::min(most - have, frag.len);
+      memcpy(head + have, frag.data, n);
+      have += n;
+      if (n == frag.len) {
+        taken++;
+      } else {
+        frag = {frag.data + n, frag.len - n};
       }
-      Append(&flood_, static_cast<uint16_t>(at));
-      flooded++;
-    } else if (to == from.number()) {
-      nowhere++;  // never back to where it came from
-    } else {
-      AddDestination(to, from.number());
-      Append(&chains_[to], static_cast<uint16_t>(at));
     }
   }
-  if (flooded > 0) {
-    for (uint32_t w = 0; w < ValeSwitch::kWords; w++)
-      for (uint64_t bits = sw.present(w); bits != 0; bits &= bits - 1)
-        AddDestination(64 * w + static_cast<uint32_t>(std::countr_zero(bits)), from.number());
-    if (destinations_count_ == 0) nowhere += flooded;
-  }
-  return nowhere;
+  const uint32_t left = item.count - taken;
+  memmove(&frags_[to + 1], &frags_[at + taken], left * sizeof(Frag));
+  frags_[to] = {head, most};
+  item.count = static_cast<uint16_t>(1 + left);
+  items_[to] = item;
 }
 
 void SwitchBatch::AddDestination(uint32_t port, uint32_t from) noexcept {

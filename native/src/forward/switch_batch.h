@@ -8,6 +8,7 @@
 
 #include "datapath/budget.h"
 #include "forward/vale_switch.h"
+#include "packet/vnet_hdr.h"
 #include "ring/packet.h"
 #include "ring/rx_writer.h"
 
@@ -16,6 +17,10 @@ namespace ptnet {
 class SwitchBatch {
  public:
   static constexpr uint32_t kPiecesMax = 256;
+  /// Slots of a batch in memory that a guest has too, for a lookup function: their packets are cut in two behind what
+  /// it looks at, also the last one, of as many slots as there may be.
+  static constexpr uint32_t kSharedMost = PTNET_LOOKUP_BATCH_MAX;
+  static_assert(2 * (kSharedMost - 1) + kMaxFrags + 1 <= kPiecesMax);
 
   /// @param vnet_hdr_len of the virtio-net header that each packet begins with.
   void Clear(uint32_t vnet_hdr_len = 0) noexcept {
@@ -33,18 +38,24 @@ class SwitchBatch {
   /// The same for any packet for which there is room.
   void Add(const Pieces& packet, uint16_t flags) noexcept;
 
-  /// Learns where the packets come from and looks up where they go to. @return how many go nowhere.
-  uint64_t Route(ValeSwitch& sw, const SwitchMember& from) noexcept;
+  /// Learns where the packets come from and looks up where they go to: by `lookup`, or, null, as a learning switch
+  /// does. `shared`: their memory is a guest's too; then there are up to kSharedMost of them. @return how many go
+  /// nowhere.
+  uint64_t Route(ValeSwitch& sw, const SwitchMember& from, Lookup* lookup, bool shared) noexcept {
+    return lookup == nullptr ? RouteLearned(sw, from) : RouteBy(*lookup, sw, from, shared);
+  }
   /// Every destination gets its own packets and those for everybody, in the order in which they were added. False when
   /// the budget leaves some for the next call. `*nowhere`: how many had a destination that has left the switch since.
   bool Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, Used* used, uint64_t* nowhere) noexcept;
   /// Forgets what has not been delivered.
   void Abandon() noexcept;
   uint32_t CountPackets() const noexcept;
-  /// Packets whose virtio-net header members have found to lie since the last call, for each member once.
-  uint64_t TakeLies() noexcept { return std::exchange(lies_, 0); }
-  /// Packets that the sender's storm control has dropped since the last call.
-  uint64_t TakeStorm() noexcept { return std::exchange(storm_, 0); }
+  /// Adds to the sender's counters what was dropped on its account since the last call.
+  void CountDrops(RingCounters& counters) noexcept {
+    Count(counters, Drop::kBadVnet, &lies_);
+    Count(counters, Drop::kStorm, &storm_);
+    Count(counters, Drop::kFiltered, &filtered_);
+  }
 
  private:
   friend class MemberPackets;
@@ -61,6 +72,22 @@ class SwitchBatch {
     uint16_t first, last;
   };
 
+  struct Routing;
+  static constexpr uint32_t kHeadStride = 144;
+  static_assert(kHeadStride >= VirtioNetHdr::kVnetHdrLong + PTNET_LOOKUP_HEAD_MAX);
+
+  static void Count(RingCounters& counters, Drop cause, uint64_t* dropped) noexcept {
+    if (*dropped > 0) counters.CountDrop(cause, std::exchange(*dropped, 0));
+  }
+  uint64_t RouteLearned(ValeSwitch& sw, const SwitchMember& from) noexcept;
+  uint64_t RouteBy(Lookup& lookup, ValeSwitch& sw, const SwitchMember& from, bool shared) noexcept;
+  template <bool plain>
+  void RouteOne(Routing& routing, uint32_t at, uint32_t verdict) noexcept;
+  void Begin(ValeSwitch& sw) noexcept;
+  void End(Routing& routing) noexcept;
+  void CopyHeads(uint16_t* starts, uint32_t packets) noexcept;
+  void CopyHead(uint32_t at, uint32_t to, uint8_t* head) noexcept;
+  ptnet_lookup_packet Seen(uint32_t at) const noexcept;
   void AddDestination(uint32_t port, uint32_t from) noexcept;
   void Append(Chain* chain, uint16_t at) noexcept;
   uint64_t CountChain(uint16_t at) const noexcept;
@@ -77,6 +104,7 @@ class SwitchBatch {
   uint32_t vnet_hdr_len_ = 0;
   uint64_t lies_ = 0;
   uint64_t storm_ = 0;
+  uint64_t filtered_ = 0;
   std::array<Frag, kPiecesMax> frags_;
   std::array<Item, kPiecesMax> items_;
   std::array<Chain, ValeSwitch::kPortsMax> chains_;  // of packets for one member; valid for those that are destinations
@@ -89,8 +117,10 @@ class SwitchBatch {
   uint32_t destination_ = 0;  // index of the next one
   bool begun_ = false;        // some of the packets for that one are delivered
   bool reached_ = false;      // one destination has got its packets
+  bool heads_copied_ = false;
   uint16_t unicast_left_ = kEnd, flood_left_ = kEnd;
   uint16_t cut_at_ = kEnd, cut_next_ = kEnd;  // of those for everybody it gets none behind this one: what follows it
+  std::array<std::array<uint8_t, kHeadStride>, kSharedMost> heads_;  // beginnings of packets, copied
 };
 
 /// What one member is to get of a batch, in the order in which it was sent.
@@ -99,6 +129,8 @@ class MemberPackets {
   bool empty() const noexcept { return Next() == SwitchBatch::kEnd; }
   /// Bytes of virtio-net header that each packet begins with.
   uint32_t vnet_hdr_len() const noexcept { return batch_.vnet_hdr_len_; }
+  /// Whether packets are cut in two where no slot of the sender's ends.
+  bool heads_copied() const noexcept { return batch_.heads_copied_; }
   /// The packet taken last has a virtio-net header that does not fit it: its sender is told.
   void CountLie() noexcept { batch_.lies_++; }
   /// The packet that is next, which there is.

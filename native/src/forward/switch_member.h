@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "datapath/budget.h"
 #include "forward/port_limits.h"
@@ -28,6 +29,8 @@ class SwitchMember {
   virtual bool DeliverRun(ValeRun*, uint32_t /*lane*/) noexcept { return false; }
 
   uint32_t number() const { return number_; }
+  /// As the configuration has it: `vale0:1`, `tap:lan`.
+  const std::string& name_on_switch() const { return name_; }
   /// False once it has left the switch: then nothing that it sends has a destination.
   bool joined() const { return joined_.load(std::memory_order_relaxed); }
 
@@ -45,6 +48,7 @@ class SwitchMember {
  private:
   friend class ValeSwitch;
   uint32_t number_ = 0;  // on the switch
+  std::string name_;
   std::atomic<bool> joined_{false};
   std::unique_ptr<ReceiveLimit> receive_limit_;
   std::unique_ptr<StormControl> storm_control_;

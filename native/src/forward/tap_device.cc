@@ -86,8 +86,8 @@ struct Front {
 
 /// Writes one frame; kCount when the kernel has taken it.
 Drop WriteFrame(int queue, const Front& front, const Pieces& frame) noexcept {
-  if (frame.count > kMaxFrags) return Drop::kBadLen;
-  iovec pieces[kMaxFrags + 1];
+  if (frame.count > kMaxPieces) return Drop::kBadLen;
+  iovec pieces[kMaxPieces + 1];
   uint32_t skip = front.taken;
   int count = 0;
   if (front.len > 0) pieces[count++] = {const_cast<uint8_t*>(front.data), front.len};

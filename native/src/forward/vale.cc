@@ -20,10 +20,12 @@ ValeSwitch::~ValeSwitch() {
   for (auto& member : members_) assert(member.load() == nullptr);
 }
 
-Status ValeSwitch::Attach(SwitchMember* member) {
+Status ValeSwitch::Attach(SwitchMember* member, const std::string& name) {
   for (uint32_t i = 0; i < kPortsMax; i++) {
     if (members_[i].load(std::memory_order_relaxed) != nullptr) continue;
     member->number_ = i;
+    member->name_ = name;
+    if (owned_lookup_) owned_lookup_->Joined(i, name);
     members_[i].store(member, std::memory_order_release);
     present_[i / 64].fetch_or(uint64_t{1} << (i % 64), std::memory_order_release);
     member->joined_ = true;
@@ -42,6 +44,15 @@ void ValeSwitch::Detach(SwitchMember* member) {
   engine_->Synchronize();
   // After that nobody learns this member any more.
   table_.Forget(i);
+  if (owned_lookup_) owned_lookup_->Left(i);
+}
+
+void ValeSwitch::SetLookup(std::unique_ptr<Lookup> lookup) {
+  for (uint32_t i = 0; lookup && i < kPortsMax; i++)
+    if (const SwitchMember* there = member(i)) lookup->Joined(i, there->name_on_switch());
+  lookup_.store(lookup.get(), std::memory_order_release);
+  engine_->Synchronize();
+  owned_lookup_ = std::move(lookup);
 }
 
 Status ValePort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
@@ -50,7 +61,7 @@ Status ValePort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsAre
   if (Status s = port->Build(true); !s.ok()) return s;
   for (uint32_t i = 0; i < shape.tx_rings; i++) port->flows_.push_back(std::make_unique<ValeFlow>(*port, port->tx(i)));
   port->switch_ = std::move(sw);
-  if (Status s = port->switch_->Attach(&port->member_); !s.ok()) return s;
+  if (Status s = port->switch_->Attach(&port->member_, shape.name); !s.ok()) return s;
   *out = std::move(port);
   return Status::Ok();
 }

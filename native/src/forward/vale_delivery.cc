@@ -39,6 +39,7 @@ bool ValeDelivery::Deliver(MemberPackets* packets, const Budget& budget, Used* u
 
 void ValeDelivery::Put(MemberPackets* packets, uint64_t bytes_most) noexcept {
   const bool up = Open();
+  to_.JoinPieces(packets->heads_copied());
   if (up && packets->vnet_hdr_len() + k_.vnet_hdr_len > 0) return PutWithVnetHdr(packets, bytes_most);
   while (to_.bytes() < bytes_most && !packets->empty()) {
     const Pieces packet = packets->Take();

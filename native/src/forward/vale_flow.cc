@@ -30,19 +30,20 @@ uint32_t ValeFlow::ForwardBatch(ValeSwitch& sw, uint32_t head, const Budget& bud
   if (!batch_open_) {
     // From copies on, what takes long is not the sender's doing.
     batch_copied_ = budget.measured && bounce_.Clear();
-    batch_end_ = Read(head, std::min(SwitchBatch::kPiecesMax, budget.slots));
+    Lookup* const lookup = sw.lookup();
+    const uint32_t most = lookup == nullptr ? SwitchBatch::kPiecesMax : SwitchBatch::kSharedMost;
+    batch_end_ = Read(head, std::min(most, budget.slots));
     if (!port_.joined()) {
       CountNowhere(batch_.CountPackets());
       return batch_end_;
     }
-    nowhere = batch_.Route(sw, port_.member());
+    nowhere = batch_.Route(sw, port_.member(), lookup, true);
     batch_open_ = true;
   }
   Budget left = budget;
   left.measured = batch_copied_;
   batch_open_ = !batch_.Deliver(sw, k_.index, left, used, &nowhere);
-  if (const uint64_t lies = batch_.TakeLies(); lies > 0) k_.counters->CountDrop(Drop::kBadVnet, lies);
-  if (const uint64_t storm = batch_.TakeStorm(); storm > 0) k_.counters->CountDrop(Drop::kStorm, storm);
+  batch_.CountDrops(*k_.counters);
   CountNowhere(nowhere);
   return batch_open_ ? k_.hwcur : batch_end_;
 }

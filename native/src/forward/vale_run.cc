@@ -109,6 +109,8 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
     polls_batched_--;
     return k_.hwcur;
   }
+  const Lookup* const lookup = sw.lookup();
+  if (lookup != nullptr && !lookup->learns()) return k_.hwcur;
   const SlotWord w = ReadSlot(k_.slots[k_.hwcur]);
   if (!IsShort(k_, w, k_.buf_size)) return k_.hwcur;
   const __m128i both = StationsOf(k_.Buf(w.buf_idx) + k_.vnet_hdr_len);
@@ -119,6 +121,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
   const uint32_t now_s = sw.now_s();
   const uint32_t to = sw.table().Lookup(dst, now_s);
   if (to == ForwardingTable::kUnknown || to == port_.number()) return k_.hwcur;
+  if (lookup != nullptr && !lookup->Reaches(port_.number(), to)) return k_.hwcur;
   SwitchMember* member = sw.member(to);
   if (member == nullptr || member->receive_limit() != nullptr) return k_.hwcur;
   if (!ForwardingTable::IsMulticast(src)) sw.table().Learn(src, port_.number(), now_s);

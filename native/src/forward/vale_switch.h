@@ -8,6 +8,7 @@
 #include <string>
 
 #include "forward/forwarding_table.h"
+#include "forward/lookup.h"
 #include "forward/switch_member.h"
 #include "memory/status.h"
 
@@ -33,7 +34,7 @@ struct SwitchOptions {
 
 class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
  public:
-  static constexpr uint32_t kPortsMax = 254;
+  static constexpr uint32_t kPortsMax = PTNET_LOOKUP_PORTS_MAX;
 
   ValeSwitch(std::string name, std::shared_ptr<Engine> engine, const SwitchOptions& options = {})
       : name_(std::move(name)), options_(options), engine_(std::move(engine)), table_(options.age_s) {}
@@ -43,8 +44,8 @@ class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
   uint64_t patience_ns() const { return options_.patience_ns; }
   /// The time for the table, to be read once a batch.
   uint32_t now_s() const { return options_.age_s == 0 ? 0 : options_.clock(); }
-  /// Adds a member, and gives it its number; ENOSPC beyond 254.
-  Status Attach(SwitchMember* member);
+  /// Adds a member, and gives it its number; ENOSPC beyond 254. `name` is what a lookup function knows it by.
+  Status Attach(SwitchMember* member, const std::string& name);
   /// Takes it out and waits until no worker can be delivering to it.
   void Detach(SwitchMember* member);
 
@@ -54,6 +55,10 @@ class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
   /// Changes whenever a member leaves: what was looked up before is not to be used any more.
   uint32_t departures() const { return departures_.load(std::memory_order_acquire); }
   ForwardingTable& table() { return table_; }
+  /// The lookup function, to be taken once a batch and not kept beyond the poll; null: a learning switch.
+  Lookup* lookup() const { return lookup_.load(std::memory_order_acquire); }
+  /// From now on; null: as a learning switch. The one before is destroyed when no worker can be in it.
+  void SetLookup(std::unique_ptr<Lookup> lookup);
 
   static constexpr uint32_t kWords = (kPortsMax + 63) / 64;
 
@@ -65,6 +70,8 @@ class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
   std::array<std::atomic<SwitchMember*>, kPortsMax> members_{};
   std::array<std::atomic<uint64_t>, kWords> present_{};
   std::atomic<uint32_t> departures_{0};
+  std::atomic<Lookup*> lookup_{nullptr};
+  std::unique_ptr<Lookup> owned_lookup_;  // the same one
 };
 
 }  // namespace ptnet

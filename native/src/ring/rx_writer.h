@@ -11,6 +11,9 @@
 
 namespace ptnet {
 
+/// Pieces of a packet, at most: its head may be a copy, and what follows it in a slot another piece.
+inline constexpr uint32_t kMaxPieces = kMaxFrags + 1;
+
 /// The pieces of one packet that lie behind each other.
 struct Pieces {
   const Frag* frags;
@@ -41,6 +44,8 @@ class RxWriter {
   }
   /// Whether there are so many free slots; if not, the guest is looked at once more, which may have moved on.
   bool Room(uint32_t slots) noexcept { return slots <= space_ || MoreRoom(slots); }
+  /// Whether pieces say nothing about slots: then packets take as few of them as they fit.
+  void JoinPieces(bool joins) noexcept { joins_ = joins; }
   /// Slots that the packet takes here.
   uint32_t SlotsFor(const Pieces& packet) const noexcept {
     return MustCut(packet) ? (packet.len + k_.buf_size - 1) / k_.buf_size : packet.count;
@@ -111,8 +116,9 @@ class RxWriter {
     Took(1, last_.len);
     return Drop::kCount;
   }
-  /// Whether a piece is larger than the receiver's buffers.
+  /// Whether slots begin elsewhere than pieces do: also because one is larger than the receiver's buffers.
   bool MustCut(const Pieces& packet) const noexcept {
+    if (joins_) return true;
     for (uint32_t f = 0; f < packet.count; f++)
       if (packet.frags[f].len > k_.buf_size) return true;
     return false;
@@ -125,6 +131,7 @@ class RxWriter {
   Kring& k_;
   uint32_t tail_ = 0;
   uint32_t space_ = 0;
+  bool joins_ = false;
   uint64_t packets_ = 0, bytes_ = 0;
   Frag last_{};
 };

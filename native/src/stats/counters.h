@@ -20,6 +20,7 @@ enum class Drop : uint8_t {
   kTooLong,        // datagrams of a virtio-net header that are longer than the receiver's MTU
   kRate,           // more than the receiver's limit lets through
   kStorm,          // broadcast, multicast or unknown unicast beyond the sender's storm control
+  kFiltered,       // the switch's lookup function lets it go nowhere
   kCount
 };
 

@@ -15,6 +15,7 @@ const drops = {
   'too-long': 0,
   rate: 0,
   storm: 0,
+  filtered: 0,
 };
 
 /** Two tx rings and one rx ring; every counter of ring i is told by its value. */

@@ -17,6 +17,7 @@ const NO_DROPS = {
   'too-long': 0,
   rate: 0,
   storm: 0,
+  filtered: 0,
 };
 
 /** A port of two tx rings and one rx ring whose counters a test sets. */
