@@ -42,10 +42,12 @@ export async function sleepAndWake(guest: LinuxVm, kind: Sleep): Promise<void> {
   const before = await slept();
   await guest.restarts(async () => {
     const from = guest.vm.console.position;
-    // A key that comes too early keeps it awake.
     await start(
       guest,
-      `echo ${kind} > /sys/power/mem_sleep\nuntil echo mem > /sys/power/state; do sleep 1; done`,
+      // Keys do not wake a machine that could sleep deeper. One that comes too early keeps it awake.
+      `echo enabled > /sys/bus/serio/devices/serio0/power/wakeup
+echo ${kind} > /sys/power/mem_sleep
+until echo mem > /sys/power/state; do sleep 1; done`,
     );
     if (kind === 's2idle') return await pressKeys(guest, from);
     await guest.vm.qmp.waitForEvent('SUSPEND', undefined, { timeoutMs: SLEEP_TIMEOUT_MS });

@@ -20,9 +20,7 @@ for (const release of RELEASES)
         expect(printed).not.toMatch(/warning|error/i);
         const files = (await listFiles(root)).filter((file) => /\.ko(\.xz)?$/.test(file));
         expect(files).toHaveLength(1);
-        expect(files[0]).toMatch(
-          new RegExp(`^lib/modules/${kernel.release}/updates/(.*/)?ptnet\\.ko(\\.xz)?$`),
-        );
+        expect(files[0]!.replace(/\.xz$/, '')).toBe(`lib/modules/${kernel.release}/updates/ptnet.ko`);
       } finally {
         await rm(root, { recursive: true, force: true });
       }

@@ -57,7 +57,7 @@ export async function floodHost(vm: LinuxVm): Promise<void> {
 }
 
 export const STOP_FLOOD =
-  '[ ! -e /run/flood ] || { kill $(cat /run/flood); rm /run/flood; pkill socat || :; }';
+  '[ ! -e /run/flood ] || { kill $(cat /run/flood); rm /run/flood; pkill -f UDP4-DATAGRAM || :; }';
 
 /** Sends datagrams both ways as fast as they go until that is stopped. */
 export async function flood({ vm, host }: Scene): Promise<() => Promise<void>> {
