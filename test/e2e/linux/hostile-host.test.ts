@@ -5,7 +5,7 @@ import { driverEntries } from '../../harness/linux-driver.ts';
 import { sleepAndWake } from '../../harness/linux-sleep.ts';
 import { CHECKS, LinuxVm } from '../../harness/linux-vm.ts';
 import { vmTest } from '../vm-test.ts';
-import { RELEASES } from './releases.ts';
+import { FEWER_RELEASES, type RELEASES } from './releases.ts';
 
 const MOREFRAG = 0x20_0000;
 const U32 = 0xffff_ffff;
@@ -101,7 +101,8 @@ done
 `;
 const UNLOAD = 'dmesg; rmmod ptnet';
 
-for (const release of RELEASES) {
+/** The checks are the driver's own, and the same code in every kernel. */
+for (const release of FEWER_RELEASES) {
   vmTest(`${release}: a host whose registers or region make no sense`, async () => {
     const { h, vm } = await boot(release);
     for (const [lies, there] of [

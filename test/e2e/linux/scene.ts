@@ -6,7 +6,6 @@ import type { LinuxVm, LinuxVmOptions } from '../../harness/linux-vm.ts';
 import type { Netns } from '../../harness/netns.ts';
 import { inGuest, inNetns, type Place } from '../../harness/place.ts';
 import { sendFile } from '../../harness/transfer.ts';
-import { startHost } from '../vms.ts';
 import { expectWell, type Guests } from './guests.ts';
 import type { RELEASES } from './releases.ts';
 
@@ -38,7 +37,7 @@ export async function scene(
   options: Partial<LinuxVmOptions> = {},
 ): Promise<Scene> {
   const net = await guests.netns();
-  const h = await startHost(SCENE(net));
+  const h = await guests.host(SCENE(net));
   const vm = await guests.boot({ name: `life-${release}`, release, sockets: h.sockets('vm1'), ...options });
   await setUp(vm, [END]);
   // Packets are sent whether or not the guest answers.

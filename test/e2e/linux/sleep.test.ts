@@ -13,7 +13,6 @@ import {
 } from '../../harness/linux-sleep.ts';
 import { inGuest } from '../../harness/place.ts';
 import { vmTest } from '../vm-test.ts';
-import { startHost } from '../vms.ts';
 import { Guests } from './guests.ts';
 import { FEWER_RELEASES, LONG } from './releases.ts';
 import { expectTraffic, flood, HOST_ADDRESS, SCENE, type Scene, scene } from './scene.ts';
@@ -65,8 +64,9 @@ setsid dash /run/stream.sh < /dev/null > /dev/null 2>&1 &`);
 const carrierChanges = async ({ vm }: Scene): Promise<number> =>
   Number(await vm.run('cat /sys/class/net/net0/carrier_changes'));
 
+/** The driver sees the same in both; hostile-host.test.ts has the first one in its short form too. */
 const KINDS: readonly (readonly [kind: Sleep, name: string])[] = [
-  ['s2idle', 'idle'],
+  ...(LONG ? ([['s2idle', 'idle']] as const) : []),
   ['deep', 'memory (S3)'],
 ];
 
@@ -94,7 +94,7 @@ for (const release of FEWER_RELEASES)
       await hibernate(before.vm);
       before.vm.expectWell();
       await before.h.close();
-      const h = await startHost(SCENE(before.net));
+      const h = await guests.host(SCENE(before.net));
       // The station that the guest speaks with is the same, as one on a network would be.
       await before.net.ip(`link set dev net0 address ${tap.address}`);
       const vm = await guests.boot({
