@@ -18,6 +18,8 @@ ip link set dev lo up
 serve() {
   name=${1##*/}
   while :; do
+    # Its driver is away while the guest sleeps; the port is there a moment before it can be opened.
+    until [ -c "$1" ] && true 3<> "$1"; do sleep 0.1; done 2> /dev/null
     exec 3<> "$1"
     echo READY >&3
     while read -r command size <&3; do

@@ -28,6 +28,7 @@ struct ptnet_mem {
 	u64 buf_ofs;
 	u32 buf_num;
 	u32 buf_size;
+	bool stale;	/* the host shows another region than the one that is mapped */
 };
 
 /* Counters of a ring. */
@@ -117,6 +118,7 @@ struct ptnet {
 /* ptnet_mem.c */
 int ptnet_mem_probe(struct pci_dev *pdev);
 void ptnet_mem_remove(struct pci_dev *pdev);
+void ptnet_mem_resume(struct pci_dev *pdev);
 struct ptnet_mem *ptnet_mem_get(u32 id, struct device *user);
 void ptnet_mem_put(struct ptnet_mem *mem);
 void *ptnet_mem_at(const struct ptnet_mem *mem, u64 ofs, u64 len);

@@ -185,6 +185,10 @@ int ptnet_create(struct ptnet *pt)
 		ptnet_complain(pt, "the host has other rings than when the driver came: load it again");
 		return -ESTALE;
 	}
+	if (pt->mem->stale || ptnet_read(pt, PTNET_IO_HOSTMEMID) != pt->mem->id) {
+		ptnet_complain(pt, "the host has other memory than when the driver came: load it again");
+		return -ESTALE;
+	}
 	err = ptnet_negotiate(pt);
 	if (err < 0)
 		return err;

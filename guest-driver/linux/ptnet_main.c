@@ -52,8 +52,11 @@ static int __maybe_unused ptnet_suspend(struct device *dev)
 
 static int __maybe_unused ptnet_resume(struct device *dev)
 {
+	/* The device link has memory devices resumed before those that use them. */
 	if (ptnet_is_netdev(to_pci_dev(dev)))
 		ptnet_netdev_resume(to_pci_dev(dev));
+	else
+		ptnet_mem_resume(to_pci_dev(dev));
 	return 0;
 }
 

@@ -128,7 +128,7 @@ static int ptnet_mem_read(struct ptnet_mem *mem, void __iomem *regs, u64 bar_siz
 	return 0;
 }
 
-static int ptnet_mem_map(struct ptnet_mem *mem)
+static int ptnet_mem_look(struct ptnet_mem *mem)
 {
 	struct pci_dev *pdev = mem->pdev;
 	void __iomem *regs = pci_iomap(pdev, PTNET_BAR_REGS, PTNET_MDEV_IO_END);
@@ -138,6 +138,14 @@ static int ptnet_mem_map(struct ptnet_mem *mem)
 		return -ENOMEM;
 	err = ptnet_mem_read(mem, regs, pci_resource_len(pdev, PTNET_BAR_MEM));
 	pci_iounmap(pdev, regs);
+	return err;
+}
+
+static int ptnet_mem_map(struct ptnet_mem *mem)
+{
+	struct pci_dev *pdev = mem->pdev;
+	int err = ptnet_mem_look(mem);
+
 	if (err)
 		return err;
 	mem->base = memremap(pci_resource_start(pdev, PTNET_BAR_MEM), mem->size, MEMREMAP_WB);
@@ -203,4 +211,14 @@ void ptnet_mem_remove(struct pci_dev *pdev)
 	ptnet_mem_put(mem);
 	pci_release_regions(pdev);
 	pci_disable_device(pdev);
+}
+
+/* A guest that was hibernated may wake up on another host: what that one shows has to be what is mapped here. */
+void ptnet_mem_resume(struct pci_dev *pdev)
+{
+	struct ptnet_mem *mem = pci_get_drvdata(pdev);
+	struct ptnet_mem now = { .pdev = pdev };
+
+	mem->stale = ptnet_mem_look(&now) || now.size != mem->size || now.id != mem->id ||
+		     now.buf_ofs != mem->buf_ofs || now.buf_num != mem->buf_num || now.buf_size != mem->buf_size;
 }

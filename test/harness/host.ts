@@ -17,6 +17,7 @@ export class TestHost {
   readonly host: Host;
   readonly runDir: string;
   readonly log: LogLine[];
+  #closed: Promise<void> | undefined;
 
   private constructor(host: Host, runDir: string, log: LogLine[]) {
     this.host = host;
@@ -67,9 +68,10 @@ export class TestHost {
       .map(({ message }) => message);
   }
 
-  async close(): Promise<void> {
-    await this.host.close();
-    rmSync(this.runDir, { recursive: true, force: true });
+  /** Once, however often it is asked for. */
+  close(): Promise<void> {
+    this.#closed ??= this.host.close().then(() => rmSync(this.runDir, { recursive: true, force: true }));
+    return this.#closed;
   }
 }
 

@@ -19,9 +19,11 @@ const COMMAND_TIMEOUT_MS = 120_000;
 const CONNECT_ATTEMPTS = 100;
 const CONNECT_PAUSE_MS = 50;
 
-/** Of 5 and worse are warnings, which `quiet` hides. The checks are those that Debian's kernels have. */
+/** Of 5 and worse are warnings, which `quiet` hides. The checks are those that Debian's kernels have: see docs/hacking.md. */
 const APPEND = 'loglevel=5';
-export const CHECKS = 'slub_debug=FZPU kfence.sample_interval=10 page_poison=1';
+export const CHECKS = 'slub_debug=FZPU kfence.sample_interval=10 init_on_free=1';
+/** Printed when a guest takes commands: after its start, and when it has slept. */
+export const AWAKE = 'PTNET-READY';
 
 /** What the kernel prints when something of it is broken. */
 const TROUBLE =
@@ -181,7 +183,7 @@ export class LinuxVm {
     for (const shell of this.#shells) shell.restart();
     const from = this.vm.console.position;
     await restart();
-    await this.vm.console.waitFor('PTNET-READY', { from, timeoutMs: COMMAND_TIMEOUT_MS });
+    await this.vm.console.waitFor(AWAKE, { from, timeoutMs: COMMAND_TIMEOUT_MS });
     await this.#greeted();
   }
 

@@ -2,7 +2,7 @@
 import type { Place } from './place.ts';
 
 const TCP_PORT = 7001;
-const UDP_PORT = 7002;
+export const UDP_PORT = 7002;
 /** socat's generic option: level SOL_UDP, option UDP_SEGMENT, the bytes of a datagram. */
 const udpSegment = (bytes: number): string => `setsockopt-int=17:103:${bytes}`;
 

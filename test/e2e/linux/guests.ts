@@ -1,5 +1,6 @@
 // Linux guests with the driver, their interfaces by name and address, and what all of these tests ask at the end.
 import { expect } from 'vitest';
+import { TestHost } from '../../harness/host.ts';
 import { driverEntries } from '../../harness/linux-driver.ts';
 import { CHECKS, LinuxVm, type LinuxVmOptions } from '../../harness/linux-vm.ts';
 import { Netns } from '../../harness/netns.ts';
@@ -11,15 +12,23 @@ export async function hostNetns(): Promise<Netns> {
   return await Netns.open('echo 0 > /proc/sys/net/ipv6/conf/default/disable_ipv6');
 }
 
-/** What one test file's guests and namespaces leave behind, ended at its end. */
+/** What one test file's guests, hosts and namespaces leave behind, ended at its end. */
 export class Guests {
   readonly #vms: LinuxVm[] = [];
+  readonly #hosts: TestHost[] = [];
   readonly #namespaces: Netns[] = [];
 
   async netns(): Promise<Netns> {
     const opened = await hostNetns();
     this.#namespaces.push(opened);
     return opened;
+  }
+
+  /** `yaml` without run-dir. */
+  async host(yaml: string): Promise<TestHost> {
+    const host = await TestHost.start(yaml);
+    this.#hosts.push(host);
+    return host;
   }
 
   /** A guest with the driver's module in it, not loaded, and a kernel that checks what it can. */
@@ -42,6 +51,7 @@ export class Guests {
 
   async close(): Promise<void> {
     await Promise.all(this.#vms.splice(0).map((vm) => vm.stop()));
+    await Promise.all(this.#hosts.splice(0).map((host) => host.close()));
     await Promise.all(this.#namespaces.splice(0).map((netns) => netns.close()));
   }
 }

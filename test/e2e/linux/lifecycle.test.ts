@@ -1,32 +1,26 @@
 // The Linux driver comes and goes in traffic: unload and load, reboot, kexec, sleep, a stopped machine, devices plugged, a host that dies.
 import { afterEach, describe, expect } from 'vitest';
-import type { TestHost } from '../../harness/host.ts';
 import {
   type End,
   HOST,
   hostAddresses,
   ipv4,
-  ipv6,
   macOf,
   setUp,
   setUpScript,
 } from '../../harness/linux-network.ts';
 import type { LinuxVm } from '../../harness/linux-vm.ts';
-import type { Netns } from '../../harness/netns.ts';
-import { inGuest, inNetns, type Place } from '../../harness/place.ts';
+import { inGuest, inNetns } from '../../harness/place.ts';
 import { deviceId, vfioUserDevice } from '../../harness/qemu-args.ts';
 import { sendFile } from '../../harness/transfer.ts';
 import { vmTest } from '../vm-test.ts';
 import { startHost } from '../vms.ts';
 import { dyingHost } from './dying-host.ts';
-import { expectWell, Guests } from './guests.ts';
-import { LONG, RELEASES } from './releases.ts';
+import { Guests } from './guests.ts';
+import { FEWER_RELEASES, LONG } from './releases.ts';
+import { END, expectTraffic, flood, floodHost, HOST_ADDRESS, SCENE, STOP_FLOOD, scene } from './scene.ts';
 
 const RELOADS = LONG ? 200 : 5;
-const END: End = { name: 'net0', link: 0, station: 11 };
-const HOST_ADDRESS = ipv4(0, HOST);
-/** Port 9 discards: nobody listens, and most packets are not even answered. */
-const DISCARD = 9;
 
 const guests = new Guests();
 afterEach(async (context) => {
@@ -34,71 +28,8 @@ afterEach(async (context) => {
   await guests.close();
 });
 
-interface Scene {
-  readonly h: TestHost;
-  readonly net: Netns;
-  readonly vm: LinuxVm;
-  readonly guest: Place;
-  readonly host: Place;
-}
-
-/** A guest with one interface to the host, set up. */
-async function scene(release: (typeof RELEASES)[number], options: { kexec?: boolean } = {}): Promise<Scene> {
-  const net = await guests.netns();
-  const h = await startHost(`
-ports: { 'tap:net0': { netns: ${net.path}, address: ${hostAddresses(0)} } }
-vms: { vm1: { devices: [{ port: 'tap:net0', mac: '${macOf(END)}' }] } }
-`);
-  const vm = await guests.boot({ name: `life-${release}`, release, sockets: h.sockets('vm1'), ...options });
-  await setUp(vm, [END]);
-  // Packets are sent whether or not the guest answers.
-  await net.ip(`neigh replace ${ipv4(0, END.station)} lladdr ${macOf(END)} dev net0 nud permanent`);
-  return { h, net, vm, guest: inGuest(vm), host: inNetns(net) };
-}
-
 const WAIT_MS = 120_000;
 const STOPPED_MS = 1000;
-
-const FLOOD = (address: string): string =>
-  `socat -u -b 1000 OPEN:/dev/zero UDP4-DATAGRAM:${address}:${DISCARD}`;
-
-/** From the guest, again whenever its interface is back. */
-async function floodHost(vm: LinuxVm): Promise<void> {
-  await vm.run(
-    `while :; do ${FLOOD(HOST_ADDRESS)}; sleep 0.05; done > /dev/null 2>&1 & echo $! > /run/flood`,
-  );
-}
-
-const STOP_FLOOD = '[ ! -e /run/flood ] || { kill $(cat /run/flood); rm /run/flood; pkill socat || :; }';
-
-/** Sends datagrams both ways as fast as they go until that is stopped. */
-async function flood({ vm, host }: Scene): Promise<() => Promise<void>> {
-  await floodHost(vm);
-  const abort = host.run(
-    `${FLOOD(ipv4(0, END.station))} & pid=$!; until [ -e /tmp/ptnet-flood-${process.pid} ]; do sleep 0.1; done; kill $pid; rm /tmp/ptnet-flood-${process.pid}`,
-    600_000,
-  );
-  abort.catch(() => {});
-  return async () => {
-    await host.run(`touch /tmp/ptnet-flood-${process.pid}`);
-    await abort.catch(() => {});
-    // A guest that has restarted has none.
-    await vm.run(STOP_FLOOD);
-  };
-}
-
-/** Both ends hear each other, and a file comes whole. */
-async function expectTraffic({ vm, guest, host }: Scene): Promise<void> {
-  await guest.run(`ping -c 2 -i 0.1 -w 60 ${HOST_ADDRESS}; ping -c 2 -i 0.1 -w 60 ${ipv6(0, HOST)}`);
-  for (const [from, to, address] of [
-    [guest, host, HOST_ADDRESS],
-    [host, guest, ipv4(0, END.station)],
-  ] as const) {
-    const { sent, received } = await sendFile({ from, to, address, bytes: 300_000 });
-    expect(received).toBe(sent);
-  }
-  await expectWell([vm], [guest, host]);
-}
 
 /**
  * Resolves to true when the driver has noticed that its host is gone. QEMU 11.1.3 ends by an assertion of its own
@@ -118,11 +49,10 @@ async function outlives(vm: LinuxVm): Promise<boolean> {
   return await Promise.race([noticed, ended]);
 }
 
-/** It is the same code in every kernel: short forms have it on the newest one. */
-for (const release of LONG ? RELEASES : RELEASES.slice(-1))
+for (const release of FEWER_RELEASES)
   describe(`Linux of ${release}`, () => {
     vmTest(`the driver is unloaded and loaded ${RELOADS} times in traffic`, async () => {
-      const s = await scene(release);
+      const s = await scene(guests, release);
       const stop = await flood(s);
       for (let round = 0; round < RELOADS; round++) {
         await s.vm.run('sleep 0.2; rmmod ptnet');
@@ -138,7 +68,7 @@ for (const release of LONG ? RELEASES : RELEASES.slice(-1))
     vmTest(
       `the guest restarts in traffic: ${LONG ? 'by itself, ' : ''}by kexec and by a reset button`,
       async () => {
-        const s = await scene(release, { kexec: true });
+        const s = await scene(guests, release, { kexec: true });
         for (const restart of [
           // Its driver sees what it sees before a kexec.
           ...(LONG ? [() => s.vm.reboot()] : []),
@@ -155,7 +85,7 @@ for (const release of LONG ? RELEASES : RELEASES.slice(-1))
     );
 
     vmTest('the machine stands still in traffic, and goes on', async () => {
-      const s = await scene(release);
+      const s = await scene(guests, release);
       for (const [from, to, address] of [
         [s.guest, s.host, HOST_ADDRESS],
         [s.host, s.guest, ipv4(0, END.station)],
@@ -219,12 +149,7 @@ done`);
       'the host is killed in traffic: no carrier, a line in the log, and the guest lives on',
       async () => {
         const net = await guests.netns();
-        const dying = await dyingHost(
-          `ports: { 'tap:net0': { netns: ${net.path}, address: ${hostAddresses(0)} } }
-vms: { vm1: { devices: [{ port: 'tap:net0', mac: '${macOf(END)}' }] } }
-`,
-          ['mem.sock', 'net0.sock'],
-        );
+        const dying = await dyingHost(SCENE(net), ['mem.sock', 'net0.sock']);
         try {
           const vm = await guests.boot({ name: `orphan-${release}`, release, sockets: dying.sockets });
           await setUp(vm, [END]);

@@ -18,3 +18,6 @@ function chosen(): readonly LinuxName[] {
 }
 
 export const RELEASES = chosen();
+
+/** For what is the same code in every kernel: in short forms the newest one has it. */
+export const FEWER_RELEASES = LONG ? RELEASES : RELEASES.slice(-1);
