@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "commands.h"
+#include "core/csb.h"
 #include "core/policy.h"
 
 namespace ptnet::agent {
@@ -77,7 +78,12 @@ Json Info(Args& args) {
     memdevs.push_back(why_not.empty() ? memdev.Describe()
                                       : Json().Set("address", function.address()).Set("error", why_not));
   }
-  return Json().Set("op", "info").Set("ok", true).Set("devices", devices).Set("memdevs", memdevs);
+  return Json()
+      .Set("op", "info")
+      .Set("ok", true)
+      .Set("mfence", guest::locked_is_no_barrier)
+      .Set("devices", devices)
+      .Set("memdevs", memdevs);
 }
 
 Json Poke(Args& args) {

@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "core/cpu.h"
+#include "core/csb.h"
 
 namespace ptnet::agent {
 namespace {
@@ -58,6 +60,7 @@ void PrintResult(const Json& json) { PrintLine("PTNET " + json.Text()); }
 
 int main(int argc, char** argv) {
   using namespace ptnet::agent;
+  ptnet::guest::locked_is_no_barrier = ptnet::guest::IsEmulated();
   if (getpid() == 1) RunAsInit();
   if (argc < 2) {
     [[maybe_unused]] const ssize_t n = write(STDERR_FILENO, kUsage, sizeof kUsage - 1);

@@ -52,6 +52,8 @@ async function plug(vm: Vm, device: number, socket: string): Promise<void> {
 vmTest('the memory device can be unplugged from a running VM and plugged again', async () => {
   const h = await startHost(ONE);
   const vm = await boot(h, 'vm1');
+  // These machines are emulated, and the agent has noticed.
+  expect(await vm.agent('info')).toMatchObject({ mfence: true });
   for (let round = 0; round < 3; round++) {
     await vm.agent(`send --count 1000 --payload full --first-seq ${1000 * round}`);
     expect(await unplug(vm, MEMORY)).toBe(true);
