@@ -10,6 +10,7 @@ import { inGuest, inNetns, type Place } from '../harness/place.ts';
 import type { NetDriver, NetKey, NetPath } from './net-paths.ts';
 import { VhostUser } from './net-vhost-user.ts';
 import { PLACED_ENGINE } from './placement.ts';
+import { PATIENCE_US } from './plans.ts';
 import type { Sample } from './sample.ts';
 import { median } from './statistics.ts';
 
@@ -39,14 +40,16 @@ const linksOf = (prefix: Prefix, guest: number): LinkName[] =>
 
 const hostAddress = (name: LinkName): string => `${ipv4(endOf(name, 0).link, HOST)}/24`;
 
+/** As docs/guests.md wants it for Linux. */
+const device = (port: string, name: LinkName, guest: number): string =>
+  `{ port: '${port}', bar0: mem, mac: '${macOf(endOf(name, guest))}' }`;
+
 const config = (net: Netns): string => `
 ports: { 'tap:pthost': { netns: ${net.path}, address: ${hostAddress('pthost')} } }
+switches: { vale0: { patience-us: ${PATIENCE_US} } }
 vms:
-  vm1:
-    devices:
-      - { port: 'tap:pthost', mac: '${macOf(endOf('pthost', 0))}' }
-      - { port: 'vale0:1', mac: '${macOf(endOf('ptguest', 0))}' }
-  vm2: { devices: [{ port: 'vale0:2', mac: '${macOf(endOf('ptguest', 1))}' }] }
+  vm1: { devices: [${device('tap:pthost', 'pthost', 0)}, ${device('vale0:1', 'ptguest', 0)}] }
+  vm2: { devices: [${device('vale0:2', 'ptguest', 1)}] }
 `;
 
 /** QEMU's own taps, of which the kernel's bridge joins those of both guests. */
@@ -150,6 +153,7 @@ async function startFleet(withVhost: boolean): Promise<Running> {
     await net.ip('link set dev viguest0 master br0');
     await net.ip('link set dev viguest1 master br0');
     await net.ip(`address add ${hostAddress('vihost')} dev vihost0`);
+    if (vhost) await net.ip('link set dev vuhost up');
     if (vhost) await net.ip(`address add ${hostAddress('vuhost')} dev vuhost`);
     await Promise.all(vms.map((vm) => vm.ready()));
     await Promise.all(vms.map((vm, guest) => setUpGuest(vm, guest, vhost !== undefined)));
