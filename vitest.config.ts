@@ -9,5 +9,6 @@ export default defineConfig({
     // What hangs ends; what is slow because the machine is busy does not.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

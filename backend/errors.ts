@@ -11,10 +11,13 @@ export class PtnetError extends Error {
   }
 }
 
-/** The user's configuration is wrong: one line. */
+/** The user's configuration is wrong. Where a file is, the message has a line for each mistake, and below it where that stands. */
 export class ConfigurationError extends PtnetError {
-  constructor(message: string, options?: { cause?: unknown }) {
+  /** The mistakes alone, a line each: no file, no place. */
+  readonly problems: readonly string[];
+  constructor(message: string, options: { cause?: unknown; problems?: readonly string[] } = {}) {
     super('ERR_CONFIGURATION', message, options);
+    this.problems = options.problems ?? [message];
   }
 }
 

@@ -109,22 +109,19 @@ function linkCommand() {
 
 const script = (path) => (args) => run(process.execPath, [join(root, path), ...args], { stdout: 1 });
 
-/**
- * The C++ tests use all cores, the others wait a good deal; what is in VMs has the machine for itself. More steps can go
- * beside each.
- */
+/** The C++ tests use all cores, the others and what is in VMs wait a good deal. More steps can go beside each. */
 async function testAll({ foreground = [], background = [] }) {
   const vitest = bin('vitest');
   const folders = ['native/model', 'native/test', 'guest-driver/core/test', 'guest-driver/linux/test'];
   const passed = await runLanes(root, {
-    foreground: [[vitest, 'run', '--exclude', 'test/e2e/**'], ...foreground],
+    foreground: [[vitest, 'run', '--exclude', 'test/e2e/**'], [vitest, 'run', 'test/e2e'], ...foreground],
     background: [
-      ...folders.map((folder) => ['make', '-s', '-k', '-j2', '-C', folder, 'check']),
+      // With the objects that build() has made.
+      ...folders.map((folder) => ['make', '-s', '-k', '-j2', '-C', folder, 'ADDON=1', 'check']),
       ...background,
     ],
   });
   if (!passed) process.exit(1);
-  run(vitest, ['run', 'test/e2e'], { stdout: 1 });
 }
 
 const commands = {

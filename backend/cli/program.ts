@@ -1,7 +1,8 @@
 // The `ptnet` command: its options, its help and its exit codes.
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ConfigurationError } from '../errors.ts';
 import type { Io } from './io.ts';
+import { HYPERVISORS, type PlanOptions, plan } from './plan.ts';
 import { type StartHost, type UpOptions, up } from './up.ts';
 
 /** Exit codes: what the user has to change is told from what went wrong on the way. */
@@ -30,6 +31,21 @@ function createProgram(io: Io, startHost: StartHost): Command {
     .option('--verbose', 'log what the devices do', false)
     .addHelpText('after', '\nText for people goes to stderr when --stats or --json print to stdout.')
     .action((file: string, options: UpOptions) => up(file, options, io, startHost));
+  program
+    .command('plan')
+    .description(
+      'print what attaches VMs to a host of this configuration, ready to paste; nothing is started',
+    )
+    .argument('<file>', 'the configuration (YAML)')
+    .argument('[vm]', 'one VM; all of them when it is left out')
+    .addOption(new Option('--for <hypervisor>', 'whose arguments').choices(HYPERVISORS).default('qemu'))
+    .option('--run-dir <folder>', "where the devices' sockets are, instead of the file's run-dir")
+    .option('--json', 'print one JSON object', false)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  ptnet plan examples/vale.yaml vm1\n  ptnet plan examples/vale.yaml vm1 --for libvirt > vm1.xml',
+    )
+    .action((file: string, vm: string | undefined, options: PlanOptions) => plan(file, vm, options, io));
   return program;
 }
 

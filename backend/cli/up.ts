@@ -2,20 +2,12 @@
 import type { HostConfig } from '../config/host-config.ts';
 import { loadConfig } from '../config/load.ts';
 import { configWarnings } from '../config/warnings.ts';
-import { formatCommand, QEMU_VERSION_MIN, qemuArguments } from '../hypervisor/qemu.ts';
+import { type AttachedVm, attachedVms } from '../hypervisor/attach.ts';
+import { formatCommand, QEMU, QEMU_VERSION_MIN, qemuArguments } from '../hypervisor/qemu.ts';
 import type { Io } from './io.ts';
 
 /** The part of a host that this command uses. */
 export interface RunningHost {
-  readonly vms: readonly {
-    readonly name: string;
-    readonly memory: string;
-    readonly devices: readonly {
-      readonly name: string;
-      readonly socketPath: string;
-      readonly port?: string;
-    }[];
-  }[];
   stats(): unknown;
   close(): Promise<void>;
 }
@@ -29,8 +21,6 @@ export interface UpOptions {
   readonly stats?: number;
   readonly runDir?: string;
 }
-
-const QEMU = 'qemu-system-x86_64';
 
 /** A VM as `--json` prints it; scripts read these keys. */
 interface AttachPlan {
@@ -49,7 +39,7 @@ export async function up(file: string, options: UpOptions, io: Io, startHost: St
     io.out(`${JSON.stringify(host.stats())}\n`);
   }
   try {
-    const plans = attachPlans(config, host);
+    const plans = attachedVms(config).map(attachPlan);
     if (options.json) io.out(`${JSON.stringify({ vms: plans })}\n`);
     // Where results go to stdout, what is for people goes to stderr.
     const say = options.json || options.stats !== undefined ? io.err : io.out;
@@ -61,26 +51,17 @@ export async function up(file: string, options: UpOptions, io: Io, startHost: St
   }
 }
 
-function attachPlans(config: HostConfig, host: RunningHost): AttachPlan[] {
-  return host.vms.map(({ name, memory, devices }) => {
-    const vm = config.vms.get(name);
-    return {
+function attachPlan(vm: AttachedVm): AttachPlan {
+  return {
+    name: vm.name,
+    program: QEMU,
+    args: qemuArguments(vm),
+    devices: vm.devices.map(({ name, port, socketPath }) => ({
       name,
-      program: QEMU,
-      args: qemuArguments({
-        name,
-        memory,
-        machine: vm?.machine ?? 'pc',
-        ...(vm?.numaNode !== undefined && { numaNode: vm.numaNode }),
-        socketPaths: devices.map((device) => device.socketPath),
-      }),
-      devices: devices.map((device) => ({
-        name: device.name,
-        ...(device.port !== undefined && { port: device.port }),
-        socketPath: device.socketPath,
-      })),
-    };
-  });
+      ...(port !== undefined && { port }),
+      socketPath,
+    })),
+  };
 }
 
 function describe(plans: readonly AttachPlan[]): string {

@@ -80,14 +80,17 @@ export function section<const S extends z.core.$ZodLooseShape>(shape: S) {
   return z.preprocess((input, context) => {
     const map = entries(input, context, `keys such as '${keys[0]}'`);
     if (!map) return z.NEVER;
-    const unknown = [...map.keys()].find((key) => !keys.includes(key));
-    if (unknown === undefined) return Object.fromEntries(map);
-    const guess = nearest(unknown, keys);
-    const right = alternatives(guess ? [guess] : keys);
-    context.addIssue({
-      code: 'custom',
-      message: `unknown key ${quoted(unknown)}: ${right} would be right`,
-    });
+    const unknown = [...map.keys()].filter((key) => !keys.includes(key));
+    if (unknown.length === 0) return Object.fromEntries(map);
+    for (const key of unknown) {
+      const guess = nearest(key, keys);
+      const right = alternatives(guess ? [guess] : keys);
+      context.addIssue({
+        code: 'custom',
+        message: `unknown key ${quoted(key)}: ${right} would be right`,
+        params: { key },
+      });
+    }
     return z.NEVER;
   }, object);
 }
@@ -103,7 +106,7 @@ export function keyed<V extends z.ZodType>(
       const map = entries(input, context, what);
       for (const name of map?.keys() ?? []) {
         const message = problem(name);
-        if (message) context.addIssue({ code: 'custom', message });
+        if (message) context.addIssue({ code: 'custom', message, params: { key: name } });
       }
       return map;
     },

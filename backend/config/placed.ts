@@ -3,6 +3,7 @@ import { ConfigurationError } from '../errors.ts';
 import type { DeviceConfig, HostConfig, PortConfig, VmConfig } from './host-config.ts';
 import { type PortName, parsePortName } from './port-name.ts';
 import { formatPath } from './schema.ts';
+import type { Problem } from './source-text.ts';
 
 /** A device with all that the checks want to know about it. */
 export interface Placed {
@@ -14,8 +15,31 @@ export interface Placed {
   readonly path: string;
 }
 
-export function fail(path: string, message: string): never {
-  throw new ConfigurationError(`${path}: ${message}`);
+/** What a check throws. */
+export class Misconfigured extends ConfigurationError {
+  readonly problem: Problem;
+  constructor(problem: Problem) {
+    super(`${problem.path}: ${problem.text}`);
+    this.problem = problem;
+  }
+}
+
+/** @param path as formatPath writes it. */
+export function fail(path: string, text: string): never {
+  throw new Misconfigured({ path, text });
+}
+
+/** Runs all of the checks, which do not need one another, and gives what they found. */
+export function problemsOf(checks: Iterable<() => void>): Problem[] {
+  const problems: Problem[] = [];
+  for (const check of checks)
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof Misconfigured)) throw error;
+      problems.push(error.problem);
+    }
+  return problems;
 }
 
 export function placeDevices(config: HostConfig): Placed[] {

@@ -25,6 +25,7 @@ import { quoted, shown } from './quote.ts';
 import { bitRate, bitRateProblem, burstProblem, burstSize, packetRate, packetRateProblem } from './rate.ts';
 import { pathProblem } from './run-dir.ts';
 import { parseSize } from './size.ts';
+import type { Problem } from './source-text.ts';
 import { valueIn } from './yaml-values.ts';
 
 export type * from './host-config.ts';
@@ -267,10 +268,12 @@ export const fileSchema = section({
 /** What a file says, with the defaults that do not depend on the rest of it. */
 export type FileConfig = z.output<typeof fileSchema>;
 
-/** The text of the first thing that is wrong: where it stands, and what would be right. */
-export function firstProblem(error: z.ZodError): string {
-  const { path, message } = error.issues[0]!;
-  return path.length === 0 ? message : `${formatPath(path)}: ${message}`;
+/** What is wrong with the form of a file. */
+export function formProblems(error: z.ZodError): Problem[] {
+  return error.issues.map((issue) => {
+    const key: unknown = issue.code === 'custom' ? issue.params?.key : undefined;
+    return { path: formatPath(issue.path), text: issue.message, ...(typeof key === 'string' && { key }) };
+  });
 }
 
 /** `vms.vm1.devices[0].port`. */

@@ -1,7 +1,6 @@
 // Checks what one field cannot know about another: pipes and their regions, names, addresses, counts.
 import { cpus as systemCpus } from 'node:os';
 import { join } from 'node:path';
-import { ConfigurationError } from '../errors.ts';
 import { ALL_KINDS, kindOf } from '../ports/kinds/index.ts';
 import type { HostConfig, PortConfig, VmConfig } from './host-config.ts';
 import { checkInterfaceKeys, checkOneUserPerInterface } from './interfaces.ts';
@@ -9,34 +8,59 @@ import { DEVICE_RINGS_MAX, SOCKET_PATH_BYTES_MAX, VM_DEVICES_MAX } from './limit
 import { alternatives, nearest } from './nearest.ts';
 import type { NumaNodes } from './numa-nodes.ts';
 import { checkNumaPlacement } from './numa-placement.ts';
-import { fail, type Placed, placeDevices } from './placed.ts';
+import { fail, type Placed, placeDevices, problemsOf } from './placed.ts';
 import { checkLimits } from './port-limits.ts';
 import { parsePortName } from './port-name.ts';
 import { checkRegionRoom } from './region-room.ts';
 import { type FileConfig, formatPath } from './schema.ts';
+import type { Problem } from './source-text.ts';
 
-/** Throws a ConfigurationError for the first thing that cannot work. */
-export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNodes): void {
+/** What cannot work; what parts have to agree on is looked at when each is well by itself. */
+export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNodes): Problem[] {
+  const placed = placeDevices(config);
+  const alone = problemsOf([
+    () => checkSomebody(config),
+    () => checkSocketGroup(file, config),
+    () => checkEngine(config.engine.workers, file.engine.cpus),
+    () => checkNumaPlacement(file, nodes),
+    () => checkRegionIds(config),
+    ...[...config.vms].map(
+      ([name, vm]) =>
+        () =>
+          checkVm(name, vm, config),
+    ),
+    ...placed.map((place) => () => checkDevice(place)),
+    ...[...config.ports].map(
+      ([name, port]) =>
+        () =>
+          checkPortKind(name, port),
+    ),
+  ]);
+  if (alone.length > 0) return alone;
+  const shared = problemsOf([
+    () => checkOneDevicePerPort(placed),
+    () => checkMembers(config, placed),
+    () => checkOneUserPerInterface(config),
+  ]);
+  if (shared.length > 0) return shared;
+  return problemsOf([
+    () => checkLimits(file, config, placed),
+    () => checkKinds(placed, [...file.switches.keys()]),
+    () => checkRegionRoom(config, placed),
+  ]);
+}
+
+function checkSomebody(config: HostConfig): void {
   if (config.vms.size === 0 && [...config.switches.values()].every(({ members }) => members.length === 0))
-    throw new ConfigurationError("vms: there is none: a name such as 'vm1' with its devices would be right");
+    fail('vms', "there is none: a name such as 'vm1' with its devices would be right");
+}
+
+function checkSocketGroup(file: FileConfig, config: HostConfig): void {
   if (file.socketGroup !== undefined && config.sockets.group === undefined)
     fail(
       'socket-group',
       `there is no group '${file.socketGroup}' here: one of 'getent group' would be right`,
     );
-  checkEngine(config.engine.workers, file.engine.cpus);
-  checkNumaPlacement(file, nodes);
-  const placed = placeDevices(config);
-  checkRegionIds(config);
-  for (const [name, vm] of config.vms) checkVm(name, vm, config);
-  for (const place of placed) checkDevice(place);
-  for (const [name, port] of config.ports) checkPortKind(name, port);
-  checkOneDevicePerPort(placed);
-  checkMembers(config, placed);
-  checkOneUserPerInterface(config);
-  checkLimits(file, config, placed);
-  checkKinds(placed, [...file.switches.keys()]);
-  checkRegionRoom(config, placed);
 }
 
 function checkEngine(workers: number, cpus: readonly number[] = []): void {

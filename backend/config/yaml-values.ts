@@ -13,6 +13,7 @@ import {
 } from 'yaml';
 import { ConfigurationError } from '../errors.ts';
 import { quoted, shown } from './quote.ts';
+import { SourceText } from './source-text.ts';
 
 /** A number, a boolean or nothing that stands in the file without quotes: `007` is 7 where a number is meant, and a name as it is. */
 export class Plain {
@@ -39,14 +40,21 @@ const YAML_MESSAGE_MAX = 160;
 /** Enough for any file that people write, and an end to one whose aliases multiply. */
 const ALIASES_MAX = 1000;
 
+export interface ParsedYaml {
+  readonly value: YamlValue;
+  /** Where that stands. */
+  readonly source: SourceText;
+}
+
 /** @throws ConfigurationError that begins with `file` and the line. */
-export function parseYaml(text: string, file: string): YamlValue {
+export function parseYaml(text: string, file: string): ParsedYaml {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
-  const at = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
-    return `${file}:${line}:${col}`;
-  };
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: false,
+  });
+  const source = new SourceText(file, text, lines, document);
   const error = document.errors[0];
   if (error) {
     const { line } = lines.linePos(error.pos[0]);
@@ -54,24 +62,20 @@ export function parseYaml(text: string, file: string): YamlValue {
     const hint = /\w[{}]\w/.test(text.split('\n')[line - 1] ?? '')
       ? `: a pipe's name in quotes, as in 'p{1', would be right`
       : '';
-    throw new ConfigurationError(
-      `${at(error.pos[0])}: ${shown(error.message.split('\n')[0]!, YAML_MESSAGE_MAX)}${hint}`,
-      {
-        cause: error,
-      },
-    );
+    const message = `${shown(error.message.split('\n')[0]!, YAML_MESSAGE_MAX)}${hint}`;
+    throw new ConfigurationError(source.report(error.pos[0], message), { cause: error, problems: [message] });
   }
-  return new Reader(document, at).value(document.contents);
+  return { value: new Reader(document, source).value(document.contents), source };
 }
 
 class Reader {
   readonly #document: Document;
-  readonly #at: (offset: number) => string;
+  readonly #source: SourceText;
   #aliases = 0;
 
-  constructor(document: Document, at: (offset: number) => string) {
+  constructor(document: Document, source: SourceText) {
     this.#document = document;
-    this.#at = at;
+    this.#source = source;
   }
 
   value(node: unknown): YamlValue {
@@ -103,7 +107,9 @@ class Reader {
   }
 
   #fail(node: unknown, message: string): never {
-    throw new ConfigurationError(`${this.#at((node as Node).range?.[0] ?? 0)}: ${message}`);
+    throw new ConfigurationError(this.#source.report((node as Node).range?.[0] ?? 0, message), {
+      problems: [message],
+    });
   }
 }
 

@@ -1,4 +1,7 @@
 // The QEMU command line that attaches a VM to its devices on this host.
+import type { AttachedDevice, AttachedVm } from './attach.ts';
+
+export const QEMU = 'qemu-system-x86_64';
 
 /** QEMU has vfio-user-pci from this version on. */
 export const QEMU_VERSION_MIN = '10.1';
@@ -8,19 +11,8 @@ export const QEMU_PATIENCE_MS = 5000;
 /** A host that is stopped in a debugger or a frozen cgroup goes on afterwards: its VMs wait for it. */
 const MSG_TIMEOUT_MS = 600_000;
 
-export interface QemuVm {
-  readonly name: string;
-  /** As QEMU writes it, e.g. `512M`. */
-  readonly memory: string;
-  readonly machine: 'pc' | 'q35';
-  /** The NUMA node of its memory; undefined: the kernel's choice. */
-  readonly numaNode?: number;
-  /** In the order of the devices: the memory device first, or a driver finds no memory for its rings. */
-  readonly socketPaths: readonly string[];
-}
-
 /** Everything after the program's name. Each option stands before its value. */
-export function qemuArguments(vm: QemuVm): string[] {
+export function qemuArguments(vm: AttachedVm): string[] {
   const node = vm.numaNode === undefined ? '' : `,host-nodes=${vm.numaNode},policy=bind`;
   return [
     '-name',
@@ -35,15 +27,17 @@ export function qemuArguments(vm: QemuVm): string[] {
     vm.memory,
     '-nic',
     'none',
-    ...vm.socketPaths.flatMap((path) => ['-device', vfioUserDevice(path)]),
+    ...vm.devices.flatMap((device) => ['-device', vfioUserDevice(device)]),
   ];
 }
 
 /** In JSON, because a path may hold a comma; rombar 0, because there is no ROM and QEMU would warn about its size. */
-function vfioUserDevice(path: string): string {
+export function vfioUserDevice({ name, socketPath }: AttachedDevice): string {
   return JSON.stringify({
     driver: 'vfio-user-pci',
-    socket: { path, type: 'unix' },
+    // A device's name may begin with a digit, an id may not.
+    id: `ptnet-${name}`,
+    socket: { path: socketPath, type: 'unix' },
     rombar: 0,
     'x-msg-timeout': MSG_TIMEOUT_MS,
   });

@@ -11,7 +11,7 @@
 
 namespace ptnet::agent {
 
-inline constexpr uint64_t kTimeoutSeconds = 60;
+inline constexpr uint64_t kTimeoutSeconds = 240;
 
 Json Traffic(Args& args);  // send, receive, echo, duplex
 Json Info(Args& args);

@@ -26,7 +26,7 @@ constexpr char kUsage[] =
     "  poke [--read OFF]... [--write OFF=VALUE]... [--width 1|2|4] [--bar N|config] [--memdev-index K]\n"
     "  abuse --what NAME [--ring N] [--settle-ms MS] [--packets K]\n"
     "  reboot, poweroff                      as PID 1 only\n"
-    "common flags: --device K (by PCI address, from 0), --memdev MEMID, --timeout S (default 60)\n"
+    "common flags: --device K (by PCI address, from 0), --memdev MEMID, --timeout S (default 240)\n"
     "The last line is PTNET {json}.\n";
 
 }  // namespace

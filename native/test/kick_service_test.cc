@@ -35,13 +35,7 @@ struct HeldTarget final : DoorbellTarget {
   Worker* Ring(uint32_t) noexcept override { return Engine::Mark(&flow); }
   uint32_t rings() const noexcept override { return 1; }
   const WorkerCounters& counters() { return engine->worker(0).counters(); }
-  void AwaitSleep() {
-    Eventually("a worker at rest", [&] {
-      const uint64_t rounds = counters().rounds, sleeps = counters().sleeps;
-      usleep(2000);
-      return rounds == counters().rounds && sleeps == counters().sleeps && sleeps > 0;
-    });
-  }
+  void AwaitSleep() { AwaitAsleep(engine->worker(0)); }
 };
 
 struct Rig {

@@ -16,6 +16,7 @@ inline void MakeVeth(const std::string& mtu = "1500", const std::string& queues 
   const std::string shape = " mtu " + mtu + " numrxqueues " + queues + " numtxqueues " + queues;
   Run("ip link add name near" + shape + " type veth peer name far" + shape);
   Run("ip link set near up && ip link set far up");
+  for (const char* end : {"near", "far"}) AwaitQueues(end);
 }
 inline void RemoveVeth() { Run("ip link del near"); }
 

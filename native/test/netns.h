@@ -81,6 +81,11 @@ inline void Run(const std::string& command) {
   if (std::system(command.c_str()) != 0) Fail(__FILE__, __LINE__, "failed: " + command);
 }
 
+/// Waits until the kernel sends by an interface that is up and has a carrier: its queues notice that later.
+inline void AwaitQueues(const std::string& interface) {
+  Run("timeout 60 sh -c 'until ip link show dev " + interface + " | grep -q \"state UP\"; do sleep 0.01; done'");
+}
+
 /// An ARP request of station `02:00:00:00:00:07`, 192.0.2.`from`, for 192.0.2.`to`.
 inline Bytes ArpRequest(uint8_t to, uint8_t from = 7) {
   return {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0,   0, 0, 0,    7, 8, 6, 0, 1, 8, 0,   6, 4, 0,

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include <atomic>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -51,6 +52,18 @@ void Work(uint64_t ms) {
   for (const uint64_t start = NowNs(); NowNs() - start < ms * 1'000'000;) FaultOnce();
 }
 
+/// What a hypervisor takes of a thread that the kernel has made wait looks like a stall, and so does what a sanitizer
+/// does in the background: nothing that comes each time.
+void CheckUntold(const std::function<void()>& work) {
+  uint64_t told = 1;
+  for (int i = 0; told > 0 && i < 20; i++) {
+    StallTimer timer;
+    work();
+    told = timer.Take();
+  }
+  CHECK_EQ(told, 0u);
+}
+
 void WhoWaitsForAPageIsTold() {
   Memory memory;
   for (int i = 0; i < 3; i++) {
@@ -58,9 +71,7 @@ void WhoWaitsForAPageIsTold() {
     StallTimer timer;
     memory.Touch();
     CHECK(timer.Take() >= kMs * 1'000'000 / 2);
-    StallTimer again;
-    memory.Touch();
-    CHECK_EQ(again.Take(), 0u);
+    CheckUntold([&] { memory.Touch(); });
   }
 }
 
@@ -97,9 +108,7 @@ void WhoSleepsOrWorksIsNot() {
     if (slept == 0) CHECK(sleeping.Take(Stall::kCall) > 0);
   }
   CHECK_EQ(slept, 0u);
-  StallTimer working;
-  Work(8);
-  CHECK_EQ(working.Take(), 0u);
+  CheckUntold([] { Work(8); });
 }
 
 /// Five threads on one CPU: each waits for it most of the time.
@@ -116,11 +125,13 @@ void WhoWaitsForACpuIsNot() {
       while (!stop) sched_getcpu();
     });
   for (int preempted = 0; preempted < 10;) {
-    const uint64_t start = NowNs(), cpu = ThreadCpuNs();
-    StallTimer timer;
-    Work(5);
-    CHECK_EQ(timer.Take(), 0u);
-    if (NowNs() - start - (ThreadCpuNs() - cpu) > 1'000'000) preempted++;
+    bool waited = false;
+    CheckUntold([&] {
+      const uint64_t start = NowNs(), cpu = ThreadCpuNs();
+      Work(5);
+      waited = NowNs() - start - (ThreadCpuNs() - cpu) > 1'000'000;
+    });
+    if (waited) preempted++;
   }
   stop = true;
   for (std::thread& other : others) other.join();
@@ -134,8 +145,9 @@ void WhatIsToldIsToldOnce() {
   memory.slow.TakeAway(kMs);
   StallTimer inner;
   memory.Touch();
-  CHECK(inner.Take() > 0);
-  CHECK_EQ(outer.Take(), 0u);
+  const uint64_t told = inner.Take();
+  CHECK(told > 0);
+  CHECK(outer.Take() < told / 2);
 }
 
 /// A hypervisor that runs others on this CPU: time passes that is neither the thread's nor spent waiting for the CPU.
@@ -167,17 +179,22 @@ void AHintSeesAStallAndNoSleep() {
   Memory memory;
   StallHint hint;
   hint.Look();
-  Work(2);
-  CHECK(!hint.Look());
+  auto check_unseen = [&](const std::function<void()>& work) {
+    bool seen = true;
+    for (int i = 0; seen && i < 20; i++) work(), seen = hint.Look();
+    CHECK(!seen);
+  };
+  check_unseen([] { Work(2); });
   memory.slow.TakeAway(kMs);
   memory.Touch();
   CHECK(hint.Look());
   CHECK(!hint.Look());
-  const uint64_t since = hint.looked_at_ns();
-  usleep(1000 * kMs);
-  hint.Slept(since);
-  Work(2);
-  CHECK(!hint.Look());
+  check_unseen([&] {
+    const uint64_t since = hint.looked_at_ns();
+    usleep(1000 * kMs);
+    hint.Slept(since);
+    Work(2);
+  });
 }
 
 }  // namespace

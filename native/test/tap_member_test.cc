@@ -36,6 +36,7 @@ std::shared_ptr<TapMember> Join(Net& net, const os::TapOptions& options, Policy 
 
 /// A counter that a worker is writing.
 uint64_t Now(uint64_t& counter) { return std::atomic_ref<uint64_t>(counter).load(std::memory_order_relaxed); }
+uint64_t Now(RingCounters& c, Drop cause) { return Now(c.drops[static_cast<int>(cause)]); }
 
 void TwoKernelsSpeak() {
   for (uint32_t mtu : {1500u, 9000u}) {
@@ -76,7 +77,7 @@ void GuestsAndTapsLearnOfEachOther() {
     }
   };
   // The kernel's queues notice the carrier; then everybody has seen station 7.
-  for (uint32_t i = 0; i < 10'000 && net[0].Nothing(); i++) kernel.Send(Frame(0xff, 7, 60, 99)), usleep(1000);
+  Eventually("a carrier", [&] { return kernel.Send(Frame(0xff, 7, 60, 99)) && !net[0].Nothing(); });
   CHECK(kernel.Send(Frame(0xff, 7, 900, 1)));
   CHECK(got(net[0], Frame(0xff, 7, 900, 1)) && got(net[1], Frame(0xff, 7, 900, 1)));
   for (Bytes f; f != Frame(0xff, 7, 900, 1); f = kernel2.Receive()) continue;
@@ -85,8 +86,8 @@ void GuestsAndTapsLearnOfEachOther() {
   net[0].Send(Frame(7, 1, 3000, 3), 3);
   CHECK(kernel.Receive() == Frame(7, 1, 60, 2) && kernel.Receive() == Frame(7, 1, 3000, 3));
   CHECK(kernel2.Receive(50).empty() && net[1].Nothing());
-  CHECK_EQ(tap->to_kernel(0).packets, 2u);
-  CHECK_EQ(tap->to_kernel(0).bytes, 3060u);
+  CHECK_EQ(Now(tap->to_kernel(0).packets), 2u);
+  CHECK_EQ(Now(tap->to_kernel(0).bytes), 3060u);
   // And the answer comes to that guest alone.
   const uint64_t before = Now(tap->from_kernel(0).packets);
   CHECK(kernel.Send(Frame(1, 7, 1514, 4)));
@@ -94,13 +95,11 @@ void GuestsAndTapsLearnOfEachOther() {
   CHECK_EQ(Now(tap->from_kernel(0).packets), before + 1);
   // A frame for somebody who is behind the same tap goes nowhere.
   CHECK(kernel.Send(Frame(7, 8, 60, 5)));
-  Eventually("nowhere", [&] {
-    return std::atomic_ref<uint64_t>(tap->from_kernel(0).drops[static_cast<int>(Drop::kNoDestination)]).load() == 1;
-  });
+  Eventually("nowhere", [&] { return Now(tap->from_kernel(0), Drop::kNoDestination) == 1; });
   // Down: dropped, and counted; up again: it goes on.
   Run("ip link set dev t down");
   net[0].Send(Frame(7, 1, 60, 6));
-  CHECK_EQ(tap->to_kernel(0).drops[static_cast<int>(Drop::kDown)], 1u);
+  CHECK_EQ(Now(tap->to_kernel(0), Drop::kDown), 1u);
   Run("ip link set dev t up");
   Eventually("the tap", [&] {
     net[0].Send(Frame(7, 1, 60, 7));
@@ -127,7 +126,7 @@ void TheKernelGetsNoVnetHeader() {
   station.Send(WithHeader({}, plain));
   for (const Bytes& segment : segments) CHECK(kernel.Receive() == segment);
   CHECK(kernel.Receive() == plain);
-  CHECK_EQ(tap->to_kernel(0).packets, segments.size() + 1);
+  CHECK_EQ(Now(tap->to_kernel(0).packets), segments.size() + 1);
   packet[1] = 0x40;
   station.Send(packet, 16);
   CHECK_EQ(station.tx_drops(Drop::kBadVnet), 1u);

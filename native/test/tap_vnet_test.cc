@@ -39,12 +39,13 @@ struct Rig {
   void Attach(uint8_t vnet_hdr_len) {
     guest.Detach();
     guest.Attach(engine, *port, {.policy = Policy::kInline, .vnet_hdr_len = vnet_hdr_len});
-    const Bytes first = test::WithHeader({}, TestFrame(60, 99), 10);
+    const Bytes first = test::WithHeader({}, TestFrame(60, 99), 10), last = test::WithHeader({}, TestFrame(61, 98), 10);
     Eventually("a carrier", [&] {
       CHECK(kernel->Send(first));
       return !Take().empty();
     });
-    while (!Take().empty()) continue;
+    CHECK(kernel->Send(last));
+    Eventually("the last frame", [&] { return Take().size() == vnet_hdr_len + 61u; });
   }
   void Send(const Bytes& packet) {
     const auto frags = static_cast<uint32_t>(packet.size() / 2048 + 1);

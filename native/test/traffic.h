@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "datapath/clock.h"
+#include "eventually.h"
 #include "forward/null_port.h"
 #include "forward/pipe.h"
 #include "forward/vale.h"
@@ -20,11 +20,14 @@ inline AttachOptions AnyService(Random& random, const Engine& engine) {
   return {kPolicies[random.Below(3)], random.Below(40'000), random.Below(engine.workers())};
 }
 
-/// Waits for something that must come; the limit only ends a test that hangs.
-template <class Condition>
-void Eventually(const char* what, Condition condition) {
-  for (uint64_t start = NowNs(); !condition(); usleep(50))
-    if (NowNs() - start > 60'000'000'000) Fail(__FILE__, __LINE__, std::string("never: ") + what);
+/// Waits until the worker's thread sleeps and owns nothing: nothing wakes it then but what is rung. Twice, as the
+/// wakeup of the first call may reach it only in its next sleep.
+inline void AwaitAsleep(Worker& worker) {
+  for (int i = 0; i < 2; i++) {
+    uint64_t awake = 0;
+    worker.Call([&] { awake = worker.counters().sleeps; });
+    Eventually("a worker at rest", [&] { return worker.counters().sleeps > awake; });
+  }
 }
 
 /// Sometimes long enough for the worker to park the flow.

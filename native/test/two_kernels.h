@@ -85,9 +85,11 @@ inline void Tcp(size_t bytes) {
 /// Datagrams of every kind of length, the longer ones in fragments, come back as they went.
 inline void Datagrams() {
   constexpr uint32_t kSizes[] = {0, 1, 56, 1000, 1472, 1473, 4000, 8972, 8973, 30'000, 65'000, 65'507};
+  std::atomic<bool> bound{false};
   std::thread echo([&] {
     Within("b", [&] {
       const int fd = Open(SOCK_DGRAM, Address(2, 7001));
+      bound = true;
       for (size_t i = 0; i < std::size(kSizes); i++) {
         Bytes packet(65'536);
         sockaddr_in from{};
@@ -99,7 +101,7 @@ inline void Datagrams() {
       close(fd);
     });
   });
-  usleep(50'000);
+  Eventually("a server", [&] { return bound.load(); });
   Within("a", [&] {
     const int fd = Open(SOCK_DGRAM, Address(1, 7001));
     const sockaddr_in to = Address(2, 7001);

@@ -16,12 +16,10 @@ constexpr AttachOptions kNotify{.policy = Policy::kNotify, .spin_ns = 0, .worker
 
 WorkerCounters const& CountersOf(NullRig& rig) { return rig.engine->worker(0).counters(); }
 
-/// Waits until the flow is parked and the worker's thread owns nothing: nothing wakes it then but what is rung.
+/// Waits until the flow is parked and the worker's thread owns nothing.
 void AwaitSleep(GuestRing& ring, Worker& worker) {
   Eventually("a parked flow", [&] { return ring.Drained() && ring.HostWantsKick(); });
-  uint64_t awake = 0;
-  worker.Call([&] { awake = worker.counters().sleeps; });
-  Eventually("a worker at rest", [&] { return worker.counters().sleeps > awake; });
+  AwaitAsleep(worker);
 }
 
 void Show(GuestRing& ring, uint64_t first, uint64_t end) {
@@ -243,9 +241,7 @@ void ASourceWithAPaceIsTheWorkers() {
   for (uint64_t served = counters.served_in_kick; counters.served_in_kick < served + 3;) {
     // Full, and nobody has a time to wake at: what the pace allowed meanwhile is sent first.
     while (!(rx.Mine() == 3 && rx.HostWantsKick())) usleep(100);
-    uint64_t awake = 0;
-    rig.engine->worker(0).Call([&] { awake = counters.sleeps; });
-    Eventually("a worker at rest", [&] { return counters.sleeps > awake; });
+    AwaitAsleep(rig.engine->worker(0));
     for (uint64_t packets = rig.rx().packets; rx.Mine() > 0;) {
       CHECK(!rx.Take().empty());
       if (rx.Mine() > 0) continue;

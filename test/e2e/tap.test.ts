@@ -74,7 +74,7 @@ vms:
     /** vm2 receives until nothing comes any more; `during` ends when enough is on its way. */
     const receives = async (during: () => Promise<void>) => {
       before = h.packets('tap:b', 'rx');
-      const receiving = b.agentStart('receive --seconds 600 --idle-ms 10000 --payload full');
+      const receiving = b.agentStart('receive --seconds 600 --idle-ms 5000 --payload full');
       await awaitCarrier(net, 'm', 'b');
       await during();
       const { received } = (await receiving.done) as unknown as { received: Record<string, number> };

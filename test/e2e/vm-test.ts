@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { test } from 'vitest';
 import { vmPrerequisites } from '../../vm-images/fetch.ts';
 
-const E2E_TIMEOUT_MS = 300_000;
+const E2E_TIMEOUT_MS = 600_000;
 
 const found = await vmPrerequisites();
 /** On Debian as root VMs can always be had: then their absence is a failure, not a reason to leave tests out. */

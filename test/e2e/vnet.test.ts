@@ -28,7 +28,9 @@ interface Way {
 async function exchange(way: Way, from: number, to: number, size: number): Promise<void> {
   const { h, a, b, port, ready } = way;
   const before = h.packets(port, 'rx');
-  const receiving = b.agentStart(`receive --seconds 600 --idle-ms 3000 --payload full --vnet-hdr ${to}`);
+  const receiving = b.agentStart(
+    `receive --count ${COUNT} --seconds 600 --idle-ms 3000 --payload full --vnet-hdr ${to}`,
+  );
   await ready?.();
   const frags = Math.ceil((size + from) / 2048);
   const { sent } = await a.agent(

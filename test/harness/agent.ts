@@ -8,7 +8,8 @@ export const READY = 'PTNET-READY';
 export const PANIC = 'Kernel panic - not syncing';
 const PROGRESS = 'PTNET-PROGRESS';
 const ANSWER = /^PTNET (\{.*\})$/;
-const COMMAND_TIMEOUT_MS = 120_000;
+/** Beyond the agent's own. */
+const COMMAND_TIMEOUT_MS = 260_000;
 
 export type AgentResult = Readonly<Record<string, unknown>> & { readonly op: string; readonly ok: boolean };
 

@@ -4,7 +4,7 @@ import { HostileHost, NIFP, RX_RING, SLOTS, TX_RING } from '../../harness/hostil
 import { driverEntries } from '../../harness/linux-driver.ts';
 import { CHECKS, LinuxVm } from '../../harness/linux-vm.ts';
 import { vmTest } from '../vm-test.ts';
-import { RELEASES } from './releases.ts';
+import { LONG, RELEASES } from './releases.ts';
 
 const MOREFRAG = 0x20_0000;
 const U32 = 0xffff_ffff;
@@ -100,7 +100,8 @@ done
 `;
 const UNLOAD = 'dmesg; rmmod ptnet';
 
-for (const release of RELEASES) {
+/** The checks are the driver's own, and the same code in every kernel. */
+for (const release of LONG ? RELEASES : RELEASES.slice(-1)) {
   vmTest(`${release}: a host whose registers or region make no sense`, async () => {
     const { h, vm } = await boot(release);
     for (const [lies, there] of [

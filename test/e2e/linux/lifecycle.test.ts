@@ -118,7 +118,8 @@ async function outlives(vm: LinuxVm): Promise<boolean> {
   return await Promise.race([noticed, ended]);
 }
 
-for (const release of RELEASES)
+/** It is the same code in every kernel: short forms have it on the newest one. */
+for (const release of LONG ? RELEASES : RELEASES.slice(-1))
   describe(`Linux of ${release}`, () => {
     vmTest(`the driver is unloaded and loaded ${RELOADS} times in traffic`, async () => {
       const s = await scene(release);
@@ -134,23 +135,24 @@ for (const release of RELEASES)
       expect(s.h.warnings().filter((line) => !/^tap:/.test(line))).toEqual([]);
     });
 
-    // The rest is the same code in every kernel: short forms have it on the newest one.
-    if (!LONG && release !== RELEASES.at(-1)) return;
-
-    vmTest('the guest restarts in traffic: by itself, by kexec and by a reset button', async () => {
-      const s = await scene(release, { kexec: true });
-      for (const restart of [
-        () => s.vm.reboot(),
-        () => s.vm.kexec(),
-        () => s.vm.restarts(() => s.vm.vm.qmp.command('system_reset')),
-      ]) {
-        const stop = await flood(s);
-        await restart();
-        await setUp(s.vm, [END]);
-        await stop();
-        await expectTraffic(s);
-      }
-    });
+    vmTest(
+      `the guest restarts in traffic: ${LONG ? 'by itself, ' : ''}by kexec and by a reset button`,
+      async () => {
+        const s = await scene(release, { kexec: true });
+        for (const restart of [
+          // Its driver sees what it sees before a kexec.
+          ...(LONG ? [() => s.vm.reboot()] : []),
+          () => s.vm.kexec(),
+          () => s.vm.restarts(() => s.vm.vm.qmp.command('system_reset')),
+        ]) {
+          const stop = await flood(s);
+          await restart();
+          await setUp(s.vm, [END]);
+          await stop();
+          await expectTraffic(s);
+        }
+      },
+    );
 
     vmTest('the machine stands still in traffic, and goes on', async () => {
       const s = await scene(release);

@@ -18,9 +18,10 @@ const COMBINATIONS = LONG
   ? Array.from({ length: ALL }, (_, word) => word)
   : [0b1111111, 0b0000000, 0b1010100, 0b0000111, 0b1001001, 0b0101010, 0b0110000];
 
+/** A pipe passes on what it gets: in the short form two combinations show that. */
 const LINKS = [
-  { name: 'vale', ports: ['vale1:a', 'vale1:b'] },
-  { name: 'pipe', ports: ['p{1', 'p}1'] },
+  { name: 'vale', ports: ['vale1:a', 'vale1:b'], combinations: COMBINATIONS },
+  { name: 'pipe', ports: ['p{1', 'p}1'], combinations: LONG ? COMBINATIONS : COMBINATIONS.slice(0, 2) },
 ] as const;
 const STATIONS = [11, 12] as const;
 
@@ -90,10 +91,10 @@ for (const release of LONG ? RELEASES : RELEASES.slice(-1))
       return await vm.run(`ethtool -k ${device} | grep ': on' | grep -v fixed || :`);
     }
 
-    for (const [link, { name }] of LINKS.entries())
-      vmTest(`${name}: files and datagrams in ${COMBINATIONS.length} combinations of offloads`, async () => {
+    for (const [link, { name, combinations }] of LINKS.entries())
+      vmTest(`${name}: files and datagrams in ${combinations.length} combinations of offloads`, async () => {
         const seen = new Map<string, number>();
-        for (const word of COMBINATIONS) {
+        for (const word of combinations) {
           const on = await Promise.all(vms.map((vm) => set(vm, name, word)));
           if (on.every((text) => seen.has(text))) continue;
           for (const text of on) seen.set(text, word);
@@ -112,7 +113,7 @@ for (const release of LONG ? RELEASES : RELEASES.slice(-1))
           await expectWell(vms, places);
         }
         // All on and all off are different, or nothing was tried.
-        expect(seen.size).toBeGreaterThan(3);
+        expect(seen.size).toBeGreaterThanOrEqual(Math.min(4, combinations.length));
       });
 
     vmTest('offloads are switched under way: what is in flight arrives', async () => {

@@ -6,15 +6,23 @@ import { expect, test } from 'vitest';
 const MODULE = new URL('../../../scripts/lanes.mjs', import.meta.url).href;
 const sh = (script: string): string[] => ['sh', '-c', script];
 
+interface Run {
+  stdout: string;
+  /** What is said at the end about failures. */
+  told: string;
+  passed: boolean;
+}
+
 /** In a process of its own, because the steps write to its output. */
-function run(lanes: { foreground: string[][]; background: string[][] }): { stdout: string; passed: boolean } {
+function run(lanes: { foreground: string[][]; background: string[][] }): Run {
   const program = `const { runLanes } = await import('${MODULE}');
 process.exitCode = (await runLanes('/', ${JSON.stringify(lanes)})) ? 0 : 7;`;
-  const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+  const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
     encoding: 'utf8',
   });
   expect([0, 7]).toContain(status);
-  return { stdout, passed: status === 0 };
+  const at = stderr.indexOf('ptnetmap: failed');
+  return { stdout, told: at < 0 ? '' : stderr.slice(at), passed: status === 0 };
 }
 
 test('the background is seen after the foreground, each in its order', () => {
@@ -23,14 +31,44 @@ test('the background is seen after the foreground, each in its order', () => {
       foreground: [sh('sleep 0.2; echo a'), sh('echo b; pwd')],
       background: [sh('echo c'), sh('echo d >&2; nice')],
     }),
-  ).toEqual({ stdout: `a\nb\n/\nc\nd\n${Math.min(19, getPriority() + 10)}\n`, passed: true });
+  ).toEqual({ stdout: `a\nb\n/\nc\nd\n${Math.min(19, getPriority() + 10)}\n`, told: '', passed: true });
 });
 
 test.each([
-  ['foreground', { foreground: [['false'], sh('echo never')], background: [sh('echo b')] }],
-  ['background', { foreground: [sh('echo b')], background: [['false'], sh('echo never')] }],
-  ['start of a program', { foreground: [['/no/such/program']], background: [sh('echo b')] }],
-  ['signal', { foreground: [sh('kill -9 $$')], background: [sh('echo b')] }],
-])('a failure (%s) ends its own lane only, and is told', (_, lanes) => {
-  expect(run(lanes)).toEqual({ stdout: 'b\n', passed: false });
+  ['foreground', { foreground: [['false'], sh('echo a')], background: [sh('echo b')] }, 'exit 1'],
+  ['background', { foreground: [sh('echo a')], background: [['false'], sh('echo b')] }, 'exit 1'],
+  [
+    'start of a program',
+    { foreground: [['/no/such/program'], sh('echo a')], background: [sh('echo b')] },
+    'ENOENT',
+  ],
+  ['signal', { foreground: [sh('kill -9 $$'), sh('echo a')], background: [sh('echo b')] }, 'SIGKILL'],
+])('a failure (%s) is told, and all that comes after it is run', (_, lanes, how) => {
+  const { stdout, told, passed } = run(lanes);
+  expect({ stdout, passed }).toEqual({ stdout: 'a\nb\n', passed: false });
+  expect(told).toContain(how);
+});
+
+test('at the end it is said what failed: the lines that name it, or else the last ones', () => {
+  const { told } = run({
+    foreground: [
+      sh('echo; echo "\\033[31m FAIL \\033[39m one.test.ts > it works"; echo later; exit 1'),
+      sh('echo fine'),
+    ],
+    background: [
+      sh('echo FAILED build/a_test: 1, expected 2; echo make: error; exit 2'),
+      sh('seq 9; exit 3'),
+    ],
+  });
+  expect(told.replaceAll(/sh -c .*/g, 'sh')).toBe(`ptnetmap: failed (exit 1): sh
+    FAIL  one.test.ts > it works
+ptnetmap: failed (exit 2): nice -n 10 sh
+    FAILED build/a_test: 1, expected 2
+ptnetmap: failed (exit 3): nice -n 10 sh
+    5
+    6
+    7
+    8
+    9
+`);
 });

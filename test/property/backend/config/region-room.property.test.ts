@@ -14,7 +14,7 @@ interface Shape {
   readonly rxSlots: number;
 }
 
-const RIGHT = /^f: regions\.lan\.([a-z-]+): .*: (\d+) would be right$/;
+const RIGHT = /^regions\.lan\.([a-z-]+): .*: (\d+) would be right$/;
 const engine = new Engine();
 
 const rings = fc.integer({ min: 1, max: 6 });
@@ -64,7 +64,7 @@ function refusal(yaml: string): string | undefined {
     parseConfig(yaml, 'f');
     return undefined;
   } catch (error) {
-    if (error instanceof ConfigurationError) return error.message;
+    if (error instanceof ConfigurationError) return error.problems[0];
     throw error;
   }
 }

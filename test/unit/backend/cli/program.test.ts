@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Io } from '../../../../backend/cli/io.ts';
 import { run } from '../../../../backend/cli/program.ts';
 import type { StartHost } from '../../../../backend/cli/up.ts';
 import type { HostConfig } from '../../../../backend/config/host-config.ts';
 import { readNumaNodes } from '../../../../backend/config/numa-nodes.ts';
+import { FakeIo } from './fake-io.ts';
 
 const CONFIG = `
 regions: { lan: }
@@ -16,24 +16,6 @@ vms:
   vm2: { region: lan, machine: q35, memory: 1G, devices: [{ port: 'p}1' }] }
 `;
 
-class FakeIo implements Io {
-  stdout = '';
-  stderr = '';
-  stop: () => void = () => {};
-  readonly #stopped = new Promise<void>((resolve) => {
-    this.stop = resolve;
-  });
-  onOut: (text: string) => void = () => {};
-  out = (text: string): void => {
-    this.stdout += text;
-    this.onOut(text);
-  };
-  err = (text: string): void => {
-    this.stderr += text;
-  };
-  untilStopped = (): Promise<void> => this.#stopped;
-}
-
 /** Remembers what it was started with and how often it was closed. */
 class FakeHosts {
   configs: HostConfig[] = [];
@@ -41,18 +23,6 @@ class FakeHosts {
   start: StartHost = async (config) => {
     this.configs.push(config);
     return {
-      vms: [...config.vms].map(([name, vm]) => ({
-        name,
-        memory: vm.memory,
-        devices: [
-          { name: 'mem', socketPath: `${config.runDir}/${name}/mem.sock` },
-          ...vm.devices.map((device) => ({
-            name: device.name,
-            port: device.port,
-            socketPath: `${config.runDir}/${name}/${device.name}.sock`,
-          })),
-        ],
-      })),
       stats: () => ({ time: 'now', ports: [] }),
       close: async () => {
         this.closed++;
@@ -110,10 +80,16 @@ describe('help and usage', () => {
     expect(hosts.configs).toEqual([]);
   });
 
-  test('a wrong configuration is one line on stderr, and exit code 2', async () => {
+  test('a wrong configuration is said on stderr, with where it stands, and exit code 2', async () => {
     const path = file('vms: { vm1: { device: [] } }');
     expect(await ptnet('up', path)).toBe(2);
-    expect(io.stderr).toBe(`ptnet: ${path}: vms.vm1: unknown key 'device': 'devices' would be right\n`);
+    expect(io.stderr).toBe(
+      [
+        `ptnet: ${path}:1:15: vms.vm1: unknown key 'device': 'devices' would be right`,
+        '    1 | vms: { vm1: { device: [] } }',
+        '      |               ^\n',
+      ].join('\n'),
+    );
     expect(io.stdout).toBe('');
   });
 

@@ -67,10 +67,10 @@ describe('the form of the file', () => {
       'engine: { policy: 3 }',
       "f: engine.policy: 3 is not known here: 'poll', 'adaptive', 'notify' or 'inline' would be right",
     ],
-    ['a: 1\na: 2', "f:2:1: 'a' is there twice: each name once would be right"],
+    ['a: 1\na: 2', "f: 'a' is there twice: each name once would be right"],
     [
       'vms: { a: { devices: [{ port: p{1 }] } }',
-      "f:1:32: Unexpected flow-map-start at node end: a pipe's name in quotes, as in 'p{1', would be right",
+      "f: Unexpected flow-map-start at node end: a pipe's name in quotes, as in 'p{1', would be right",
     ],
   ])('%j', (text, message) => {
     expect(messageOf(text)).toBe(message);

@@ -1,15 +1,20 @@
 // What the tests of messages about a configuration share: the message, and a file with one device.
 import { expect } from 'vitest';
 import { parseConfig } from '../../../../backend/config/load.ts';
+import type { NumaNodes } from '../../../../backend/config/numa-nodes.ts';
 import { ConfigurationError } from '../../../../backend/errors.ts';
 
+/** The first mistake, without the place where it stands. @throws when the text is accepted. */
+export const messageOf = (text: string, nodes?: NumaNodes): string =>
+  `f: ${errorOf(text, nodes).problems[0]}`;
+
 /** @throws when the text is accepted. */
-export function messageOf(text: string): string {
+export function errorOf(text: string, nodes?: NumaNodes): ConfigurationError {
   try {
-    parseConfig(text, 'f');
+    parseConfig(text, 'f', {}, nodes);
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigurationError);
-    return (error as Error).message;
+    return error as ConfigurationError;
   }
   throw new Error(`accepted: ${text}`);
 }

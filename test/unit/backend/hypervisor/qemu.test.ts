@@ -2,18 +2,17 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  formatCommand,
-  type QemuVm,
-  qemuArguments,
-  shellQuote,
-} from '../../../../backend/hypervisor/qemu.ts';
+import type { AttachedVm } from '../../../../backend/hypervisor/attach.ts';
+import { formatCommand, qemuArguments, shellQuote } from '../../../../backend/hypervisor/qemu.ts';
 
-const VM: QemuVm = {
+const VM: AttachedVm = {
   name: 'vm1',
   memory: '512M',
   machine: 'pc',
-  socketPaths: ['/run/x/vm1/mem.sock', '/run/x/vm1/net0.sock'],
+  devices: [
+    { name: 'mem', socketPath: '/run/x/vm1/mem.sock' },
+    { name: '0net', socketPath: '/run/x/vm1/0net.sock', port: 'vale0:1', mac: '02:00:00:00:01:00' },
+  ],
 };
 
 test('the arguments are exactly those that are known to work', () => {
@@ -29,9 +28,9 @@ test('the arguments are exactly those that are known to work', () => {
     '-nic',
     'none',
     '-device',
-    '{"driver":"vfio-user-pci","socket":{"path":"/run/x/vm1/mem.sock","type":"unix"},"rombar":0,"x-msg-timeout":600000}',
+    '{"driver":"vfio-user-pci","id":"ptnet-mem","socket":{"path":"/run/x/vm1/mem.sock","type":"unix"},"rombar":0,"x-msg-timeout":600000}',
     '-device',
-    '{"driver":"vfio-user-pci","socket":{"path":"/run/x/vm1/net0.sock","type":"unix"},"rombar":0,"x-msg-timeout":600000}',
+    '{"driver":"vfio-user-pci","id":"ptnet-0net","socket":{"path":"/run/x/vm1/0net.sock","type":"unix"},"rombar":0,"x-msg-timeout":600000}',
   ]);
 });
 
@@ -66,7 +65,7 @@ test('a shell gives back what was quoted', () => {
 });
 
 test('a path with a comma and a quote comes through the printed command', () => {
-  const args = qemuArguments({ ...VM, socketPaths: ["/run/a,b'c/mem.sock"] });
+  const args = qemuArguments({ ...VM, devices: [{ name: 'mem', socketPath: "/run/a,b'c/mem.sock" }] });
   const output = execFileSync('sh', ['-c', formatCommand("printf '%s\\n'", args)], { encoding: 'utf8' });
   expect(output.trimEnd().split('\n')).toEqual(args);
 });
