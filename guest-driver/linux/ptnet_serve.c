@@ -203,6 +203,9 @@ static int ptnet_request_irqs(struct ptnet *pt)
 		}
 		cpu = cpumask_local_spread(ring->index, dev_to_node(&pt->pdev->dev));
 		irq_set_affinity_and_hint(ring->irq, cpumask_of(cpu));
+		/* What a CPU sends is answered there: hosts keep a flow on the rings that it came from. */
+		if (ring->tx)
+			netif_set_xps_queue(pt->dev, cpumask_of(cpu), ring->index);
 	}
 	return 0;
 }

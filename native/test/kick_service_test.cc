@@ -14,13 +14,13 @@ class HeldFlow final : public Flow {
   Used Poll(const Budget&) noexcept override {
     if (!work.load()) return {};
     begun = true;
-    while (held) usleep(100);
+    while (held) busy ? CpuRelax() : void(usleep(5000));
     return {.moved = work.exchange(false)};
   }
   bool Arm() noexcept override { return false; }
   void Disarm() noexcept override {}
 
-  std::atomic<bool> work{false}, held{false}, begun{false};
+  std::atomic<bool> work{false}, held{false}, busy{false}, begun{false};
 };
 
 struct HeldTarget final : DoorbellTarget {
@@ -107,9 +107,28 @@ void WhoIsSlowIsServedByTheWorker() {
   for (uint32_t each : {session, rig.session}) CHECK(!rig.f.kick->ClearDoorbells(each));
 }
 
+/// Who takes long because others have the CPU has kept nobody waiting.
+void WhoNeverWaitedIsServedAgain() {
+  Rig rig;
+  rig.target->flow.busy = true;
+  for (uint64_t served = 1; served <= 3; served++) {
+    rig.target->flow.held = true;
+    rig.Ring();
+    Eventually("somebody at work", [&] { return rig.target->flow.begun.load(); });
+    usleep(5000);
+    rig.target->flow.held = false;
+    rig.AwaitWork();
+    rig.target->AwaitSleep();
+    CHECK_EQ(rig.target->counters().served_in_kick.load(), served);
+  }
+  CHECK_EQ(rig.f.kick->counters().slow_services.load(), 0u);
+  CHECK(!rig.f.kick->ClearDoorbells(rig.session));
+}
+
 }  // namespace
 
 int main() {
   TheSessionIsFreeMeanwhile();
+  WhoNeverWaitedIsServedAgain();
   WhoIsSlowIsServedByTheWorker();
 }

@@ -1,6 +1,8 @@
 // A doorbell that finds the worker asleep is served by the thread that rings it, and what that thread must not or
 // should not do is left to the worker: much work, and whatever comes while it serves.
 #include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #include "kick_peer.h"
 #include "traffic.h"
@@ -114,6 +116,66 @@ void InterruptsAreRaisedHere() {
   CHECK_EQ(rig.pair->slave().rx(0).counters->interrupts, 50u);
 }
 
+/// Asks when it is told to.
+class Asking final : public Flow {
+ public:
+  explicit Asking(int question) : question_(question) {}
+  Used Poll(const Budget&) noexcept override {
+    if (!told.exchange(false)) return {};
+    const uint64_t one = 1;
+    CHECK(write(question_, &one, sizeof one) == sizeof one);
+    return {.moved = true};
+  }
+  bool Arm() noexcept override { return false; }
+  void Disarm() noexcept override {}
+
+  std::atomic<bool> told{false};
+
+ private:
+  const int question_;
+};
+
+/// Answers, and knows where.
+class Answering final : public Flow {
+ public:
+  explicit Answering(int question) : question_(question) { WaitFor("question", question, EPOLLIN | EPOLLET); }
+  Used Poll(const Budget&) noexcept override {
+    uint64_t count;
+    if (read(question_, &count, sizeof count) != sizeof count) return {};
+    if (std::this_thread::get_id() == asker_) here++;
+    answers++;
+    return {.moved = true};
+  }
+  bool Arm() noexcept override { return false; }
+  void Disarm() noexcept override {}
+
+  std::atomic<uint64_t> answers{0}, here{0};
+
+ private:
+  const int question_;
+  const std::thread::id asker_ = std::this_thread::get_id();
+};
+
+/// What is answered at once, as by the kernel behind a tap, is served with the question. The worker is woken by it as
+/// well and may be the first, so this is not so each time.
+void AnswersAreServedHere() {
+  auto engine = MakeEngine();
+  const os::UniqueFd question(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  Asking asking(question.get());
+  Answering answering(question.get());
+  const auto device = std::make_shared<DeviceActivity>();
+  for (Flow* flow : {static_cast<Flow*>(&asking), static_cast<Flow*>(&answering)})
+    engine->Acquire(flow, device, Policy::kNotify, 0, 0);
+  for (uint64_t asked = 1; answering.here == 0; asked++) {
+    asking.told = true;
+    Worker* worker = Engine::Mark(&asking);
+    if (worker != nullptr && !worker->ServeHere()) worker->Wake();
+    Eventually("an answer", [&] { return answering.answers == asked; });
+  }
+  for (Flow* flow : {static_cast<Flow*>(&asking), static_cast<Flow*>(&answering)}) engine->ReleaseFlow(flow);
+  engine->Synchronize();
+}
+
 /// What would take a lock that somebody has is left where it is.
 void OnASwitchALockIsNotWaitedFor() {
   auto engine = MakeEngine();
@@ -225,6 +287,7 @@ int main() {
   MuchWorkIsTheWorkers();
   WhatIsPolledIsTheWorkers();
   InterruptsAreRaisedHere();
+  AnswersAreServedHere();
   NothingIsRaisedForWhatIsGone(random);
   OnASwitchALockIsNotWaitedFor();
   ASourceWithAPaceIsTheWorkers();

@@ -45,9 +45,10 @@ struct Budget {
 inline constexpr Budget kRoundBudget{
     .slots = 1024, .bytes = 1 << 20, .destinations = 64, .may_wait = true, .may_defer = true};
 
-/// Of all that is served where a kick arrives, by a thread that others need, while a virtual CPU waits for it.
+/// Of all that is served where a kick arrives, by a thread that others need, while a virtual CPU waits for it: more
+/// than one packet of the largest kind, so that its flow is parked again as well.
 inline constexpr Budget kKickBudget{
-    .slots = 64, .bytes = 64 << 10, .destinations = 4, .may_wait = false, .may_defer = true};
+    .slots = 64, .bytes = 96 << 10, .destinations = 4, .may_wait = false, .may_defer = true};
 
 /// Of one ring, by the control plane: policy inline, and, in pieces, what was published before an attachment ends.
 inline constexpr Budget kSyncBudget{

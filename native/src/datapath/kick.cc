@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "datapath/clock.h"
+#include "datapath/stall_timer.h"
 #include "datapath/worker.h"
 #include "os/event.h"
 #include "os/peer_share.h"
@@ -22,7 +23,6 @@ namespace ptnet {
 namespace {
 
 constexpr int kEventsAtOnce = 64;
-constexpr uint64_t kSlowNs = 1'000'000;      // what serves a few slots takes microseconds
 constexpr uint64_t kBanNs = 10'000'000'000;  // the first time
 constexpr uint64_t kPauseNs = 100'000'000;   // while there are no descriptors to accept a client with
 
@@ -96,6 +96,7 @@ void Kick::Stop() {
 void Kick::Wake() { (void)os::SignalEventfd(wake_.get()); }
 
 void Kick::Run() {
+  StallSample::KeepOpen();
   epoll_event events[kEventsAtOnce];
   while (!stopping_.load(std::memory_order_acquire)) {
     const int count = epoll_wait(epoll_.get(), events, kEventsAtOnce, PatienceMs());
@@ -212,16 +213,17 @@ void Kick::OnSession(uint32_t id, bool alone) {
 /// Serves what was rung in the place of a worker that sleeps, unless others wait to be read meanwhile or this device
 /// has been slow at it; otherwise wakes the worker.
 void Kick::Serve(uint32_t listener, Worker& worker, bool alone) {
-  const uint64_t start = NowNs();
   const auto slow = slow_.find(listener);
-  const bool trusted = slow == slow_.end() || start >= slow->second.until_ns;
-  if (!alone || !trusted || !worker.ServeHere()) return worker.Wake();
-  const uint64_t end = NowNs();
-  if (end - start <= kSlowNs) return;
+  const bool trusted = slow == slow_.end() || NowNs() >= slow->second.until_ns;
+  if (!alone || !trusted) return worker.Wake();
+  // What a few slots take is microseconds, unless others have the CPU meanwhile.
+  StallTimer timer;
+  if (!worker.ServeHere()) return worker.Wake();
+  if (timer.Take(Stall::kCall) == 0) return;
   // Its memory may have to be waited for, by the will of its peer. Each time it is trusted again later.
   Slow& entry = slow_[listener];
   entry.ban_ns = std::max(2 * entry.ban_ns, kBanNs);
-  entry.until_ns = end + entry.ban_ns;
+  entry.until_ns = NowNs() + entry.ban_ns;
   counters_.slow_services.fetch_add(1, std::memory_order_relaxed);
 }
 

@@ -88,6 +88,7 @@ class Worker {
   void Own() noexcept;
   void Disown() noexcept;
   void ReturnToThread() noexcept;
+  void ServeRounds(Budget* budget) noexcept;
   void Sleep();
   void PollEvents();
   void OnEvents(const epoll_event* events, int count);

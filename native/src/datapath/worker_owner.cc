@@ -38,6 +38,10 @@ void Worker::Own() noexcept {
   }
 }
 
+void Worker::ServeRounds(Budget* budget) noexcept {
+  for (int i = 0; i < kRoundsHere && !active_.empty() && !budget->spent(); i++) PollActive(budget);
+}
+
 bool Worker::ServeHere() noexcept {
   Owner nobody = Owner::kNobody;
   if (owner_.load(std::memory_order_relaxed) != nobody) return false;
@@ -46,7 +50,12 @@ bool Worker::ServeHere() noexcept {
   const uint64_t due = NextDue();
   TakeKicked();
   Budget budget = kKickBudget;
-  for (int i = 0; i < kRoundsHere && !active_.empty() && !budget.spent(); i++) PollActive(&budget);
+  ServeRounds(&budget);
+  // What was sent may have been answered at once, as by the kernel behind a tap.
+  if (watches_.size() > 0 && !budget.spent()) {
+    PollEvents();
+    ServeRounds(&budget);
+  }
   // A flow that has been parked may have a time to be woken at, which the thread does not know.
   if (!active_.empty() || NextDue() < due) {
     ReturnToThread();
