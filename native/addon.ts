@@ -170,6 +170,8 @@ export interface InterfaceInfo {
   readonly backpressure: boolean;
   /** What frames go through: `tap`, `af_packet`, `af_xdp copy`, `af_xdp zero-copy`. */
   readonly access: string;
+  /** When it was opened it merged what it receives by itself. */
+  readonly lro: boolean;
   /** Frames that nobody has taken in time, and frames that did not fit, before they came to us. */
   readonly lostFull: number;
   readonly lostTooLarge: number;

@@ -1,11 +1,19 @@
-// Interfaces of the host behind ports, and as members of switches: what their kinds have in common.
-import { type AttachOptions, addon, type Handle, type InterfaceInfo, type OverlayLink } from './addon.ts';
+// Interfaces of the host, taps and those that are there, behind ports and as members of switches.
+import {
+  type AttachOptions,
+  addon,
+  type Handle,
+  type InterfaceInfo,
+  type NetmapOptions,
+  type OverlayLink,
+  type TapOptions,
+} from './addon.ts';
 import type { Engine } from './engine.ts';
 import type { Region } from './memory.ts';
-import { Port, type PortLimits } from './ports.ts';
+import { Port, type PortLimits, type PortShape, type ValeSwitch } from './ports.ts';
 import type { RingCounters, StatsArea } from './stats.ts';
 
-export type { InterfaceInfo, OverlayLink } from './addon.ts';
+export type { InterfaceInfo, NetmapOptions, OverlayLink, TapOptions } from './addon.ts';
 
 /** All interfaces of a network namespace, by a name that `ip netns` shows, or a path; empty: of this process's. */
 export const overlayLinks = (netns: string): OverlayLink[] => addon.overlayLinks(netns);
@@ -87,4 +95,53 @@ export class InterfaceMember {
   counters(dir: 'tx' | 'rx', queue: number): RingCounters {
     return this.#stats.read(this.#blocks[dir === 'tx' ? queue : this.queues + queue]!);
   }
+}
+
+/** A port whose rings lead to a tap. @throws Error with `code`: EINVAL, EBUSY, EPERM, ENOENT, ENODEV. */
+export function createTapPort(
+  region: Region,
+  stats: StatsArea,
+  shape: PortShape,
+  options: TapOptions,
+): InterfacePort {
+  return new InterfacePort(addon.tapPortCreate(region.handle, stats.handle, shape, options), region, stats);
+}
+
+/** A tap that stands on a switch without a VM behind it. @throws as createTapPort does, or with ENOSPC when the switch is full. */
+export function joinTap(
+  engine: Engine,
+  stats: StatsArea,
+  vale: ValeSwitch,
+  options: TapOptions,
+): InterfaceMember {
+  const made = addon.tapMemberCreate(engine.handle, stats.handle, vale.handle, options);
+  return new InterfaceMember(made, options.queues, stats);
+}
+
+/**
+ * A port whose rings lead to an interface that is there.
+ * @throws Error with `code`: ENODEV (there is none of that name), EINVAL (it cannot be one), EPERM, ENOENT (a namespace, libxdp), EBUSY, EMSGSIZE, EOPNOTSUPP (AF_XDP).
+ */
+export function createNetmapPort(
+  region: Region,
+  stats: StatsArea,
+  shape: PortShape,
+  options: NetmapOptions,
+): InterfacePort {
+  return new InterfacePort(
+    addon.netmapPortCreate(region.handle, stats.handle, shape, options),
+    region,
+    stats,
+  );
+}
+
+/** One that stands on a switch without a VM behind it. @throws as createNetmapPort does, or with ENOSPC when the switch is full. */
+export function joinNetmap(
+  engine: Engine,
+  stats: StatsArea,
+  vale: ValeSwitch,
+  options: NetmapOptions,
+): InterfaceMember {
+  const made = addon.netmapMemberCreate(engine.handle, stats.handle, vale.handle, options);
+  return new InterfaceMember(made, options.queues, stats);
 }

@@ -37,9 +37,10 @@ export class InterfaceWatch {
       narrow: undefined,
     }));
     for (const link of this.#interfaces) {
-      say(link, `the interface ${whatItIs(link.interface.info)}`);
-      const missing = whatIsMissing(link.interface.info);
-      if (missing) say(link, missing, 'warn');
+      const { info } = link.interface;
+      say(link, `the interface ${whatItIs(info)}`);
+      for (const warning of [whatIsMissing(info), whatIsTooMuch(info)])
+        if (warning) say(link, warning, 'warn');
       this.#follow(link);
     }
     this.#lookAround();
@@ -134,6 +135,12 @@ function whatIsMissing({ interface: name, access, up, carrier }: InterfaceInfo):
   return up
     ? `'${name}' has no carrier: nothing passes before something is connected to it`
     : `'${name}' is down: 'ip link set ${name} up' would be right`;
+}
+
+/** The kernel's own merging is told with each packet, and an interface's is not. */
+function whatIsTooMuch({ interface: name, lro }: InterfaceInfo): string | undefined {
+  if (!lro) return undefined;
+  return `'${name}' merges packets by itself (LRO), and what it has merged is dropped: 'ethtool -K ${name} lro off' would be right`;
 }
 
 /** Where its frames go besides: two members that have one of these in common make a loop. */

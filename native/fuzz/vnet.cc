@@ -126,7 +126,6 @@ void Check(const std::vector<Bytes>& made, const Bytes& packet, uint32_t from, u
   const Bytes frame(packet.begin() + from, packet.end());
   if (to > 0) {
     Bytes with(to);
-    hdr.num_buffers = 0;
     memcpy(with.data(), &hdr, to);
     with.insert(with.end(), frame.begin(), frame.end());
     Require(made.size() == 1 && made[0] == with);

@@ -84,12 +84,15 @@ void HeadersComeAndGo() {
     CHECK(Convert(frame, 0, h) == std::vector<Bytes>{WithHeader({}, frame, h)});
     CHECK(Convert(WithHeader({}, frame, h), h, 0) == alone);
   }
-  // Between two headers nothing is done but that they are as long as they should be.
+  // Between two headers nothing is done but to look that they do not lie, and are as long as they should be.
   VirtioNetHdr asks = spec.Header(50);
   asks.num_buffers = 7;
   CHECK(Convert(WithHeader(asks, frame, 12), 12, 10) == std::vector<Bytes>{WithHeader(asks, frame, 10)});
+  CHECK(Convert(WithHeader(asks, frame, 12), 12, 12) == std::vector<Bytes>{WithHeader(asks, frame, 12)});
   asks.num_buffers = 0;
   CHECK(Convert(WithHeader(asks, frame, 10), 10, 12) == std::vector<Bytes>{WithHeader(asks, frame, 12)});
+  // The receiver's mtu is nothing to somebody who takes more.
+  CHECK(Convert(WithHeader(asks, frame, 12), 12, 12, 60) == std::vector<Bytes>{WithHeader(asks, frame, 12)});
   // The header in a slot of its own.
   CHECK(Convert(Cut(WithHeader({}, frame), {12, static_cast<uint32_t>(frame.size())}), 12, 0) == alone);
   VnetPacket vnet;

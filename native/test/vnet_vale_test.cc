@@ -1,5 +1,5 @@
-// VALE between guests with and without a virtio-net header: with the same one a packet passes untouched, else what its
-// sender has left to others is done on the way; a header that lies is counted where it came from.
+// VALE between guests with and without a virtio-net header: with one on both ends a packet passes untouched, else what
+// its sender has left to others is done on the way; a header that lies is counted where it came from.
 #include <algorithm>
 
 #include "vale_net.h"
@@ -28,6 +28,16 @@ struct VnetNet : Net {
   }
   /// From one of the first stations to another: the switch has to look behind the header.
   void Send(uint8_t from, const Bytes& packet, uint32_t frags = 1) { stations[from]->Send(packet, frags); }
+  /// Sends all at once; whether they arrive as they are.
+  bool PassesAll(uint8_t from, uint8_t to, const std::vector<Bytes>& packets, uint32_t frags = 1) {
+    PutAll(from, packets, frags);
+    return TakeAll(to) == packets;
+  }
+  void PutAll(uint8_t from, const std::vector<Bytes>& packets, uint32_t frags = 1) {
+    for (const Bytes& packet : packets)
+      CHECK(stations[from]->guest.tx().Put(packet.data(), static_cast<uint32_t>(packet.size()), frags));
+    stations[from]->Serve();
+  }
   std::vector<Bytes> TakeAll(uint8_t at) {
     std::vector<Bytes> packets;
     while (!stations[at]->Nothing()) packets.push_back(stations[at]->Take());
@@ -51,16 +61,26 @@ FrameSpec Spec(bool tcp, uint32_t payload, int version = 4) {
 void TheSameHeaderPassesUntouched() {
   for (uint8_t len : {uint8_t{10}, uint8_t{12}}) {
     VnetNet net({len, len, len});
-    // Even what lies: it is for the receiver to say so.
-    VirtioNetHdr header;
-    memset(&header, 0xee, sizeof header);
-    for (uint32_t size : {14u, 60u, 1514u}) {
-      const Bytes packet = WithHeader(header, Frame(2, 1, size), len);
-      for (int i = 0; i < 40; i++) CHECK(net[0].guest.tx().Put(packet.data(), static_cast<uint32_t>(packet.size())));
-      net[0].Serve();
-      CHECK(net.TakeAll(1) == Packets(40, packet));
-      CHECK(net[2].Nothing());
+    // What has no meaning without flags and gso_type too.
+    VirtioNetHdr empty;
+    memset(&empty, 0xee, sizeof empty);
+    empty.flags = 0, empty.gso_type = VIRTIO_NET_HDR_GSO_NONE, empty.hdr_len = 0;
+    Packets packets;
+    for (uint32_t size : {14u, 60u, 116u, 117u, 200u, 1514u})
+      packets.push_back(WithHeader(empty, Frame(2, 1, size), len));
+    for (uint32_t payload : {0u, 6u, 458u, 459u, 1400u}) {
+      const FrameSpec spec = Spec(true, payload);
+      packets.push_back(WithHeader(spec.Header(), spec.Build(false), len));
     }
+    const FrameSpec two = Spec(true, 1500);
+    packets.push_back(WithHeader(two.Header(1000), two.Build(false), len));
+    for (const Bytes& packet : packets) {
+      for (uint32_t count : {1u, 3u, 40u}) CHECK(net.PassesAll(0, 1, Packets(count, packet)));
+      // The first piece has to hold the addresses.
+      if (packet.size() >= 100) CHECK(net.PassesAll(0, 1, {packet}, 3));
+    }
+    CHECK(net.PassesAll(0, 1, packets));
+    CHECK(net[2].Nothing());
     // 64 KiB and headers, in a chain.
     const FrameSpec spec = Spec(true, 65000);
     const Bytes large = WithHeader(spec.Header(1448), spec.Build(false), len);
@@ -164,11 +184,65 @@ void LiesAreCountedWhereTheyComeFrom() {
   Bytes flood = bad;
   memset(flood.data() + 12, 0xff, 6);
   net.Send(0, flood, 2);
-  CHECK_EQ(net[0].tx_drops(Drop::kBadVnet), 4u);
-  CHECK(net[1].Nothing() && net[2].Nothing());
-  CHECK(net.TakeAll(3) == Packets{flood});
+  CHECK_EQ(net[0].tx_drops(Drop::kBadVnet), 5u);
+  CHECK(net[1].Nothing() && net[2].Nothing() && net[3].Nothing());
   for (int i = 1; i < 4; i++)
     for (uint64_t drops : net[static_cast<size_t>(i)].rx().drops) CHECK_EQ(drops, 0u);
+}
+
+/// Headers that lie, each in one field, of a TCP packet with so much payload.
+std::vector<VirtioNetHdr> LiesOf(const FrameSpec& spec) {
+  const VirtioNetHdr sum = spec.Header(), gso = spec.Header(100);
+  std::vector<VirtioNetHdr> lies;
+  auto lie = [&](VirtioNetHdr h, auto change) {
+    change(h);
+    lies.push_back(h);
+  };
+  lie({}, [](VirtioNetHdr& h) { h.flags = 4; });
+  lie({}, [](VirtioNetHdr& h) { h.gso_type = VIRTIO_NET_HDR_GSO_TCPV4; });
+  lie({}, [&](VirtioNetHdr& h) { h.hdr_len = static_cast<uint16_t>(spec.Build(false).size() + 1); });
+  lie(sum, [](VirtioNetHdr& h) { h.flags |= 0x80; });
+  lie(sum, [](VirtioNetHdr& h) { h.csum_start = 13; });
+  lie(sum, [](VirtioNetHdr& h) { h.csum_start += 2; });
+  lie(sum, [](VirtioNetHdr& h) { h.csum_start = 0xffff; });
+  lie(sum, [](VirtioNetHdr& h) { h.csum_offset = 6; });
+  lie(sum, [](VirtioNetHdr& h) { h.csum_offset = 0xfffe; });
+  lie(gso, [](VirtioNetHdr& h) { h.flags = 0; });
+  lie(gso, [](VirtioNetHdr& h) { h.gso_size = 0; });
+  lie(gso, [](VirtioNetHdr& h) { h.gso_type = VIRTIO_NET_HDR_GSO_UDP; });
+  lie(gso, [](VirtioNetHdr& h) { h.gso_type = VIRTIO_NET_HDR_GSO_TCPV6; });
+  lie(gso, [](VirtioNetHdr& h) { h.gso_type = VIRTIO_NET_HDR_GSO_UDP_L4; });
+  lie(gso, [](VirtioNetHdr& h) { h.gso_type = 0x40; });
+  return lies;
+}
+
+/// With a header on both ends, the same or not: alone, in a few, in a run, in pieces, between others that are good.
+void NobodyIsLiedTo() {
+  const FrameSpec spec = Spec(true, 1000);
+  for (auto [from, to] : {std::pair{uint8_t{12}, uint8_t{12}}, {10, 10}, {12, 10}, {10, 12}}) {
+    VnetNet net({from, to, to});
+    uint64_t counted = 0;
+    for (const VirtioNetHdr& header : LiesOf(spec)) {
+      const Bytes lie = WithHeader(header, spec.Build(false), from);
+      for (uint32_t frags : {1u, 2u, 3u})
+        for (uint32_t count : {1u, 3u, 40u}) {
+          net.PutAll(0, Packets(count, lie), frags);
+          CHECK(net[1].Nothing());
+          CHECK_EQ(net[0].tx_drops(Drop::kBadVnet), counted += count);
+        }
+      auto good = [](uint8_t len) { return [len](uint32_t i) { return WithHeader({}, Frame(2, 1, 60, i), len); }; };
+      Packets sent, want;
+      for (uint32_t i = 0; i < 100; i++) {
+        if (i % 30 == 7 || i == 99) sent.push_back(lie);
+        sent.push_back(good(from)(i)), want.push_back(good(to)(i));
+      }
+      net.PutAll(0, sent);
+      CHECK(net.TakeAll(1) == want);
+      CHECK_EQ(net[0].tx_drops(Drop::kBadVnet), counted += 5);
+    }
+    CHECK(net[2].Nothing());
+    for (uint64_t drops : net[1].rx().drops) CHECK_EQ(drops, 0u);
+  }
 }
 
 /// A driver may come again with another header than the one before it.
@@ -196,11 +270,17 @@ void AnythingIsSafe(Random& random) {
     for (uint32_t n = random.Below(4); n > 0; n--)
       packet[random.Below(random.OneIn(2) ? 12 : 60)] ^= static_cast<uint8_t>(1 << random.Below(8));
     const auto least = static_cast<uint32_t>(packet.size()) / 2000 + 1;
+    const uint64_t lies = net[0].tx_drops(Drop::kBadVnet);
     net.Send(0, packet, std::min(least + random.Below(20), 64u));
+    const bool lied = net[0].tx_drops(Drop::kBadVnet) > lies;
+    Bytes shorter = packet;
+    shorter.erase(shorter.begin() + 10, shorter.begin() + 12);
     for (uint8_t at = 1; at < 4; at++) {
       const Packets got = net.TakeAll(at);
       for (const Bytes& p : got) CHECK(p.size() >= 14u + net.lens[at]);
+      if (lied) CHECK(got.empty());
       if (net.lens[at] == 12) CHECK(got.empty() || got == Packets{packet});
+      if (net.lens[at] == 10) CHECK(got.empty() || got == Packets{shorter});
     }
     net[0].Take();
   }
@@ -216,6 +296,7 @@ int main() {
   SegmentsFitTheReceiversMtu();
   AFullReceiverGetsTheFirstSegments();
   LiesAreCountedWhereTheyComeFrom();
+  NobodyIsLiedTo();
   TheHeaderIsThatOfTheAttachment();
   AnythingIsSafe(random);
 }

@@ -13,9 +13,12 @@ export interface Sockets {
   sockets(vm: string): string[];
 }
 
-function devicesOf(host: Sockets, { vm }: GuestPlan) {
+/** PTFEAT bit 0. */
+const VNET_HDR = 1;
+
+function devicesOf(host: Sockets, { vm, vnetHdrLen }: GuestPlan) {
   const [memdev, ...ptnet] = host.sockets(vm);
-  return { memdev: memdev!, ptnet };
+  return { memdev: memdev!, ptnet, ...(vnetHdrLen && { features: VNET_HDR, vnetHdrLen }) };
 }
 
 /** Starts one process per VM; resolves when each has attached its ports. The loops wait for go(). */

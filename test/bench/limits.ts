@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { type LimitName, measureLimit } from '../../native/limits.ts';
 import { slotsOf } from './plans.ts';
-import type { Scenario } from './scenarios.ts';
+import { BULK_PATH, type Scenario } from './scenarios.ts';
 
 export type { LimitName } from '../../native/limits.ts';
 
@@ -57,8 +57,9 @@ export function bound(scenario: Scenario, rates: LimitRates): number {
 
 const CACHE_LINE = 64;
 
-/** Bytes of a packet that are written and read. A switch copies, whether or not the guests look. */
+/** Bytes of a packet that are written and read. A switch copies, and so does the kernel, whether or not the guests look. */
 export function bytesTouched({ path, payload, size }: Scenario): number {
-  if (payload === 'full' || path === 'guest-to-guest-vale' || path.startsWith('vale-')) return size;
+  const copied = path === 'guest-to-guest-vale' || path.startsWith('vale-') || path === BULK_PATH;
+  if (payload === 'full' || copied) return size;
   return payload === 'stamp' ? Math.min(size, CACHE_LINE) : 0;
 }

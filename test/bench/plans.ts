@@ -1,11 +1,20 @@
 // How each path is set up: the host's configuration, the guests, and where packets are counted.
 import { stringify } from 'yaml';
 import type { JobLoop } from '../../guest-driver/model/index.ts';
-import { type PathName, type Scenario, TAP_PATH, VALE_MANY } from './scenarios.ts';
+import {
+  BULK_PATH,
+  HEADER_PATH,
+  type KernelPath,
+  type PathName,
+  type Scenario,
+  VALE_MANY,
+} from './scenarios.ts';
 
 /** A driver model in a process of its own, with the devices of one VM. */
 export interface GuestPlan {
   readonly vm: string;
+  /** Bytes of the virtio-net header that its packets begin with; none when it is left out. */
+  readonly vnetHdrLen?: number;
   readonly loops: readonly JobLoop[];
 }
 
@@ -39,6 +48,7 @@ const PIPE_SLOTS = 4096;
 /** The guests share a CPU: a receiver may have to wait for its turn as long as the sender takes to fill its ring. */
 export const PATIENCE_US = 2000;
 const RESERVED_BUFFERS = 2;
+const VNET_HDR_LEN = 12;
 
 /** Of the i-th guest. They follow each other in the last byte, as a sender to several expects. */
 export const macOf = (i: number): string => `02:00:00:00:01:${i.toString(16).padStart(2, '0')}`;
@@ -207,6 +217,12 @@ function vale(scenario: Scenario, roles: Roles): Plan {
   };
 }
 
+/** The same guests, with a virtio-net header. */
+function withHeader(roles: Roles): Roles {
+  const all = (guests: readonly GuestPlan[]) => guests.map((each) => ({ ...each, vnetHdrLen: VNET_HDR_LEN }));
+  return { first: all(roles.first), receivers: all(roles.receivers), senders: all(roles.senders) };
+}
+
 /** Two interfaces of the kernel's and what is between them, for us and for those who are measured beside us. */
 export const bridged = (interfaces: readonly string[]): string =>
   [
@@ -215,24 +231,63 @@ export const bridged = (interfaces: readonly string[]): string =>
     ...interfaces.map((name) => `ip link set dev ${name} master br0 up`),
   ].join('\n');
 
-function tap(scenario: Scenario): Plan {
-  const port = { netns: 'NETNS', 'vnet-hdr': false };
+/** Interfaces a and b, each the end of a cable whose other end is in the bridge. One queue each, as AF_XDP has to know. */
+export const BRIDGED_CABLES = `for name in a b; do
+ip link add name $name numrxqueues 1 type veth peer name $name-br
+ip link set dev $name up
+done
+${bridged(['a-br', 'b-br'])}`;
+
+const BRIDGED_TAPS = `for name in a b; do
+ip tuntap add dev $name mode tap
+done
+${bridged(['a', 'b'])}`;
+
+/** What two guests are behind, and how. */
+const KERNEL_PORTS = {
+  'guest-to-guest-tap': { network: BRIDGED_TAPS, kind: 'tap', how: { 'vnet-hdr': false } },
+  'guest-to-guest-af-packet': { network: BRIDGED_CABLES, kind: 'netmap', how: { access: 'af-packet' } },
+  'guest-to-guest-af-xdp': { network: BRIDGED_CABLES, kind: 'netmap', how: { access: 'af-xdp' } },
+} as const;
+
+function byTheKernel(scenario: Scenario, path: KernelPath): Plan {
+  const { network, kind, how } = KERNEL_PORTS[path];
+  const port = { netns: 'NETNS', ...how };
   return {
-    network: `ip tuntap add dev a mode tap\nip tuntap add dev b mode tap\n${bridged(['a', 'b'])}`,
+    network,
     config: stringify({
-      ports: { 'tap:a': port, 'tap:b': port },
+      ports: { [`${kind}:a`]: port, [`${kind}:b`]: port },
       vms: {
-        vm1: { devices: [device('tap:a', 0)] },
-        vm2: { devices: [device('tap:b', 1)] },
+        vm1: { devices: [device(`${kind}:a`, 0)] },
+        vm2: { devices: [device(`${kind}:b`, 1)] },
       },
     }),
     first: [],
     receivers: [{ vm: 'vm2', loops: [receiving(scenario)] }],
     senders: [{ vm: 'vm1', loops: [sending(scenario, { dst: macOf(1) })] }],
-    sent: [{ port: 'tap:a', dir: 'tx' }],
-    received: [{ port: 'tap:b', dir: 'rx' }],
-    // The queue of a tap drops.
+    sent: [{ port: `${kind}:a`, dir: 'tx' }],
+    received: [{ port: `${kind}:b`, dir: 'rx' }],
+    // The kernel's queues drop.
     lossless: false,
+  };
+}
+
+/** Counted is what the kernel has taken: it drops what is of no protocol that it knows. */
+function bulk(scenario: Scenario): Plan {
+  const counted: Counted[] = [{ port: 'tap:a', dir: 'tx' }];
+  const frags = slotsOf(scenario.size + VNET_HDR_LEN);
+  return {
+    network: '',
+    config: stringify({
+      ports: { 'tap:a': { netns: 'NETNS' } },
+      vms: { vm1: { devices: [device('tap:a')] } },
+    }),
+    first: [],
+    receivers: [],
+    senders: [{ vm: 'vm1', vnetHdrLen: VNET_HDR_LEN, loops: [{ ...sending(scenario), frags }] }],
+    sent: counted,
+    received: counted,
+    lossless: true,
   };
 }
 
@@ -240,7 +295,11 @@ const PLANS: Readonly<Record<PathName, (scenario: Scenario) => Plan>> = {
   'guest-to-host': guestToHost,
   'host-to-guest': hostToGuest,
   'guest-to-guest-pipe': pipe,
-  [TAP_PATH]: tap,
+  'guest-to-guest-tap': (scenario) => byTheKernel(scenario, 'guest-to-guest-tap'),
+  'guest-to-guest-af-packet': (scenario) => byTheKernel(scenario, 'guest-to-guest-af-packet'),
+  'guest-to-guest-af-xdp': (scenario) => byTheKernel(scenario, 'guest-to-guest-af-xdp'),
+  [BULK_PATH]: bulk,
+  [HEADER_PATH]: (scenario) => vale(scenario, withHeader(VALE_ROLES['guest-to-guest-vale'](scenario))),
   ...(Object.fromEntries(
     Object.entries(VALE_ROLES).map(([path, roles]) => [
       path,

@@ -2,7 +2,7 @@
 import { bound, type LimitRates } from './limits.ts';
 import { type Peer, peerLabel } from './peers/peer.ts';
 import type { Sample, SamplesOf } from './sample.ts';
-import { labelOf, nameOf, oneWayOf, pollingOf, type Scenario } from './scenarios.ts';
+import { labelOf, nameOf, oneWayOf, plainOf, pollingOf, type Scenario } from './scenarios.ts';
 import { medianRatio, type Stat, statOf } from './statistics.ts';
 
 export interface ResultRow
@@ -21,6 +21,8 @@ export interface ResultRow
   readonly vsPeer: Readonly<Record<string, number>>;
   /** Both directions at once, when one direction alone was measured too: how many times as much in total. */
   readonly vsOneWay?: number;
+  /** With a virtio-net header on both ends, when the path without was measured too: how many times as fast. */
+  readonly vsPlain?: number;
   /** An adaptive host, when one that polls all the time was measured too: how many times as fast. */
   readonly vsPoll?: number;
   /** Where policies are compared: doorbells per second. */
@@ -59,10 +61,10 @@ function resultRow(
     const ratio = medianRatio(ours, values(of(peerLabel(name, size))));
     return ratio === undefined ? [] : [[name, ratio]];
   });
-  const oneWay = oneWayOf(scenario);
-  const vsOneWay = oneWay && medianRatio(ours, values(of(labelOf(oneWay))));
-  const polling = pollingOf(scenario);
-  const vsPoll = polling && medianRatio(ours, values(of(labelOf(polling))));
+  const times = (other: Scenario | undefined) => other && medianRatio(ours, values(of(labelOf(other))));
+  const vsOneWay = times(oneWayOf(scenario));
+  const vsPlain = times(plainOf(scenario));
+  const vsPoll = times(pollingOf(scenario));
   const kicks = rhythm && statOf(samples, (sample) => sample.kicks, 1, 1);
   const cpu = (side: 'host' | 'guests') =>
     statOf(samples, ({ cpus, value }) => (cpus && value > 0 ? cpus[side] / value : undefined), 1e9, 1);
@@ -80,6 +82,7 @@ function resultRow(
     ofLimit: medianRatio(ours, bounds) ?? 0,
     vsPeer: Object.fromEntries(vsPeer),
     ...(vsOneWay === undefined ? {} : { vsOneWay }),
+    ...(vsPlain === undefined ? {} : { vsPlain }),
     ...(vsPoll === undefined ? {} : { vsPoll }),
     ...(kicks && { kicks }),
     ...(host && guests ? { cpuNs: { host, guests } } : {}),

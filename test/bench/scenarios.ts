@@ -16,11 +16,29 @@ export const VALE_PATHS = [
   'vale-3-to-1',
 ] as const;
 
-/** By the kernel: from one guest's tap over a bridge to the other's. */
-export const TAP_PATH = 'guest-to-guest-tap';
+/** Those of the kernel that two guests' packets go by: from the interface of one over a bridge to that of the other. */
+export const KERNEL_PATHS = [
+  'guest-to-guest-tap',
+  'guest-to-guest-af-packet',
+  'guest-to-guest-af-xdp',
+] as const;
+
+/** `guest-to-guest-vale`, both guests with a virtio-net header. */
+export const HEADER_PATH = 'vale-vnet-hdr';
+
+/** To the host's kernel, which has no use for it: packets of 64 KiB with a virtio-net header. */
+export const BULK_PATH = 'guest-to-tap-vnet-hdr';
+/** The most that a guest's loop sends. */
+export const BULK_SIZE = 65535;
 
 export type PairPath = (typeof PAIR_PATHS)[number];
-export type PathName = PairPath | (typeof VALE_PATHS)[number] | typeof TAP_PATH;
+export type KernelPath = (typeof KERNEL_PATHS)[number];
+export type PathName =
+  | PairPath
+  | (typeof VALE_PATHS)[number]
+  | KernelPath
+  | typeof HEADER_PATH
+  | typeof BULK_PATH;
 
 /** The guests that several are on the `vale-` paths. */
 export const VALE_MANY = 3;
@@ -123,9 +141,11 @@ const foreignScenarios = (vm: boolean): Scenario[] =>
 
 export const SCENARIOS: readonly Scenario[] = [
   ...PAIR_PATHS.flatMap(modelScenarios),
-  ...withSizes({ path: TAP_PATH, ...BASE }, STAMPED_SIZES, 'none'),
+  ...KERNEL_PATHS.flatMap((path) => withSizes({ path, ...BASE }, STAMPED_SIZES, 'none')),
+  ...withSizes({ path: BULK_PATH, ...BASE }, [BULK_SIZE], 'none'),
   ...foreignScenarios(false),
   ...VALE_PATHS.flatMap(valeScenarios),
+  ...withSizes({ path: HEADER_PATH, ...BASE }, STAMPED_SIZES, 'none'),
   ...PAIR_PATHS.flatMap(vmScenarios),
   ...foreignScenarios(true),
 ];
@@ -146,6 +166,11 @@ export function rowLabel(row: Omit<Scenario, 'path' | 'vm'> & { readonly name: s
 /** The one way that a scenario with both directions at once is compared with. */
 export function oneWayOf(scenario: Scenario): Scenario | undefined {
   return scenario.path === 'vale-duplex' ? { ...scenario, path: 'guest-to-guest-vale' } : undefined;
+}
+
+/** The path without a header that one with it is compared with. */
+export function plainOf(scenario: Scenario): Scenario | undefined {
+  return scenario.path === HEADER_PATH ? { ...scenario, path: 'guest-to-guest-vale' } : undefined;
 }
 
 /** The host that polls all the time, with which an adaptive one is compared. */
@@ -176,7 +201,7 @@ export const cyclesLabel = (path: string): string => `cycles ${path}`;
  */
 export const INSTRUCTION_PATHS = [
   ...PAIR_PATHS,
-  'vale-vnet-hdr',
+  HEADER_PATH,
   'vale-vnet-hdr-taken',
   'vale-vnet-hdr-added',
 ] as const;

@@ -41,6 +41,7 @@ function limitTable({ limits }: Report): Table {
 function resultTable({ results }: Report): Table {
   const peers = [...new Set(results.flatMap(({ vsPeer }) => Object.keys(vsPeer)))];
   const duplex = results.some(({ vsOneWay }) => vsOneWay !== undefined);
+  const headers = results.some(({ vsPlain }) => vsPlain !== undefined);
   const policies = results.some(({ kicks }) => kicks !== undefined);
   const head = ['path', 'size', 'rings', 'burst', 'payload', 'Mpps', 'min', 'max', 'Gbit/s', 'of limit'];
   return {
@@ -49,6 +50,7 @@ function resultTable({ results }: Report): Table {
       'host ns/p',
       'guests ns/p',
       ...(duplex ? ['x one way'] : []),
+      ...(headers ? ['x no header'] : []),
       ...(policies ? ['x poll', 'kicks/s'] : []),
       ...peers.map((peer) => `x ${peer}`),
     ],
@@ -64,6 +66,7 @@ function resultTable({ results }: Report): Table {
       row.cpuNs?.host.median.toFixed(0) ?? '',
       row.cpuNs?.guests.median.toFixed(0) ?? '',
       ...(duplex ? [row.vsOneWay?.toFixed(2) ?? ''] : []),
+      ...(headers ? [row.vsPlain?.toFixed(2) ?? ''] : []),
       ...(policies ? [row.vsPoll?.toFixed(2) ?? '', row.kicks?.median.toFixed(0) ?? ''] : []),
       ...peers.map((peer) => row.vsPeer[peer]?.toFixed(2) ?? ''),
     ]),

@@ -2,14 +2,19 @@
 import { costLabel, costStat } from './cost-rows.ts';
 import { LATENCIES, type Latency, latencyKeyLabel, latencyLabel } from './latencies.ts';
 import type { LatencyRow } from './latency-rows.ts';
-import { limitLabel } from './limits.ts';
+import { limitLabel, type RateLimitName } from './limits.ts';
 import { type NetKey, netLabel } from './net-paths.ts';
 import type { NetRow } from './net-rows.ts';
 import { peerLabel } from './peers/peer.ts';
 import type { Report } from './report.ts';
 import type { ResultRow } from './result-rows.ts';
 import {
+  BULK_PATH,
+  BULK_SIZE,
+  HEADER_PATH,
   idleLabel,
+  instructionsLabel,
+  type KernelPath,
   labelOf,
   nameOf,
   type PathName,
@@ -19,7 +24,6 @@ import {
   SCENARIOS,
   type Scenario,
   STAMPED_SIZES,
-  TAP_PATH,
 } from './scenarios.ts';
 
 export interface TargetRow {
@@ -77,10 +81,10 @@ const PIPES = SCENARIOS.filter(
 ).map(labelOf);
 
 /** A share of a limit, of the same rounds. Without the limit there is none, and the row says 0. */
-function ofLimit(name: string, limit: 'slots' | 'slots+copy', anyOf: readonly string[]): Target {
+function ofLimit(name: string, limit: RateLimitName, anyOf: readonly string[], wanted = atLeast(70)): Target {
   return {
     name,
-    wanted: atLeast(70),
+    wanted,
     unit: '%',
     anyOf,
     against: [limitLabel(limit)],
@@ -230,14 +234,53 @@ const nets: readonly Target[] = (['guest-to-host', 'guest-to-guest'] as const).f
   vsVirtio('ping', atMost(1), { path, kind: 'ping' }),
 ]);
 
-/** A guest's packets by the kernel: as fast as who does nothing else, and more. */
-const byTheKernel: readonly Target[] = STAMPED_SIZES.flatMap((size) =>
-  ['testpmd-net-tap', 'testpmd-af-packet'].map((peer) =>
-    vsPeer(`tap to tap, ${size} bytes`, peer, atLeast(1.2), [path(TAP_PATH, { size })], size),
-  ),
+/** The guest's interface is a tap of the host's, with a virtio-net header. */
+const byTap: readonly Target[] = (['guest-to-host', 'host-to-guest'] as const).map((path) =>
+  vsVirtio('TCP by a tap', atLeast(1), { path, kind: 'tcp' }),
 );
 
+/** A guest's packets by the kernel: as fast as who does nothing else, and more. */
+const byTheKernel: readonly Target[] = STAMPED_SIZES.flatMap((size) => {
+  const ours = (name: string, kernelPath: KernelPath, peer: string) =>
+    vsPeer(`${name}, ${size} bytes`, peer, atLeast(1.2), [path(kernelPath, { size })], size);
+  return [
+    ours('tap to tap', 'guest-to-guest-tap', 'testpmd-net-tap'),
+    ours('tap to tap', 'guest-to-guest-tap', 'testpmd-af-packet'),
+    ours('netmap:veth by AF_PACKET', 'guest-to-guest-af-packet', 'testpmd-af-packet'),
+    ours('netmap:veth by AF_XDP', 'guest-to-guest-af-xdp', 'testpmd-af-xdp'),
+  ];
+});
+
 const VALE = [path('guest-to-guest-vale')];
+
+/** What a virtio-net header costs: little on both ends of a switch, and next to nothing beside 64 KiB. */
+const headers: readonly Target[] = [
+  {
+    name: 'VALE, virtio-net header on both ends, 60 bytes, of none',
+    wanted: atLeast(90),
+    unit: '%',
+    anyOf: [path(HEADER_PATH)],
+    against: VALE,
+    figure: ({ results }, label) => percent(results.get(label)?.vsPlain),
+  },
+  {
+    name: 'VALE, virtio-net header on both ends, 60 bytes, instructions of none',
+    wanted: below(110),
+    unit: '%',
+    anyOf: [instructionsLabel(HEADER_PATH, 256)],
+    against: [instructionsLabel('guest-to-guest-vale', 256)],
+    figure: ({ cost }, label) => {
+      const [header, none] = [cost.get(label), cost.get(instructionsLabel('guest-to-guest-vale', 256))];
+      return header === undefined || !none ? undefined : (header / none) * 100;
+    },
+  },
+  ofLimit(
+    'packets of 64 KiB to a tap, virtio-net header, of what one thread copies',
+    'memory',
+    [path(BULK_PATH, { size: BULK_SIZE })],
+    atLeast(80),
+  ),
+];
 const VHOST_USER = 'testpmd-vhost-user';
 
 export const TARGETS: readonly Target[] = [
@@ -250,6 +293,7 @@ export const TARGETS: readonly Target[] = [
   ...inVm('guest-to-host', 'testpmd-vm-to-host'),
   ...inVm('host-to-guest', 'testpmd-host-to-vm'),
   ...byTheKernel,
+  ...headers,
   ...foreign,
   manyPorts,
   latency('publish to service while polling', below(2), 'p50', {
@@ -266,6 +310,7 @@ export const TARGETS: readonly Target[] = [
   }),
   ...idle,
   ...nets,
+  ...byTap,
 ];
 
 /** What targets are computed from: a report that has none yet. */

@@ -1,26 +1,15 @@
 // Real VMs and interfaces of the host: packets by the two ends of a cable, and from a switch whose member an interface is; QEMU killed in traffic.
-import { afterEach, expect } from 'vitest';
-import { Netns } from '../harness/netns.ts';
+import { expect } from 'vitest';
+import { netns } from '../harness/interfaces.ts';
+import type { Netns } from '../harness/netns.ts';
+import { killedInTraffic, receives, WAIT_MS } from './receiving.ts';
 import { vmTest } from './vm-test.ts';
 import { boot, startHost } from './vms.ts';
 
 const N = 50_000;
-const WAIT_MS = 120_000;
 const CABLE = `ip link add name a numrxqueues 1 type veth peer name b numrxqueues 1
 ip link set dev a up
 ip link set dev b up`;
-const namespaces: Netns[] = [];
-
-async function netns(setUp: string): Promise<Netns> {
-  const opened = await Netns.open(setUp);
-  namespaces.push(opened);
-  return opened;
-}
-
-afterEach(async () => {
-  for (const opened of namespaces.splice(0)) await opened.close();
-});
-
 /** The interface is promiscuous while its guest's driver has its rings; what comes before is for nobody. */
 async function awaitServed(net: Netns, device: string): Promise<void> {
   const promiscuity = async () => JSON.parse(await net.ip(`-d -j link show dev ${device}`))[0].promiscuity;
@@ -41,18 +30,15 @@ vms:
   vm2: { devices: [{ port: 'netmap:b' }] }
 `);
       const [a, b] = await Promise.all([boot(h, 'vm1'), boot(h, 'vm2')]);
-      const receiving = b.agentStart('receive --seconds 600 --idle-ms 5000 --payload full');
-      await awaitServed(net, 'b');
-      const sent = await a.agent(`send --count ${N} --payload full`);
-      expect(sent.sent).toMatchObject({ packets: N });
-      const { received } = (await receiving.done) as unknown as { received: Record<string, number> };
-      expect(received).toMatchObject({ late: 0, corrupt: 0 });
-      expect(received.packets).toBe(h.packets('netmap:b', 'rx'));
-      expect(received.packets).toBeGreaterThan(0);
+      const ready = () => awaitServed(net, 'b');
+      const received = await receives({ h, vm: b, port: 'netmap:b', ready }, async () => {
+        const sent = await a.agent(`send --count ${N} --payload full`);
+        expect(sent.sent).toMatchObject({ packets: N });
+      });
       expect(h.packets('netmap:a', 'tx')).toBe(N);
       const { lost } = h.host.stats(['netmap:b']).ports[0]!.interface!;
       // AF_XDP's other losses are the veth's own, before there is a frame.
-      if (access === 'af-packet') expect(received.packets! + lost!.full).toBe(N);
+      if (access === 'af-packet') expect(received.packets + lost!.full).toBe(N);
     },
   );
 
@@ -68,34 +54,9 @@ vms:
   vm2: { devices: [{ port: 'netmap:b' }] }
 `);
   const [a, b] = await Promise.all([boot(h, 'vm1'), boot(h, 'vm2')]);
-  let before = 0;
-  /** vm2 receives until nothing comes any more; `during` ends when enough is on its way. */
-  const receives = async (during: () => Promise<void>) => {
-    before = h.packets('netmap:b', 'rx');
-    const receiving = b.agentStart('receive --seconds 600 --idle-ms 5000 --payload full');
-    await during();
-    const { received } = (await receiving.done) as unknown as { received: Record<string, number> };
-    expect(received).toMatchObject({ late: 0, corrupt: 0 });
-    expect(received.packets).toBe(h.packets('netmap:b', 'rx') - before);
-  };
-  const enough = () =>
-    expect.poll(() => h.packets('netmap:b', 'rx') - before, { timeout: WAIT_MS }).toBeGreaterThan(1000);
-  await receives(async () => {
-    const doomed = a.agentStart('send --seconds 60 --rate 2000 --payload full');
-    doomed.done.catch(() => {});
-    await enough();
-    a.kill('SIGKILL');
-    await a.exited;
-  });
-  const next = await boot(h, 'vm1');
-  await receives(async () => {
-    const sent = next.agent('send --count 4000 --rate 2000 --payload full');
-    await enough();
-    expect((await sent).sent).toMatchObject({ packets: 4000 });
-  });
+  await killedInTraffic({ h, vm: b, port: 'netmap:b' }, a, 'send --payload full', ['send --payload full']);
   const [member] = h.host.stats([]).members;
   const to = member!.rings.find(({ dir }) => dir === 'rx')!;
   const from = h.ring('vale0:1', 'tx');
   expect(to.packets).toBe(from.packets);
-  expect(h.warnings()).toEqual([]);
 });

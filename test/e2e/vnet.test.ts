@@ -1,57 +1,43 @@
-// Real VMs with and without a virtio-net header, on a switch and by taps and a bridge of the kernel: packets of up to 60,000 bytes arrive unaltered.
-import { afterEach, expect } from 'vitest';
-import type { TestHost } from '../harness/host.ts';
-import { Netns } from '../harness/netns.ts';
+// Real VMs with and without a virtio-net header, on a switch and by taps and a bridge of the kernel: packets of up to 60,000 bytes arrive unaltered, also when QEMU is killed under way.
+import { expect } from 'vitest';
+import { netns } from '../harness/interfaces.ts';
 import type { Vm } from '../harness/vm.ts';
+import { killedInTraffic, type Receiver, receives, WAIT_MS } from './receiving.ts';
 import { vmTest } from './vm-test.ts';
 import { boot, startHost } from './vms.ts';
 
-const WAIT_MS = 120_000;
 const COUNT = 3000;
-const namespaces: Netns[] = [];
 
-afterEach(async () => {
-  for (const opened of namespaces.splice(0)) await opened.close();
-});
-
-interface Way {
-  readonly h: TestHost;
-  readonly a: Vm;
-  readonly b: Vm;
-  /** That of b. */
-  readonly port: string;
-  /** Until b can receive. */
-  ready?(): Promise<void>;
+/** Who sends to whom. */
+interface Way extends Omit<Receiver, 'vnetHdr'> {
+  readonly sender: Vm;
 }
 
-/** From a to b, which ask for headers of so many bytes. What comes before b receives is lost; the rest is as it was sent. */
-async function exchange(way: Way, from: number, to: number, size: number): Promise<void> {
-  const { h, a, b, port, ready } = way;
-  const before = h.packets(port, 'rx');
-  const receiving = b.agentStart(
-    `receive --count ${COUNT} --seconds 600 --idle-ms 3000 --payload full --vnet-hdr ${to}`,
-  );
-  await ready?.();
-  const frags = Math.ceil((size + from) / 2048);
-  const { sent } = await a.agent(
-    `send --count ${COUNT} --payload full --vnet-hdr ${from} --size ${size} --frags ${frags} --rate 1000`,
-  );
-  expect(sent).toMatchObject({ packets: COUNT });
-  const { received } = (await receiving.done) as unknown as { received: Record<string, number> };
-  expect(received).toMatchObject({ late: 0, corrupt: 0 });
-  expect(received.packets).toBeGreaterThan(0);
-  expect(received.packets).toBe(h.packets(port, 'rx') - before);
-  expect(received.bytes).toBe(received.packets! * (size + to));
+const sendOf = (vnetHdr: number, size: number): string =>
+  `send --payload full --vnet-hdr ${vnetHdr} --size ${size} --frags ${Math.ceil((size + vnetHdr) / 2048)}`;
+
+/** They ask for headers of so many bytes. What comes before there is a receiver is lost; the rest is as it was sent. */
+async function exchange({ sender, ...to }: Way, from: number, vnetHdr: number, size: number): Promise<void> {
+  const received = await receives({ ...to, vnetHdr, count: COUNT }, async () => {
+    const { sent } = await sender.agent(`${sendOf(from, size)} --count ${COUNT} --rate 1000`);
+    expect(sent).toMatchObject({ packets: COUNT });
+  });
+  expect(received.bytes).toBe(received.packets * (size + vnetHdr));
 }
 
-vmTest('on a switch: all four combinations', async () => {
+async function switchWay(): Promise<Way> {
   const h = await startHost(`
 vms:
   vm1: { devices: [{ port: 'vale0:1' }] }
   vm2: { devices: [{ port: 'vale0:2' }] }
 `);
-  const [a, b] = await Promise.all([boot(h, 'vm1'), boot(h, 'vm2')]);
-  const way = { h, a, b, port: 'vale0:2' };
+  const [sender, vm] = await Promise.all([boot(h, 'vm1'), boot(h, 'vm2')]);
+  return { h, sender, vm, port: 'vale0:2' };
+}
+
+vmTest('on a switch: all four combinations', async () => {
+  const way = await switchWay();
+  const { h } = way;
   for (const [from, to, size] of [
     [12, 12, 60_000],
     [12, 0, 1514],
@@ -62,11 +48,9 @@ vms:
   expect(h.ring('vale0:1', 'tx').drops['bad-vnet']).toBe(0);
 });
 
-vmTest('by taps and a bridge: all four combinations', async () => {
-  const net = await Netns.open(
-    'ip link add br0 type bridge mcast_snooping 0\nip link set dev br0 mtu 9000 up',
-  );
-  namespaces.push(net);
+/** Two taps for frames of 9000 bytes, in a bridge. */
+async function tapWay(): Promise<Way> {
+  const net = await netns('ip link add br0 type bridge mcast_snooping 0\nip link set dev br0 mtu 9000 up');
   const h = await startHost(`
 ports:
   'tap:a': { netns: ${net.path}, mtu: 9000 }
@@ -76,10 +60,16 @@ vms:
   vm2: { devices: [{ port: 'tap:b' }] }
 `);
   for (const device of ['a', 'b']) await net.ip(`link set dev ${device} master br0`);
-  const [a, b] = await Promise.all([boot(h, 'vm1'), boot(h, 'vm2')]);
-  const ready = () =>
-    expect.poll(() => net.ip('-j link show dev b'), { timeout: WAIT_MS }).toContain('"operstate":"UP"');
-  const way = { h, a, b, port: 'tap:b', ready };
+  const [sender, vm] = await Promise.all([boot(h, 'vm1'), boot(h, 'vm2')]);
+  const ready = async () => {
+    await expect.poll(() => net.ip('-j link show dev b'), { timeout: WAIT_MS }).toContain('"operstate":"UP"');
+  };
+  return { h, sender, vm, port: 'tap:b', ready };
+}
+
+vmTest('by taps and a bridge: all four combinations', async () => {
+  const way = await tapWay();
+  const { h } = way;
   for (const [from, to, size] of [
     [12, 12, 9000],
     [12, 0, 9000],
@@ -90,3 +80,13 @@ vms:
   for (const port of ['tap:a', 'tap:b'])
     expect(h.ring(port, 'tx').drops['bad-vnet'] + h.ring(port, 'rx').drops['bad-len']).toBe(0);
 });
+
+for (const [where, wayOf, from, vnetHdr, size] of [
+  ['on a switch', switchWay, 12, 12, 60_000],
+  ['by taps and a bridge', tapWay, 12, 10, 9000],
+] as const)
+  vmTest(`${where}: QEMU killed in traffic, and another VM with other headers in its place`, async () => {
+    const { sender, ...to } = await wayOf();
+    const then = [0, 10].map((other) => sendOf(other, size));
+    await killedInTraffic({ ...to, vnetHdr }, sender, sendOf(from, size), then);
+  });

@@ -153,18 +153,25 @@ test('segments are cut to the mtu of the receiver', async () => {
   expect(host.ring('vale0:2', 'rx').drops['too-long']).toBe(1);
 });
 
-test('a header that lies is counted at its sender, and named in the log', async () => {
-  const host = await startHost(SWITCH);
-  const [a, b] = [await attach(host, 'vm1', 12), await attach(host, 'vm2', 0)];
-  const frame: FrameOptions = { dst: MAC_B, src: MAC_A, payload: payload(3000) };
-  const lie = vnetHeader(frame, 1000);
-  lie[1] = 0x40;
-  await a.send(join(lie, buildFrame({ ...frame, partial: true })));
-  expect(await b.receive({ timeoutMs: 100 })).toBeUndefined();
-  expect(host.ring('vale0:1', 'tx').drops['bad-vnet']).toBe(1);
-  expect(host.drops('vale0:2', 'rx')).toBe(0);
-  await expect.poll(() => host.warnings().join(), { timeout: 10_000 }).toContain('vm1/net0');
-});
+test.each([
+  [12, 0],
+  [12, 12],
+  [10, 12],
+])(
+  'a header that lies is counted at its sender, and named in the log: from %i to %i bytes',
+  async (from, to) => {
+    const host = await startHost(SWITCH);
+    const [a, b] = [await attach(host, 'vm1', from), await attach(host, 'vm2', to)];
+    const frame: FrameOptions = { dst: MAC_B, src: MAC_A, payload: payload(3000) };
+    const lie = vnetHeader(frame, 1000, from);
+    lie[1] = 0x40;
+    await a.send(join(lie, buildFrame({ ...frame, partial: true })));
+    expect(await b.receive({ timeoutMs: 100 })).toBeUndefined();
+    expect(host.ring('vale0:1', 'tx').drops['bad-vnet']).toBe(1);
+    expect(host.drops('vale0:2', 'rx')).toBe(0);
+    await expect.poll(() => host.warnings().join(), { timeout: 10_000 }).toContain('vm1/net0');
+  },
+);
 
 describe('a pipe', () => {
   const pipe = (vnetHdr: boolean) => `

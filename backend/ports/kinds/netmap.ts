@@ -1,11 +1,16 @@
 // Interfaces of the host, `netmap:IF`, and a tap in the place of their host rings, `netmap:IF^`: as ports or as members of a switch.
-import { createNetmapPort, joinNetmap, type NetmapOptions } from '../../../native/netmap.ts';
-import { createTapPort, joinTap } from '../../../native/taps.ts';
+import {
+  createNetmapPort,
+  createTapPort,
+  joinNetmap,
+  joinTap,
+  type NetmapOptions,
+} from '../../../native/interfaces.ts';
 import type { PortConfig } from '../../config/host-config.ts';
 import { INTERFACE_NAME_MAX } from '../../config/limits.ts';
+import { ofInterface } from './interface.ts';
 import type { PortKind } from './kind.ts';
 import { tapOptions } from './tap.ts';
-import { unevenRings } from './uneven.ts';
 
 export interface NetmapName {
   readonly kind: 'netmap';
@@ -37,6 +42,7 @@ const hostOptions = (name: NetmapName, port: PortConfig) => ({
 });
 
 export const netmap: PortKind<NetmapName> = {
+  ...ofInterface('an interface'),
   forms: ['netmap:IF', 'netmap:IF^'],
   parse(text) {
     const [, name, host] = NAME.exec(text) ?? [];
@@ -58,19 +64,8 @@ export const netmap: PortKind<NetmapName> = {
     return `'${text}' has an interface name of ${name.length} characters: at most ${INTERFACE_NAME_MAX - host!.length} would be right`;
   },
 
-  ownsRxBuffers: true,
-  offersVnetHdr: true,
-  hasSourceAndSink: false,
   interfaceOf,
   interfaceKeys: (name) => (name.host ? ['address', 'netns', 'mtu'] : ['netns', 'mtu', 'access']),
-  switchOf: () => undefined,
-  dependsOn: () => [],
-  check: (mine) =>
-    unevenRings(
-      mine,
-      ({ device, port }) =>
-        `'${device.port}' has ${port.txRings} tx and ${port.rxRings} rx rings, and an interface has queues for both ways`,
-    ),
   create: (name, { region, stats, shape, port }) =>
     name.host
       ? createTapPort(region, stats, shape, hostOptions(name, port))

@@ -1,9 +1,9 @@
 // Taps, `tap:NAME`: the network stack of the host's kernel is the other side, as a port or as a member of a switch.
-import { createTapPort, joinTap, type TapOptions } from '../../../native/taps.ts';
+import { createTapPort, joinTap, type TapOptions } from '../../../native/interfaces.ts';
 import type { PortConfig } from '../../config/host-config.ts';
 import { INTERFACE_NAME_MAX } from '../../config/limits.ts';
+import { ofInterface } from './interface.ts';
 import type { PortKind } from './kind.ts';
-import { unevenRings } from './uneven.ts';
 
 export interface TapName {
   readonly kind: 'tap';
@@ -32,6 +32,7 @@ export function tapOptions(object: string, name: string, port: PortConfig): TapO
 }
 
 export const tap: PortKind<TapName> = {
+  ...ofInterface('a tap'),
   forms: ['tap:NAME'],
   parse(text) {
     const parts = NAME.exec(text);
@@ -49,19 +50,8 @@ export const tap: PortKind<TapName> = {
       : undefined;
   },
 
-  ownsRxBuffers: true,
-  offersVnetHdr: true,
-  hasSourceAndSink: false,
   interfaceOf: (name) => (name.interface.includes('%') ? undefined : name.interface),
   interfaceKeys: () => ['address', 'netns', 'mtu'],
-  switchOf: () => undefined,
-  dependsOn: () => [],
-  check: (mine) =>
-    unevenRings(
-      mine,
-      ({ device, port }) =>
-        `'${device.port}' has ${port.txRings} tx and ${port.rxRings} rx rings, and a tap has queues for both ways`,
-    ),
   create: (name, { region, stats, shape, port }) =>
     createTapPort(region, stats, shape, tapOptions(format(name), name.interface, port)),
   join: (name, { engine, stats, vale, port }) =>

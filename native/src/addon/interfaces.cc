@@ -108,6 +108,7 @@ Napi::Value InterfaceInfo(const Napi::CallbackInfo& info) {
   o.Set("made", facts.made);
   o.Set("backpressure", facts.backpressure);
   o.Set("access", facts.access);
+  o.Set("lro", facts.lro);
   o.Set("lostFull", static_cast<double>(facts.lost_full));
   o.Set("lostTooLarge", static_cast<double>(facts.lost_too_large));
   o.Set("refused", static_cast<double>(facts.refused));

@@ -2,9 +2,11 @@
 #include "datapath/watch.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -71,7 +73,13 @@ bool WatchSet::AddOwn(int fd) noexcept {
 }
 
 int WatchSet::Wait(epoll_event* events, int most, const timespec* timeout) noexcept {
-  return epoll_pwait2(epoll_fd_, events, most, timeout, nullptr);
+  const int count = epoll_pwait2(epoll_fd_, events, most, timeout, nullptr);
+  if (count >= 0 || errno != ENOSYS) [[likely]]
+    return count;
+  // Before Linux 5.11, and under valgrind.
+  constexpr int64_t kNsPerMs = 1'000'000;
+  const int64_t ms = timeout == nullptr ? -1 : timeout->tv_sec * 1000 + (timeout->tv_nsec + kNsPerMs - 1) / kNsPerMs;
+  return epoll_wait(epoll_fd_, events, most, static_cast<int>(std::min<int64_t>(ms, INT_MAX)));
 }
 
 }  // namespace ptnet

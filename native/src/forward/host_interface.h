@@ -24,6 +24,7 @@ struct InterfaceFacts {
   bool made = false;            // it was not there before, and goes with us
   bool backpressure = false;    // a full queue holds the kernel's senders back, instead of dropping
   const char* access = "";      // what its frames go through
+  bool lro = false;             // when it was opened it merged what it receives by itself
   uint64_t lost_full = 0;       // frames that nobody has taken in time, since the interface was opened
   uint64_t lost_too_large = 0;  // that did not fit
   uint64_t refused = 0;         // frames of ours that the kernel has not taken

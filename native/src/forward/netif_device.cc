@@ -40,6 +40,7 @@ Status NetifDevice::Reopen(const Quiet& quiet) {
   if (Status s = OpenNetif(options_, &fresh); !s.ok()) return s;
   if (Status s = Exchange(std::move(fresh.sockets), quiet); !s.ok()) return s;
   links_ = std::move(fresh.links);
+  lro_ = fresh.lro;
   mtu_before_ = fresh.mtu_before;
   Adopt(fresh.link, std::move(fresh.news));
   SetCarrier(served());
@@ -85,6 +86,7 @@ InterfaceFacts NetifDevice::facts() {
   return {.made = false,
           .backpressure = false,
           .access = access,
+          .lro = lro_,
           .lost_full = lost.ring_full,
           .lost_too_large = lost.too_large,
           .refused = lost.refused};

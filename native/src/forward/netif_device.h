@@ -68,6 +68,7 @@ class NetifDevice final : public HostInterface {
   std::vector<std::unique_ptr<NetifQueue>> queues_;
   os::LinkSocket links_;
   os::UniqueFd promiscuous_;
+  bool lro_ = false;
   uint32_t mtu_before_ = 0;
   FrameLosses lost_before_;  // by sockets that are gone
   std::atomic<bool> usable_{false}, served_{false};

@@ -70,7 +70,7 @@ void NetifSender::Put(uint32_t len, const VirtioNetHdr& hdr) noexcept {
 /// more.
 Drop NetifSender::CheckHeader(VirtioNetHdr* hdr, const uint8_t* frame, uint32_t len) noexcept {
   Offload offload;
-  if ((hdr->flags | hdr->gso_type | hdr->hdr_len) != 0) [[unlikely]] {
+  if (!hdr->Empty()) [[unlikely]] {
     const Drop cause = CheckOffload(*hdr, frame, std::min(len, kHeadMax), len, device_.mtu(), &offload);
     if (cause != Drop::kCount) return cause;
   }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -90,8 +91,11 @@ bool TapRxFlow::ReadFrame(RxWriter* to, uint32_t slots) noexcept {
   uint8_t header[VirtioNetHdr::kVnetHdrLong] = {};
   const uint32_t hidden = k_.vnet_hdr_len == 0 ? device_.vnet_hdr() : 0;
   pieces[0] = {header, hidden};
-  const bool shown = hidden == 0;
-  const ssize_t got = readv(queue_, pieces + shown, static_cast<int>(slots + !shown)) - hidden;
+  const iovec* const first = hidden > 0 ? pieces : pieces + 1;
+  const auto count = static_cast<int>(slots + (hidden > 0));
+  // One piece without a list of them: the kernel has less to look at.
+  const ssize_t whole = count == 1 ? read(queue_, first->iov_base, first->iov_len) : readv(queue_, first, count);
+  const ssize_t got = whole - hidden;
   if (got <= 0) {
     // Nothing is there now, or nobody: whatever comes is an event.
     drained_ = true;

@@ -39,7 +39,7 @@ bool ValeDelivery::Deliver(MemberPackets* packets, const Budget& budget, Used* u
 
 void ValeDelivery::Put(MemberPackets* packets, uint64_t bytes_most) noexcept {
   const bool up = Open();
-  if (up && packets->vnet_hdr_len() != k_.vnet_hdr_len) return PutConverted(packets, bytes_most);
+  if (up && packets->vnet_hdr_len() + k_.vnet_hdr_len > 0) return PutWithVnetHdr(packets, bytes_most);
   to_.JoinPieces(packets->heads_copied());
   while (to_.bytes() < bytes_most && !packets->empty()) {
     const Pieces packet = packets->Take();
@@ -50,8 +50,8 @@ void ValeDelivery::Put(MemberPackets* packets, uint64_t bytes_most) noexcept {
   }
 }
 
-/// The same for packets with another virtio-net header than this guest has, or with one while it has none.
-void ValeDelivery::PutConverted(MemberPackets* packets, uint64_t bytes_most) noexcept {
+/// The same where either side has a virtio-net header: it is checked, passed on, added, or taken away.
+void ValeDelivery::PutWithVnetHdr(MemberPackets* packets, uint64_t bytes_most) noexcept {
   const uint32_t from = packets->vnet_hdr_len(), to = k_.vnet_hdr_len, mtu = k_.mtu;
   while (to_.bytes() < bytes_most && !packets->empty()) {
     const Pieces packet = packets->Take();

@@ -25,6 +25,7 @@ struct ValeRun {
   uint32_t packets = 0;
   uint64_t bytes = 0;
 
+  /// Whether `packet` is from and to the same stations as the first.
   bool Matches(const uint8_t* packet) const;
 };
 
@@ -51,7 +52,7 @@ class ValeDelivery {
     return true;
   }
   void Put(MemberPackets* packets, uint64_t bytes_most) noexcept;
-  void PutConverted(MemberPackets* packets, uint64_t bytes_most) noexcept;
+  void PutWithVnetHdr(MemberPackets* packets, uint64_t bytes_most) noexcept;
   void Put(ValeRun* run) noexcept;
   bool MustWait(const ValeRun& run) noexcept;
   uint32_t CopyOne(ValeRun* run) noexcept;

@@ -7,6 +7,8 @@
 #include "datapath/notify.h"
 #include "forward/vale.h"
 #include "forward/vale_delivery.h"
+#include "packet/vnet_copy.h"
+#include "packet/vnet_packet.h"
 #include "ring/copy.h"
 
 namespace ptnet {
@@ -42,11 +44,22 @@ class ValeBlock {
   };
 
   void Look(const Kring& from, const Kring& to, uint32_t i, uint32_t o, uint32_t most) noexcept;
-  uint32_t Copy(const ValeRun& run, uint64_t* bytes) noexcept;
+  uint32_t Copy(const ValeRun& run, uint64_t* bytes) noexcept {
+    switch (run.from.vnet_hdr_len) {
+      case VirtioNetHdr::kVnetHdrLong:
+        return CopyAll<VirtioNetHdr::kVnetHdrLong>(run, bytes);
+      case VirtioNetHdr::kVnetHdrShort:
+        return CopyAll<VirtioNetHdr::kVnetHdrShort>(run, bytes);
+      default:
+        return CopyAll<0>(run, bytes);
+    }
+  }
   uint32_t packets() const { return packets_; }
   End end() const { return end_; }
 
  private:
+  template <uint32_t vnet_hdr_len>
+  uint32_t CopyAll(const ValeRun& run, uint64_t* bytes) noexcept;
   void LookAtPackets(const Kring& k, NetmapSlot* slots, uint32_t longest) noexcept;
   void LookAtPlaces(const Kring& k, NetmapSlot* slots) noexcept;
 
@@ -59,15 +72,33 @@ class ValeBlock {
 
 }  // namespace
 
-/// The 16 bytes of a packet that begin with its Ethernet header.
-inline __m128i StationsOf(const Kring& k, const uint8_t* packet) {
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(packet + k.vnet_hdr_len));
+inline __m128i Load16(const uint8_t* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); }
+
+/// The 16 bytes from a frame's Ethernet header on; there are as many to be read.
+inline __m128i StationsOf(const uint8_t* frame) { return Load16(frame); }
+
+/// Copies a packet that begins with an empty virtio-net header and the 12 bytes of `addresses`, which are the upper
+/// ones there. The bytes that were looked at are those that are written. False, and nothing done, for another one.
+template <uint32_t hdr_len>
+inline bool CopyBehindEmptyHeader(uint8_t* to, const uint8_t* from, uint32_t len, __m128i addresses) {
+  constexpr uint32_t kLooked = 4;  // bytes of VirtioNetHdr::Empty(): with the addresses they are 16, for one comparison
+  static_assert(offsetof(VirtioNetHdr, gso_size) == kLooked);
+  const __m128i header = Load16(from), before = Load16(from + hdr_len - kLooked);
+  const __m128 both = _mm_move_ss(_mm_castsi128_ps(before), _mm_castsi128_ps(header));
+  if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_castps_si128(both), addresses)) != 0xffff) [[unlikely]]
+    return false;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), header);
+  CopyPacket(to + hdr_len, from + hdr_len, len - hdr_len);
+  return true;
 }
 
-/// Whether `packet`, of at least 16 readable bytes from its Ethernet header on, is from and to the same stations.
+/// Whether two frames are from and to the same stations.
+inline bool AreSame(__m128i stations, __m128i others) {
+  return (_mm_movemask_epi8(_mm_cmpeq_epi8(stations, others)) & 0xfff) == 0xfff;
+}
+
 inline bool ValeRun::Matches(const uint8_t* packet) const {
-  const __m128i same = _mm_cmpeq_epi8(StationsOf(from, packet), stations);
-  return (_mm_movemask_epi8(same) & 0xfff) == 0xfff;
+  return AreSame(stations, StationsOf(packet + from.vnet_hdr_len));
 }
 
 /// Forwards the packets from hwcur on as long as they are of one slot, to the same known port as the first and from the
@@ -82,7 +113,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
   if (lookup != nullptr && !lookup->learns()) return k_.hwcur;
   const SlotWord w = ReadSlot(k_.slots[k_.hwcur]);
   if (!IsShort(k_, w, k_.buf_size)) return k_.hwcur;
-  const __m128i both = StationsOf(k_, k_.Buf(w.buf_idx));
+  const __m128i both = StationsOf(k_.Buf(w.buf_idx) + k_.vnet_hdr_len);
   const auto low = static_cast<uint64_t>(_mm_cvtsi128_si64(both));
   const auto high = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(both, both)));
   const uint64_t dst = low & kMacMask, src = (low >> 48 | high << 16) & kMacMask;
@@ -159,17 +190,25 @@ void ValeBlock::LookAtPlaces(const Kring& k, NetmapSlot* slots) noexcept {
   }
 }
 
-/// Copies the packets up to the first that is not between the run's two stations; how many, and their bytes.
-uint32_t ValeBlock::Copy(const ValeRun& run, uint64_t* bytes) noexcept {
+/// Copies the packets up to the first that is not between the run's two stations, or whose virtio-net header lies; how
+/// many, and their bytes.
+template <uint32_t vnet_hdr_len>
+uint32_t ValeBlock::CopyAll(const ValeRun& run, uint64_t* bytes) noexcept {
+  const __m128i stations = run.stations, addresses = _mm_slli_si128(stations, 4);
   uint64_t sum = 0;
   uint32_t n = 0;
-  for (; n < packets_; n++) {
-    if (!run.Matches(from_[n])) {
+  for (; n < packets_; sum += len_[n++]) {
+    uint8_t* const to = to_[n];
+    const uint8_t* const from = from_[n];
+    if constexpr (vnet_hdr_len > 0)
+      if (CopyBehindEmptyHeader<vnet_hdr_len>(to, from, len_[n], addresses)) [[likely]]
+        continue;
+    const bool one = AreSame(stations, StationsOf(from + vnet_hdr_len));
+    if (!one || (vnet_hdr_len > 0 && !CopyWithVnetHdr(to, from, len_[n], vnet_hdr_len))) {
       end_ = End::kMixed;
       break;
     }
-    CopyPacket(to_[n], from_[n], len_[n]);
-    sum += len_[n];
+    if constexpr (vnet_hdr_len == 0) CopyPacket(to, from, len_[n]);
   }
   *bytes += sum;
   return n;
@@ -200,15 +239,20 @@ uint32_t ValeDelivery::CopyRun(ValeRun* run, uint32_t most) noexcept {
   return copied;
 }
 
-/// Copies the run's next packet, if it is of its kind and there is a place for it; there must be room. How many.
+/// Copies the run's next packet, if it is of its kind and there is a place for it; there must be room. How many. One
+/// whose virtio-net header lies is of another kind: it is counted where packets are sorted.
 inline uint32_t ValeDelivery::CopyOne(ValeRun* run) noexcept {
   const Kring& from = run->from;
   const SlotWord w = ReadSlot(from.slots[run->end]);
   run->mixed = !IsShort(from, w, std::min(from.buf_size, k_.buf_size)) || !run->Matches(from.Buf(w.buf_idx));
   if (run->mixed) return 0;
   const Frag frag{from.Buf(w.buf_idx), w.len};
-  run->bad_buf = to_.Put({&frag, 1, frag.len}) != Drop::kCount;
-  if (run->bad_buf) return 0;
+  const Pieces packet{&frag, 1, frag.len};
+  const uint32_t hdr = from.vnet_hdr_len;
+  const Drop cause = hdr == 0 ? to_.Put(packet) : PutVnetPacket(to_, packet, hdr, hdr, 0).cause;
+  run->mixed = cause == Drop::kBadVnet;
+  run->bad_buf = !run->mixed && cause != Drop::kCount;
+  if (cause != Drop::kCount) return 0;
   run->end = from.Next(run->end);
   run->packets++;
   return 1;

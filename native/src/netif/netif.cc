@@ -46,6 +46,7 @@ class Opening {
       return Fail(EINVAL, Quoted() +
                               " is the loopback, which reaches nobody else: 'tap:lan' would be right for the "
                               "host's own network");
+    netif_.lro = os::HasLro(o_.name);
     return CheckMaster();
   }
 
@@ -55,18 +56,16 @@ class Opening {
     if (netif_.link.master == 0 || if_indextoname(netif_.link.master, name) == nullptr) return Status::Ok();
     const std::string master = name, kind = os::DriverOf(master);
     if (kind == "vrf") return Status::Ok();
-    const bool bridge = kind == "bridge";
-    const bool bond = kind == "bonding" || kind == "team";
-    const std::string right =
-        bond     ? "'netmap:" + master + "'"
-        : bridge ? "a tap that belongs to it too ('tap:lan', then 'ip link set lan master " + master + "')"
-                 : "an interface of its own";
-    return Fail(EINVAL, Quoted() + " belongs to the " +
-                            (bond     ? "bond"
-                             : bridge ? "bridge"
-                                      : "interface") +
-                            " '" + master + "', which takes its frames: " + right + ", or 'ip link set " + o_.name +
-                            " nomaster', would be right");
+    std::string what = "interface", right = "an interface of its own";
+    if (kind == "bridge") {
+      what = kind;
+      right = "a tap that belongs to it too ('tap:lan', then 'ip link set lan master " + master + "')";
+    } else if (kind == "bonding" || kind == "team") {
+      what = kind == "team" ? "team" : "bond";
+      right = "'netmap:" + master + "'";
+    }
+    return Fail(EINVAL, Quoted() + " belongs to the " + what + " '" + master + "', which takes its frames: " + right +
+                            ", or 'ip link set " + o_.name + " nomaster', would be right");
   }
 
   Status SetMtu() {

@@ -32,6 +32,7 @@ struct NetifOptions {
 struct Netif {
   os::LinkState link;
   std::vector<std::unique_ptr<FrameSocket>> sockets;
+  bool lro = false;         // as os::HasLro
   uint32_t mtu_before = 0;  // to be put back; 0: it is as it was
   os::LinkSocket links;     // of its namespace
   os::LinkSocket news;      // of the interface, link.index

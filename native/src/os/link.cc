@@ -223,6 +223,14 @@ uint32_t RxChannels(const LinkState& link) {
   return channels.rx_count + channels.combined_count;
 }
 
+bool HasLro(const std::string& name) {
+  ethtool_value flags{};
+  flags.cmd = ETHTOOL_GFLAGS;
+  ifreq request{};
+  request.ifr_data = reinterpret_cast<char*>(&flags);
+  return !Ioctl(SIOCETHTOOL, name.c_str(), &request) && (flags.data & ETH_FLAG_LRO) != 0;
+}
+
 std::string DriverOf(const std::string& name) {
   ethtool_drvinfo driver{};
   driver.cmd = ETHTOOL_GDRVINFO;

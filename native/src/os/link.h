@@ -66,6 +66,10 @@ bool HasAddress(const std::string& name, const LinkAddress& address);
 /** How many queues frames come by now; link.rx_queues where the driver does not say. */
 uint32_t RxChannels(const LinkState& link);
 
+/** Whether the interface merges what it receives before the kernel sees it (LRO), so that nobody can tell how to cut
+ * it. */
+bool HasLro(const std::string& name);
+
 /** The kind of an interface as its driver calls itself, such as `tun`, `bridge` or `veth`; empty when it says nothing.
  */
 std::string DriverOf(const std::string& name);

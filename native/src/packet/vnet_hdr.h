@@ -23,7 +23,7 @@ enum : uint8_t {
   VIRTIO_NET_HDR_GSO_ECN = 0x80,
 };
 
-/// Little-endian, as this machine is. A header of 10 bytes ends before num_buffers, which nobody here uses.
+/// Little-endian, as this machine is. A header of 10 bytes ends before num_buffers, which nobody here looks at.
 struct VirtioNetHdr {
   uint8_t flags;
   uint8_t gso_type;
@@ -33,12 +33,15 @@ struct VirtioNetHdr {
   uint16_t csum_offset;  // from csum_start to where the sum belongs
   uint16_t num_buffers;
 
-  /// The first 10 bytes at `p`.
-  static VirtioNetHdr Load(const uint8_t* p) {
+  /// One of `len` bytes, 10 or 12, at `p`.
+  static VirtioNetHdr Load(const uint8_t* p, uint32_t len = kVnetHdrShort) {
     VirtioNetHdr h{};
     memcpy(&h, p, kVnetHdrShort);
+    if (len == kVnetHdrLong) memcpy(&h.num_buffers, p + kVnetHdrShort, sizeof h.num_buffers);
     return h;
   }
+  /// Nothing is said; what is in the other fields has no meaning then.
+  bool Empty() const { return (flags | gso_type | hdr_len) == 0; }
   /// Whether something is left to be done before somebody who knows nothing of it gets the packet.
   bool Offloads() const { return (flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || gso_type != VIRTIO_NET_HDR_GSO_NONE; }
 

@@ -39,7 +39,7 @@ Drop VnetHead::Open(const Pieces& packet, uint32_t from, uint32_t to) noexcept {
   work_ = Offload::Work::kNone;
   VirtioNetHdr asked{};
   CopyFrom(packet, 0, reinterpret_cast<uint8_t*>(&asked), from);
-  if ((asked.flags | asked.gso_type | asked.hdr_len) == 0) [[likely]]
+  if (asked.Empty()) [[likely]]
     return Drop::kCount;
   const uint32_t frame = packet.len - from, have = std::min(frame, kHeadMax);
   CopyFrom(packet, from, bytes_ + to, have);

@@ -28,8 +28,6 @@ class VnetHead {
   bool udp() const noexcept { return udp_; }
 
  private:
-  void Check(const VirtioNetHdr& from, const Offload& offload, uint32_t to) noexcept;
-
   uint32_t len_ = 0, taken_ = 0;
   Offload::Work work_ = Offload::Work::kNone;
   bool udp_ = false;

@@ -51,19 +51,21 @@ Drop VnetPacket::Open(const Pieces& packet, uint32_t from, uint32_t to, uint32_t
   const uint32_t len = packet.len - from;
   left_ = len;
   done_ = false;
-  if (to > 0) {
-    hdr.num_buffers = 0;
-    memcpy(head_, &hdr, to);
-    head_len_ = to;
-    return Drop::kCount;
-  }
-  if ((hdr.flags | hdr.gso_type | hdr.hdr_len) == 0) [[likely]]
+  memcpy(head_, &hdr, to);
+  head_len_ = to;
+  if (hdr.Empty()) [[likely]]
     return Drop::kCount;
   const uint32_t piece = piece_, piece_at = piece_at_, have = std::min(len, kHeadMax);
-  Take(head_, have);
-  const Drop cause = CheckOffload(hdr, head_, have, len, mtu, &offload_);
+  Take(head_ + to, have);
+  const Drop cause = CheckOffload(hdr, head_ + to, have, len, to > 0 ? 0 : mtu, &offload_);
   done_ = cause != Drop::kCount;
   // What was looked at is what is sent: the head is not read again.
+  if (to > 0) {
+    offload_.work = Offload::Work::kNone;  // which the receiver does
+    head_len_ += have;
+    left_ -= have;
+    return cause;
+  }
   if (offload_.work == Offload::Work::kChecksum) head_len_ = offload_.csum_field + 2;
   if (segments()) BeginSegments();
   piece_ = piece, piece_at_ = piece_at;
@@ -183,19 +185,18 @@ void VnetPacket::Make(const Places& to) noexcept {
 
 namespace {
 
-/// The usual packet, of one slot, with nothing left to be done, where one header is empty or missing. False when it is
+/// The usual packet, of one slot, with nothing left to be done: its header is empty, or there is none. False when it is
 /// another one; nothing was done then.
 bool PutUsual(RxWriter& to, const Pieces& packet, uint32_t from_hdr, uint32_t to_hdr, Drop* cause) noexcept {
-  if (packet.count != 1 || packet.len < from_hdr + kEthernetLen || (from_hdr > 0 && to_hdr > 0)) return false;
+  if (packet.count != 1 || packet.len < from_hdr + kEthernetLen) return false;
   const Frag& whole = packet.frags[0];
-  if (from_hdr > 0) {
-    const VirtioNetHdr hdr = VirtioNetHdr::Load(whole.data);
-    if ((hdr.flags | hdr.gso_type | hdr.hdr_len) != 0) return false;
-    const Frag frame{whole.data + from_hdr, whole.len - from_hdr};
-    *cause = to.Put({&frame, 1, frame.len});
-    return true;
-  }
-  return to.PutBehindZeros(to_hdr, whole, cause);
+  VirtioNetHdr hdr{};
+  if (from_hdr > 0) hdr = VirtioNetHdr::Load(whole.data, from_hdr);
+  if (!hdr.Empty()) return false;
+  const Frag frame{whole.data + from_hdr, whole.len - from_hdr};
+  if (to_hdr > 0) return to.PutBehind({reinterpret_cast<uint8_t*>(&hdr), to_hdr}, frame, cause);
+  *cause = to.Put({&frame, 1, frame.len});
+  return true;
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// A packet on its way between two who do not have the same virtio-net header: the header is added, replaced or taken
-// away, and what it had asked for is done on the way, while the payload is copied.
+// A packet on its way between two of whom one at least has a virtio-net header: the header is checked and passed on,
+// added, or taken away, and then what it had asked for is done on the way, while the payload is copied.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace ptnet {
 class VnetPacket {
  public:
   /// Looks at a packet whose sender has a header of `from` bytes; its receiver has one of `to`: 0, 10 or 12 each.
-  /// @param mtu as in CheckOffload.
+  /// @param mtu as in CheckOffload, for a receiver without one: with one he takes any.
   /// @return kCount, or why there is nothing to be made of it: kBadVnet, kTooLong, kBadLen for less than a frame. What
   /// Make() takes from the header was read here once, and does not change any more.
   Drop Open(const Pieces& packet, uint32_t from, uint32_t to, uint32_t mtu) noexcept;
@@ -44,7 +44,7 @@ class VnetPacket {
   uint64_t pseudo_sum_ = 0;  // of segments, without the length
   uint8_t last_flags_ = 0;   // of TCP, that only the last segment has
   uint32_t head_len_ = 0;    // of what every packet that is made begins with
-  uint8_t head_[kHeadMax];
+  uint8_t head_[VirtioNetHdr::kVnetHdrLong + kHeadMax];
 };
 
 /// What became of a packet: `packets` were not put in, for `cause`.
@@ -53,7 +53,7 @@ struct NotPut {
   uint32_t packets = 0;
 };
 
-/// Opens `packet` and puts all that is made of it into the receiver's ring.
+/// Opens `packet` and puts all that is made of it into the receiver's ring; one of the two headers is not 0.
 NotPut PutVnetPacket(RxWriter& to, const Pieces& packet, uint32_t from_hdr, uint32_t to_hdr, uint32_t mtu) noexcept;
 
 }  // namespace ptnet

@@ -57,10 +57,10 @@ class RxWriter {
       return PutSlot(packet.frags[0]);
     return PutSlots(packet);
   }
-  /// The same for a piece behind so many zeros in one slot. False, and nothing done, when there is no such slot.
-  bool PutBehindZeros(uint32_t zeros, const Frag& frag, Drop* cause) noexcept {
-    if (zeros + frag.len > k_.buf_size || !Room(1)) return false;
-    *cause = PutSlot(frag, zeros);
+  /// The same for a piece behind `front`, both in one slot. False, and nothing done, when there is no such slot.
+  bool PutBehind(const Frag& front, const Frag& frag, Drop* cause) noexcept {
+    if (front.len + frag.len > k_.buf_size || !Room(1)) return false;
+    *cause = PutSlot(frag, front);
     return true;
   }
   /// For who writes a packet by himself: the slots that `len` bytes take, at least one. @return as Put();
@@ -104,14 +104,14 @@ class RxWriter {
  private:
   static constexpr uint32_t kAhead = 4;  // slots between asking for a buffer and writing to it
 
-  Drop PutSlot(const Frag& frag, uint32_t zeros = 0) noexcept {
+  Drop PutSlot(const Frag& frag, const Frag& front = {nullptr, 0}) noexcept {
     if (space_ > kAhead) PrefetchForWrite(k_.BufAhead(k_.Advance(tail_, kAhead)));
     const SlotWord old = ReadSlot(k_.slots[tail_]);
     if (!k_.ValidBuf(old.buf_idx)) [[unlikely]]
       return Drop::kBadBuf;
-    last_ = {k_.Buf(old.buf_idx), zeros + frag.len};
-    if (zeros > 0) memset(last_.data, 0, zeros);
-    CopyPacket(last_.data + zeros, frag.data, frag.len);
+    last_ = {k_.Buf(old.buf_idx), front.len + frag.len};
+    if (front.len > 0) memcpy(last_.data, front.data, front.len);
+    CopyPacket(last_.data + front.len, frag.data, frag.len);
     UpdateSlot(k_.slots[tail_], old, {old.buf_idx, static_cast<uint16_t>(last_.len), 0});
     Took(1, last_.len);
     return Drop::kCount;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { hugepages } from '../../harness/hugepages.ts';
 import { Netns } from '../../harness/netns.ts';
 import type { MeasureOptions } from '../measure.ts';
-import { bridged } from '../plans.ts';
-import { type Scenario, TAP_PATH } from '../scenarios.ts';
+import { BRIDGED_CABLES, bridged } from '../plans.ts';
+import { KERNEL_PATHS, type KernelPath, type Scenario } from '../scenarios.ts';
 import type { Peer } from './peer.ts';
 import { whyNoTap } from './tap-joint.ts';
 import { TestpmdProcess, testpmdMissing } from './testpmd-process.ts';
@@ -23,9 +23,14 @@ export interface Joint {
   readonly name: string;
   /** The devices of the receiver, which listens, and of the sender. */
   vdevs(socket: string): readonly [string, string];
-  /** Those that meet in the kernel: the commands that set up a namespace for them, and what is done there at the end. */
-  readonly network?: string;
-  connect?(net: Netns): Promise<void>;
+  /** Those that meet in the kernel. */
+  readonly kernel?: {
+    /** Ours that do the like. */
+    readonly paths: readonly KernelPath[];
+    /** The commands that set up a namespace for them, and what is done there at the end. */
+    readonly network: string;
+    connect?(net: Netns): Promise<void>;
+  };
 }
 
 export const VHOST_USER: Joint = {
@@ -48,9 +53,12 @@ export const MEMIF: Joint = {
 export const NET_TAP: Joint = {
   name: 'testpmd-net-tap',
   vdevs: () => ['net_tap0,iface=b', 'net_tap0,iface=a'],
-  network: bridged([]),
-  connect: async (net) => {
-    for (const name of ['a', 'b']) await net.ip(`link set dev ${name} master br0 up`);
+  kernel: {
+    paths: ['guest-to-guest-tap'],
+    network: bridged([]),
+    connect: async (net) => {
+      for (const name of ['a', 'b']) await net.ip(`link set dev ${name} master br0 up`);
+    },
   },
 };
 
@@ -61,11 +69,14 @@ const FRAMES = 4096;
 export const AF_PACKET: Joint = {
   name: 'testpmd-af-packet',
   vdevs: () => [`net_af_packet0,iface=b,framecnt=${FRAMES}`, `net_af_packet0,iface=a,framecnt=${FRAMES}`],
-  network: `for name in a b; do
-ip link add name $name type veth peer name $name-br
-ip link set dev $name up
-done
-${bridged(['a-br', 'b-br'])}`,
+  kernel: { paths: ['guest-to-guest-tap', 'guest-to-guest-af-packet'], network: BRIDGED_CABLES },
+};
+
+/** The same interfaces by AF_XDP: it takes the first queue, and there is no other. */
+export const AF_XDP: Joint = {
+  name: 'testpmd-af-xdp',
+  vdevs: () => ['net_af_xdp0,iface=b', 'net_af_xdp0,iface=a'],
+  kernel: { paths: ['guest-to-guest-af-xdp'], network: BRIDGED_CABLES },
 };
 
 export class TestpmdPeer implements Peer {
@@ -86,11 +97,13 @@ export class TestpmdPeer implements Peer {
 
   /** Both are processes at rings in shared memory, as the driver models are, or both at interfaces of the kernel's; a VM is something else. */
   comparesWith({ path, vm }: Pick<Scenario, 'path' | 'vm'>): boolean {
-    return !vm && (path === TAP_PATH) === (this.#joint.network !== undefined);
+    const paths: readonly string[] = this.#joint.kernel?.paths ?? [];
+    const inKernel = KERNEL_PATHS.some((each) => each === path);
+    return !vm && (inKernel ? paths.includes(path) : paths.length === 0);
   }
 
   async available(): Promise<string | undefined> {
-    if (this.#joint.network !== undefined) {
+    if (this.#joint.kernel !== undefined) {
       const why = await whyNoTap();
       if (why !== undefined) return why;
     }
@@ -116,8 +129,8 @@ export class TestpmdPeer implements Peer {
   async #start(): Promise<readonly [TestpmdProcess, TestpmdProcess]> {
     this.#folder ??= mkdtempSync(join(tmpdir(), 'ptnetmap-testpmd-'));
     const [receiving, sending] = this.#joint.vdevs(join(this.#folder, 'socket'));
-    const { network } = this.#joint;
-    if (network !== undefined) this.#net = await Netns.open(network);
+    const { kernel } = this.#joint;
+    if (kernel !== undefined) this.#net = await Netns.open(kernel.network);
     const where = this.#net ? { within: this.#net.within } : {};
     const receiver = await TestpmdProcess.start({
       cpu: 0,
@@ -127,7 +140,7 @@ export class TestpmdPeer implements Peer {
     });
     try {
       const sender = await TestpmdProcess.start({ cpu: 1, vdev: sending, forwardMode: 'txonly', ...where });
-      if (this.#net) await this.#joint.connect?.(this.#net);
+      if (this.#net) await kernel?.connect?.(this.#net);
       return [receiver, sender];
     } catch (error) {
       await receiver.quit();

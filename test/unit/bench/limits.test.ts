@@ -10,6 +10,7 @@ test('a path that touches no buffer is bounded by slots, others by copies or by 
   expect(bound(pair('guest-to-guest-pipe', 9000), RATES)).toBe(200);
   expect(bound(pair('guest-to-guest-vale', 60), RATES)).toBe(100);
   expect(bound(pair('guest-to-guest-vale', 1500), RATES)).toBe(20);
+  expect(bound(pair('guest-to-tap-vnet-hdr', 60_000), RATES)).toBe(0.5);
 });
 
 test('a time is what one of so many per second takes', async () => {

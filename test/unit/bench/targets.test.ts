@@ -109,6 +109,34 @@ test('both ways and one way, at each size', () => {
   expect(only('VALE both ways, 1514', { results })).toMatchObject({ measured: 79, met: false });
 });
 
+test('a header on both ends is compared with none, by rate and by instructions', () => {
+  const results = [
+    result('vale-vnet-hdr', { vsPlain: 0.9 }),
+    result('vale-vnet-hdr', { size: 1514, vsPlain: 0.1 }),
+    result('guest-to-tap-vnet-hdr', { size: 65535, ofLimit: 0.79 }),
+  ];
+  const instructions = (path: string, burst: number, count: number) => ({
+    name: 'instructions' as const,
+    path,
+    burst,
+    instructions: same(count),
+  });
+  const cost = [
+    instructions('guest-to-guest-vale', 256, 80),
+    instructions('vale-vnet-hdr', 256, 88),
+    instructions('vale-vnet-hdr', 1, 8),
+  ];
+  expect(only('VALE, virtio-net header on both ends, 60 bytes, of', { results })).toMatchObject({
+    measured: 90,
+    met: true,
+  });
+  expect(only('VALE, virtio-net header on both ends, 60 bytes, instr', { cost })).toMatchObject({
+    measured: 110,
+    met: false,
+  });
+  expect(only('packets of 64 KiB', { results })).toMatchObject({ measured: 79, met: false });
+});
+
 test('in VMs stamps are told and not judged', () => {
   const vsPeer = (times: number) => ({ 'testpmd-host-to-vm': times, 'testpmd-vm-to-host': 99 });
   const results = [

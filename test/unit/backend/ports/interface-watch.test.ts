@@ -13,6 +13,8 @@ class FakeInterface {
   readonly #news: string[] = [];
   taken = 0;
   master = 0;
+  access = 'tap';
+  lro = false;
   readonly carrier: boolean[] = [];
 
   constructor(index: number) {
@@ -20,14 +22,17 @@ class FakeInterface {
   }
 
   get info() {
-    const { newsFd, master } = this;
+    const { newsFd, master, access, lro } = this;
     return {
       interface: 'a',
       mtu: 1500,
       made: true,
       gone: false,
       newsFd,
-      access: 'tap',
+      access,
+      lro,
+      up: true,
+      carrier: true,
       index: this.#index,
       master,
       peer: 0,
@@ -75,6 +80,23 @@ test('each kind of news is said', async () => {
     "tap:0: the interface 'a' has an mtu of 9000 now",
   ]);
   expect(lines.every(({ level }) => level === 'info')).toBe(true);
+});
+
+test('one that merges what it receives is named, with what would be right', () => {
+  const fake = new FakeInterface(103);
+  fakes.push(fake);
+  fake.access = 'af_packet';
+  fake.lro = true;
+  lines.splice(0);
+  const placed = [{ name: 'netmap:a', interface: fake, netns: '' }];
+  new InterfaceWatch(placed as unknown as PlacedInterface[], {} as Engine, recordingLog(lines)).close();
+  expect(lines.map(({ level, text }) => [level, text])).toEqual([
+    ['info', "netmap:a: the interface 'a', mtu 1500, by af_packet"],
+    [
+      'warn',
+      "netmap:a: 'a' merges packets by itself (LRO), and what it has merged is dropped: 'ethtool -K a lro off' would be right",
+    ],
+  ]);
 });
 
 test('an interface that flaps, under ever new names too, is said ever more rarely, and at the end how often', async () => {
