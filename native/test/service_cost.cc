@@ -84,7 +84,7 @@ Bytes Arp() {
 }
 
 struct ValePath final : Path {
-  Net net{0};
+  Net net{SwitchOptions{.patience_ns = 0}, 0};
 
   /// Who sends has a virtio-net header of `from` bytes, who receives one of `to`.
   ValePath(uint8_t from, uint8_t to, std::unique_ptr<Lookup> lookup = nullptr) {

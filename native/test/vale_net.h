@@ -52,9 +52,10 @@ struct Station {
 
 struct Net {
   explicit Net(uint64_t patience_ns = SwitchOptions{}.patience_ns) : Net(SwitchOptions{.patience_ns = patience_ns}) {}
-  explicit Net(const SwitchOptions& options) : sw(std::make_shared<ValeSwitch>("vale0", engine, options)) {}
+  explicit Net(const SwitchOptions& options, uint32_t workers = 1)
+      : engine(MakeEngine(workers)), sw(std::make_shared<ValeSwitch>("vale0", engine, options)) {}
 
-  std::shared_ptr<Engine> engine = MakeEngine();
+  std::shared_ptr<Engine> engine;
   std::shared_ptr<StatsArea> stats = MakeStats();
   std::shared_ptr<ValeSwitch> sw;
   std::vector<std::unique_ptr<Station>> stations;
