@@ -126,7 +126,12 @@ export class TestpmdPeer implements Peer {
       ...where,
     });
     try {
-      const sender = await TestpmdProcess.start({ cpu: 1, vdevs: [sending], forwardMode: 'txonly', ...where });
+      const sender = await TestpmdProcess.start({
+        cpu: 1,
+        vdevs: [sending],
+        forwardMode: 'txonly',
+        ...where,
+      });
       if (this.#net) await this.#joint.connect?.(this.#net);
       return [receiver, sender];
     } catch (error) {
