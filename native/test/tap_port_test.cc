@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "datapath/clock.h"
 #include "packet_socket.h"
 #include "traffic.h"
 
@@ -63,26 +62,6 @@ os::TapOptions Mtu(uint32_t mtu) {
   os::TapOptions options;
   options.mtu = mtu;
   return options;
-}
-
-/// One frame at a time, about as far apart as an idle queue is polled: each comes while that goes on, ends, or has just
-/// ended.
-void NoFrameIsOverlooked(Random& random) {
-  Rig rig;
-  rig.Attach({.policy = Policy::kAdaptive, .spin_ns = 50'000, .worker = 0});
-  GuestRing& rx = rig.guest.rx();
-  PacketSocket kernel("t");
-  do kernel.Send(TestFrame(60, 0));
-  while (usleep(2000), rx.Mine() == 0);
-  for (uint32_t i = 1; i <= 5000; i++) {
-    CHECK(kernel.Send(TestFrame(60, i)));
-    for (Bytes frame; frame != TestFrame(60, i); rx.Publish()) {
-      Eventually("a frame", [&] { return rx.Mine() > 0; });
-      frame = rx.Take();
-    }
-    const uint64_t until = NowNs() + random.Below(100'000);
-    while (NowNs() < until) CpuRelax();
-  }
 }
 
 /// Every length from 14 bytes on, then any; a frame that the kernel gets may lie in up to 64 slots.
@@ -297,6 +276,5 @@ int main() {
   FourQueues();
   TheInterfaceComesBack();
   NothingIsLostUnderTraffic(random);
-  NoFrameIsOverlooked(random);
   EveryFrameArrives(random);
 }

@@ -10,7 +10,7 @@ import { LIMITS, type LimitName, limitLabel, sampleLimit, whyNoCoreToCore } from
 import { type MeasureOptions, measure, type Rates } from './measure.ts';
 import { measureMemoryPerPort } from './memory.ts';
 import { NetFleet } from './net-fleet.ts';
-import { NETS, type NetKey, netLabel } from './net-paths.ts';
+import { NETS, netLabel } from './net-paths.ts';
 import { PEERS } from './peers/list.ts';
 import { type Peer, peerLabel } from './peers/peer.ts';
 import { planOf } from './plans.ts';
@@ -81,11 +81,9 @@ async function whyNoVms(fleet: { start(): Promise<void> }): Promise<string | und
   }
 }
 
-function netItems(fleet: NetFleet, nets: readonly NetKey[], { seconds }: MeasureOptions): Item<Sample>[] {
-  return nets.map((net) => ({ label: netLabel(net), run: () => fleet.measure(net, seconds) }));
+function netItems(fleet: NetFleet, { seconds }: MeasureOptions): Item<Sample>[] {
+  return NETS.map((net) => ({ label: netLabel(net), run: () => fleet.measure(net, seconds) }));
 }
-
-const overVhostUser = ({ driver }: NetKey): boolean => driver === 'virtio-net-vhost-user';
 
 function peerItems(peer: Peer, options: MeasureOptions): Item<Sample>[] {
   return peer.sizes(SIZES).map((size) => ({
@@ -153,18 +151,7 @@ export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEER
       ],
       whyNot: () => whyNoVms(fleet),
     },
-    {
-      items: netItems(
-        nets,
-        NETS.filter((net) => !overVhostUser(net)),
-        options,
-      ),
-      whyNot: () => whyNoVms(nets),
-    },
-    {
-      items: netItems(nets, NETS.filter(overVhostUser), options),
-      whyNot: async () => (await nets.whyNoVhostUser()) ?? (await whyNoVms(nets)),
-    },
+    { items: netItems(nets, options), whyNot: () => whyNoVms(nets) },
     ...byPeer.map(({ peer, items }) => ({ items, whyNot: () => peer.available() })),
     { items: instructionItems(), whyNot: whyNoInstructions },
     { items: cycleItems(options), whyNot: whyNoCycles },

@@ -8,7 +8,6 @@ import { LinuxVm } from '../harness/linux-vm.ts';
 import { Netns } from '../harness/netns.ts';
 import { inGuest, inNetns, type Place } from '../harness/place.ts';
 import type { NetDriver, NetKey, NetPath } from './net-paths.ts';
-import { VhostUser } from './net-vhost-user.ts';
 import { PLACED_ENGINE } from './placement.ts';
 import { PATIENCE_US } from './plans.ts';
 import type { Sample } from './sample.ts';
@@ -21,10 +20,8 @@ const STATIONS = [11, 12] as const;
 const UDP_BYTES = 18;
 const PINGS = 200;
 
-const PREFIXES = { ptnet: 'pt', 'virtio-net': 'vi', 'virtio-net-vhost-user': 'vu' } as const;
-type Prefix = (typeof PREFIXES)[NetDriver];
-type LinkName = `${Prefix}${'host' | 'guest'}`;
-const LINKS: readonly LinkName[] = ['pthost', 'ptguest', 'vihost', 'viguest', 'vuhost', 'vuguest'];
+type LinkName = `${'pt' | 'vi'}${'host' | 'guest'}`;
+const LINKS: readonly LinkName[] = ['pthost', 'ptguest', 'vihost', 'viguest'];
 
 const endOf = (name: LinkName, guest: number): End => ({
   name,
@@ -32,11 +29,11 @@ const endOf = (name: LinkName, guest: number): End => ({
   station: STATIONS[guest]!,
 });
 const linkOf = (driver: NetDriver, path: NetPath): LinkName =>
-  `${PREFIXES[driver]}${path === 'guest-to-guest' ? 'guest' : 'host'}`;
+  `${driver === 'ptnet' ? 'pt' : 'vi'}${path === 'guest-to-guest' ? 'guest' : 'host'}`;
 
-/** Of guest 0 both links of a driver, of guest 1 that between the guests. */
-const linksOf = (prefix: Prefix, guest: number): LinkName[] =>
-  LINKS.filter((name) => name.startsWith(prefix) && (guest === 0 || name.endsWith('guest')));
+/** Of guest 0 both links, of guest 1 that between the guests. */
+const endsOf = (guest: number): End[] =>
+  LINKS.filter((name) => guest === 0 || name.endsWith('guest')).map((name) => endOf(name, guest));
 
 const hostAddress = (name: LinkName): string => `${ipv4(endOf(name, 0).link, HOST)}/24`;
 
@@ -53,122 +50,93 @@ vms:
 `;
 
 /** QEMU's own taps, of which the kernel's bridge joins those of both guests. */
-const tap = (name: LinkName, guest: number): string[] => [
-  '-netdev',
-  `tap,id=${name},ifname=${name}${guest},script=no,downscript=no`,
-];
 const virtio = (name: LinkName, guest: number): string[] => [
-  '-device',
-  `virtio-net-pci,netdev=${name},romfile=,mac=${macOf(endOf(name, guest))}`,
+  ...['-netdev', `tap,id=${name},ifname=${name}${guest},script=no,downscript=no`],
+  ...['-device', `virtio-net-pci,netdev=${name},romfile=,mac=${macOf(endOf(name, guest))}`],
 ];
 
 interface Running {
   readonly net: Netns;
   readonly host: TestHost;
-  readonly vhost: VhostUser | undefined;
   readonly vms: readonly LinuxVm[];
   readonly host0: Place;
 }
 
 export class NetFleet {
   #running: Promise<Running> | undefined;
-  #withoutVhost: Promise<string | undefined> | undefined;
 
   /** Starts the guests if they are not running. @throws what kept them from it, each time. */
   async start(): Promise<void> {
-    this.#running ??= this.whyNoVhostUser().then((why) => startFleet(why === undefined));
+    this.#running ??= startFleet();
     await this.#running;
   }
 
-  /** Why nothing is measured over vhost-user here; undefined when it is. */
-  whyNoVhostUser(): Promise<string | undefined> {
-    this.#withoutVhost ??= VhostUser.whyNot();
-    return this.#withoutVhost;
-  }
-
   /** TCP: bits per second; UDP: packets per second; ping: µs. */
-  async measure(net: NetKey, seconds: number): Promise<Sample> {
+  async measure({ driver, path, kind }: NetKey, seconds: number): Promise<Sample> {
     await this.start();
-    const running = await this.#running!;
-    if (net.driver !== 'virtio-net-vhost-user') return await measureOn(running, net, seconds);
-    return await running.vhost!.forwarding(() => measureOn(running, net, seconds));
+    const { vms, host0 } = await this.#running!;
+    const name = linkOf(driver, path);
+    const { link } = endOf(name, 0);
+    const near = inGuest(vms[0]!);
+    const far = path === 'guest-to-guest' ? inGuest(vms[1]!) : host0;
+    const address = ipv4(link, path === 'guest-to-guest' ? STATIONS[1] : HOST);
+    const before = await signalsOf(vms[0]!, name);
+    const value =
+      kind === 'ping'
+        ? await ping(near, address)
+        : await flow({ near, far, address, kind, seconds, reverse: path === 'host-to-guest' });
+    const after = await signalsOf(vms[0]!, name);
+    const packets = Math.max(1, after.packets - before.packets) / 1000;
+    const signals = {
+      kicks: (after.kicks - before.kicks) / packets,
+      interrupts: (after.interrupts - before.interrupts) / packets,
+    };
+    for (const vm of vms) vm.expectWell();
+    return { value, signals };
   }
 
   async close(): Promise<void> {
     const running = await this.#running?.catch(() => undefined);
-    if (running) await end(running);
+    if (!running) return;
+    await end(running.vms, running.host, running.net);
   }
 }
 
-async function measureOn({ vms, host0 }: Running, { driver, path, kind }: NetKey, seconds: number) {
-  const name = linkOf(driver, path);
-  const { link } = endOf(name, 0);
-  const near = inGuest(vms[0]!);
-  const far = path === 'guest-to-guest' ? inGuest(vms[1]!) : host0;
-  const address = ipv4(link, path === 'guest-to-guest' ? STATIONS[1] : HOST);
-  const before = await signalsOf(vms[0]!, name);
-  const value =
-    kind === 'ping'
-      ? await ping(near, address)
-      : await flow({ near, far, address, kind, seconds, reverse: path === 'host-to-guest' });
-  const after = await signalsOf(vms[0]!, name);
-  const packets = Math.max(1, after.packets - before.packets) / 1000;
-  const signals = {
-    kicks: (after.kicks - before.kicks) / packets,
-    interrupts: (after.interrupts - before.interrupts) / packets,
-  };
-  for (const vm of vms) vm.expectWell();
-  return { value, signals };
-}
-
-type Parts = Partial<Pick<Running, 'host' | 'vhost'>> & Pick<Running, 'net' | 'vms'>;
-
-async function end({ vms, host, vhost, net }: Parts): Promise<void> {
+async function end(vms: readonly LinuxVm[], host: TestHost | undefined, net: Netns): Promise<void> {
   await Promise.all(vms.map((vm) => vm.stop()));
-  await vhost?.close();
   await host?.close();
   await net.close();
 }
 
-async function startFleet(withVhost: boolean): Promise<Running> {
+async function startFleet(): Promise<Running> {
   const net = await Netns.open('ip link add br0 type bridge mcast_snooping 0\nip link set dev br0 up');
   const vms: LinuxVm[] = [];
   let host: TestHost | undefined;
-  let vhost: VhostUser | undefined;
   try {
-    if (withVhost) vhost = await VhostUser.start(net, { host: 'vuhost', guests: 'vuguest' });
     host = await TestHost.start(PLACED_ENGINE + config(net));
     const files = await driverEntries(RELEASE);
     for (const guest of [0, 1]) {
-      const [taps, others] = [linksOf('vi', guest), vhost ? linksOf('vu', guest) : []];
-      const qemuArguments = [
-        ...taps.flatMap((name) => [...tap(name, guest), ...virtio(name, guest)]),
-        ...others.flatMap((name) => [...vhost!.netdev(name, guest), ...virtio(name, guest)]),
-      ];
+      const virtios = endsOf(guest)
+        .map(({ name }) => name as LinkName)
+        .filter((name) => name.startsWith('vi'));
+      const qemuArguments = virtios.flatMap((name) => virtio(name, guest));
       const sockets = host.sockets(`vm${guest + 1}`);
       const options = { name: `net${guest + 1}`, release: RELEASE, smp: 2, files, sockets };
       vms.push(await LinuxVm.start({ ...options, within: net.within, qemuArguments }));
-      for (const name of taps) await net.ip(`link set dev ${name}${guest} up`);
+      for (const name of virtios) await net.ip(`link set dev ${name}${guest} up`);
     }
     await net.ip('link set dev viguest0 master br0');
     await net.ip('link set dev viguest1 master br0');
     await net.ip(`address add ${hostAddress('vihost')} dev vihost0`);
-    if (vhost) await net.ip('link set dev vuhost up');
-    if (vhost) await net.ip(`address add ${hostAddress('vuhost')} dev vuhost`);
     await Promise.all(vms.map((vm) => vm.ready()));
-    await Promise.all(vms.map((vm, guest) => setUpGuest(vm, guest, vhost !== undefined)));
-    return { net, host, vhost, vms, host0: inNetns(net) };
+    await Promise.all(
+      vms.map((vm, guest) => vm.run('modprobe virtio_net').then(() => setUp(vm, endsOf(guest)))),
+    );
+    return { net, host, vms, host0: inNetns(net) };
   } catch (error) {
-    await end({ vms, net, ...(host && { host }), ...(vhost && { vhost }) });
+    await end(vms, host, net);
     throw error;
   }
-}
-
-async function setUpGuest(vm: LinuxVm, guest: number, withVhost: boolean): Promise<void> {
-  const prefixes: Prefix[] = withVhost ? ['pt', 'vi', 'vu'] : ['pt', 'vi'];
-  const ends = prefixes.flatMap((prefix) => linksOf(prefix, guest)).map((name) => endOf(name, guest));
-  await vm.run('modprobe virtio_net');
-  await setUp(vm, ends);
 }
 
 interface FlowPlan {

@@ -1,7 +1,6 @@
-// What is measured of network drivers in Linux guests, as data: ours beside virtio-net on taps and over vhost-user, in the same VMs.
+// What is measured of network drivers in Linux guests, as data: ours beside virtio-net on taps, in the same VMs.
 
-/** `virtio-net` is on a tap of QEMU's; the device of `virtio-net-vhost-user` is a testpmd. */
-export type NetDriver = 'ptnet' | 'virtio-net' | 'virtio-net-vhost-user';
+export type NetDriver = 'ptnet' | 'virtio-net';
 export type NetPath = 'guest-to-host' | 'host-to-guest' | 'guest-to-guest';
 /** `tcp`: one stream with every offload; `udp`: datagrams that make packets of 60 bytes; `ping`: round trips, one at a time. */
 export type NetKind = 'tcp' | 'udp' | 'ping';
@@ -12,7 +11,7 @@ export interface NetKey {
   readonly kind: NetKind;
 }
 
-const DRIVERS: readonly NetDriver[] = ['ptnet', 'virtio-net', 'virtio-net-vhost-user'];
+const DRIVERS: readonly NetDriver[] = ['ptnet', 'virtio-net'];
 const PATHS: readonly NetPath[] = ['guest-to-host', 'host-to-guest', 'guest-to-guest'];
 
 export const NETS: readonly NetKey[] = PATHS.flatMap((path) =>

@@ -8,13 +8,6 @@
 #include <algorithm>
 
 namespace ptnet {
-namespace {
-
-/// Polls of an empty queue of the kernel's for each that looks: a look is a system call, and takes as long as tens of
-/// looks at a ring.
-constexpr uint32_t kPollsEach = 16;
-
-}  // namespace
 
 Status TapPort::CheckVnetHdr(uint8_t len) {
   if (len == 0 || tap_->vnet_hdr() > 0) return Status::Ok();
@@ -71,8 +64,6 @@ TapRxFlow::TapRxFlow(Kring& k, const TapDevice& device, uint32_t queue)
 }
 
 Used TapRxFlow::Poll(const Budget& budget) noexcept {
-  if (drained_ && budget.may_defer && ++not_looked_ < kPollsEach) return {};
-  not_looked_ = 0;
   drained_ = false;
   RxWriter to(k_);
   if (k_.blocked || !to.Open()) return {};

@@ -33,7 +33,6 @@ class TapRxFlow final : public Flow {
   void Disarm() noexcept override { k_.DisableKicks(); }
   void Unblock() noexcept override { k_.Unblock(); }
   void EndRx() noexcept override;
-  void OnReady(Watch&, uint32_t) noexcept override { drained_ = false; }
 
  private:
   bool ReadFrame(RxWriter* to, uint32_t slots) noexcept;
@@ -41,8 +40,7 @@ class TapRxFlow final : public Flow {
   Kring& k_;
   const TapDevice& device_;
   int queue_;
-  bool drained_ = false;     // the last look left nothing in the queue: what comes then is an event
-  uint32_t not_looked_ = 0;  // polls since then
+  bool drained_ = false;  // the last poll left nothing in the queue: what comes then is an event
 };
 
 class TapPort final : public InterfacePort {

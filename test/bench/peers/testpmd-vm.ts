@@ -42,7 +42,7 @@ async function startPair({ name, txQueue, open }: VmJoint): Promise<Pair> {
   let host: TestpmdProcess | undefined;
   let vm: Vm | undefined;
   try {
-    host = await TestpmdProcess.start({ cpu: HOST_CPU, vdevs: [joint.vdev], forwardMode: 'io', within });
+    host = await TestpmdProcess.start({ cpu: HOST_CPU, vdev: joint.vdev, forwardMode: 'io', within });
     vm = await Vm.start({
       name,
       memory: '512M',
