@@ -1,4 +1,5 @@
 // The kick thread against honest and hostile peers, without Node.
+#include "guest.h"
 #include "kick_peer.h"
 
 namespace ptnet {
@@ -318,8 +319,20 @@ void ManySessions() {
   for (const auto& count : f.target->counts) CHECK_EQ(count.load(), 400);
 }
 
+/// Threads that are started have opened what they need: who counts descriptors finds none that came by itself.
+void OpensNothingLater() {
+  for (int round = 0; round < 20; round++) {
+    Fixture f;
+    const std::shared_ptr<Engine> engine = test::MakeEngine(2);
+    const size_t started = OpenFds();
+    usleep(2000);
+    CHECK_EQ(OpenFds(), started);
+  }
+}
+
 void Main() {
   const size_t before = OpenFds();
+  OpensNothingLater();
   AnswersDoorbells();
   HandsOnWhatIsNoDoorbell();
   OvertakesMessagesThatWait();

@@ -17,6 +17,7 @@
 #include "os/event.h"
 #include "os/peer_share.h"
 #include "os/socket.h"
+#include "os/thread.h"
 
 namespace ptnet {
 
@@ -48,7 +49,7 @@ os::Error Kick::Start(KickSink* sink, std::unique_ptr<Kick>* out) {
   sigfillset(&all);
   sigdelset(&all, SIGBUS);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  kick->thread_ = std::thread([k = kick.get()] { k->Run(); });
+  kick->thread_ = os::StartBegun(&StallSample::KeepOpen, [k = kick.get()] { k->Run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_setname_np(kick->thread_.native_handle(), "ptnet-kick");
   *out = std::move(kick);
@@ -96,7 +97,6 @@ void Kick::Stop() {
 void Kick::Wake() { (void)os::SignalEventfd(wake_.get()); }
 
 void Kick::Run() {
-  StallSample::KeepOpen();
   epoll_event events[kEventsAtOnce];
   while (!stopping_.load(std::memory_order_acquire)) {
     const int count = epoll_wait(epoll_.get(), events, kEventsAtOnce, PatienceMs());

@@ -1,8 +1,13 @@
-// Threads that nobody joins, because a peer may keep them in a system call for as long as it likes.
+// Threads that nobody joins, because a peer may keep them in a system call for as long as it likes; and threads that
+// have what they need when they are started.
 #pragma once
 
 #include <cstddef>
 #include <functional>
+#include <latch>
+#include <memory>
+#include <thread>
+#include <utility>
 
 namespace ptnet::os {
 
@@ -11,5 +16,19 @@ inline constexpr size_t kSmallStackBytes = 256 * 1024;
 /** Runs `run` on a thread with a small stack; signals find another one, but for a fault in guest memory, which is the
     thread's own. False when no thread can be had. */
 bool StartDetached(const char* name, std::function<void()> run);
+
+/** Starts a thread that does `begin`, then `run`; returns when it has begun, so that no descriptor of its own comes
+    later. */
+template <class Begin, class Run>
+std::thread StartBegun(Begin begin, Run run) {
+  const auto begun = std::make_shared<std::latch>(1);
+  std::thread thread([begun, begin = std::move(begin), run = std::move(run)] {
+    begin();
+    begun->count_down();
+    run();
+  });
+  begun->wait();
+  return thread;
+}
 
 }  // namespace ptnet::os
