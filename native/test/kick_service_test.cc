@@ -76,19 +76,23 @@ void TheSessionIsFreeMeanwhile() {
 
 void WhoIsSlowIsServedByTheWorker() {
   Rig rig;
-  rig.target->flow.held = true;
-  rig.Ring();
-  Eventually("somebody at work", [&] { return rig.target->flow.begun.load(); });
-  usleep(5000);
-  rig.target->flow.held = false;
-  Eventually("a slow service", [&] { return rig.f.kick->counters().slow_services == 1; });
-  rig.target->AwaitSleep();
+  // The first time it is only suspected.
+  for (uint64_t found = 0; found <= 1; found++) {
+    rig.target->flow.held = true;
+    rig.Ring();
+    Eventually("somebody at work", [&] { return rig.target->flow.begun.load(); });
+    usleep(5000);
+    rig.target->flow.held = false;
+    Eventually("a slow service", [&] { return rig.f.kick->counters().slow_services == found; });
+    rig.AwaitWork();
+    rig.target->AwaitSleep();
+  }
   for (int i = 0; i < 3; i++) {
     rig.Ring();
     rig.AwaitWork();
     rig.target->AwaitSleep();
   }
-  CHECK_EQ(rig.target->counters().served_in_kick.load(), 1u);
+  CHECK_EQ(rig.target->counters().served_in_kick.load(), 2u);
   // Other devices are not meant.
   auto other = std::make_shared<HeldTarget>();
   uint32_t listener;

@@ -214,14 +214,20 @@ void Kick::OnSession(uint32_t id, bool alone) {
 /// has been slow at it; otherwise wakes the worker.
 void Kick::Serve(uint32_t listener, Worker& worker, bool alone) {
   const auto slow = slow_.find(listener);
-  const bool trusted = slow == slow_.end() || NowNs() >= slow->second.until_ns;
-  if (!alone || !trusted) return worker.Wake();
-  // What a few slots take is microseconds, unless others have the CPU meanwhile.
+  if (!alone) return worker.Wake();
+  if (slow == slow_.end()) {
+    const uint64_t start = NowNs();
+    if (!worker.ServeHere()) return worker.Wake();
+    // What a few slots take is microseconds, unless others have the CPU meanwhile. To tell takes microseconds too.
+    if (NowNs() - start > StallTimer::kLongNs) slow_.try_emplace(listener);
+    return;
+  }
+  Slow& entry = slow->second;
+  if (NowNs() < entry.until_ns) return worker.Wake();
   StallTimer timer;
   if (!worker.ServeHere()) return worker.Wake();
   if (timer.Take(Stall::kCall) == 0) return;
   // Its memory may have to be waited for, by the will of its peer. Each time it is trusted again later.
-  Slow& entry = slow_[listener];
   entry.ban_ns = std::max(2 * entry.ban_ns, kBanNs);
   entry.until_ns = NowNs() + entry.ban_ns;
   counters_.slow_services.fetch_add(1, std::memory_order_relaxed);

@@ -78,7 +78,8 @@ class Kick {
     bool paused = false;  // not watched until there may be descriptors again
   };
 
-  /// A device that has once taken long to be served here, by its listener: until when its worker is woken instead.
+  /// A device that has once taken long to be served here, by its listener: from then on it is found out why. When it
+  /// had kept this thread waiting, its worker is woken instead, until then.
   struct Slow {
     uint64_t until_ns = 0;
     uint64_t ban_ns = 0;
