@@ -13,6 +13,8 @@ Status Engine::Create(const std::vector<CpuList>& cpus, std::shared_ptr<Engine>*
     engine->workers_.push_back(std::make_unique<Worker>());
     if (Status s = engine->workers_.back()->Start(i, cpus[i], &engine->watch_errors_); !s.ok()) return s;
   }
+  // Who answers has opened what it needs: no descriptor of a worker's own comes later.
+  for (const auto& worker : engine->workers_) worker->Call([] {});
   *out = std::move(engine);
   return Status::Ok();
 }

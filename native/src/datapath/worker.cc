@@ -15,7 +15,6 @@
 
 #include "datapath/clock.h"
 #include "os/event_signaller.h"
-#include "os/thread.h"
 
 namespace ptnet {
 namespace {
@@ -50,12 +49,7 @@ Status Worker::Start(uint32_t index, const CpuList& cpus, WatchErrors* errors) {
   wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake_fd_ < 0) return fail("eventfd", errno);
   if (!watches_.AddOwn(wake_fd_)) return fail("epoll_ctl", errno);
-  // Opened now, not when the first interrupt is to be raised, or somebody is slow.
-  const auto open = [] {
-    os::EventSignaller::OfThisThread();
-    StallSample::KeepOpen();
-  };
-  thread_ = os::StartBegun(open, [this] { Run(); });
+  thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), ("ptnet-w" + std::to_string(index)).c_str());
   if (int err = cpus.empty() ? 0 : SetAffinity(thread_.native_handle(), cpus); err != 0)
     return fail("pthread_setaffinity_np", err);
@@ -290,6 +284,9 @@ void Worker::ActivateDue() {
 }
 
 void Worker::Run() {
+  // Opened now, not when the first interrupt is to be raised, or somebody is slow.
+  os::EventSignaller::OfThisThread();
+  StallSample::KeepOpen();
   for (uint64_t round = 0; !stop_.load(std::memory_order_relaxed); round++) {
     if (RunCalls()) LookForStalls();
     TakeKicked();
