@@ -17,6 +17,9 @@ static_assert(offsetof(Kring, hwcur) == kCacheLine && sizeof(Kring) == 2 * kCach
 
 namespace {
 
+/// How long it is measured whose memory a Sync waits for, after one took long.
+constexpr uint64_t kSyncMeasuredNs = 10'000'000'000;
+
 Status KeptWaiting(const Attachable& port) {
   return Status::Fail(EAGAIN, port.name() + ": its memory has kept others waiting: it is not touched for a while");
 }
@@ -178,7 +181,7 @@ bool Attachment::Sync(uint32_t ring) {
   if (detached_ || flow == nullptr || !Engine::IsInline(*flow)) return false;
   bool moved = false, armed = false;
   Budget left = kSyncBudget;
-  TouchMemory([&] {
+  const auto serve = [&] {
     flow->Unblock();
     do {
       Used used = flow->Serve(left);
@@ -190,7 +193,15 @@ bool Attachment::Sync(uint32_t ring) {
       moved = true;
       left.Take(used);
     } while (!left.spent());
-  });
+  };
+  // To find out why it takes long takes longer than to serve a few slots.
+  const uint64_t start = NowNs();
+  if (start < sync_measured_until_ns_) {
+    TouchMemory(serve);
+  } else if (!port_->memory().paused()) {
+    serve();
+    if (NowNs() - start >= StallTimer::kLongNs) sync_measured_until_ns_ = start + kSyncMeasuredNs;
+  }
   if (armed || !moved) return moved;
   unfinished_[ring] = true;
   (void)os::SignalEventfd(again_fd_);

@@ -114,6 +114,7 @@ class Attachment final : public DoorbellTarget, private Ticked, public std::enab
   WatchSet watches_;                     // kInline
   int again_fd_ = -1;                    // kInline: an eventfd for rings that a Sync has not finished
   std::vector<bool> unfinished_;
+  uint64_t sync_measured_until_ns_ = 0;
   std::shared_ptr<DeviceActivity> activity_ = std::make_shared<DeviceActivity>();
   SpinLock ring_lock_;  // doorbells against Detach
   bool detached_ = true;
