@@ -54,6 +54,14 @@ struct Rig {
     Write(client, Doorbell(0x80));
     CHECK_EQ(ReadReply(client).offset, 0x80);
   }
+  /// Serves for longer than is usual.
+  void ServeLong() {
+    target->flow.held = true;
+    Ring();
+    Eventually("somebody at work", [&] { return target->flow.begun.load(); });
+    usleep(5000);
+    target->flow.held = false;
+  }
   void AwaitWork() {
     Eventually("the work done", [&] { return !target->flow.work; });
   }
@@ -78,11 +86,7 @@ void WhoIsSlowIsServedByTheWorker() {
   Rig rig;
   // The first time it is only suspected.
   for (uint64_t found = 0; found <= 1; found++) {
-    rig.target->flow.held = true;
-    rig.Ring();
-    Eventually("somebody at work", [&] { return rig.target->flow.begun.load(); });
-    usleep(5000);
-    rig.target->flow.held = false;
+    rig.ServeLong();
     Eventually("a slow service", [&] { return rig.f.kick->counters().slow_services == found; });
     rig.AwaitWork();
     rig.target->AwaitSleep();
@@ -116,11 +120,7 @@ void WhoNeverWaitedIsServedAgain() {
   Rig rig;
   rig.target->flow.busy = true;
   for (uint64_t served = 1; served <= 3; served++) {
-    rig.target->flow.held = true;
-    rig.Ring();
-    Eventually("somebody at work", [&] { return rig.target->flow.begun.load(); });
-    usleep(5000);
-    rig.target->flow.held = false;
+    rig.ServeLong();
     rig.AwaitWork();
     rig.target->AwaitSleep();
     CHECK_EQ(rig.target->counters().served_in_kick.load(), served);
