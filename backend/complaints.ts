@@ -32,6 +32,8 @@ export interface ComplaintOptions {
 export class Complaints {
   readonly #log: Logger;
   readonly #object: string;
+  /** The same as fields of a line. */
+  readonly #who: object;
   readonly #now: () => number;
   readonly #causes = new Map<string, Cause>();
 
@@ -39,6 +41,8 @@ export class Complaints {
   constructor(log: Logger, object: string, now: () => number = Date.now) {
     this.#log = log;
     this.#object = object;
+    const [vm, device] = object.split('/');
+    this.#who = device === undefined ? { object } : { vm, device };
     this.#now = now;
   }
 
@@ -74,8 +78,16 @@ export class Complaints {
     cause.saidAt = now;
     const times = count === 1 ? '' : ` (${count} times)`;
     this.#log[level](
-      { device: this.#object, cause: key, count, ...details },
+      { event: eventOf(key), ...this.#who, count, ...details },
       `${this.#object}: ${text}${times}`,
     );
   }
+}
+
+/** What has happened, as a name that programs look for: `no-descriptor-left`. */
+function eventOf(cause: string): string {
+  return cause
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '');
 }

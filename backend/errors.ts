@@ -1,6 +1,7 @@
 // The error classes, by who must act on them. A message names the object, what is wrong, and what would be right.
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
+import type { FileCheck } from './config/file-checks.ts';
 
 export class PtnetError extends Error {
   readonly code: string;
@@ -11,13 +12,28 @@ export class PtnetError extends Error {
   }
 }
 
+/** A mistake in a configuration, with what has found it and how it is told. */
+export interface FoundProblem {
+  readonly path: string;
+  /** Undefined: its form is wrong. */
+  readonly check?: FileCheck;
+  /** With the place in the file. */
+  readonly described: string;
+}
+
 /** The user's configuration is wrong. Where a file is, the message has a line for each mistake, and below it where that stands. */
 export class ConfigurationError extends PtnetError {
   /** The mistakes alone, a line each: no file, no place. */
   readonly problems: readonly string[];
-  constructor(message: string, options: { cause?: unknown; problems?: readonly string[] } = {}) {
+  /** The same as they were found. */
+  readonly found: readonly FoundProblem[];
+  constructor(
+    message: string,
+    options: { cause?: unknown; problems?: readonly string[]; found?: readonly FoundProblem[] } = {},
+  ) {
     super('ERR_CONFIGURATION', message, options);
     this.problems = options.problems ?? [message];
+    this.found = options.found ?? [];
   }
 }
 

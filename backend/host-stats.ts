@@ -4,6 +4,7 @@ import { type HostInterface, InterfacePort } from '../native/interfaces.ts';
 import type { KickCounters, ListenerCounters } from '../native/kick.ts';
 import { NullPort, type Port } from '../native/ports.ts';
 import type { DropCause } from '../native/stats.ts';
+import type { ApplicationServerStats } from './applications/server.ts';
 import type { PlacedMember } from './ports/table.ts';
 
 export interface RingStats {
@@ -73,6 +74,8 @@ export interface DeviceStats extends ListenerCounters {
 export interface HostStats {
   /** ISO 8601. */
   readonly time: string;
+  /** Undefined: none may connect. */
+  readonly applications?: ApplicationServerStats;
   readonly ports: readonly PortStats[];
   readonly members: readonly MemberStats[];
   readonly devices: readonly DeviceStats[];

@@ -1,22 +1,30 @@
-// The host: regions, ports and switches from a configuration, exported to VMs as PCI devices over vfio-user.
+// The host: regions, ports and switches from a configuration, exported to VMs as PCI devices over vfio-user. What it is can change while it runs.
 import type { Kick } from '../native/kick.ts';
-import type { Region } from '../native/memory.ts';
+import type { Station, StationsWanted } from '../native/ports.ts';
 import { StatsArea } from '../native/stats.ts';
-import { createMemdev, type PciDevice, type PciIds } from '../pci/index.ts';
+import { ApplicationServer } from './applications/server.ts';
+import { type Change, difference } from './changes/difference.ts';
+import { placesOf } from './changes/places.ts';
+import { type Refusal, refusals } from './changes/refusals.ts';
+import { Steps } from './changes/steps.ts';
+import { transition } from './changes/transition.ts';
 import { Complaints } from './complaints.ts';
-import type { HostConfig, LookupConfig, SourceConfig, VmConfig } from './config/host-config.ts';
-import { macBytes } from './config/mac.ts';
+import { APPLICATIONS_SOCKET } from './config/applications.ts';
+import type { HostConfig, LookupConfig, SourceConfig } from './config/host-config.ts';
 import { Broker, type Policy } from './datapath/broker.ts';
 import { WorkerPool } from './datapath/engine.ts';
+import { DeviceTable, MEMDEV } from './devices.ts';
 import { ConfigurationError } from './errors.ts';
+import { type HostParts, type HostState, hostState } from './host-state.ts';
 import { type HostStats, memberStats, portStats } from './host-stats.ts';
-import { HostedPtnet, type HostedPtnetOptions } from './hosted-ptnet.ts';
+import { leftBehind } from './left-behind.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { InterfaceWatch } from './ports/interface-watch.ts';
-import { PortTable } from './ports/table.ts';
-import { complainOfRejects } from './rejects.ts';
-import { RunDir } from './sockets.ts';
-import { type ExportedDevice, type VfioUserHooks, VfioUserServer } from './vfio-user/server.ts';
+import { planRegions } from './ports/plan.ts';
+import { type PlacedMember, PortTable } from './ports/table.ts';
+import { type HostPrograms, Programs } from './programs/programs.ts';
+import { RunDir, socketPath } from './sockets.ts';
+import { VfioUserServer } from './vfio-user/server.ts';
 import { FaultWatch } from './watch.ts';
 
 /** Rings that can be counted; 254 ports a switch with a few rings each is far below it. */
@@ -35,148 +43,241 @@ export interface HostVm {
   readonly devices: readonly HostDevice[];
 }
 
+/** What a host that runs cannot become. */
+export class RefusedError extends ConfigurationError {
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'), { problems });
+  }
+}
+
+/** A host of this configuration before anything is there. */
+const emptied = ({ applications: _, ...config }: HostConfig): HostConfig => ({
+  ...config,
+  regions: new Map(),
+  switches: new Map(),
+  ports: new Map(),
+  vms: new Map(),
+});
+
 export class Host {
-  readonly vms: readonly HostVm[];
-  readonly #log: Logger;
+  /** Captures, replayers and bridges on its ports. */
+  readonly programs: HostPrograms;
+  readonly #programs: Programs;
+  readonly #complaints: Complaints;
+  #config: HostConfig;
   readonly #pool: WorkerPool;
   readonly #kick: Kick;
   readonly #server: VfioUserServer;
   readonly #broker: Broker;
   readonly #ports: PortTable;
-  readonly #ptnets: HostedPtnet[] = [];
-  readonly #users = new Map<string, { vm: string; device: string }>();
+  readonly #devices: DeviceTable;
   readonly #runDir: RunDir;
-  /** With the name of the VM. */
-  readonly #exported: [string, ExportedDevice][] = [];
   readonly #watch: FaultWatch;
   readonly #interfaces: InterfaceWatch;
+  /** Of members, by name. */
+  readonly #workers = new Map<string, number>();
+  /** undefined: no application of the host may connect. */
+  #applications: ApplicationServer | undefined;
 
   /** Starts everything; the sockets are there when it resolves. @throws ConfigurationError */
   static async start(config: HostConfig, options: { log?: Logger } = {}): Promise<Host> {
-    return new Host(config, options.log ?? silentLogger);
+    const log = options.log ?? silentLogger;
+    const host = new Host(config, log);
+    try {
+      host.#become(config);
+      host.#admitApplications(log);
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+    for (const { vm, pid, program } of leftBehind(host.vms)) {
+      const dead = 'was attached to a host that ended, and has dead devices';
+      const text = `${program} (pid ${pid}) ${dead}: end it, and start the VM again`;
+      new Complaints(log, vm).add('left-behind', text, { details: { vm, pid } });
+    }
+    return host;
   }
 
   private constructor(config: HostConfig, log: Logger) {
-    this.#log = log;
+    this.#config = emptied(config);
     this.#pool = new WorkerPool(config.engine.workers, config.engine.workerCpus);
     this.#ports = new PortTable(this.#pool.engine, new StatsArea(COUNTER_BLOCKS));
-    this.#ports.build(config);
+    this.programs = this.#programs = new Programs(this.#pool, this.#ports, () => this.#config.engine);
     this.#kick = VfioUserServer.createKick();
     this.#server = new VfioUserServer(this.#kick, log);
     this.#broker = new Broker(this.#pool, this.#kick);
     this.#runDir = new RunDir(config.runDir, config.sockets);
-    try {
-      this.vms = [...config.vms].map(([name, vm]) => this.#exportVm(config, name, vm));
-      this.#startMembers(config);
-      this.#interfaces = new InterfaceWatch(this.#ports.interfaces, this.#pool.engine, log);
-    } catch (error) {
-      // Nothing is left of a start that failed: no socket, no folder.
-      for (const [, exported] of this.#exported) exported.close();
-      this.#ports.close();
-      this.#kick.close();
-      this.#runDir.clear();
-      throw error;
-    }
-    const watched = this.#ptnets.map((hosted) => {
-      const { port, complaints } = hosted.options;
-      return { port, complaints, check: () => hosted.checkCsb() };
+    this.#interfaces = new InterfaceWatch([], this.#pool.engine, log);
+    this.#complaints = new Complaints(log, 'host');
+    this.#watch = new FaultWatch(this.#pool.engine, [], this.#complaints, () => this.attached);
+    this.#devices = new DeviceTable({
+      log,
+      server: this.#server,
+      broker: this.#broker,
+      ports: this.#ports,
+      runDir: this.#runDir,
+      watch: this.#watch,
     });
-    this.#watch = new FaultWatch(this.#pool.engine, watched, new Complaints(log, 'host'), () =>
-      this.#connected(),
-    );
+  }
+
+  /** What it is now; a file that says the same is written by configText(). */
+  get config(): HostConfig {
+    return this.#config;
+  }
+
+  /** @internal */
+  get runDir(): RunDir {
+    return this.#runDir;
+  }
+
+  get vms(): readonly HostVm[] {
+    const { runDir, vms } = this.#config;
+    return [...vms].map(([name, { memory, devices }]) => ({
+      name,
+      memory,
+      devices: [
+        { kind: 'memdev' as const, name: MEMDEV, socketPath: socketPath(runDir, name, MEMDEV) },
+        ...devices.map(({ name: device, port }) => ({
+          kind: 'ptnet' as const,
+          name: device,
+          socketPath: socketPath(runDir, name, device),
+          port,
+        })),
+      ],
+    }));
+  }
+
+  /** What would change, and what stands against it, with `force` all the same: a line each. */
+  preview(
+    next: HostConfig,
+    { force = false }: { force?: boolean } = {},
+  ): { changes: Change[]; refused: Refusal[] } {
+    const changes = difference(this.#config, next);
+    const { before, after } = this.#places(next);
+    const sides = { from: this.#config, to: next, before, after };
+    const running = {
+      devices: this.#devices,
+      ports: this.#ports,
+      usersOf: (name: string) => [
+        ...this.#programs.usersOf(name),
+        ...(this.#applications?.holdersOf(name) ?? []),
+      ],
+    };
+    const all = refusals(changes, sides, running);
+    return { changes, refused: all.filter(({ forcible }) => !(force && forcible)) };
+  }
+
+  /**
+   * Brings it to what a configuration says, all of it or nothing. With `force` VMs lose devices that they are connected to.
+   * @returns what has changed. @throws ConfigurationError with a line for each thing that cannot be; then nothing has changed.
+   */
+  apply(next: HostConfig, { force = false }: { force?: boolean } = {}): Change[] {
+    const { changes, refused } = this.preview(next, { force });
+    if (refused.length > 0) throw new RefusedError(refused.map(({ text }) => text));
+    if (changes.length > 0) this.#become(next);
+    return changes;
+  }
+
+  #places(next: HostConfig) {
+    const shapes = planRegions(next, this.#ports.shapes);
+    return { before: placesOf(this.#config, this.#ports.shapes), after: placesOf(next, shapes) };
+  }
+
+  #become(next: HostConfig): void {
+    const { before, after } = this.#places(next);
+    const steps = new Steps();
+    try {
+      const from = { config: this.#config, places: before };
+      transition(this.#parts, from, { config: next, places: after }, steps);
+    } catch (error) {
+      for (const err of steps.undo())
+        this.#complaints.add('undo', `a change that failed could not be taken back: ${String(err)}`, {
+          level: 'error',
+          details: { err },
+        });
+      throw error;
+    } finally {
+      this.#followInterfaces();
+    }
+    this.#config = next;
+  }
+
+  /** What becomes of a change does not depend on it. */
+  #followInterfaces(): void {
+    try {
+      this.#interfaces.follow(this.#ports.interfaces);
+    } catch (err) {
+      this.#complaints.add('interfaces', `not all of its interfaces are looked after: ${String(err)}`, {
+        level: 'error',
+        details: { err },
+      });
+    }
+  }
+
+  get #parts() {
+    return {
+      ports: this.#ports,
+      devices: this.#devices,
+      startMember: (member: PlacedMember, config: HostConfig) => this.#startMember(member, config),
+      memberLeft: (name: string) => this.#memberLeft(name),
+    };
+  }
+
+  #memberLeft(name: string): void {
+    const worker = this.#workers.get(name);
+    if (worker !== undefined) this.#pool.release(worker);
+    this.#workers.delete(name);
+  }
+
+  #admitApplications(log: Logger): void {
+    const access = this.#config.applications?.socket;
+    if (!access) return;
+    const path = this.#runDir.claimOwn(APPLICATIONS_SOCKET);
+    this.#applications = new ApplicationServer({
+      path,
+      mode: 0o600,
+      config: () => this.#config,
+      table: this.#ports,
+      broker: this.#broker,
+      interfacesChanged: () => this.#interfaces.follow(this.#ports.interfaces),
+      startMember: (member, config) => this.#startMember(member, config),
+      memberLeft: (name) => this.#memberLeft(name),
+      log,
+    });
+    this.#runDir.openOwn(path, access);
   }
 
   /** No kick comes for a member: where the host serves its devices inline, a worker serves these. */
-  #startMembers({ engine }: HostConfig): void {
+  #startMember({ name, member }: PlacedMember, { engine }: HostConfig): void {
     const policy = engine.policy === 'inline' ? 'notify' : engine.policy;
-    for (const { member } of this.#ports.members)
-      member.start({ policy, spinUs: engine.spinUs, worker: this.#pool.place() });
-  }
-
-  #exportVm(config: HostConfig, name: string, vm: VmConfig): HostVm {
-    const region = this.#ports.region(name, vm.region);
-    const devices: HostDevice[] = [];
-    const memPath = this.#exportMemdev(name, region, vm.pciIds);
-    devices.push({ kind: 'memdev', name: 'mem', socketPath: memPath });
-    for (const device of vm.devices) {
-      const policy = { policy: device.policy, spinUs: config.engine.spinUs };
-      const { vnetHdr } = config.ports.get(device.port)!;
-      const path = this.#exportPtnet(name, region, device, { ids: vm.pciIds, policy, vnetHdr });
-      this.#users.set(device.port, { vm: name, device: device.name });
-      devices.push({ kind: 'ptnet', name: device.name, socketPath: path, port: device.port });
-    }
-    this.#runDir.open(name);
-    return { name, memory: vm.memory, devices };
-  }
-
-  #exportMemdev(vm: string, region: Region, ids: PciIds): string {
-    const { info } = region;
-    const name = `${vm}/mem`;
-    const complaints = new Complaints(this.#log, name);
-    const device = createMemdev(
-      name,
-      {
-        memsize: BigInt(info.memsize),
-        memid: info.id,
-        barSize: BigInt(info.barSize),
-        pools: info.pools,
-      },
-      { memory: region, ids, onReject: complainOfRejects(complaints) },
-    );
-    const memory = { fd: info.fd, offset: 0n, size: BigInt(info.barSize) };
-    return this.#export(vm, 'mem', device, complaints, {
-      regionFd: (index) => (index === 1 ? memory : undefined),
-      onDmaUnmap: () => {},
-      onInterruptsChanged: () => {},
-      onAttach: () => {},
-      onDetach: () => {},
-    });
-  }
-
-  #exportPtnet(
-    vm: string,
-    region: Region,
-    device: VmConfig['devices'][number],
-    options: Pick<HostedPtnetOptions, 'ids' | 'policy' | 'vnetHdr'>,
-  ): string {
-    const name = `${vm}/${device.name}`;
-    const complaints = new Complaints(this.#log, name);
-    const hosted = new HostedPtnet(
-      {
-        name,
-        port: this.#ports.port(device.port),
-        memid: region.info.id,
-        mac: macBytes(device.mac),
-        bar0: device.bar0,
-        complaints,
-        ...options,
-      },
-      this.#broker,
-    );
-    this.#ptnets.push(hosted);
-    return this.#export(vm, device.name, hosted.device, complaints, hosted);
-  }
-
-  #export(vm: string, name: string, device: PciDevice, complaints: Complaints, hooks: VfioUserHooks): string {
-    const path = this.#runDir.claim(vm, name);
-    const options = { mode: this.#runDir.socketMode, complaints };
-    this.#exported.push([vm, this.#server.export(path, device, hooks, options)]);
-    return path;
+    const running = this.#workers.get(name);
+    const worker = running ?? this.#pool.place();
+    this.#workers.set(name, worker);
+    const options = { policy, spinUs: engine.spinUs, worker };
+    if (running === undefined) member.start(options);
+    else member.setPolicy(options);
   }
 
   /** The VMs that are attached now. */
-  #connected(): string[] {
-    const vms = this.#exported.filter(([, { session }]) => session !== undefined).map(([vm]) => vm);
+  get attached(): string[] {
+    const vms = [...this.#devices.all].filter(({ exported }) => exported.session).map(({ vm }) => vm);
     return [...new Set(vms)];
+  }
+
+  /** @internal */
+  get portNames(): string[] {
+    return [...this.#ports.ports.keys()];
   }
 
   /** @param names of the ports that are wanted; all of them when not given. */
   stats(names: Iterable<string> = this.#ports.ports.keys()): HostStats {
+    const users = new Map([...this.#devices.all].map((device) => [device.port, device]));
     const ports = [...names].flatMap((name) => {
       const port = this.#ports.ports.get(name);
-      return port ? [portStats(name, port, this.#users.get(name))] : [];
+      const user = users.get(name);
+      return port ? [portStats(name, port, user && { vm: user.vm, device: user.name })] : [];
     });
-    const devices = this.#exported.map(([, { device, counters, sockets }]) => ({
+    const devices = [...this.#devices.all].map(({ exported: { device, counters, sockets } }) => ({
       name: device.name,
       complaints: counters,
       ...sockets,
@@ -185,12 +286,22 @@ export class Host {
     const time = new Date().toISOString();
     return {
       time,
+      ...(this.#applications && { applications: this.#applications.stats }),
       ports,
       members,
       devices,
       sockets: this.#kick.counters,
       workers: this.#pool.engine.workers,
     };
+  }
+
+  /**
+   * What it is made of, and how each part is now.
+   * @internal
+   */
+  state(stats: HostStats = this.stats()): HostState {
+    const parts: HostParts = { config: this.#config, ports: this.#ports, devices: this.#devices };
+    return hostState(parts, stats);
   }
 
   /** What a null port's rx rings bring from now on, from sequence number 0. @throws ConfigurationError */
@@ -201,6 +312,8 @@ export class Host {
       if (error instanceof ConfigurationError) throw error;
       throw new ConfigurationError((error as Error).message, { cause: error });
     }
+    const ports = new Map(this.#config.ports).set(port, { ...this.#config.ports.get(port)!, source });
+    this.#config = { ...this.#config, ports };
   }
 
   /**
@@ -209,6 +322,30 @@ export class Host {
    */
   setLookup(vale: string, lookup: LookupConfig): void {
     this.#ports.setLookup(vale, lookup);
+    const now = this.#config.switches.get(vale);
+    if (!now) return;
+    const switches = new Map(this.#config.switches).set(vale, { ...now, lookup });
+    this.#config = { ...this.#config, switches };
+  }
+
+  /** Where a switch takes stations to be. @throws ConfigurationError: no such switch */
+  stations(vale: string): Station[] {
+    return this.#ports.valeSwitch(vale).stations;
+  }
+
+  /** A station that stays there until it is removed or its port leaves. @throws ConfigurationError */
+  putStation(vale: string, mac: Uint8Array, port: string): void {
+    const on = this.#ports.valeSwitch(vale);
+    try {
+      on.putStation(mac, port);
+    } catch (error) {
+      throw new ConfigurationError((error as Error).message, { cause: error });
+    }
+  }
+
+  /** Forgets stations that are so; how many. @throws ConfigurationError: no such switch */
+  removeStations(vale: string, which: StationsWanted): number {
+    return this.#ports.valeSwitch(vale).removeStations(which);
   }
 
   /** Changes policy, spin time or worker of a device that is being served; false when it is not. */
@@ -219,9 +356,11 @@ export class Host {
   /** Ends all sessions, stops serving and removes the sockets. */
   async close(): Promise<void> {
     await this.#server.close();
-    for (const hosted of this.#ptnets) hosted.device.stop();
+    this.#applications?.close();
+    this.#devices.stop();
     this.#watch.close();
     this.#interfaces.close();
+    this.#programs.close();
     this.#ports.close();
     this.#kick.close();
     this.#runDir.clear();

@@ -48,6 +48,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   readonly info: PtnetBackend['info'];
   readonly options: HostedPtnetOptions;
   readonly #broker: Broker;
+  #policy: Policy;
   #session: Session | undefined;
   #csb: CsbAddresses | undefined;
   #doorbells: number[] = [];
@@ -58,6 +59,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   constructor(options: HostedPtnetOptions, broker: Broker) {
     this.options = options;
     this.#broker = broker;
+    this.#policy = options.policy;
     const { port, mac, memid, name, bar0, ids, complaints } = options;
     this.info = {
       mac,
@@ -70,6 +72,34 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
       features: options.vnetHdr ? PTFEAT.VNET_HDR : 0,
     };
     this.device = createPtnet(name, this, { bar0, ids, onReject: complainOfRejects(complaints) });
+  }
+
+  // What the host asks.
+
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  /** From now on, also while it is served; not to or from inline. @throws Error with `code` EINVAL */
+  setPolicy(policy: Policy): void {
+    const { port, name } = this.options;
+    const worker = this.#broker.workerOf(port);
+    if (worker !== undefined) this.#broker.setPolicy(name, { ...policy, worker });
+    this.#policy = policy;
+  }
+
+  /** What guest and host have agreed on. */
+  get features(): { vnetHdr: boolean; vnetHdrLen: number } {
+    return { vnetHdr: (this.#features & PTFEAT.VNET_HDR) !== 0, vnetHdrLen: this.#vnetHdrLen };
+  }
+
+  /** The worker that serves it; undefined: none. */
+  get worker(): number | undefined {
+    return this.device.serving ? this.#broker.workerOf(this.options.port) : undefined;
+  }
+
+  get doorbells(): 'message' | 'eventfd' {
+    return this.#doorbells.length > 0 ? 'eventfd' : 'message';
   }
 
   // What the device model asks.
@@ -104,7 +134,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
         csb: { guestToHost, hostToGuest },
         vectors: session.irqs.msix,
         doorbells: this.#doorbells,
-        policy: this.options.policy,
+        policy: this.#policy,
         vnetHdrLen: this.#vnetHdrLen,
       });
     } catch (error) {
@@ -136,7 +166,10 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
 
   delete(): number {
     this.#csb = undefined;
+    const attachment = this.#broker.table.get(this.options.name)?.attachment;
     this.#broker.unbind(this.options.name);
+    // What it has mapped goes now: guests come and go faster than the garbage collector.
+    attachment?.drop();
     return 0;
   }
 
@@ -200,7 +233,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
 
   /** Doorbells as eventfds, for a client that can have the kernel signal them. */
   ioFds(region: number): { fd: number; offset: number; size: number }[] {
-    if (region !== 0 || this.options.policy.policy === 'inline' || !this.#session) return [];
+    if (region !== 0 || this.#policy.policy === 'inline' || !this.#session) return [];
     if (this.#doorbells.length === 0) {
       // None: the doorbells stay messages.
       this.#doorbells = this.#broker.eventfds(this.#session.id, this.options.port.rings);

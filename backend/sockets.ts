@@ -10,8 +10,9 @@ import {
   type Stats,
   statSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Channel } from '../native/os.ts';
+import { shown } from './config/quote.ts';
 import { ConfigurationError } from './errors.ts';
 
 /** Who may attach VMs, where that is not what the umask says. */
@@ -40,6 +41,8 @@ export class RunDir {
   readonly #said: boolean;
   readonly #folderMode: number;
   readonly socketMode: number;
+  /** Who may come through the run-dir besides, to sockets of the host's own. */
+  #through = 0;
   /** Folders that we made, each after the one that it is in. */
   readonly #made: string[] = [];
   readonly #sockets: string[] = [];
@@ -64,13 +67,53 @@ export class RunDir {
     const path = socketPath(this.#path, vm, device);
     const folder = dirname(path);
     this.#folder(folder, lstatSync);
+    const taken = this.#take(path);
     if (this.#said) chmodSync(folder, CLOSED | (lstatSync(folder).mode & SET_GID));
+    return taken;
+  }
+
+  /** The same for a socket of the host's own, `control.sock`. */
+  claimOwn(name: string): string {
+    this.#folder(this.#path, statSync);
+    return this.#take(join(this.#path, name));
+  }
+
+  /** Lets those in who may connect to a socket of the host's own, which is there; the host's user alone when nobody is named. */
+  openOwn(path: string, { mode, group }: SocketAccess): void {
+    const given = mode ?? (group === undefined ? 0o600 : SOCKET_MODE);
+    this.#give(path, group, given);
+    if (!this.#made.includes(this.#path)) return;
+    // Through the folder that was made here; what else is in it has modes of its own.
+    const folder = lstatSync(this.#path);
+    const sameGroup = group === undefined || group === folder.gid;
+    const through =
+      ((given & 0o020) === 0 ? 0 : sameGroup ? 0o010 : 0o001) | ((given & 0o002) === 0 ? 0 : 0o001);
+    this.#through |= through;
+    chmodSync(this.#path, (folder.mode & 0o7777) | through);
+  }
+
+  /** Removes one socket, and the folder that was made for it when nothing else is in that; else its VM can be attached. */
+  release(path: string): void {
+    rmSync(path, { force: true });
+    this.#sockets.splice(0, this.#sockets.length, ...this.#sockets.filter((other) => other !== path));
+    const folder = dirname(path);
+    if (folder === this.#path) return;
+    // A device that was to come has closed it to those who attach to the others.
+    if (this.#sockets.some((other) => dirname(other) === folder)) this.open(basename(folder));
+    else if (this.#made.includes(folder) && removeIfEmpty(folder))
+      this.#made.splice(this.#made.indexOf(folder), 1);
+  }
+
+  #take(path: string): string {
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat) {
       if (!stat.isSocket())
         throw new ConfigurationError(`${path}: not a socket: remove it, or choose another run-dir`);
-      if (isServed(path))
-        throw new ConfigurationError(`${path}: served by another host: stop it, or choose another run-dir`);
+      const server = serverOf(path);
+      if (server !== undefined)
+        throw new ConfigurationError(
+          `${path}: served by another host${server === 0 ? '' : ` (pid ${server})`}: stop it, or choose another run-dir`,
+        );
       rmSync(path);
     }
     this.#sockets.push(path);
@@ -85,19 +128,17 @@ export class RunDir {
     // After the sockets, so that nobody comes through to one that is not given yet.
     const around = this.#made.filter((made) => `${folder}/`.startsWith(`${made}/`));
     for (const made of new Set([...around, ...(this.#said ? [folder] : [])]))
-      this.#give(made, this.#group, this.#folderMode | (lstatSync(made).mode & SET_GID));
+      this.#give(
+        made,
+        this.#group,
+        this.#folderMode | (lstatSync(made).mode & SET_GID) | (made === this.#path ? this.#through : 0),
+      );
   }
 
   /** Removes the sockets, and the folders that were made for them and hold nothing else. */
   clear(): void {
     for (const path of this.#sockets.splice(0)) rmSync(path, { force: true });
-    for (const folder of this.#made.splice(0).reverse()) {
-      try {
-        rmdirSync(folder);
-      } catch {
-        // Something of somebody else's is in it.
-      }
-    }
+    for (const folder of this.#made.splice(0).reverse()) removeIfEmpty(folder);
   }
 
   #give(path: string, group: number | undefined, mode: number): void {
@@ -116,7 +157,7 @@ export class RunDir {
     try {
       this.#make(path);
     } catch (error) {
-      throw new ConfigurationError(`run-dir: ${(error as Error).message}`, { cause: error });
+      throw new ConfigurationError(`run-dir: ${(error as Error).message}${hint(error)}`, { cause: error });
     }
     // A link is as good as its owner, and the folder behind it has to be good too.
     checkOwner(path, lstatSync(path));
@@ -156,17 +197,41 @@ function checkFolder(path: string, stat: Stats): void {
     );
 }
 
+/** False: something of somebody else's is in it. */
+function removeIfEmpty(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Asking Node for it would set it for a moment. */
 function readUmask(): number {
   const match = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
   return match ? Number.parseInt(match[1]!, 8) : 0o077;
 }
 
-function isServed(path: string): boolean {
+/** Whether somebody listens on a device's socket; a VM that is attached to it does not notice. */
+export const isServed = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false }) !== undefined && serverOf(path) !== undefined;
+
+/** The process that listens there; 0: somebody whom we cannot see; undefined: nobody. */
+function serverOf(path: string): number | undefined {
   try {
-    Channel.connect(path).close();
-    return true;
+    const channel = Channel.connect(path);
+    const { peerProcess } = channel;
+    channel.close();
+    return peerProcess;
   } catch (error) {
-    return (error as { code?: string }).code !== 'ECONNREFUSED';
+    return (error as { code?: string }).code === 'ECONNREFUSED' ? undefined : 0;
   }
+}
+
+/** What somebody may do who must not make that folder. */
+function hint(error: unknown): string {
+  if (!['EACCES', 'EPERM', 'EROFS'].includes((error as { code?: string }).code ?? '')) return '';
+  const mine = join(process.env.XDG_RUNTIME_DIR ?? '/tmp', 'ptnetmap');
+  return `: a folder that this user can make, such as --run-dir ${shown(mine)}, or root's rights would be right`;
 }

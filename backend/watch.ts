@@ -34,7 +34,7 @@ export interface Watched {
 }
 
 export class FaultWatch {
-  readonly #watched: readonly Watched[];
+  readonly #watched: Watched[] = [];
   readonly #host: Complaints;
   readonly #connected: () => readonly string[];
   readonly #now: () => number;
@@ -56,15 +56,11 @@ export class FaultWatch {
     connected: () => readonly string[],
     now: () => number = () => performance.now(),
   ) {
-    this.#watched = watched;
     this.#host = host;
     this.#connected = connected;
     this.#now = now;
     this.#lastMs = now();
-    for (const each of watched) {
-      const rings = Array.from({ length: each.port.rings }, () => faultsOf());
-      this.#seen.set(each, rings);
-    }
+    for (const each of watched) this.add(each);
     this.#timer = setInterval(() => {
       this.#lookAtClock();
       this.#tick(engine);
@@ -72,6 +68,24 @@ export class FaultWatch {
       this.#host.sumUp();
     }, INTERVAL_MS);
     this.#timer.unref();
+  }
+
+  add(watched: Watched): void {
+    this.#watched.push(watched);
+    this.#seen.set(
+      watched,
+      Array.from({ length: watched.port.rings }, () => faultsOf()),
+    );
+  }
+
+  /** Says what has only been counted. */
+  remove(watched: Watched): void {
+    const index = this.#watched.indexOf(watched);
+    if (index < 0) return;
+    this.#lookAt(watched);
+    this.#watched.splice(index, 1);
+    this.#seen.delete(watched);
+    watched.complaints.sumUp({ all: true });
   }
 
   #tick(engine: Pick<Engine, 'tick' | 'takeWatchErrors'>): void {
@@ -104,9 +118,13 @@ export class FaultWatch {
   look(): void {
     for (const watched of this.#watched) {
       watched.check();
-      const seen = this.#seen.get(watched)!;
-      for (let ring = 0; ring < seen.length; ring++) seen[ring] = lookAt(watched, ring, seen[ring]!);
+      this.#lookAt(watched);
     }
+  }
+
+  #lookAt(watched: Watched): void {
+    const seen = this.#seen.get(watched)!;
+    for (let ring = 0; ring < seen.length; ring++) seen[ring] = lookAt(watched, ring, seen[ring]!);
   }
 
   /** Looks once more, and says what has only been counted. */
@@ -125,7 +143,8 @@ function lookAt({ port, complaints }: Watched, ring: number, before: Record<Faul
     if (times === 0) continue;
     const { txRings, name } = port.info;
     const which = ring < txRings ? `tx ${ring}` : `rx ${ring - txRings}`;
-    const details = { port: name, ring: which, fault };
+    const event = `ring-${fault.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const details = { event, port: name, ring: which };
     complaints.add(`${which} ${fault}`, `${which} ring: ${FAULTS[fault]}`, { times, details });
   }
   return now;

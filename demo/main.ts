@@ -4,18 +4,26 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import type { HostConfig } from '../backend/config/host-config.ts';
-import { Host } from '../backend/host.ts';
-import type { Guests } from './guests.ts';
-import { measure, type PathResult } from './measure.ts';
-import { demoConfig, PATHS, type Path } from './paths.ts';
-import { Progress, table } from './report.ts';
+import type { Guests } from '../backend/measure/guests.ts';
+import { LIMIT_MEANING, slotLimit } from '../backend/measure/limit.ts';
+import { parsePath } from '../backend/measure/path.ts';
+import { Scene } from '../backend/measure/scene.ts';
+import { type Flow, newContext, runTrial, type Tick, type TrialContext } from '../backend/measure/trial.ts';
+import { describeMachine, thisMachine } from '../backend/report/machine.ts';
+import { type DemoPath, demoConfig, PATHS } from './paths.ts';
+import { limitText, type PathResult, Progress, table } from './report.ts';
 
 interface Options {
   readonly vm: boolean;
   readonly json: boolean;
   readonly seconds: number;
 }
+
+/** Of the pass in which every byte is proved, of the machine's limit, and of what is not measured before a path. */
+const PROOF_SECONDS = 0.5;
+const LIMIT_SECONDS = 0.5;
+const WARM_UP_SECONDS = 0.2;
+const TRAFFIC = { size: 60, burst: 256 } as const;
 
 function seconds(value: string): number {
   const number = Number(value);
@@ -33,63 +41,96 @@ const program = new Command('npm run demo --')
 
 async function demo(options: Options): Promise<void> {
   const progress = new Progress(process.stderr);
+  const stop = new AbortController();
   const runDir = mkdtempSync(join(tmpdir(), 'ptnet-demo-'));
-  const config = demoConfig(runDir);
-  const host = await Host.start(config);
+  const before = await slotLimit(LIMIT_SECONDS);
+  const scene = await Scene.open(demoConfig(runDir), []);
   let guests: Guests | undefined;
-  const end = async (): Promise<void> => {
-    await guests?.close();
-    await host.close();
-    rmSync(runDir, { recursive: true, force: true });
-  };
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void end().finally(() => process.exit(1)));
-  try {
-    guests = await startGuests(options, host, progress);
-    const results = await runPaths(options, config, host, guests, progress);
-    process.stdout.write(
-      options.json ? `${JSON.stringify({ paths: results })}\n` : `\n${table(results, PATHS)}`,
-    );
-  } finally {
-    await end();
-  }
-}
-
-/** Loaded only when wanted: the VMs' harness knows how to fetch a QEMU. */
-async function startGuests({ vm }: Options, host: Host, progress: Progress): Promise<Guests> {
-  if (vm) {
-    progress.say('starting two VMs (software emulation takes a while to boot)');
-    const { VmGuests } = await import('./vm-guests.ts');
-    return await VmGuests.start(host);
-  }
-  const { ModelGuests } = await import('./model-guests.ts');
-  return new ModelGuests(host);
-}
-
-async function runPaths(
-  options: Options,
-  config: HostConfig,
-  host: Host,
-  guests: Guests,
-  progress: Progress,
-): Promise<PathResult[]> {
-  const results: PathResult[] = [];
-  for (const path of PATHS) {
-    progress.start(path);
-    const result = await measure(host, guests, path, destination(config, path), {
-      seconds: options.seconds,
-      onProgress: (packets, time) => progress.update(path, packets, time),
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(1);
+      stop.abort(new Error('interrupted'));
+      void guests?.close();
     });
-    progress.done(result);
-    results.push(result);
+  try {
+    guests = await startGuests(options, scene, progress, stop.signal);
+    const context = newContext(scene, guests);
+    const flows: Measured[] = [];
+    for (const path of PATHS) {
+      stop.signal.throwIfAborted();
+      flows.push(await measure(context, path, options.seconds, progress));
+    }
+    // What disturbed one of the two was not the machine's own.
+    const limit = Math.max(before, await slotLimit(LIMIT_SECONDS));
+    const results = flows.map((flow) => resultOf(flow, guests!.kind, limit));
+    const machine = thisMachine();
+    const mpps = limit / 1e6;
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify({ machine, limit: { mpps: Number(mpps.toFixed(1)), meaning: LIMIT_MEANING }, paths: results })}\n`
+        : `\n${limitText(describeMachine(machine), mpps, LIMIT_MEANING)}\n${table(results, PATHS)}`,
+    );
+  } catch (error) {
+    throw stop.signal.aborted ? stop.signal.reason : error;
+  } finally {
+    await guests?.close();
+    await scene.close();
+    rmSync(runDir, { recursive: true, force: true });
   }
-  return results;
 }
 
-/** The MAC address of the guest that the packets are for; a sink takes any. */
-function destination(config: HostConfig, path: Path): string {
-  return path.to ? config.vms.get(path.to.vm)!.devices[path.to.device]!.mac : '02:00:00:00:00:01';
+/** Loaded only when wanted: the VMs' part knows how to fetch a QEMU. */
+async function startGuests(
+  { vm }: Options,
+  scene: Scene,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Guests> {
+  if (!vm) return scene.models();
+  progress.say('starting two VMs (software emulation takes a while to boot)');
+  const { startVms } = await import('../backend/measure/vm-guests.ts');
+  return (await startVms(scene, [...scene.config.vms.keys()], signal)).guests;
 }
+
+interface Measured {
+  readonly path: DemoPath;
+  readonly flow: Flow;
+  /** Of the pass in which every byte is proved. */
+  readonly proof: Flow;
+}
+
+async function measure(
+  context: TrialContext,
+  path: DemoPath,
+  seconds: number,
+  progress: Progress,
+): Promise<Measured> {
+  progress.start(path);
+  const run = async (text: string, payload: 'stamp' | 'full', of: number): Promise<Flow> => {
+    const onTick = ({ received, seconds: so }: Tick): void => progress.update(path, received, so);
+    const parsed = parsePath(text, context.scene.config);
+    return (await runTrial(context, parsed, { ...TRAFFIC, payload, seconds: of }, onTick))[0]!;
+  };
+  await run(path.measured, 'stamp', WARM_UP_SECONDS);
+  const flow = await run(path.measured, 'stamp', seconds);
+  const proof = await run(path.proved, 'full', PROOF_SECONDS);
+  progress.done({ name: path.name, packets: flow.received, mpps: flow.pps / 1e6 });
+  return { path, flow, proof };
+}
+
+/** @param limit slots per second */
+const resultOf = ({ path, flow, proof }: Measured, guest: Guests['kind'], limit: number): PathResult => ({
+  name: path.name,
+  guest,
+  mpps: Number((flow.pps / 1e6).toFixed(3)),
+  ofLimit: Number((flow.pps / limit).toFixed(4)),
+  packets: flow.received,
+  lost: flow.lost ?? 0,
+  corrupt: flow.corrupt,
+  kicks: flow.kicks,
+  interrupts: flow.interrupts,
+  proof: { packets: proof.received, corrupt: proof.corrupt },
+});
 
 try {
   await program.parseAsync();

@@ -1,6 +1,22 @@
 // What the demonstration prints: a line per path while it runs, then the table.
-import type { PathResult } from './measure.ts';
-import type { Path } from './paths.ts';
+import { columns, thousands } from '../backend/report/columns.ts';
+import type { DemoPath, PathName } from './paths.ts';
+
+/** A row of the table; scripts read these keys. */
+export interface PathResult {
+  readonly name: PathName;
+  readonly guest: 'model' | 'vm';
+  readonly mpps: number;
+  /** Of what the machine's limit allows, a share. */
+  readonly ofLimit: number;
+  readonly packets: number;
+  readonly lost: number;
+  readonly corrupt: number;
+  readonly kicks: number;
+  readonly interrupts: number;
+  /** The pass in which every byte was written and checked. */
+  readonly proof: { readonly packets: number; readonly corrupt: number };
+}
 
 export interface Screen {
   write(text: string): unknown;
@@ -19,17 +35,17 @@ export class Progress {
     this.#screen.write(`${text}\n`);
   }
 
-  start(path: Path): void {
+  start(path: Pick<DemoPath, 'name'>): void {
     this.#line(`${path.name} ...`, false);
   }
 
-  update(path: Path, packets: number, seconds: number): void {
+  update(path: Pick<DemoPath, 'name'>, packets: number, seconds: number): void {
     if (this.#screen.isTTY !== true) return;
-    this.#line(`${path.name}: ${count(packets)} packets in ${seconds.toFixed(1)} s`, false);
+    this.#line(`${path.name}: ${thousands(packets)} packets in ${seconds.toFixed(1)} s`, false);
   }
 
-  done(result: PathResult): void {
-    this.#line(`${result.name}: ${count(result.packets)} packets, ${result.mpps.toFixed(2)} Mpps`, true);
+  done({ name, packets, mpps }: Pick<PathResult, 'name' | 'packets' | 'mpps'>): void {
+    this.#line(`${name}: ${thousands(packets)} packets, ${mpps.toFixed(2)} Mpps`, true);
   }
 
   #line(text: string, last: boolean): void {
@@ -38,24 +54,35 @@ export class Progress {
   }
 }
 
-/** Thousands apart, whatever the language of the machine. */
-export function count(number: number): string {
-  return String(number).replace(/\B(?=(\d{3})+$)/g, ',');
-}
+const HEAD = [
+  'path',
+  'Mpps',
+  'of limit',
+  'packets',
+  'lost',
+  'kicks',
+  'interrupts',
+  'bytes proved',
+  'corrupt',
+];
+/** Of the packets that prove every byte. */
+const PROOF_BYTES = 60;
 
-const HEADER = ['path', 'Mpps', 'packets', 'lost', 'corrupt', 'kicks', 'interrupts'];
-
-export function table(results: readonly PathResult[], paths: readonly Path[]): string {
-  const rows = results.map((result) => [
-    result.name,
-    result.mpps.toFixed(2),
-    ...[result.packets, result.lost, result.corrupt, result.kicks, result.interrupts].map(count),
+export function table(results: readonly PathResult[], paths: readonly DemoPath[]): string {
+  const rows = results.map(({ name, mpps, ofLimit, packets, lost, corrupt, kicks, interrupts, proof }) => [
+    name,
+    mpps.toFixed(2),
+    ofLimit > 1 ? '100 % or more' : `${(ofLimit * 100).toFixed(1)} %`,
+    ...[packets, lost, kicks, interrupts, proof.packets * PROOF_BYTES, corrupt + proof.corrupt].map(
+      thousands,
+    ),
   ]);
-  const widths = HEADER.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  const line = (cells: readonly string[]): string =>
-    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
-  const rule = widths.map((width) => '-'.repeat(width)).join('  ');
   const shown = paths.filter((path) => results.some((result) => result.name === path.name));
-  const notes = shown.map((path) => `${path.name.padEnd(widths[0]!)}  ${path.what}`);
-  return `${[line(HEADER), rule, ...rows.map(line), '', ...notes].join('\n')}\n`;
+  const width = Math.max(...shown.map(({ name }) => name.length));
+  const notes = shown.map((path) => `${path.name.padEnd(width)}  ${path.what}\n`);
+  return `${columns(HEAD, rows, 'lrrrrrrrr')}\n${notes.join('')}`;
 }
+
+/** What the figures are to be seen beside. */
+export const limitText = (machine: string, mpps: number, meaning: string): string =>
+  `${machine}.\nIts limit: ${mpps.toFixed(0)} million slots a second, by ${meaning}; 'of limit' is the share of that.\nPackets of 60 bytes. Each has a number in its first cache line, which is written and checked; in a short pass beside it every byte is.\n`;

@@ -1,5 +1,6 @@
 // The addon as TypeScript sees it: handles are opaque, everything else is plain data.
 import { loadAddon } from './load.ts';
+import type { ProgramsAddon } from './programs-addon.ts';
 
 declare const brand: unique symbol;
 /** An opaque native handle; freed when nothing refers to it any more. */
@@ -118,6 +119,26 @@ export type Lookup =
   | { kind: 'isolated'; promiscuous: readonly string[]; communities: readonly (readonly string[])[] }
   | { kind: 'plugin'; path: string; options: string };
 
+/** Who sends from an address, as a switch knows it. */
+export interface Station {
+  /** Six bytes. */
+  readonly mac: Uint8Array;
+  /** The name of the port where it is. */
+  readonly port: string;
+  /** Seconds since it has sent something; undefined where that does not matter. */
+  readonly idleS?: number;
+  /** Put there by the control plane. */
+  readonly static: boolean;
+}
+
+/** Stations of a switch that have all of what is given. */
+export interface StationsWanted {
+  readonly mac?: Uint8Array;
+  readonly port?: string;
+  /** Static ones too. */
+  readonly static?: boolean;
+}
+
 export interface AttachOptions {
   policy: PolicyName;
   spinUs: number;
@@ -204,6 +225,10 @@ export interface CsbPlace {
 export interface WorkerStats {
   /** Passes over the busy flows. */
   readonly rounds: number;
+  /** Of these, those that moved something. */
+  readonly busyRounds: number;
+  /** What the thread has had of a CPU. */
+  readonly cpuSeconds: number;
   /** Flows that went idle. */
   readonly parks: number;
   /** Flows that a kick brought back. */
@@ -218,7 +243,7 @@ export interface WorkerStats {
   readonly watchErrors: number;
 }
 
-interface Addon {
+interface Addon extends ProgramsAddon {
   regionCreate(shape: RegionShape): Handle<'region'>;
   regionInfo(region: Handle<'region'>): RegionInfo;
   regionBuffer(region: Handle<'region'>): ArrayBuffer;
@@ -238,6 +263,10 @@ interface Addon {
     slave: string,
   ): { master: Handle<'port'>; slave: Handle<'port'> };
   switchCreate(engine: Handle<'engine'>, name: string, patienceUs: number, macAgeS: number): Handle<'switch'>;
+  switchConfigure(vale: Handle<'switch'>, patienceUs: number, macAgeS: number): void;
+  switchStations(vale: Handle<'switch'>): Station[];
+  switchPutStation(vale: Handle<'switch'>, mac: Uint8Array, port: string): void;
+  switchRemoveStations(vale: Handle<'switch'>, which: StationsWanted): number;
   switchSetLookup(vale: Handle<'switch'>, lookup: Lookup): void;
   valePortCreate(
     region: Handle<'region'>,
@@ -270,6 +299,7 @@ interface Addon {
     options: NetmapOptions,
   ): { member: Handle<'member'>; interface: Handle<'interface'> };
   memberStart(member: Handle<'member'>, options: AttachOptions): void;
+  memberSetPolicy(member: Handle<'member'>, options: AttachOptions): void;
   memberLimit(member: Handle<'member'>, limits: PortLimits): void;
   memberStop(member: Handle<'member'>): void;
   memberCounters(member: Handle<'member'>): number[];
@@ -279,10 +309,22 @@ interface Addon {
   interfaceReopen(engine: Handle<'engine'>, opened: Handle<'interface'>): void;
   interfaceSetCarrier(opened: Handle<'interface'>, on: boolean): void;
   interfaceClose(opened: Handle<'interface'>): void;
-  portLimit(port: Handle<'port'>, limits: PortLimits): void;
+  portLimit(engine: Handle<'engine'>, port: Handle<'port'>, limits: PortLimits): void;
+  portRetire(port: Handle<'port'>): void;
   portLeave(port: Handle<'port'>): void;
   portInfo(port: Handle<'port'>): PortInfo;
   portNeeds(shape: PortShape, ownsRxBufs: boolean): PortNeeds;
+  portRestoreRings(port: Handle<'port'>): void;
+  portRingOffsets(port: Handle<'port'>): number[];
+  registerCreate(
+    port: Handle<'port'>,
+    rings: readonly boolean[],
+    extraBufs: number,
+    host: Handle<'port'> | undefined,
+    hostRings: readonly boolean[],
+  ): Handle<'register'>;
+  registerInfo(register: Handle<'register'>): { nifpOfs: number; extraBufs: number };
+  drop(handle: object): void;
   engineCreate(cpus: readonly (readonly number[])[]): Handle<'engine'>;
   engineStats(engine: Handle<'engine'>): WorkerStats[];
   engineTick(engine: Handle<'engine'>): number;

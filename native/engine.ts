@@ -52,6 +52,24 @@ export class Attachment {
     if (fd >= 0) this.#watch = watchReadable(fd, () => addon.attachmentServeWatched(handle));
   }
 
+  /** Gives it up now, detached, not when the garbage collector comes: nobody may use it any more. */
+  drop(): void {
+    this.detach();
+    addon.drop(this.handle);
+  }
+  /** Whoever gets it may drop it. */
+  static dropTarget(target: object): void {
+    addon.drop(target);
+  }
+  /** Hands what the reader of the sockets rings to whoever keeps a hold of it by itself. */
+  lendTarget(take: (target: object) => void): void {
+    const target = this.doorbellTarget;
+    try {
+      take(target);
+    } finally {
+      addon.drop(target);
+    }
+  }
   /** What the reader of the sockets rings. */
   get doorbellTarget(): object {
     return addon.attachmentTarget(this.handle);

@@ -62,9 +62,9 @@ export class InterfacePort extends Port {
 
 /** An interface that stands on a switch without a VM behind it. */
 export class InterfaceMember {
+  readonly handle: Handle<'member'>;
   readonly interface: HostInterface;
   readonly queues: number;
-  readonly #handle: Handle<'member'>;
   readonly #stats: StatsArea;
   readonly #blocks: readonly number[];
 
@@ -73,7 +73,7 @@ export class InterfaceMember {
     queues: number,
     stats: StatsArea,
   ) {
-    this.#handle = made.member;
+    this.handle = made.member;
     this.interface = new HostInterface(made.interface);
     this.queues = queues;
     this.#stats = stats;
@@ -81,15 +81,19 @@ export class InterfaceMember {
   }
   /** A worker serves it from now on. @throws Error with `code` EINVAL for policy inline. */
   start(options: AttachOptions): void {
-    addon.memberStart(this.#handle, options);
+    addon.memberStart(this.handle, options);
   }
-  /** Once, before it is started. */
+  /** While it is served. @throws as start() does. */
+  setPolicy(options: AttachOptions): void {
+    addon.memberSetPolicy(this.handle, options);
+  }
+  /** From now on, instead of the limits that it has. */
   limit(limits: PortLimits): void {
-    addon.memberLimit(this.#handle, limits);
+    addon.memberLimit(this.handle, limits);
   }
   /** Leaves the switch. */
   stop(): void {
-    addon.memberStop(this.#handle);
+    addon.memberStop(this.handle);
   }
   /** Of a queue: what it sends into the switch (tx), or what it gets from there (rx). */
   counters(dir: 'tx' | 'rx', queue: number): RingCounters {

@@ -48,6 +48,11 @@ export class Region {
     addon.regionWrite(this.handle, offset, from);
   }
 
+  /** Gives it up now, not when the garbage collector comes; it goes with the last port in it. */
+  drop(): void {
+    addon.drop(this.handle);
+  }
+
   /**
    * The memory itself, `info.memsize` bytes; it stays mapped while this view is in use.
    * @throws RangeError when it has more than 4 GiB, which no ArrayBuffer of Node 20 holds.

@@ -18,13 +18,22 @@ interface OsAddon {
   awaitPeerCloses(): void;
   socketPair(): [number, number];
   inspectFd(fd: number): FdInfo;
+  peerCredentials(socket: number): PeerCredentials;
   setNonblocking(fd: number): void;
+  sendDatagram(address: string, text: string): void;
   Mapping: new (fd: number, offset: number, length: number, writable: boolean) => Mapping;
   Watch: new (fd: number, callback: () => void) => Watch;
   Channel: new (source: string | number) => NativeChannel;
 }
 
 const addon = loadAddon('native', 'ptnetmap') as OsAddon;
+
+/** Who is at the other end of a Unix socket. */
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 
 export interface MemfdOptions {
   /** Fix the size for ever (F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_SEAL). */
@@ -134,8 +143,18 @@ export function inspectFd(fd: number): FdInfo {
   return addon.inspectFd(fd);
 }
 
+/** Who was at the other end of a Unix socket when it connected (SO_PEERCRED). @throws SystemError ENOTSOCK */
+export function peerCredentials(socket: number): PeerCredentials {
+  return addon.peerCredentials(socket);
+}
+
 export function setNonblocking(fd: number): void {
   addon.setNonblocking(fd);
+}
+
+/** Sends a datagram to a Unix socket, a path or `@NAME` for an abstract one; never waits. */
+export function sendDatagram(address: string, text: string): void {
+  addon.sendDatagram(address, text);
 }
 
 /** Maps `length` bytes of `fd`, shared. */
@@ -147,6 +166,7 @@ export function mapFd(fd: number, options: { offset?: number; length: number; wr
 
 interface NativeChannel {
   readonly fd: number;
+  readonly peerProcess: number;
   start(onData: (bytes: Uint8Array, fds: number[]) => void, onClose: (errno: number) => void): void;
   pause(): void;
   resume(): void;
@@ -177,6 +197,11 @@ export class Channel {
   /** -1 once closed. */
   get fd(): number {
     return this.#native.fd;
+  }
+
+  /** The process at the other end, of a connection made here the one that listens; 0 when it cannot be seen from here. */
+  get peerProcess(): number {
+    return this.#native.peerProcess;
   }
 
   /** onData owns the descriptors it gets. onClose comes once, unless close() is called first; 0: the peer closed. */

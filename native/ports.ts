@@ -8,6 +8,8 @@ import {
   type PortLimits,
   type PortShape,
   type Source,
+  type Station,
+  type StationsWanted,
 } from './addon.ts';
 import type { Engine } from './engine.ts';
 import type { Region } from './memory.ts';
@@ -20,6 +22,8 @@ export {
   type PortLimits,
   type PortShape,
   type Source,
+  type Station,
+  type StationsWanted,
   UNLIMITED,
 } from './addon.ts';
 
@@ -29,6 +33,7 @@ export class Port {
   readonly info: PortInfo;
   readonly region: Region;
   readonly #stats: StatsArea;
+  #retired = false;
 
   constructor(handle: Handle<'port'>, region: Region, stats: StatsArea) {
     this.handle = handle;
@@ -48,13 +53,69 @@ export class Port {
   counters(ring: number): RingCounters {
     return this.#stats.read(this.info.counterBlocks[ring]!);
   }
-  /** Once, before a client attaches. @throws Error with `code` EINVAL for storms of a port that stands on no switch. */
-  limit(limits: PortLimits): void {
-    addon.portLimit(this.handle, limits);
+  /** From now on, instead of the limits that it has. @throws Error with `code` EINVAL for storms of a port that stands on no switch. */
+  limit(engine: Engine, limits: PortLimits): void {
+    addon.portLimit(engine.handle, this.handle, limits);
+  }
+  /**
+   * For ever: out of its switch, and what it has of its region is free for others.
+   * @throws Error with `code` EBUSY while a client is attached, or one at the other end of a pipe.
+   */
+  retire(): void {
+    addon.portRetire(this.handle);
+    this.#retired = true;
+  }
+  get retired(): boolean {
+    return this.#retired;
   }
   /** Takes a VALE port out of its switch. @throws Error with `code` EBUSY while a client is attached. */
   leave(): void {
     addon.portLeave(this.handle);
+  }
+  /** Where each ring lies in its region, tx rings first. */
+  get ringOffsets(): number[] {
+    return addon.portRingOffsets(this.handle);
+  }
+  /**
+   * For a client that reads ring headers and slots: what the one before wrote there is undone.
+   * @throws Error with `code` EBUSY while a client is attached.
+   */
+  restoreRings(): void {
+    addon.portRestoreRings(this.handle);
+  }
+  /** What one open file of an application sees of it. @throws Error with `code` ENOMEM when there is no netmap_if left. */
+  register(rings: readonly boolean[], extraBufs: number, host?: HostRings): Register {
+    return new Register(
+      addon.registerCreate(this.handle, rings, extraBufs, host?.port.handle, host?.rings ?? []),
+    );
+  }
+  /** Gives it up now, not when the garbage collector comes: nobody may use it any more. */
+  drop(): void {
+    addon.drop(this.handle);
+  }
+}
+
+/** Rings of another port of the same region, which are shown as a port's host rings. */
+export interface HostRings {
+  readonly port: Port;
+  readonly rings: readonly boolean[];
+}
+
+/** A netmap_if of its own, with the rings that were asked for, and extra buffers. */
+export class Register {
+  /** Bytes from the start of the region. */
+  readonly nifpOfs: number;
+  /** As many as there were, up to what was asked for. */
+  readonly extraBufs: number;
+  readonly #handle: Handle<'register'>;
+
+  constructor(handle: Handle<'register'>) {
+    this.#handle = handle;
+    ({ nifpOfs: this.nifpOfs, extraBufs: this.extraBufs } = addon.registerInfo(handle));
+  }
+  /** Gives both back to the region. */
+  drop(): void {
+    addon.drop(this.#handle);
   }
 }
 
@@ -137,6 +198,25 @@ export class ValeSwitch {
    */
   setLookup(lookup: Lookup): void {
     addon.switchSetLookup(this.handle, lookup);
+  }
+  /** From now on; as for a new one. */
+  configure({ patienceUs, macAge }: { patienceUs: number; macAge: number }): void {
+    addon.switchConfigure(this.handle, patienceUs, macAge);
+  }
+  /** Where stations are that are known now. */
+  get stations(): Station[] {
+    return addon.switchStations(this.handle);
+  }
+  /**
+   * A station that stays there, whatever is learned, until it is removed or its port leaves.
+   * @throws Error with `code` ENOENT (no such port on it) or ENOSPC (another static one has its place in the table).
+   */
+  putStation(mac: Uint8Array, port: string): void {
+    addon.switchPutStation(this.handle, mac, port);
+  }
+  /** Forgets stations; how many. */
+  removeStations(which: StationsWanted): number {
+    return addon.switchRemoveStations(this.handle, which);
   }
   /** @throws Error with `code` ENOSPC when 254 ports are there. */
   createPort(region: Region, stats: StatsArea, shape: PortShape): Port {

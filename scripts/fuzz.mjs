@@ -1,5 +1,5 @@
-// npm run fuzz -- [frames|kick|rings|vnet|scribble|scribble-tsan|session|rest] [--seconds N]: runs the fuzzers, each for its
-// share of the time; rest only when it is named.
+// npm run fuzz -- [frames|kick|lookup|rings|vnet|scribble|scribble-tsan|session|rest] [--seconds N]: runs the fuzzers, each
+// for its share of the time; rest only when it is named.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,8 +9,12 @@ import { parseArgs } from 'node:util';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDER = join(ROOT, 'native', 'fuzz');
 /** Files whose properties are surfaces of a session, and how many surfaces they have. */
-const PROPERTIES = ['test/property/backend/vfio-user', 'test/property/pci'];
-const SURFACES = 13;
+const PROPERTIES = [
+  'test/property/backend/applications',
+  'test/property/backend/vfio-user',
+  'test/property/pci',
+];
+const SURFACES = 14;
 
 function run(program, args, options = {}) {
   const { status, error } = spawnSync(program, args, { cwd: FOLDER, stdio: 'inherit', ...options });
@@ -57,6 +61,7 @@ function explorePeers(seconds) {
 const TARGETS = {
   frames: explore,
   kick: explore,
+  lookup: explore,
   rings: explore,
   vnet: explore,
   scribble: (name, seconds) => run(`build/${name}`, [seconds]),

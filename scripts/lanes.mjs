@@ -5,17 +5,27 @@ import { stripVTControlCharacters } from 'node:util';
 
 /** What test runners, make's recipes and sanitizers begin a line with that names what failed. */
 const NAMES_A_FAILURE = /^\s*(FAIL|FAILED|SUMMARY:)\s/;
+/** Lines after such a one that say why. */
+const LINES_OF_CAUSE = 8;
 /** Of a step that names none: the end of what it printed. */
 const LAST_LINES = 5;
 
-/** The lines that say what failed in a step, each once. */
+/** The lines that say what failed in a step, and why, each failure once. */
 function failures(printed) {
   const lines = stripVTControlCharacters(printed)
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  const named = lines.filter((line) => NAMES_A_FAILURE.test(line));
-  return named.length > 0 ? [...new Set(named)] : lines.slice(-LAST_LINES);
+  const told = new Map();
+  for (const [i, line] of lines.entries()) {
+    if (!NAMES_A_FAILURE.test(line)) continue;
+    const after = lines.slice(i + 1, i + 1 + LINES_OF_CAUSE);
+    const end = after.findIndex((each) => NAMES_A_FAILURE.test(each));
+    // What names it last tells the cause: before that it may only be a line of progress.
+    told.set(line, end < 0 ? after : after.slice(0, end));
+  }
+  if (told.size === 0) return lines.slice(-LAST_LINES);
+  return [...told].flatMap(([line, cause]) => [line, ...cause.map((each) => `  ${each}`)]);
 }
 
 /** Runs one program; what it prints is given to `print`. Says how long it took, and resolves with what failed, if anything did. */

@@ -14,6 +14,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatCpp } from './cpp-format.mjs';
 import { runLanes } from './lanes.mjs';
+import { nodeGypArguments } from './node-gyp.mjs';
+import { takenByNpm } from './npm-options.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = (name) => join(root, 'node_modules', '.bin', name);
@@ -60,24 +62,27 @@ function install() {
 
 function buildNative() {
   install();
-  // Node's own headers beside the binary, where the distribution has them; node-gyp would download them otherwise.
-  const prefix = join(dirname(process.execPath), '..');
-  const nodedir = existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
   for (const folder of ['native', 'guest-driver/addon']) {
     if (!existsSync(join(root, folder, 'binding.gyp'))) continue;
     const sources = folder === 'native' ? ['native'] : ['guest-driver/addon', 'guest-driver/core'];
     unlessFresh(join(root, folder, 'build', '.built'), sources, () => {
       console.error(`ptnetmap: building ${folder}`);
       // 'configure' finds new sources, 'build' compiles what changed: a 'rebuild' would start from nothing each time.
-      run(bin('node-gyp'), ['configure', 'build', '--loglevel=warn', '--jobs=2', ...nodedir], {
+      run(bin('node-gyp'), ['configure', 'build', ...nodeGypArguments()], {
         cwd: join(root, folder),
       });
     });
   }
 }
 
+/** What applications of the host load; make looks for what has changed. */
+function buildPreload() {
+  run('make', ['-s', '-C', join(root, 'native', 'preload')]);
+}
+
 function build() {
   buildNative();
+  buildPreload();
   const sources = [
     'pci',
     'backend',
@@ -126,13 +131,23 @@ async function testAll({ foreground = [], background = [] }) {
 
 const commands = {
   build,
-  'build-native': buildNative,
+  'build-native': () => {
+    buildNative();
+    buildPreload();
+  },
   check: () => {
-    install();
+    // What is made from the program needs it built.
+    build();
     run(bin('tsc'), ['-p', 'tsconfig.json'], { stdout: 1 });
     run(bin('biome'), ['check', '.'], { stdout: 1 });
     if (!formatCpp(root, { write: false })) process.exit(1);
-    run(bin('vitest'), ['run', 'test/tidy'], { stdout: 1 });
+    run(bin('vitest'), ['run', 'test/tidy', 'test/generated'], { stdout: 1 });
+    run(bin('api-extractor'), ['run', '--config', 'etc/api-extractor.json'], { stdout: 1 });
+  },
+  generate: () => {
+    build();
+    run(bin('api-extractor'), ['run', '--local', '--config', 'etc/api-extractor.json'], { stdout: 1 });
+    run(bin('vitest'), ['run', 'test/generated', '--update'], { stdout: 1 });
   },
   format: () => {
     install();
@@ -183,6 +198,11 @@ const [name, ...args] = process.argv.slice(2);
 const command = commands[name];
 if (!command) {
   console.error(`usage: node scripts/run.mjs ${Object.keys(commands).join('|')} [arguments]`);
+  process.exit(2);
+}
+const taken = takenByNpm(name, args, process.env);
+if (taken !== undefined) {
+  console.error(taken);
   process.exit(2);
 }
 await command(args);

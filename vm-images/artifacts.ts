@@ -125,3 +125,40 @@ export const USERLAND: Artifact = {
     LIBRARIES,
   ],
 };
+
+/** A service manager with what its units call, and what Node's program is linked with: as a tree, not installed. */
+export const SYSTEMD: Artifact = {
+  name: 'systemd',
+  suite: 'trixie',
+  packages: ['systemd', 'base-files', 'coreutils', 'dash', 'grep', 'libstdc++6', 'sed'],
+  dependencies: 'all',
+  keep: [/^usr\/s?bin\//, /^usr\/lib(64)?\//, /^etc\//],
+};
+
+/** What every Debian has, for it is marked so there (`Essential: yes`), in both suites. */
+const ESSENTIAL = [
+  ...['base-files', 'base-passwd', 'bash', 'bsdutils', 'coreutils', 'dash', 'debianutils', 'diffutils'],
+  ...['dpkg', 'findutils', 'grep', 'gzip', 'hostname', 'init-system-helpers', 'libc-bin', 'ncurses-base'],
+  ...['ncurses-bin', 'perl-base', 'sed', 'sysvinit-utils', 'tar', 'util-linux'],
+];
+
+/** A small Debian with what the README asks for, to install the package in: as a tree, no script of a package has been run. */
+const root = (suite: string, node: readonly string[]): Artifact => ({
+  name: `root-${suite}`,
+  suite,
+  packages: [...ESSENTIAL, 'mawk', 'man-db', 'g++', 'make', 'python3', ...node],
+  dependencies: 'all',
+  keep: [
+    /^usr\/s?bin\//,
+    /^usr\/include\//,
+    /^usr\/lib(64|exec)?\/(?!.*\/lib(a|l|t|ub|hwa)san)/,
+    /^usr\/share\/(?!doc|info|locale|man\/)/,
+    /^etc\//,
+  ],
+});
+
+/** By the suite. trixie has a Node that is recent enough, and npm; bookworm's is too old. */
+export const ROOTS = {
+  bookworm: root('bookworm', []),
+  trixie: root('trixie', ['nodejs', 'npm']),
+} as const;

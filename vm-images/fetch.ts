@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { BUSYBOX, KERNEL, QEMU, QEMU_VERSION_MIN } from './artifacts.ts';
-import { ensureArtifact } from './cache.ts';
+import { artifactFolder, ensureArtifact } from './cache.ts';
 import { ArtifactError } from './errors.ts';
 import { listFiles } from './manifest.ts';
 import { compareVersions, parseQemuVersion } from './version.ts';
@@ -20,8 +20,12 @@ export type VmPrerequisites =
   | { readonly ok: false; readonly why: string };
 
 /** The version of a QEMU that is new enough and was built with vfio-user-pci, else why it will not do. */
-async function probe(binary: string, argsPrefix: string[]): Promise<{ version: string } | { why: string }> {
+export async function probe(
+  binary: string,
+  argsPrefix: string[],
+): Promise<{ version: string } | { why: string }> {
   const asked = await execa(binary, [...argsPrefix, '--version'], { reject: false });
+  if (asked.code === 'ENOENT') return { why: 'there is none' };
   if (asked.failed) return { why: asked.stderr || String(asked.shortMessage) };
   const version = parseQemuVersion(asked.stdout);
   if (version === undefined) return { why: `it calls itself '${asked.stdout.split('\n')[0]}'` };
@@ -33,7 +37,7 @@ async function probe(binary: string, argsPrefix: string[]): Promise<{ version: s
 }
 
 /** The unpacked tree brings its own C library and loader: nothing of the machine's is used. */
-function unpackedQemu(root: string): Pick<Qemu, 'binary' | 'argsPrefix'> {
+export function unpackedQemu(root: string): Pick<Qemu, 'binary' | 'argsPrefix'> {
   return {
     binary: join(root, 'usr/lib64/ld-linux-x86-64.so.2'),
     argsPrefix: [
@@ -48,13 +52,33 @@ function unpackedQemu(root: string): Pick<Qemu, 'binary' | 'argsPrefix'> {
   };
 }
 
-async function findQemu(): Promise<Qemu> {
-  const system = await probe('qemu-system-x86_64', []);
-  if ('version' in system) return { binary: 'qemu-system-x86_64', argsPrefix: [], version: system.version };
-  const command = unpackedQemu(await ensureArtifact(QEMU));
+const ON_PATH = 'qemu-system-x86_64';
+
+async function systemQemu(): Promise<Qemu | { why: string }> {
+  const system = await probe(ON_PATH, []);
+  return 'why' in system ? system : { binary: ON_PATH, argsPrefix: [], version: system.version };
+}
+
+async function cachedQemu(root: string): Promise<Qemu | { why: string }> {
+  const command = unpackedQemu(root);
   const unpacked = await probe(command.binary, command.argsPrefix);
-  if ('why' in unpacked) throw new ArtifactError(`${command.binary}: QEMU does not run: ${unpacked.why}`);
-  return { ...command, version: unpacked.version };
+  return 'why' in unpacked ? unpacked : { ...command, version: unpacked.version };
+}
+
+async function findQemu(): Promise<Qemu> {
+  const system = await systemQemu();
+  if ('version' in system) return system;
+  const cached = await cachedQemu(await ensureArtifact(QEMU));
+  if ('why' in cached) throw new ArtifactError(`${artifactFolder(QEMU)}: QEMU does not run: ${cached.why}`);
+  return cached;
+}
+
+/** The QEMU that getQemu() would give, if it is here: nothing is fetched. Otherwise what is wrong with those that are. */
+export async function locateQemu(): Promise<Qemu | { why: string }> {
+  const system = await systemQemu();
+  if ('version' in system) return system;
+  const cached = await cachedQemu(artifactFolder(QEMU));
+  return 'version' in cached ? cached : { why: `${ON_PATH} on the PATH: ${system.why.trim()}` };
 }
 
 interface Kernel {

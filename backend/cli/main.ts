@@ -1,14 +1,40 @@
 #!/usr/bin/env node
 // The entry of the `ptnet` command: joins the command line to the real process, host and log.
 import pino from 'pino';
-import { Host } from '../host.ts';
+import { ServedHost } from '../control/serve.ts';
 import { processIo } from './io.ts';
 import { run } from './program.ts';
+import { serviceManager } from './service.ts';
 
 const STDERR = 2;
 
-process.exitCode = await run(process.argv.slice(2), processIo(), (config, { verbose }) => {
+const io = processIo();
+const manager = serviceManager(process.env, (message) => io.err(`ptnet: ${message}\n`));
+
+const code = await run(process.argv.slice(2), io, async (config, { verbose, rereads, ...options }) => {
   // Written at once: what is said last before a crash is what one wants to read.
-  const log = pino({ level: verbose ? 'debug' : 'warn' }, pino.destination({ fd: STDERR, sync: true }));
-  return Host.start(config, { log });
+  const destination = pino.destination({ fd: STDERR, sync: true });
+  const log = pino({ level: verbose ? 'debug' : 'warn' }, destination);
+  // What is changed, and by whom, is written whatever the level.
+  const changes = pino({ level: 'info' }, destination);
+  const served = await ServedHost.start(config, { log, changes, ...options });
+  if (rereads)
+    process.removeAllListeners('SIGHUP').on('SIGHUP', () => {
+      manager.reloading();
+      served.reload();
+      manager.ready();
+    });
+  manager.ready();
+  return {
+    get attached() {
+      return served.host.attached;
+    },
+    programs: served.host.programs,
+    stats: () => served.stats(),
+    close: () => {
+      manager.stopping();
+      return served.close();
+    },
+  };
 });
+process.exitCode = await io.exitCode(code);

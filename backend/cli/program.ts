@@ -1,13 +1,26 @@
 // The `ptnet` command: its options, its help and its exit codes.
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ConfigurationError } from '../errors.ts';
-import type { Io } from './io.ts';
+import { packageVersion } from '../package-files.ts';
+import { addCheckCommands } from './check-commands.ts';
+import { completion, SHELLS, type Shell } from './completion.ts';
+import { addControlCommands } from './control/commands.ts';
+import { addExecCommand } from './exec-command.ts';
+import { DEFAULT_EXAMPLE, DEFAULT_FILE, type InitOptions, init } from './init.ts';
+import { EXIT_FAILED, EXIT_USAGE, type Io } from './io.ts';
 import { HYPERVISORS, type PlanOptions, plan } from './plan.ts';
+import { addProgramCommands } from './programs.ts';
+import { registerMeasure, registerRun, registerTry } from './traffic-commands.ts';
 import { type StartHost, type UpOptions, up } from './up.ts';
+import { VERDICT } from './verdict.ts';
 
-/** Exit codes: what the user has to change is told from what went wrong on the way. */
-export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
+export { EXIT_FAILED, EXIT_USAGE };
+
+const EXIT_CODES = `
+Exit codes:
+  0  it did what was asked; of what runs until it is stopped: a signal has stopped it
+  ${EXIT_FAILED}  something failed on the way
+  ${EXIT_USAGE}  the command line or the file is wrong`;
 
 function seconds(value: string): number {
   const number = Number(value);
@@ -16,11 +29,55 @@ function seconds(value: string): number {
   return number;
 }
 
-function createProgram(io: Io, startHost: StartHost): Command {
+/** What the commands need of the world, and the commands. */
+export function createProgram(io: Io, startHost: StartHost): Command {
   const program = new Command('ptnet')
     .description('netmap ports for virtual machines, without a kernel module or a patched hypervisor')
+    .version(packageVersion())
+    .enablePositionalOptions()
+    .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err });
+  registerInit(program, io);
+  registerUp(program, io, startHost);
+  registerPlan(program, io);
+  addCheckCommands(program, io);
+  registerRun(program, io, startHost);
+  registerTry(program, io);
+  registerMeasure(program, io);
+  addControlCommands(program, io);
+  registerCompletion(program, io);
+  addExecCommand(program);
+  addProgramCommands(program, io, startHost);
+  return program;
+}
+
+function registerInit(program: Command, io: Io): void {
+  program
+    .command('init')
+    .description('write a commented configuration file to begin with')
+    .argument('[file]', "where it goes; '-' is stdout", DEFAULT_FILE)
+    .option('--example <name>', 'which of the examples', DEFAULT_EXAMPLE)
+    .option('--list', 'print the examples instead', false)
+    .option('--force', 'replace a file that is there', false)
+    .option('--json', 'print one JSON object', false)
+    .addHelpText('after', '\nExamples:\n  ptnet init --list\n  ptnet init --example pipe pipe.yaml')
+    .action((file: string, options: InitOptions) => init(file, options, io));
+}
+
+function registerCompletion(program: Command, io: Io): void {
+  program
+    .command('completion')
+    .description("print what a shell needs to complete ptnet's commands, options and files")
+    .addArgument(new Argument('<shell>', 'your shell').choices(SHELLS))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  source <(ptnet completion bash)\n  source <(ptnet completion zsh)\n  ptnet completion fish | source',
+    )
+    .action((shell: Shell) => io.out(completion(shell, program)));
+}
+
+function registerUp(program: Command, io: Io, startHost: StartHost): void {
   program
     .command('up')
     .description('run a host from a configuration file until SIGINT or SIGTERM')
@@ -29,8 +86,14 @@ function createProgram(io: Io, startHost: StartHost): Command {
     .option('--run-dir <folder>', "where the devices' sockets go, instead of the file's run-dir")
     .option('--json', 'print the VMs with their QEMU arguments as one JSON object', false)
     .option('--verbose', 'log what the devices do', false)
-    .addHelpText('after', '\nText for people goes to stderr when --stats or --json print to stdout.')
+    .addHelpText(
+      'after',
+      '\nText for people goes to stderr when --stats or --json print to stdout.\n\nExamples:\n  ptnet up examples/null.yaml --stats 1\n  ptnet up --json host.yaml | jq .vms',
+    )
     .action((file: string, options: UpOptions) => up(file, options, io, startHost));
+}
+
+function registerPlan(program: Command, io: Io): void {
   program
     .command('plan')
     .description(
@@ -46,7 +109,6 @@ function createProgram(io: Io, startHost: StartHost): Command {
       '\nExamples:\n  ptnet plan examples/vale.yaml vm1\n  ptnet plan examples/vale.yaml vm1 --for libvirt > vm1.xml',
     )
     .action((file: string, vm: string | undefined, options: PlanOptions) => plan(file, vm, options, io));
-  return program;
 }
 
 /** Runs the command line `args` and returns the exit code. */
@@ -55,7 +117,8 @@ export async function run(args: readonly string[], io: Io, startHost: StartHost)
     await createProgram(io, startHost).parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 || error.code === VERDICT ? error.exitCode : EXIT_USAGE;
     io.err(`ptnet: ${error instanceof Error ? error.message : String(error)}\n`);
     return error instanceof ConfigurationError ? EXIT_USAGE : EXIT_FAILED;
   }

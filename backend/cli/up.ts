@@ -3,16 +3,32 @@ import type { HostConfig } from '../config/host-config.ts';
 import { loadConfig } from '../config/load.ts';
 import { configWarnings } from '../config/warnings.ts';
 import { type AttachedVm, attachedVms } from '../hypervisor/attach.ts';
-import { formatCommand, QEMU, QEMU_VERSION_MIN, qemuArguments } from '../hypervisor/qemu.ts';
+import type { Launcher } from '../hypervisor/launcher.ts';
+import { formatCommand, qemuArguments } from '../hypervisor/qemu.ts';
+import type { HostPrograms } from '../programs/programs.ts';
 import type { Io } from './io.ts';
+import { launcherHere } from './qemu-here.ts';
 
 /** The part of a host that this command uses. */
 export interface RunningHost {
+  /** The VMs that are attached now. */
+  readonly attached: readonly string[];
   stats(): unknown;
+  /** What programs run on it; a host that runs none has none. */
+  readonly programs?: HostPrograms;
   close(): Promise<void>;
 }
 
-export type StartHost = (config: HostConfig, options: { verbose: boolean }) => Promise<RunningHost>;
+export type StartHost = (
+  config: HostConfig,
+  options: {
+    verbose: boolean;
+    file: string;
+    overrides: { runDir?: string };
+    /** SIGHUP makes it read the file again; else a terminal that is closed ends it, as it ends other programs. */
+    rereads?: boolean;
+  },
+) => Promise<RunningHost>;
 
 export interface UpOptions {
   readonly json: boolean;
@@ -31,19 +47,21 @@ interface AttachPlan {
 }
 
 export async function up(file: string, options: UpOptions, io: Io, startHost: StartHost): Promise<void> {
-  const config = loadConfig(file, options.runDir === undefined ? {} : { runDir: options.runDir });
+  const overrides = options.runDir === undefined ? {} : { runDir: options.runDir };
+  const config = loadConfig(file, overrides);
   for (const warning of configWarnings(config)) io.err(`warning: ${file}: ${warning}\n`);
-  const host = await startHost(config, { verbose: options.verbose });
+  const launcher = await launcherHere();
+  const host = await startHost(config, { verbose: options.verbose, file, overrides, rereads: true });
   const timer = options.stats === undefined ? undefined : setInterval(report, options.stats * 1000);
   function report(): void {
     io.out(`${JSON.stringify(host.stats())}\n`);
   }
   try {
-    const plans = attachedVms(config).map(attachPlan);
+    const plans = attachedVms(config).map((vm) => attachPlan(vm, launcher));
     if (options.json) io.out(`${JSON.stringify({ vms: plans })}\n`);
     // Where results go to stdout, what is for people goes to stderr.
     const say = options.json || options.stats !== undefined ? io.err : io.out;
-    say(describe(plans));
+    say(describe(plans, launcher));
     await io.untilStopped();
   } finally {
     clearInterval(timer);
@@ -51,11 +69,11 @@ export async function up(file: string, options: UpOptions, io: Io, startHost: St
   }
 }
 
-function attachPlan(vm: AttachedVm): AttachPlan {
+function attachPlan(vm: AttachedVm, { program, prefix, accels }: Launcher): AttachPlan {
   return {
     name: vm.name,
-    program: QEMU,
-    args: qemuArguments(vm),
+    program,
+    args: [...prefix, ...qemuArguments(vm, accels)],
     devices: vm.devices.map(({ name, port, socketPath }) => ({
       name,
       ...(port !== undefined && { port }),
@@ -64,13 +82,13 @@ function attachPlan(vm: AttachedVm): AttachPlan {
   };
 }
 
-function describe(plans: readonly AttachPlan[]): string {
+function describe(plans: readonly AttachPlan[], { notes }: Launcher): string {
   const vms = plans.map(({ name, program, args, devices }) => {
     const ports = devices.flatMap((device) =>
       device.port === undefined ? [] : [`${device.name} is ${device.port}`],
     );
     return `# ${name}: ${ports.join(', ')}\n${formatCommand(program, args)}\n\n`;
   });
-  const intro = `# Start each VM with these arguments and its own disk (QEMU ${QEMU_VERSION_MIN} or newer).\n\n`;
+  const intro = `# Start each VM with its own disk added, or by 'ptnet run'.\n${notes.map((note) => `# ${note}\n`).join('')}\n`;
   return `${intro}${vms.join('')}# The host is running; Ctrl-C ends it.\n`;
 }

@@ -4,6 +4,8 @@ import type { HostConfig } from './host-config.ts';
 
 /** Node's own, the workers', the log. */
 const BASE = 64;
+/** Two control sockets, with their connections. */
+const CONTROL = 2 * (1 + 32);
 const PER_REGION = 1;
 /** Its socket, its connection, and the maps of a VM's memory: RAM below and above 4 GiB, and what firmware adds. */
 const PER_DEVICE = 2 + 16;
@@ -19,7 +21,9 @@ export function descriptorsNeeded(config: HostConfig): number {
     return sum + txRings + rxRings;
   }, 0);
   const regions = config.regions.size + vms.length;
-  return BASE + PER_REGION * regions + PER_DEVICE * (devices.length + vms.length) + PER_RING * rings;
+  return (
+    BASE + CONTROL + PER_REGION * regions + PER_DEVICE * (devices.length + vms.length) + PER_RING * rings
+  );
 }
 
 /** Node raises the soft limit to the hard one when it starts. */

@@ -10,6 +10,9 @@ export interface HostConfig {
   /** An absolute path; sockets are `<runDir>/<vm>/mem.sock` and `<runDir>/<vm>/<device>.sock`. */
   readonly runDir: string;
   readonly sockets: SocketAccess;
+  /** Undefined: no application of the host may connect. */
+  readonly applications?: ApplicationsConfig;
+  readonly control: ControlConfig;
   readonly engine: EngineConfig;
   /** The regions that are named in the file. A VM without one has a private region, sized from its devices. */
   readonly regions: ReadonlyMap<string, RegionConfig>;
@@ -20,11 +23,29 @@ export interface HostConfig {
   readonly vms: ReadonlyMap<string, VmConfig>;
 }
 
-/** Who may attach VMs; what is not said is left to the umask. */
+/** Who may ask the host, and who may change it; without a mode its user alone, with a group that as well. */
+export interface ControlConfig {
+  readonly change: SocketAccess;
+  readonly read: SocketAccess;
+  /** Where metrics are for Prometheus to fetch; undefined: on the sockets only. */
+  readonly metrics?: { readonly host: string; readonly port: number };
+}
+
+/** Who may connect to a socket; for devices what is not said is left to the umask. */
 export interface SocketAccess {
   readonly mode?: number;
   /** A group's number. */
   readonly group?: number;
+}
+
+/** Programs of the host that use netmap's ABI, by the socket `<runDir>/netmap.sock`. */
+export interface ApplicationsConfig {
+  /** Who may connect; nothing: the host's own user. */
+  readonly socket: SocketAccess;
+  /** The named region that these ports, and what asks for no other, lie in; undefined: private ones. */
+  readonly region?: string;
+  /** Ports that are there from the start; others are made when they are opened. */
+  readonly ports: readonly string[];
 }
 
 /** How many objects a region has, and how many bytes each of them has. */
@@ -54,6 +75,28 @@ export interface SwitchConfig {
   readonly macAge: number;
   /** Undefined: learning. */
   readonly lookup?: LookupConfig;
+  /** What ports of it have that the file does not name: applications have such. */
+  readonly otherPorts?: PortConfig;
+  /** What the file says for those of its ports that do not say it themselves. */
+  readonly defaults: SwitchDefaults;
+}
+
+export interface SwitchDefaults extends Partial<RingsConfig> {
+  readonly vnetHdr?: boolean;
+  readonly mtu?: number;
+  readonly limits?: FileLimits;
+}
+
+/** Limits as a file has them. */
+export interface FileLimits {
+  /** Bits a second, and bytes at once. */
+  readonly rate?: { readonly tx?: number; readonly rx?: number; readonly burst?: number };
+  /** Packets a second. */
+  readonly stormControl?: {
+    readonly broadcast?: number;
+    readonly multicast?: number;
+    readonly unknownUnicast?: number;
+  };
 }
 
 /** How a switch finds out where packets go. */
@@ -87,6 +130,8 @@ export interface RingsConfig {
 }
 
 export interface EngineConfig {
+  /** The node that the file names for workers. */
+  readonly numaNode?: number;
   readonly workers: number;
   /** The CPUs that each worker may run on; undefined: any. */
   readonly workerCpus?: readonly (readonly number[])[];

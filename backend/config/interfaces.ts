@@ -1,6 +1,7 @@
 // Checks what the file says about interfaces of the host: settings of those that have one, and each of them once.
 import type { InterfaceKey } from '../ports/kinds/index.ts';
 import { kindOf } from '../ports/kinds/index.ts';
+import { portHolders } from './applications.ts';
 import type { HostConfig, PortConfig } from './host-config.ts';
 import { fail } from './placed.ts';
 import { parsePortName } from './port-name.ts';
@@ -41,7 +42,7 @@ export function checkInterfaceKeys(name: string, port: PortConfig): void {
 export function checkOneUserPerInterface(config: HostConfig): void {
   const users = new Map<string, string>();
   const used = [
-    ...[...config.vms.values()].flatMap((vm) => vm.devices.map(({ port }) => port)),
+    ...[...portHolders(config).values()].flatMap((vm) => vm.devices.map(({ port }) => port)),
     ...[...config.switches.values()].flatMap(({ members }) => members),
   ];
   for (const name of new Set(used)) {

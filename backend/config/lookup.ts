@@ -1,10 +1,9 @@
 // The lookup function of a switch in a configuration: its form, and what is meant by it.
-import { resolve as resolvePath } from 'node:path';
 import { z } from 'zod';
-import { field, keyed, oneOf, quote, section, word } from './fields.ts';
+import { field, formed, keyed, oneOf, problemsOfForm, quote, section, word } from './fields.ts';
 import type { LookupConfig } from './host-config.ts';
 import { COMMUNITIES_MAX, LOOKUP_OPTIONS_MAX, STATIONS_MAX } from './limits.ts';
-import { macProblem } from './mac.ts';
+import { MAC_FORM, macProblem } from './mac.ts';
 import { nearest } from './nearest.ts';
 import { quoted } from './quote.ts';
 import { pathProblem } from './run-dir.ts';
@@ -36,8 +35,12 @@ function portList(value: unknown): string | undefined {
 /** Whether they are on the switch is for checkLookups() to say. */
 const ports = () =>
   z.array(
-    field<string>((value) =>
-      typeof value === 'string' ? undefined : `${quote(value)} is not a port name: 'vale0:1' would be right`,
+    field<string>(
+      (value) =>
+        typeof value === 'string'
+          ? undefined
+          : `${quote(value)} is not a port name: 'vale0:1' would be right`,
+      { type: 'string', examples: ['vale0:1'] },
     ),
     { error: (issue) => portList(issue.input) ?? 'is wrong' },
   );
@@ -45,24 +48,31 @@ const ports = () =>
 const nameOf = (what: string) => (name: string) =>
   /^[\w.-]{1,32}$/.test(name)
     ? undefined
-    : `${quoted(name)} is not a name of ${what}: up to 32 letters, digits, _ . or - would be right`;
+    : `${quoted(name)} is not a name of ${what}: up to 32 letters A to Z, digits, _ . or - would be right`;
 
 const functionSection = section({
   static: keyed(
     "'02:00:00:00:01:00': 'vale0:1'",
     (name) => macProblem(name, { multicast: false }),
-    field<string>((value) =>
-      typeof value === 'string'
-        ? undefined
-        : `${quote(value)} is not a port name: 'vale0:1' in quotes would be right`,
+    field<string>(
+      (value) =>
+        typeof value === 'string'
+          ? undefined
+          : `${quote(value)} is not a port name: 'vale0:1' in quotes would be right`,
+      { type: 'string', examples: ['vale0:1'] },
     ),
+    MAC_FORM,
   ).optional(),
   unknown: oneOf('drop', 'flood').optional(),
   isolated: section({
     promiscuous: ports().default([]),
     communities: keyed("a name such as 'blue' with its ports", nameOf('a community'), ports()),
   }).optional(),
-  plugin: field<string>(pluginProblem).optional(),
+  plugin: field<string>(pluginProblem, {
+    type: 'string',
+    minLength: 1,
+    examples: ['./firewall.so'],
+  }).optional(),
   options: word(optionsProblem).optional(),
 });
 
@@ -92,7 +102,7 @@ function toLookup({ static: stations, unknown, isolated, plugin, options }: File
     return { kind: 'static', stations: lower, unknown: unknown ?? 'drop' };
   }
   if (isolated) return { kind: 'isolated', ...isolated };
-  return { kind: 'plugin', path: resolvePath(plugin!), options: options ?? '' };
+  return { kind: 'plugin', path: plugin!, options: options ?? '' };
 }
 
 function wordProblem(value: unknown): string | undefined {
@@ -102,7 +112,9 @@ function wordProblem(value: unknown): string | undefined {
   return `${quote(value)} is not known here: ${right} would be right`;
 }
 
-const wordSchema = field<(typeof WORDS)[number]>(wordProblem).transform((kind): LookupConfig => ({ kind }));
+const wordSchema = field<(typeof WORDS)[number]>(wordProblem, { enum: [...WORDS] }).transform(
+  (kind): LookupConfig => ({ kind }),
+);
 
 const functionSchema = functionSection.transform((given, context): LookupConfig => {
   const message = problemOf(given);
@@ -113,12 +125,15 @@ const functionSchema = functionSection.transform((given, context): LookupConfig 
 
 /** A word, or a mapping that names one function. */
 export const lookupField = () =>
-  z.unknown().transform((input, context): LookupConfig => {
-    const parsed = (valueIn(input) instanceof Map ? functionSchema : wordSchema).safeParse(input);
-    if (parsed.success) return parsed.data;
-    for (const issue of parsed.error.issues) {
-      const params = issue.code === 'custom' ? issue.params : undefined;
-      context.addIssue({ code: 'custom', message: issue.message, path: [...issue.path], params });
-    }
-    return z.NEVER;
-  });
+  formed(
+    z.unknown().transform((input, context): LookupConfig => {
+      const parsed = (valueIn(input) instanceof Map ? functionSchema : wordSchema).safeParse(input, {
+        reportInput: true,
+      });
+      if (parsed.success) return parsed.data;
+      for (const { path, message, key } of problemsOfForm(parsed.error.issues))
+        context.addIssue({ code: 'custom', message, path: [...path], params: { key } });
+      return z.NEVER;
+    }),
+    [wordSchema, functionSchema],
+  );

@@ -1,11 +1,11 @@
 // Ethernet addresses as a configuration writes them, and the ones we make up.
 import { quoted } from './quote.ts';
 
-const FORM = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
+export const MAC_FORM = /^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$/;
 
 /** What is wrong with `text` as an address (undefined: nothing); a station's own address cannot be multicast. */
 export function macProblem(text: string, options: { multicast: boolean }): string | undefined {
-  if (!FORM.test(text)) return `${quoted(text)} is not a MAC address: 02:00:00:00:01:00 would be right`;
+  if (!MAC_FORM.test(text)) return `${quoted(text)} is not a MAC address: 02:00:00:00:01:00 would be right`;
   const first = Number.parseInt(text.slice(0, 2), 16);
   if (!options.multicast && first & 1) {
     const unicast = `${(first & ~1).toString(16).padStart(2, '0')}${text.slice(2)}`;

@@ -1,6 +1,6 @@
 // The limits of ports: what a file leaves out of them, and whether they can be.
 import { kindOf } from '../ports/kinds/index.ts';
-import type { HostConfig, PortLimits, Rate } from './host-config.ts';
+import type { HostConfig, PortLimits, Rate, FileLimits as StatedLimits } from './host-config.ts';
 import { BURST } from './limits.ts';
 import { fail, type Placed } from './placed.ts';
 import { parsePortName } from './port-name.ts';
@@ -29,6 +29,35 @@ const packetsRate = (perSecond: number | undefined): Rate | undefined =>
   perSecond === undefined
     ? undefined
     : { perSecond, burst: Math.max(STORM_MIN, Math.ceil(perSecond * STORM_SECONDS)) };
+
+/** What a file says, without what it does not say. */
+export function statedLimits({ rate, stormControl }: FileLimits): StatedLimits | undefined {
+  const given = <T extends object>(section: T) =>
+    Object.fromEntries(Object.entries(section).filter(([, value]) => value !== undefined));
+  if (!rate && !stormControl) return undefined;
+  return { ...(rate && { rate: given(rate) }), ...(stormControl && { stormControl: given(stormControl) }) };
+}
+
+/** As a file would say it: `burst` only where it is not what follows from the rates. */
+export function limitsForFile(limits: PortLimits): StatedLimits {
+  const { tx, rx, broadcast, multicast, unknownUnicast } = limits;
+  const bits = (rate: Rate | undefined) => (rate === undefined ? undefined : rate.perSecond * 8);
+  const usual = [tx, rx].every(
+    (rate) => rate === undefined || rate.burst === bytesRate(bits(rate), undefined)!.burst,
+  );
+  const burst = usual ? undefined : (tx ?? rx)!.burst;
+  const storms = [broadcast, multicast, unknownUnicast];
+  return statedLimits({
+    rate: tx || rx ? { tx: bits(tx), rx: bits(rx), burst } : undefined,
+    stormControl: storms.some((rate) => rate !== undefined)
+      ? {
+          broadcast: broadcast?.perSecond,
+          multicast: multicast?.perSecond,
+          unknownUnicast: unknownUnicast?.perSecond,
+        }
+      : undefined,
+  })!;
+}
 
 /** What the port says, else what its switch says; undefined when nothing is limited. */
 export function resolveLimits(
@@ -60,8 +89,13 @@ export function checkLimits(file: FileConfig, config: HostConfig, placed: readon
     if (keys.stormControl && Object.values(keys.stormControl).every((rate) => rate === undefined))
       fail(formatPath([...at, 'storm-control']), "it says nothing: 'broadcast: 1000pps' would be right");
   }
-  for (const [name, { stormControl }] of file.ports) {
+  for (const [name, { rate, stormControl }] of file.ports) {
     const parsed = parsePortName(name);
+    if (rate && parsed.kind === 'monitor')
+      fail(
+        formatPath(['ports', name, 'rate']),
+        `'${name}' is a monitor, and what it shows is not held back: a rate of '${parsed.parent}' would be right`,
+      );
     if (!stormControl || members.includes(name) || kindOf(parsed).switchOf(parsed) !== undefined) continue;
     fail(
       formatPath(['ports', name, 'storm-control']),

@@ -10,7 +10,9 @@ const NAME_BYTES_MAX = 63;
 function match(text: string): PortName | undefined {
   for (const kind of ALL_KINDS) {
     const name = kind.parse(text);
-    if (name) return name;
+    if (!name) continue;
+    const parent = kind.parentOf(name);
+    return parent === undefined || match(parent) ? name : undefined;
   }
   return undefined;
 }
@@ -24,7 +26,6 @@ function forms(): string {
 /** What netmap's grammar allows after a name, and this host does not have yet. */
 const SUFFIXES = [
   [/@/, 'a region or options after @'],
-  [/\//, 'flags after /'],
   [/[\^*]/, 'host rings (^ or *)'],
   [/-[0-9]+$/, 'one ring pair (-k)'],
 ] as const;
@@ -40,7 +41,7 @@ function problem(text: string): string {
     if (at > 0 && match(text.slice(0, at)))
       return `'${text}' asks for ${what}, which is not supported yet: '${text.slice(0, at)}' would be right`;
   }
-  return `'${text}' is not a port name: ${forms()} would be right (letters, digits, _ and .)`;
+  return `'${text}' is not a port name: ${forms()} would be right (letters A to Z, digits, _ and .)`;
 }
 
 /** What is wrong with `text` as a port name; undefined: nothing. */

@@ -21,6 +21,16 @@ export const packetRate = (value: unknown): number => parsed(value, PACKETS, DEC
 /** Bytes of `1MiB`, `64K`, `65536`; NaN when it is no size. */
 export const burstSize = (value: unknown): number => parsed(value, SIZE, BINARY);
 
+/** How they look, for editors. */
+export const BIT_RATE_FORM = rateForm('^\\d+(\\.\\d+)?[KMGTkmgt]?[Bb][Ii][Tt](/s)?$', '1Gbit', BIT_RATE);
+export const PACKET_RATE_FORM = rateForm('^\\d+(\\.\\d+)?[KMkm]?[Pp][Pp][Ss]$', '1000pps', PACKET_RATE);
+export const BURST_FORM = rateForm('^\\d+([KMGkmg]i?[Bb]?|[Bb])?$', '1MiB', BURST);
+
+function rateForm(pattern: string, example: string, { min, max }: { min: number; max: number }) {
+  const number = { type: 'number' as const, minimum: min, maximum: max };
+  return { anyOf: [{ type: 'string' as const, pattern, examples: [example] }, number] };
+}
+
 const within = (value: number, { min, max }: { min: number; max: number }): boolean =>
   value >= min && value <= max;
 
@@ -28,15 +38,25 @@ export function bitRateProblem(value: unknown): string | undefined {
   if (within(bitRate(value), BIT_RATE)) return undefined;
   const bps = typeof value === 'string' ? /^([\d.]+[kmgt]?)bps$/i.exec(value)?.[1] : undefined;
   if (bps) return `'${value}' may be bits or bytes: '${bps}bit' would be right for bits`;
-  return Number.isNaN(bitRate(value))
-    ? `${quote(value)} is not a rate: '1Gbit' would be right`
-    : `${quote(value)} is not within 8Kbit and 1Tbit: '1Gbit' would be right`;
+  if (!Number.isNaN(bitRate(value)))
+    return `${quote(value)} is not within 8Kbit and 1Tbit: '1Gbit' would be right`;
+  // GB is bytes, and may be meant.
+  const [, number, unit = ''] =
+    typeof value === 'string'
+      ? (/^(\d+(?:\.\d+)?) ?([KMGTkmgt]?)(?: ?[Bb]its?|b)?(?:ps|\/s)?$/.exec(value) ?? [])
+      : [];
+  const meant = `${number}${unit.toUpperCase()}bit`;
+  return `${quote(value)} is not a rate: '${within(bitRate(meant), BIT_RATE) ? meant : '1Gbit'}' would be right`;
 }
 
 export function packetRateProblem(value: unknown): string | undefined {
-  return within(packetRate(value), PACKET_RATE)
-    ? undefined
-    : `${quote(value)} is not a number of packets a second: '1000pps' would be right`;
+  if (within(packetRate(value), PACKET_RATE)) return undefined;
+  const [, number, unit = ''] =
+    typeof value === 'string'
+      ? (/^(\d+(?:\.\d+)?) ?([km]?)(?: ?p(?:ackets)?(?:\/s)?)?$/i.exec(value) ?? [])
+      : [];
+  const meant = `${number}${unit.toUpperCase()}pps`;
+  return `${quote(value)} is not a number of packets a second: '${within(packetRate(meant), PACKET_RATE) ? meant : '1000pps'}' would be right`;
 }
 
 export function burstProblem(value: unknown): string | undefined {

@@ -1,9 +1,10 @@
 // Reads a configuration file as text, and says in one line why it cannot be one.
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { ConfigurationError } from '../errors.ts';
 
 /** Far more than any configuration; a device file or a disk image named by mistake is not read to its end. */
 const BYTES_MAX = 16 * 2 ** 20;
+const PART_BYTES = 64 * 1024;
 
 /** @throws ConfigurationError */
 export function readConfigFile(file: string): string {
@@ -20,15 +21,29 @@ export function readConfigFile(file: string): string {
 }
 
 function readBytes(file: string): Uint8Array {
+  let fd: number | undefined;
   try {
-    const stat = statSync(file, { throwIfNoEntry: false });
-    if (stat?.isFile() && stat.size > BYTES_MAX)
-      throw new Error(`it has ${stat.size} bytes: at most ${BYTES_MAX} would be right`);
-    return readFileSync(file);
+    fd = openSync(file, 'r');
+    return readAll(fd);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigurationError(`${file}: cannot be read: ${why}`, { cause });
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
+}
+
+/** Pipes and devices do not say how much there is, and some have no end. */
+function readAll(fd: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let length = 0; length <= BYTES_MAX; ) {
+    const part = new Uint8Array(PART_BYTES);
+    const read = readSync(fd, part);
+    if (read === 0) return Buffer.concat(parts);
+    parts.push(part.subarray(0, read));
+    length += read;
+  }
+  throw new Error(`it has more than ${BYTES_MAX} bytes: a YAML file would be right`);
 }
 
 /** Without a mark at its start, UTF-16 still has a zero in each pair of bytes of its first, plain letters. */

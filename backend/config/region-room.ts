@@ -1,5 +1,6 @@
 // Checks that a region has room for the ports that live in it, by netmap's own limits where it is private.
 import { objectNeeds, regionNeeds } from '../ports/needs.ts';
+import { APPLICATIONS, portHolders } from './applications.ts';
 import type { HostConfig, RegionPools } from './host-config.ts';
 import { PRIVATE_BUF_SIZE, PRIVATE_IF_NUM_MAX, REGION_LIMITS } from './limits.ts';
 import { fail, type Placed } from './placed.ts';
@@ -19,10 +20,10 @@ export function checkRegionRoom(config: HostConfig, placed: readonly Placed[]): 
       placed.filter((place) => place.vm.region === name),
     );
   }
-  for (const [name, vm] of config.vms) {
+  for (const [name, vm] of portHolders(config)) {
     if (vm.region !== undefined) continue;
     const room = {
-      path: formatPath(['vms', name, 'devices']),
+      path: formatPath(name === APPLICATIONS ? ['applications', 'ports'] : ['vms', name, 'devices']),
       what: `the private region of ${name}`,
       ifNum: PRIVATE_IF_NUM_MAX,
       ifSize: REGION_LIMITS.ifSize.max,

@@ -3,6 +3,7 @@ import { resolve as resolvePath } from 'node:path';
 import { kindOf } from '../ports/kinds/index.ts';
 import { findGroup } from './groups.ts';
 import type {
+  ControlConfig,
   DeviceConfig,
   EngineConfig,
   HostConfig,
@@ -10,11 +11,13 @@ import type {
   RegionConfig,
   RingsConfig,
   SocketAccess,
+  SwitchConfig,
   VmConfig,
 } from './host-config.ts';
+import { REGION_LIMITS } from './limits.ts';
 import { defaultMac } from './mac.ts';
 import type { NumaNodes } from './numa-nodes.ts';
-import { resolveLimits } from './port-limits.ts';
+import { resolveLimits, statedLimits } from './port-limits.ts';
 import { parsePortName } from './port-name.ts';
 import type { FileConfig } from './schema.ts';
 
@@ -22,36 +25,45 @@ const DEFAULT_RINGS: RingsConfig = { txRings: 1, rxRings: 1, txSlots: 1024, rxSl
 /** Region 1 is netmap's global region by custom, so an id that we choose starts after it. */
 const FIRST_REGION_ID = 2;
 
-function resolveRegions(file: FileConfig, ownNode: number | undefined): Map<string, RegionConfig> {
-  const used = new Set([...file.regions.values()].map((region) => region.id));
+function resolveRegions(
+  file: FileConfig,
+  ownNode: number | undefined,
+  running: HostConfig | undefined,
+): Map<string, RegionConfig> {
+  const kept = (name: string): number | undefined => running?.regions.get(name)?.id;
+  const used = new Set([...file.regions].map(([name, region]) => region.id ?? kept(name)));
+  // In a host that runs private regions have some of the first ids.
+  const [first, step] = running ? [REGION_LIMITS.id.max, -1] : [FIRST_REGION_ID, 1];
   const nextId = (): number => {
-    let id = FIRST_REGION_ID;
-    while (used.has(id)) id++;
+    let id = first;
+    while (used.has(id)) id += step;
     used.add(id);
     return id;
   };
-  return mapValues(file.regions, ({ numaNode = ownNode, ...region }) => ({
+  return mapValues(file.regions, ({ numaNode = ownNode, ...region }, name) => ({
     ...region,
-    id: region.id ?? nextId(),
+    id: region.id ?? kept(name) ?? nextId(),
     ...(numaNode !== undefined && { numaNode }),
   }));
 }
 
 function resolveVm(
   vm: FileConfig['vms'] extends Map<string, infer V> ? V : never,
-  number: number,
+  vmName: string,
   file: FileConfig,
   ownNode: number | undefined,
+  macOf: MacChoice,
 ): VmConfig {
-  const devices = vm.devices.map(
-    (device, i): DeviceConfig => ({
-      name: device.name ?? `net${i}`,
+  const devices = vm.devices.map((device, i): DeviceConfig => {
+    const name = device.name ?? `net${i}`;
+    return {
+      name,
       port: device.port,
-      mac: device.mac ?? defaultMac(number, i),
+      mac: device.mac ?? macOf(vmName, name, i),
       policy: device.policy ?? file.engine.policy,
       bar0: device.bar0,
-    }),
-  );
+    };
+  });
   const { memory, machine, pciIds, region, numaNode = ownNode } = vm;
   return {
     memory,
@@ -60,6 +72,23 @@ function resolveVm(
     ...(region !== undefined && { region }),
     ...(numaNode !== undefined && { numaNode }),
     devices,
+  };
+}
+
+/** The address of a device that has none in the file. */
+type MacChoice = (vm: string, device: string, index: number) => string;
+
+/** By the places in the file; in a host that runs, what a device has stays, and a new one takes nobody's. */
+function macChoice(file: FileConfig, running: HostConfig | undefined): MacChoice {
+  const places = new Map([...file.vms.keys()].map((name, i) => [name, i + 1]));
+  const macs = [...(running?.vms.values() ?? [])].flatMap(({ devices }) => devices.map(({ mac }) => mac));
+  const taken = new Set(macs);
+  return (vm, device, index) => {
+    const now = running?.vms.get(vm)?.devices.find(({ name }) => name === device)?.mac;
+    if (now !== undefined) return now;
+    let place = places.get(vm)!;
+    while (taken.has(defaultMac(place, index))) place++;
+    return defaultMac(place, index);
   };
 }
 
@@ -101,6 +130,7 @@ function resolvePort(
   index: number,
   file: FileConfig,
   device: DeviceConfig | undefined,
+  running: HostConfig | undefined,
 ): PortConfig {
   const port = file.ports.get(name);
   const { verify = false, payload } = port?.sink ?? {};
@@ -120,14 +150,19 @@ function resolvePort(
   if (!port?.source) return base;
   // A source speaks to the guest behind the port, from an address of the host's own.
   const dst = port.source.dst ?? device?.mac ?? 'ff:ff:ff:ff:ff:ff';
-  return { ...base, source: { ...port.source, dst, src: port.source.src ?? defaultMac(0, index) } };
+  const src = port.source.src ?? running?.ports.get(name)?.source?.src ?? defaultMac(0, index);
+  return { ...base, source: { ...port.source, dst, src } };
 }
 
 function resolveEngine(
   { workers, cpus, numaNode, ...rest }: FileConfig['engine'],
   nodes: NumaNodes,
 ): EngineConfig {
-  const engine = { ...rest, workers: workers ?? cpus?.length ?? 1 };
+  const engine = {
+    ...rest,
+    workers: workers ?? cpus?.length ?? 1,
+    ...(numaNode !== undefined && { numaNode }),
+  };
   if (cpus) return { ...engine, workerCpus: cpus.map((cpu) => [cpu]) };
   const node = numaNode === undefined ? undefined : nodes.get(numaNode);
   return node ? { ...engine, workerCpus: Array.from({ length: engine.workers }, () => node.cpus) } : engine;
@@ -139,38 +174,81 @@ function ownMemoryNode({ numaNode }: FileConfig['engine'], nodes: NumaNodes): nu
 }
 
 /** A group that is not there is left out here, and found by the checks. */
-function resolveSockets({ socketMode: mode, socketGroup }: FileConfig): SocketAccess {
-  const group = socketGroup === undefined ? undefined : findGroup(socketGroup);
+function resolveAccess(mode: number | undefined, name: string | undefined): SocketAccess {
+  const group = name === undefined ? undefined : findGroup(name);
   return { ...(mode !== undefined && { mode }), ...(group !== undefined && { group }) };
 }
 
-export function resolveConfig(file: FileConfig, nodes: NumaNodes): HostConfig {
+function resolveControl({ mode, group, readMode, readGroup, metrics }: FileConfig['control']): ControlConfig {
+  return {
+    change: resolveAccess(mode, group),
+    read: resolveAccess(readMode, readGroup),
+    ...(metrics && { metrics }),
+  };
+}
+
+function resolveSwitch(
+  vale: FileConfig['switches'] extends Map<string, infer S> ? S : never,
+  name: string,
+  file: FileConfig,
+): SwitchConfig {
+  const { members, patienceUs, macAge, lookup, rate, stormControl, ...rest } = vale;
+  const limits = statedLimits({ rate, stormControl });
+  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
+  return {
+    members,
+    patienceUs,
+    macAge: macAge === 'off' ? 0 : macAge,
+    ...(lookup && { lookup }),
+    otherPorts: resolvePort(`${name}:any`, 0, { ...file, ports: new Map() }, undefined, undefined),
+    defaults: { ...Object.fromEntries(given), ...(limits && { limits }) },
+  };
+}
+
+function resolveApplications({ applications }: FileConfig): Pick<HostConfig, 'applications'> {
+  if (!applications) return {};
+  const { region, ports } = applications;
+  return {
+    applications: {
+      socket: resolveAccess(applications.socketMode, applications.socketGroup),
+      ...(region !== undefined && { region }),
+      ports,
+    },
+  };
+}
+
+/** @param running of a host that is to become so: what the file leaves to chance stays as it is. */
+export function resolveConfig(file: FileConfig, nodes: NumaNodes, running?: HostConfig): HostConfig {
   const ownNode = ownMemoryNode(file.engine, nodes);
-  let number = 0;
-  const vms = mapValues(file.vms, (vm) => resolveVm(vm, ++number, file, ownNode));
+  const macOf = macChoice(file, running);
+  const vms = mapValues(file.vms, (vm, name) => resolveVm(vm, name, file, ownNode, macOf));
   const devices = [...vms.values()].flatMap((vm) => vm.devices);
   const members = [...file.switches.values()].flatMap((vale) => vale.members);
-  const names = [...new Set([...file.ports.keys(), ...devices.map((device) => device.port), ...members])];
+  const names = [
+    ...new Set([
+      ...file.ports.keys(),
+      ...devices.map((device) => device.port),
+      ...members,
+      ...(file.applications?.ports ?? []),
+    ]),
+  ];
   const ports = names.map((name, index) => {
     const device = devices.find((candidate) => candidate.port === name);
-    return [name, resolvePort(name, index, file, device)] as const;
+    return [name, resolvePort(name, index, file, device, running)] as const;
   });
   return {
     runDir: resolvePath(file.runDir),
-    sockets: resolveSockets(file),
+    sockets: resolveAccess(file.socketMode, file.socketGroup),
+    control: resolveControl(file.control),
+    ...resolveApplications(file),
     engine: resolveEngine(file.engine, nodes),
-    regions: resolveRegions(file, ownNode),
-    switches: mapValues(file.switches, ({ members: on, patienceUs, macAge, lookup }) => ({
-      members: on,
-      patienceUs,
-      macAge: macAge === 'off' ? 0 : macAge,
-      ...(lookup && { lookup }),
-    })),
+    regions: resolveRegions(file, ownNode, running),
+    switches: mapValues(file.switches, (vale, name) => resolveSwitch(vale, name, file)),
     ports: new Map(ports),
     vms,
   };
 }
 
-function mapValues<V, W>(from: ReadonlyMap<string, V>, map: (value: V) => W): Map<string, W> {
-  return new Map([...from].map(([key, value]) => [key, map(value)]));
+function mapValues<V, W>(from: ReadonlyMap<string, V>, map: (value: V, key: string) => W): Map<string, W> {
+  return new Map([...from].map(([key, value]) => [key, map(value, key)]));
 }

@@ -4,6 +4,13 @@ import { join } from 'node:path';
 import { quote } from './fields.ts';
 import { quoted, shown } from './quote.ts';
 
+/** In the run-dir, beside the VMs' folders: who connects may change the host, or only ask it. */
+export const CONTROL_SOCKET = 'control.sock';
+export const READ_SOCKET = 'control-ro.sock';
+/** For those who may change the host: it takes the descriptors that a request speaks of. */
+export const FILES_SOCKET = 'control-fd.sock';
+export const DEFAULT_RUN_DIR = '/run/ptnetmap';
+
 /** What is wrong with `value` as a path (undefined: nothing). */
 export function pathProblem(value: unknown): string | undefined {
   if (typeof value !== 'string' || value === '' || shown(value).includes('\\u{'))

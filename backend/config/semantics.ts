@@ -2,17 +2,19 @@
 import { cpus as systemCpus } from 'node:os';
 import { join } from 'node:path';
 import { ALL_KINDS, kindOf } from '../ports/kinds/index.ts';
-import type { HostConfig, PortConfig, VmConfig } from './host-config.ts';
+import { APPLICATIONS_SOCKET } from './applications.ts';
+import type { HostConfig, PortConfig, SocketAccess, VmConfig } from './host-config.ts';
 import { checkInterfaceKeys, checkOneUserPerInterface } from './interfaces.ts';
 import { DEVICE_RINGS_MAX, SOCKET_PATH_BYTES_MAX, VM_DEVICES_MAX } from './limits.ts';
 import { checkLookups } from './lookup-ports.ts';
 import { alternatives, nearest } from './nearest.ts';
 import type { NumaNodes } from './numa-nodes.ts';
 import { checkNumaPlacement } from './numa-placement.ts';
-import { fail, type Placed, placeDevices, problemsOf } from './placed.ts';
+import { fail, type NamedCheck, type Placed, placeDevices, problemsOf } from './placed.ts';
 import { checkLimits } from './port-limits.ts';
 import { parsePortName } from './port-name.ts';
 import { checkRegionRoom } from './region-room.ts';
+import { CONTROL_SOCKET, FILES_SOCKET, READ_SOCKET } from './run-dir.ts';
 import { type FileConfig, formatPath } from './schema.ts';
 import type { Problem } from './source-text.ts';
 
@@ -20,49 +22,61 @@ import type { Problem } from './source-text.ts';
 export function checkConfig(file: FileConfig, config: HostConfig, nodes: NumaNodes): Problem[] {
   const placed = placeDevices(config);
   const alone = problemsOf([
-    () => checkSomebody(config),
-    () => checkSocketGroup(file, config),
-    () => checkEngine(config.engine.workers, file.engine.cpus),
-    () => checkNumaPlacement(file, nodes),
-    () => checkRegionIds(config),
-    ...[...config.vms].map(
-      ([name, vm]) =>
-        () =>
-          checkVm(name, vm, config),
-    ),
-    ...placed.map((place) => () => checkDevice(place)),
-    ...[...config.ports].map(
-      ([name, port]) =>
-        () =>
-          checkPortKind(name, port),
-    ),
+    ['file-empty', () => checkSomebody(config)],
+    ['socket-group', () => checkGroup('socket-group', file.socketGroup, config.sockets)],
+    ['socket-group', () => checkGroup('control.group', file.control.group, config.control.change)],
+    ['socket-group', () => checkGroup('control.read-group', file.control.readGroup, config.control.read)],
+    [
+      'socket-group',
+      () =>
+        checkGroup(
+          'applications.socket-group',
+          file.applications?.socketGroup,
+          config.applications?.socket ?? {},
+        ),
+    ],
+    ['region-name', () => checkApplicationsRegion(config)],
+    ['socket-path', () => checkApplicationsSocket(config)],
+    ['worker-cpus', () => checkEngine(config.engine.workers, file.engine.cpus)],
+    ['numa-node', () => checkNumaPlacement(file, nodes)],
+    ['region-id', () => checkRegionIds(config)],
+    ...[...config.vms].flatMap(([name, vm]) => vmChecks(name, vm, config)),
+    ...placed.map((place): NamedCheck => ['doorbell-window', () => checkDevice(place)]),
+    ...[...config.ports].map(([name, port]): NamedCheck => ['port-keys', () => checkPortKind(name, port)]),
   ]);
   if (alone.length > 0) return alone;
   const shared = problemsOf([
-    () => checkOneDevicePerPort(placed),
-    () => checkMembers(config, placed),
-    () => checkOneUserPerInterface(config),
+    ['port-owner', () => checkOneDevicePerPort(placed)],
+    ['switch-member', () => checkMembers(config, placed)],
+    ['interface-owner', () => checkOneUserPerInterface(config)],
   ]);
   if (shared.length > 0) return shared;
   return problemsOf([
-    () => checkLimits(file, config, placed),
-    () => checkKinds(placed, [...file.switches.keys()]),
-    () => checkLookups(config, placed),
-    () => checkRegionRoom(config, placed),
+    ['rate-limit', () => checkLimits(file, config, placed)],
+    ['port-keys', () => checkKinds(placed, file, config)],
+    ['lookup-ports', () => checkLookups(config, placed)],
+    ['region-room', () => checkRegionRoom(config, placed)],
   ]);
 }
 
 function checkSomebody(config: HostConfig): void {
+  if (config.applications) return;
   if (config.vms.size === 0 && [...config.switches.values()].every(({ members }) => members.length === 0))
     fail('vms', "there is none: a name such as 'vm1' with its devices would be right");
 }
 
-function checkSocketGroup(file: FileConfig, config: HostConfig): void {
-  if (file.socketGroup !== undefined && config.sockets.group === undefined)
-    fail(
-      'socket-group',
-      `there is no group '${file.socketGroup}' here: one of 'getent group' would be right`,
-    );
+function checkGroup(path: string, name: string | undefined, { group }: SocketAccess): void {
+  if (name !== undefined && group === undefined)
+    fail(path, `there is no group '${name}' here: one of 'getent group' would be right`);
+}
+
+function checkApplicationsRegion({ applications, regions }: HostConfig): void {
+  if (applications?.region !== undefined)
+    checkRegionName('applications.region', applications.region, regions);
+}
+
+function checkApplicationsSocket({ applications, runDir }: HostConfig): void {
+  if (applications) checkSocketPath(join(runDir, APPLICATIONS_SOCKET));
 }
 
 function checkEngine(workers: number, cpus: readonly number[] = []): void {
@@ -87,45 +101,73 @@ function checkRegionIds(config: HostConfig): void {
   }
 }
 
-function checkVm(name: string, vm: VmConfig, config: HostConfig): void {
+function vmChecks(name: string, vm: VmConfig, config: HostConfig): NamedCheck[] {
   const path = formatPath(['vms', name]);
-  const regions = [...config.regions.keys()];
-  if (vm.region !== undefined && !regions.includes(vm.region)) {
-    const guess = nearest(vm.region, regions);
-    const right =
-      regions.length === 0
-        ? `an entry '${vm.region}' under regions`
-        : alternatives(guess ? [guess] : regions);
-    fail(`${path}.region`, `there is no region '${vm.region}': ${right} would be right`);
-  }
+  return [
+    ['vm-name', () => checkVmName(path, name)],
+    [
+      'region-name',
+      () => vm.region !== undefined && checkRegionName(`${path}.region`, vm.region, config.regions),
+    ],
+    ['pci-slots', () => checkSlots(path, vm)],
+    ['device-name', () => checkDeviceNames(path, vm)],
+    ['socket-path', () => checkSocketPaths(name, vm, config)],
+  ];
+}
+
+const OWN_SOCKETS: readonly string[] = [CONTROL_SOCKET, READ_SOCKET, FILES_SOCKET, APPLICATIONS_SOCKET];
+
+function checkVmName(path: string, name: string): void {
+  if (OWN_SOCKETS.includes(name))
+    fail(path, `'${name}' is the name of the host's own socket: another name would be right`);
+}
+
+function checkSlots(path: string, vm: VmConfig): void {
   if (vm.devices.length > VM_DEVICES_MAX)
     fail(
       `${path}.devices`,
       `${vm.devices.length} devices do not fit on a PCI bus: at most ${VM_DEVICES_MAX} would be right`,
     );
-  vm.devices.forEach((device, index) => {
+}
+
+function checkDeviceNames(path: string, vm: VmConfig): void {
+  for (const [index, device] of vm.devices.entries()) {
     const first = vm.devices.findIndex((other) => other.name === device.name);
     if (first !== index)
       fail(
         `${path}.devices[${index}].name`,
         `'${device.name}' is the name of devices[${first}] already: a name of its own would be right`,
       );
-    const socket = join(config.runDir, name, `${device.name}.sock`);
-    if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES_MAX) {
-      const bytes = Buffer.byteLength(socket);
-      fail(
-        'run-dir',
-        `'${socket}' has ${bytes} bytes, too many for a socket: at most ${SOCKET_PATH_BYTES_MAX} would be right`,
-      );
-    }
-  });
+  }
 }
 
-function checkDevice({ device, port, path }: Placed): void {
+function checkSocketPaths(name: string, vm: VmConfig, config: HostConfig): void {
+  for (const device of vm.devices) checkSocketPath(join(config.runDir, name, `${device.name}.sock`));
+}
+
+function checkRegionName(path: string, name: string, regions: HostConfig['regions']): void {
+  if (regions.has(name)) return;
+  const names = [...regions.keys()];
+  const guess = nearest(name, names);
+  const right =
+    names.length === 0 ? `an entry '${name}' under regions` : alternatives(guess ? [guess] : names);
+  fail(path, `there is no region '${name}': ${right} would be right`);
+}
+
+function checkSocketPath(socket: string): void {
+  const bytes = Buffer.byteLength(socket);
+  if (bytes > SOCKET_PATH_BYTES_MAX)
+    fail(
+      'run-dir',
+      `'${socket}' has ${bytes} bytes, too many for a socket: at most ${SOCKET_PATH_BYTES_MAX} would be right`,
+    );
+}
+
+function checkDevice({ device, port, portPath }: Placed): void {
   const rings = port.txRings + port.rxRings;
   if (rings > DEVICE_RINGS_MAX)
     fail(
-      `${path}.port`,
+      portPath,
       `'${device.port}' has ${port.txRings} tx and ${port.rxRings} rx rings, and a device has doorbells for ${DEVICE_RINGS_MAX}: tx-rings and rx-rings that add up to at most ${DEVICE_RINGS_MAX} would be right`,
     );
 }
@@ -149,7 +191,7 @@ function checkOneDevicePerPort(placed: readonly Placed[]): void {
     const other = first.get(place.device.port);
     if (other)
       fail(
-        `${place.path}.port`,
+        place.portPath,
         `'${place.device.port}' belongs to ${other.vmName}'s ${other.device.name} already: a port of its own would be right`,
       );
     first.set(place.device.port, place);
@@ -180,14 +222,17 @@ function checkMembers(config: HostConfig, placed: readonly Placed[]): void {
 }
 
 /** What the devices of one kind have to agree on. */
-function checkKinds(placed: readonly Placed[], switches: readonly string[]): void {
+function checkKinds(placed: readonly Placed[], file: FileConfig, config: HostConfig): void {
+  const members = [...config.switches.values()].flatMap((vale) => vale.members);
   for (const kind of ALL_KINDS) {
     const complaint = kind.check(
       placed.filter(({ portName }) => kindOf(portName) === kind),
-      switches,
+      [...file.switches.keys()],
+      placed,
+      members,
     );
     if (!complaint) continue;
-    const { path, text } = complaint;
-    fail(typeof path === 'string' ? path : formatPath(path), text);
+    const { path, text, check } = complaint;
+    fail(typeof path === 'string' ? path : formatPath(path), text, check);
   }
 }

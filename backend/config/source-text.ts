@@ -1,7 +1,8 @@
 // Where things stand in a configuration file: the line and column of what a path names, and that line with a mark below.
 import { type Document, isMap, isNode, isScalar, isSeq, type LineCounter, type Node } from 'yaml';
+import type { FileCheck } from './file-checks.ts';
+import { formatPath } from './format-path.ts';
 import { shown } from './quote.ts';
-import { formatPath } from './schema.ts';
 
 /** Something that is wrong with a file. */
 export interface Problem {
@@ -11,6 +12,8 @@ export interface Problem {
   readonly text: string;
   /** A key below `path` that is meant itself, not what it stands for. */
   readonly key?: string;
+  /** What has found it; undefined: its form is wrong. */
+  readonly check?: FileCheck;
 }
 
 /** Of a line, around the mark. */

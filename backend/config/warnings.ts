@@ -3,10 +3,13 @@ import { DEFAULT_PCI_IDS } from '../../pci/index.ts';
 import { descriptorLimit, descriptorsNeeded } from './descriptors.ts';
 import type { HostConfig } from './host-config.ts';
 import { PRIVATE_BUF_SIZE } from './limits.ts';
+import { nearest } from './nearest.ts';
 import { type NumaNodes, readNumaNodes } from './numa-nodes.ts';
 import { apartFromWorkers } from './numa-placement.ts';
 import { placeDevices } from './placed.ts';
+import { shown } from './quote.ts';
 import { formatPath } from './schema.ts';
+import { regionUsers, slotsKeptFree, switchPorts, unusedPorts } from './users.ts';
 
 /** @param descriptors how many this process may have open. */
 export function configWarnings(
@@ -17,7 +20,8 @@ export function configWarnings(
   return [
     ...sharedRegions(config),
     ...apartFromWorkers(config, nodes),
-    ...unusedPorts(config),
+    ...unusedPorts(config).map((name) => `ports.'${name}': no device uses it`),
+    ...lonelyPorts(config),
     ...q35(config),
     ...unequalRings(config),
     ...ringsTooShort(config),
@@ -27,8 +31,7 @@ export function configWarnings(
 
 function sharedRegions(config: HostConfig): string[] {
   return [...config.regions.keys()].flatMap((region) => {
-    const vms = [...config.vms].filter(([, vm]) => vm.region === region);
-    const names = vms.map(([name]) => name);
+    const names = regionUsers(config, region);
     if (names.length === 0) return [`regions.${region}: no VM is in it`];
     if (names.length === 1) return [];
     return [
@@ -37,14 +40,20 @@ function sharedRegions(config: HostConfig): string[] {
   });
 }
 
-function unusedPorts(config: HostConfig): string[] {
-  const used = new Set([
-    ...[...config.vms.values()].flatMap((vm) => vm.devices.map((device) => device.port)),
-    ...[...config.switches.values()].flatMap((vale) => vale.members),
-  ]);
-  return [...config.ports.keys()]
-    .filter((name) => !used.has(name))
-    .map((name) => `ports.'${name}': no device uses it`);
+/** Who is alone on a switch talks to nobody: most often a name was mistyped. */
+function lonelyPorts(config: HostConfig): string[] {
+  if (config.applications) return [];
+  const standing = switchPorts(config);
+  return [...standing].flatMap(([vale, ports]) => {
+    if (ports.length > 1) return [];
+    const { path, port } = ports[0]!;
+    const others = [...standing.keys()].filter((name) => name !== vale);
+    const guess = nearest(vale, others);
+    const meant =
+      guess !== undefined && port.startsWith(`${vale}:`) ? guess + port.slice(vale.length) : guess;
+    const end = meant === undefined ? 'a second port would be right' : `'${shown(meant)}' may be meant`;
+    return [`${path}: '${shown(port)}' is alone on switch '${shown(vale)}', so nobody can answer: ${end}`];
+  });
 }
 
 function q35(config: HostConfig): string[] {
@@ -65,11 +74,10 @@ function unequalRings(config: HostConfig): string[] {
     );
 }
 
-/** The drivers of Linux and FreeBSD keep as many slots free as a packet of 64 KiB takes, and two more. */
 function ringsTooShort(config: HostConfig): string[] {
   return placeDevices(config).flatMap(({ vm, device, port }) => {
     const bufSize = vm.region === undefined ? PRIVATE_BUF_SIZE : config.regions.get(vm.region)!.bufSize;
-    const least = Math.floor(65_536 / bufSize) + 2;
+    const least = slotsKeptFree(bufSize);
     if (port.txSlots > least) return [];
     return [
       `${formatPath(['ports', device.port, 'tx-slots'])}: a guest's network stack never sends on a ring of ${port.txSlots} slots with buffers of ${bufSize} bytes: more than ${least} would be right (netmap applications are fine)`,

@@ -34,6 +34,16 @@ export const textIn = (input: unknown): unknown => (input instanceof Plain ? inp
 
 export type YamlValue = string | Plain | undefined | readonly YamlValue[] | ReadonlyMap<string, YamlValue>;
 
+/** What a program has, as if it stood in a file: objects and Maps are mappings, null is nothing. */
+export function asYaml(value: unknown): YamlValue {
+  if (value === undefined || value === null || typeof value === 'string') return value ?? undefined;
+  if (Array.isArray(value)) return value.map(asYaml);
+  if (value instanceof Map)
+    return new Map([...value].map(([key, inner]) => [String(key), asYaml(inner)] as const));
+  if (typeof value !== 'object') return new Plain(value, String(value));
+  return new Map(Object.entries(value).map(([key, inner]) => [key, asYaml(inner)] as const));
+}
+
 /** The parser's own messages may quote a whole line. */
 const YAML_MESSAGE_MAX = 160;
 

@@ -23,7 +23,7 @@ interface Place {
 export interface Binding {
   readonly attachment: Attachment;
   readonly port: Port;
-  readonly session: number;
+  readonly session: number | undefined;
   readonly policy: Policy;
 }
 
@@ -31,7 +31,8 @@ export interface BindRequest {
   /** The device's name, for the table. */
   readonly device: string;
   readonly port: Port;
-  readonly session: number;
+  /** Whose doorbells the kick thread reads; undefined: they come another way. */
+  readonly session?: number;
   readonly csb: { readonly guestToHost: CsbPlace; readonly hostToGuest: CsbPlace };
   readonly vectors: readonly Vector[];
   /** Eventfds of the doorbells, when the client asked for them. */
@@ -73,7 +74,7 @@ export class Broker {
       wireInterrupts(attachment, request.vectors.slice(0, port.rings));
       if (request.doorbells.length > 0) attachment.setDoorbells(request.doorbells);
       // Policy inline has no native reader: its kicks come through the device model.
-      if (policy.policy !== 'inline') wireDoorbells(this.#kick, session, attachment);
+      if (session !== undefined && policy.policy !== 'inline') wireDoorbells(this.#kick, session, attachment);
     } catch (error) {
       attachment?.detach();
       this.#leave(port);
@@ -101,9 +102,15 @@ export class Broker {
     const binding = this.#table.get(device);
     if (!binding) return;
     this.#table.delete(device);
-    if (binding.policy.policy !== 'inline') unwireDoorbells(this.#kick, binding.session);
+    if (binding.session !== undefined && binding.policy.policy !== 'inline')
+      unwireDoorbells(this.#kick, binding.session);
     binding.attachment.detach();
     this.#leave(binding.port);
+  }
+
+  /** The worker of what is served with this port; undefined: none, because nobody drives it or policy is inline. */
+  workerOf(port: Port): number | undefined {
+    return this.#places.get(port.servedAs)?.worker;
   }
 
   /** Changes policy, spin time and worker of a device; false when it is not being served. */
@@ -111,6 +118,7 @@ export class Broker {
     const binding = this.#table.get(device);
     if (!binding) return false;
     binding.attachment.setPolicy(policy);
+    this.#table.set(device, { ...binding, policy: { policy: policy.policy, spinUs: policy.spinUs } });
     const place = this.#places.get(binding.port.servedAs)!;
     this.#pool.move(place.worker, policy.worker);
     place.worker = policy.worker;

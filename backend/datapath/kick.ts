@@ -8,7 +8,7 @@ const BAR0 = 0;
 /** Doorbells of this session are answered by the native reader from now on, without the event loop. */
 export function wireDoorbells(kick: Kick, session: number, attachment: Attachment): void {
   const window = { region: BAR0, offset: PTNET.KICK_BASE, stride: 4 };
-  kick.setDoorbells(session, window, attachment.doorbellTarget);
+  attachment.lendTarget((target) => kick.setDoorbells(session, window, target));
 }
 
 /** Returns when no doorbell of the session is being delivered any more. */

@@ -1,10 +1,6 @@
 // The QEMU command line that attaches a VM to its devices on this host.
 import type { AttachedDevice, AttachedVm } from './attach.ts';
-
-export const QEMU = 'qemu-system-x86_64';
-
-/** QEMU has vfio-user-pci from this version on. */
-export const QEMU_VERSION_MIN = '10.1';
+import { type Accel, EITHER } from './launcher.ts';
 
 /** How long QEMU waits for an answer when nothing else is said; then it gives the device up for good. */
 export const QEMU_PATIENCE_MS = 5000;
@@ -12,14 +8,14 @@ export const QEMU_PATIENCE_MS = 5000;
 const MSG_TIMEOUT_MS = 600_000;
 
 /** Everything after the program's name. Each option stands before its value. */
-export function qemuArguments(vm: AttachedVm): string[] {
+export function qemuArguments(vm: AttachedVm, accels: readonly Accel[] = EITHER): string[] {
   const node = vm.numaNode === undefined ? '' : `,host-nodes=${vm.numaNode},policy=bind`;
   return [
     '-name',
     vm.name,
     '-machine',
-    // KVM where this user has it, else software emulation; both work with vfio-user.
-    `${vm.machine},accel=kvm:tcg,memory-backend=mem`,
+    `${vm.machine},memory-backend=mem`,
+    ...accels.flatMap((each) => ['-accel', each]),
     // Without share=on the guest's memory comes without a descriptor, and the CSB in it cannot be reached.
     '-object',
     `memory-backend-memfd,id=mem,size=${vm.memory},share=on${node}`,

@@ -24,31 +24,48 @@ interface Watched extends PlacedInterface {
 
 export class InterfaceWatch {
   readonly #engine: Engine;
-  readonly #interfaces: Watched[];
+  readonly #log: Logger;
+  readonly #interfaces: Watched[] = [];
   readonly #timer: NodeJS.Timeout;
 
   constructor(interfaces: readonly PlacedInterface[], engine: Engine, log: Logger) {
     this.#engine = engine;
-    this.#interfaces = interfaces.map((link) => ({
-      ...link,
-      watch: undefined,
-      held: false,
-      said: new Complaints(log, link.name),
-      narrow: undefined,
-    }));
-    for (const link of this.#interfaces) {
-      const { info } = link.interface;
-      say(link, `the interface ${whatItIs(info)}`);
-      for (const warning of [whatIsMissing(info), whatIsTooMuch(info)])
-        if (warning) say(link, warning, 'warn');
-      this.#follow(link);
-    }
+    this.#log = log;
+    for (const link of interfaces) this.#add(link);
     this.#lookAround();
     this.#timer = setInterval(() => {
       this.#reopen();
       for (const { said } of this.#interfaces) said.sumUp();
     }, REOPEN_MS);
     this.#timer.unref();
+  }
+
+  /** Follows these interfaces from now on, and those no longer that are not among them. */
+  follow(interfaces: readonly PlacedInterface[]): void {
+    const gone = this.#interfaces.filter(
+      (link) => !interfaces.some((other) => other.interface === link.interface),
+    );
+    const come = interfaces.filter(
+      (link) => !this.#interfaces.some((other) => other.interface === link.interface),
+    );
+    if (gone.length + come.length === 0) return;
+    for (const link of gone) {
+      this.#interfaces.splice(this.#interfaces.indexOf(link), 1);
+      link.watch?.close();
+      link.said.sumUp({ all: true });
+    }
+    for (const link of come) this.#add(link);
+    this.#lookAround();
+  }
+
+  #add(placed: PlacedInterface): void {
+    const said = new Complaints(this.#log, placed.name);
+    const link = { ...placed, watch: undefined, held: false, said, narrow: undefined };
+    this.#interfaces.push(link);
+    const { info } = link.interface;
+    say(link, `the interface ${whatItIs(info)}`);
+    for (const warning of [whatIsMissing(info), whatIsTooMuch(info)]) if (warning) say(link, warning, 'warn');
+    this.#follow(link);
   }
 
   #follow(link: Watched): void {

@@ -1,10 +1,18 @@
 // The regions, switches and ports of a host, by the names of its configuration.
 import type { Engine } from '../../native/engine.ts';
 import { type HostInterface, type InterfaceMember, InterfacePort } from '../../native/interfaces.ts';
-import { Region } from '../../native/memory.ts';
-import { NullPort, type Port, ValeSwitch } from '../../native/ports.ts';
+import { Region, type RegionShape } from '../../native/memory.ts';
+import { NullPort, PipeMaster, type Port, ValeSwitch } from '../../native/ports.ts';
 import type { StatsArea } from '../../native/stats.ts';
-import type { HostConfig, LookupConfig, SourceConfig } from '../config/host-config.ts';
+import { portHolders } from '../config/applications.ts';
+import type {
+  HostConfig,
+  LookupConfig,
+  PortConfig,
+  PortLimits,
+  SourceConfig,
+  SwitchConfig,
+} from '../config/host-config.ts';
 import { parsePortName } from '../config/port-name.ts';
 import { ConfigurationError } from '../errors.ts';
 import { kindOf } from './kinds/index.ts';
@@ -29,12 +37,22 @@ export interface PlacedInterface {
   readonly netns: string;
 }
 
+/** Of a switch: what it was told last. */
+type SwitchSettings = Pick<SwitchConfig, 'patienceUs' | 'macAge' | 'lookup'>;
+
+/** A switch that the file does not name. */
+const UNNAMED: SwitchSettings = { patienceUs: 50, macAge: 300 };
+
 export class PortTable {
   readonly #engine: Engine;
   readonly #stats: StatsArea;
   readonly #regions = new Map<string, Region>();
+  readonly #shapes = new Map<string, RegionShape>();
   readonly #switches = new Map<string, ValeSwitch>();
+  readonly #settings = new Map<string, SwitchSettings>();
   readonly #ports = new Map<string, Port>();
+  readonly #regionOf = new Map<string, string>();
+  readonly #madeWith = new Map<string, PortConfig>();
   readonly #members: PlacedMember[] = [];
   readonly #interfaces: PlacedInterface[] = [];
 
@@ -55,6 +73,29 @@ export class PortTable {
     return this.#interfaces;
   }
 
+  get switches(): ReadonlyMap<string, ValeSwitch> {
+    return this.#switches;
+  }
+
+  /** By the keys of regionKey(). */
+  get regions(): ReadonlyMap<string, Region> {
+    return this.#regions;
+  }
+
+  get shapes(): ReadonlyMap<string, RegionShape> {
+    return this.#shapes;
+  }
+
+  /** The key of the region that a port lies in. */
+  regionOf(port: string): string | undefined {
+    return this.#regionOf.get(port);
+  }
+
+  /** The settings that a port was made with; those of the file may be others by now. */
+  madeWith(port: string): PortConfig | undefined {
+    return this.#madeWith.get(port);
+  }
+
   region(vmName: string, region: string | undefined): Region {
     return this.#regions.get(regionKey(vmName, region))!;
   }
@@ -64,6 +105,11 @@ export class PortTable {
     if (!port)
       throw new ConfigurationError(`'${name}': no such port here: ${[...this.#ports.keys()].join(', ')} are`);
     return port;
+  }
+
+  /** A port, or a member of a switch that is none. @throws ConfigurationError */
+  watchable(name: string): Port | InterfaceMember {
+    return this.#members.find((member) => member.name === name)?.member ?? this.port(name);
   }
 
   /** @throws ConfigurationError, as a file that says the same. */
@@ -81,33 +127,111 @@ export class PortTable {
 
   /** @throws ConfigurationError; then the switch has the function that it had. */
   setLookup(name: string, lookup: LookupConfig): void {
+    setLookup(this.valeSwitch(name), lookup);
+    this.#settings.set(name, { ...this.#settings.get(name)!, lookup });
+  }
+
+  /** Makes a switch, which may have no port now, what a configuration says of it. @throws ConfigurationError; then its function is what it was. */
+  settle(name: string, config: HostConfig): void {
+    const vale = this.valeSwitch(name);
+    const before = this.#settings.get(name)!;
+    const { patienceUs, macAge, lookup = LEARNING } = config.switches.get(name) ?? UNNAMED;
+    if (!same(lookup, before.lookup ?? LEARNING)) this.setLookup(name, lookup);
+    if (patienceUs !== before.patienceUs || macAge !== before.macAge) vale.configure({ patienceUs, macAge });
+    this.#settings.set(name, { patienceUs, macAge, lookup });
+  }
+
+  /** @throws ConfigurationError */
+  valeSwitch(name: string): ValeSwitch {
     const vale = this.#switches.get(name);
-    if (!vale)
-      throw new ConfigurationError(
-        `'${name}': no such switch here: ${[...this.#switches.keys()].join(', ') || 'one with a port'} would be right`,
-      );
-    setLookup(vale, lookup);
+    if (vale) return vale;
+    throw new ConfigurationError(
+      `'${name}': no such switch here: ${[...this.#switches.keys()].join(', ') || 'one with a port'} would be right`,
+    );
   }
 
   /** Nothing is left of one that fails. @throws ConfigurationError naming the port or region, with the numbers it needs. */
   build(config: HostConfig): void {
     try {
-      for (const [key, shape] of planRegions(config)) this.#regions.set(key, new Region(shape));
-      const regions = new Map<string, Region>();
-      for (const [vmName, vm] of config.vms)
-        for (const { port } of vm.devices) regions.set(port, this.region(vmName, vm.region));
-      const order = creationOrder(regions.keys(), (text) => {
-        const name = parsePortName(text);
-        return kindOf(name).dependsOn(name);
-      });
-      for (const name of order) this.#create(config, name, regions.get(name)!);
-      for (const [vale, { members }] of config.switches)
-        for (const name of members) this.#join(config, vale, name);
+      for (const [key, shape] of planRegions(config)) this.addRegion(key, shape);
+      const regions = portRegions(config);
+      const members = switchesOf(config);
+      for (const [name, vale] of members) this.join(config, vale, name);
+      for (const name of portOrder(regions.keys(), members.keys()))
+        this.create(config, name, regions.get(name)!);
     } catch (error) {
       this.close();
-      if (error instanceof ConfigurationError) throw error;
-      throw new ConfigurationError((error as Error).message, { cause: error });
+      throw error;
     }
+  }
+
+  // Each of these is whole when it returns; what it throws is a ConfigurationError, and nothing has changed.
+
+  /** @param ofFile false: it comes and goes by itself, whatever a file says. */
+  addRegion(key: string, shape: RegionShape, ofFile = true): void {
+    this.#regions.set(
+      key,
+      explained(() => new Region(shape)),
+    );
+    if (ofFile) this.#shapes.set(key, shape);
+  }
+
+  /** Its ports are gone; its memory goes when no client has it any more. */
+  removeRegion(key: string): void {
+    this.#regions.get(key)?.drop();
+    this.#regions.delete(key);
+    this.#shapes.delete(key);
+  }
+
+  /** @param region the key of the one that it is to lie in. */
+  create(config: HostConfig, text: string, region: string): void {
+    if (this.#ports.has(text))
+      throw new ConfigurationError(`'${text}': there is such a port already: another name would be right`);
+    explained(() => this.#create(config, text, this.#regions.get(region)!));
+    this.#regionOf.set(text, region);
+    this.#madeWith.set(text, config.ports.get(text)!);
+  }
+
+  /** Nobody drives it any more. */
+  remove(name: string): void {
+    const port = this.#ports.get(name);
+    if (!port) return;
+    explained(() => port.retire());
+    this.#ports.delete(name);
+    this.#regionOf.delete(name);
+    this.#madeWith.delete(name);
+    this.#closeInterface(name);
+    this.#giveBack(port);
+  }
+
+  /** Now, and not when the garbage collector comes. With the first end of a pipe its other one goes, if nobody has asked for that. */
+  #giveBack(port: Port): void {
+    if (!port.retired) port.retire();
+    port.drop();
+    if (port instanceof PipeMaster && !port.slave.retired && ![...this.#ports.values()].includes(port.slave))
+      this.#giveBack(port.slave);
+  }
+
+  #closeInterface(name: string): void {
+    const index = this.#interfaces.findIndex((link) => link.name === name);
+    if (index >= 0) this.#interfaces.splice(index, 1)[0]!.interface.close();
+  }
+
+  join(config: HostConfig, vale: string, text: string): PlacedMember {
+    return explained(() => this.#join(config, vale, text));
+  }
+
+  leave(name: string): void {
+    const index = this.#members.findIndex((member) => member.name === name);
+    if (index < 0) return;
+    this.#members.splice(index, 1)[0]!.member.stop();
+    this.#closeInterface(name);
+  }
+
+  /** What a port or a member lets through from now on. */
+  setLimits(name: string, limits: PortLimits): void {
+    const member = this.#members.find((candidate) => candidate.name === name)?.member;
+    explained(() => (member ? member.limit(limits) : this.port(name).limit(this.#engine, limits)));
   }
 
   #create(config: HostConfig, text: string, region: Region): void {
@@ -118,18 +242,28 @@ export class PortTable {
       port,
       shape: { name: text, ...ringsOf(port), mtu: port.mtu ?? 0 },
       earlier: (earlier) => this.port(earlier),
+      watched: (other) => this.watchable(other),
       valeSwitch: (vale) => this.#switch(config, vale),
       engine: this.#engine,
       region,
       stats: this.#stats,
     });
+    try {
+      if (port.limits) created.limit(this.#engine, port.limits);
+    } catch (error) {
+      if (created instanceof InterfacePort) created.interface.close();
+      // The second end of a pipe is the first one's to give back.
+      const others = [...this.#ports.values()];
+      if (!others.some((other) => other instanceof PipeMaster && other.slave === created))
+        this.#giveBack(created);
+      throw error;
+    }
     this.#ports.set(text, created);
-    if (port.limits) created.limit(port.limits);
     if (created instanceof InterfacePort)
       this.#interfaces.push({ name: text, interface: created.interface, netns: port.netns ?? '' });
   }
 
-  #join(config: HostConfig, vale: string, text: string): void {
+  #join(config: HostConfig, vale: string, text: string): PlacedMember {
     const name = parsePortName(text);
     const port = config.ports.get(text)!;
     const member = kindOf(name).join!(name, {
@@ -139,8 +273,10 @@ export class PortTable {
       stats: this.#stats,
     });
     if (port.limits) member.limit(port.limits);
-    this.#members.push({ name: text, switch: vale, member });
+    const placed = { name: text, switch: vale, member };
+    this.#members.push(placed);
     this.#interfaces.push({ name: text, interface: member.interface, switch: vale, netns: port.netns ?? '' });
+    return placed;
   }
 
   /** Gives the interfaces of the host back; nobody drives the ports any more. */
@@ -154,14 +290,59 @@ export class PortTable {
   #switch(config: HostConfig, name: string): ValeSwitch {
     let vale = this.#switches.get(name);
     if (!vale) {
-      vale = new ValeSwitch(this.#engine, name, config.switches.get(name));
+      const settings = config.switches.get(name) ?? UNNAMED;
+      vale = new ValeSwitch(this.#engine, name, settings);
       // Before its first port: no packet passes by another function.
-      const lookup = config.switches.get(name)?.lookup;
-      if (lookup) setLookup(vale, lookup);
+      if (settings.lookup) setLookup(vale, settings.lookup);
       this.#switches.set(name, vale);
+      this.#settings.set(name, settings);
     }
     return vale;
   }
+}
+
+const LEARNING: LookupConfig = { kind: 'learning' };
+
+/** Maps are compared by what is in them. */
+export function same(a: unknown, b: unknown): boolean {
+  const text = (value: unknown) => JSON.stringify(value, (_, v) => (v instanceof Map ? [...v] : v));
+  return text(a) === text(b);
+}
+
+/** Whatever says no speaks of the configuration. */
+function explained<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw error;
+    throw new ConfigurationError((error as Error).message, { cause: error });
+  }
+}
+
+/** The region that each port of a device lies in, by its key. */
+export function portRegions(config: HostConfig): Map<string, string> {
+  return new Map(
+    [...portHolders(config)].flatMap(([vmName, vm]) =>
+      vm.devices.map(({ port }) => [port, regionKey(vmName, vm.region)] as const),
+    ),
+  );
+}
+
+/** The switch of each member, by its name. */
+export function switchesOf(config: HostConfig): Map<string, string> {
+  return new Map(
+    [...config.switches].flatMap(([vale, { members }]) => members.map((name) => [name, vale] as const)),
+  );
+}
+
+/** Names of ports in an order in which they can be made, once these members of switches are there. @throws ConfigurationError */
+export function portOrder(names: Iterable<string>, members: Iterable<string>): string[] {
+  const there = new Set(members);
+  const order = creationOrder([...names, ...there], (text) => {
+    const name = parsePortName(text);
+    return kindOf(name).dependsOn(name);
+  });
+  return order.filter((name) => !there.has(name));
 }
 
 /** The names in such an order that each comes behind those it depends on. @throws ConfigurationError */

@@ -17,8 +17,13 @@ export interface LoopOptions {
   /** Which rings to use; all by default. */
   txRings?: number[];
   rxRings?: number[];
+  /**
+   * A descriptor of openNetmap(): indices go by ioctl and poll then, and there is neither `doorbell` nor `interrupts`. Its
+   * CSB is this process's own.
+   */
+  netmap?: number;
   /** vfio-user socket, BAR, offset of KICK[0] in it; `wait` for an I/O BAR, whose writes are answered. */
-  doorbell: { fd: number; region: number; base: number; wait: boolean };
+  doorbell?: { fd: number; region: number; base: number; wait: boolean };
   /** An eventfd per ring, TX first, -1 for none; with `sleep` the loop sleeps on them. */
   interrupts?: number[];
   sleep?: boolean;
@@ -75,11 +80,11 @@ export interface TapOptions {
 /** Of a loop that pings, or of one that echoes, in a thread where they take turns: neither waits, and the echo ends with the ping. */
 export type DuoPing = Omit<
   LoopOptions,
-  'op' | 'sleep' | 'spinUs' | 'yieldAfter' | 'rhythm' | 'taps' | 'capture'
+  'op' | 'netmap' | 'sleep' | 'spinUs' | 'yieldAfter' | 'rhythm' | 'taps' | 'capture'
 > & { op: 'ping' };
 export type DuoEcho = Omit<
   LoopOptions,
-  'op' | 'sleep' | 'spinUs' | 'yieldAfter' | 'count' | 'seconds' | 'idleMs' | 'taps' | 'capture'
+  'op' | 'netmap' | 'sleep' | 'spinUs' | 'yieldAfter' | 'count' | 'seconds' | 'idleMs' | 'taps' | 'capture'
 > & { op: 'echo' };
 
 export interface Traffic {
@@ -137,13 +142,27 @@ export interface RunningLoop {
   progress(): { sent: bigint; received: bigint };
 }
 
+/** A port behind /dev/netmap: what a loop has to be told of it. */
+export type NetmapPort = Required<
+  Pick<LoopOptions, 'netmap' | 'region' | 'nifpOfs' | 'csb' | 'numTxRings' | 'numRxRings' | 'vnetHdrLen'>
+>;
+
 interface Addon {
+  openNetmap(name: string): NetmapPort;
   openTap(options: TapOptions): number[];
   startLoop(options: LoopOptions): RunningLoop;
   startDuo(ping: DuoPing, echo: DuoEcho): [RunningLoop, RunningLoop];
 }
 
 const addon = loadAddon('guest-driver/addon', 'ptnetguest') as Addon;
+
+/**
+ * Opens a port as any program that uses netmap: registers its NIC rings and maps its memory. It stays this process's until that ends.
+ * @throws Error with the name and what the system said
+ */
+export function openNetmap(name: string): NetmapPort {
+  return addon.openNetmap(name);
+}
 
 /** Makes a tap, which goes with its descriptors, one for each queue. @throws Error with what the system said. */
 export function openTap(options: TapOptions): number[] {

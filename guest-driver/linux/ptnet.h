@@ -7,6 +7,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/netdevice.h>
+#include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/u64_stats_sync.h>
 #include <linux/workqueue.h>
@@ -74,7 +75,9 @@ struct ptnet_ring {
 	u32 last_hwcur;	/* at the last look of ptnet_watch */
 	int irq;
 	char name[IFNAMSIZ + 16];
+	u32 stop;	/* tx: free slots below which the queue stops: those of the longest packet to be expected */
 	struct page_pool *pages;	/* rx: for packets too long for a copy in one piece */
+	struct page_pool *blocks;	/* rx: the same in larger pieces, for longer ones */
 	struct napi_struct napi;	/* rx */
 	struct ptnet_chain chain;	/* rx: the packet that is being looked at */
 } ____cacheline_aligned_in_smp;
@@ -95,7 +98,7 @@ struct ptnet {
 	void __iomem *regs;
 	struct ptnet_shape shape;
 	struct ptnet_limits limits;
-	u32 tx_stop;		/* free slots below which a tx queue stops */
+	u32 tx_stop;		/* free slots below which a tx queue stops, until it has sent a longer packet */
 	u32 tx_wake;		/* and from which it goes on */
 	u32 hdr_len;		/* of the virtio-net header in force */
 	bool serving;		/* between CREATE and DELETE; read without rtnl by the data path */
@@ -104,6 +107,7 @@ struct ptnet {
 	unsigned int patience;	/* seconds until ptnet_watch tries again */
 	unsigned int stuck;	/* times in a row that ptnet_watch saw a tx ring stand still */
 	struct delayed_work watch;
+	struct notifier_block pm;
 
 	struct ptnet_csb_gh *gh;
 	struct ptnet_csb_hg *hg;

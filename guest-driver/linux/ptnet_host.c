@@ -161,6 +161,7 @@ static int ptnet_load_ring(struct ptnet_ring *ring)
 	ring->published = head;
 	ring->hwtail = hwtail;
 	ring->last_hwcur = hwcur;
+	ring->stop = ring->pt->tx_stop;
 	ring->faulty = false;
 	return 0;
 }

@@ -43,14 +43,14 @@ static void ptnet_shutdown(struct pci_dev *pdev)
 		ptnet_netdev_suspend(pdev);
 }
 
-static int __maybe_unused ptnet_suspend(struct device *dev)
+static int ptnet_suspend(struct device *dev)
 {
 	if (ptnet_is_netdev(to_pci_dev(dev)))
 		ptnet_netdev_suspend(to_pci_dev(dev));
 	return 0;
 }
 
-static int __maybe_unused ptnet_resume(struct device *dev)
+static int ptnet_resume(struct device *dev)
 {
 	/* The device link has memory devices resumed before those that use them. */
 	if (ptnet_is_netdev(to_pci_dev(dev)))
@@ -60,7 +60,18 @@ static int __maybe_unused ptnet_resume(struct device *dev)
 	return 0;
 }
 
-static SIMPLE_DEV_PM_OPS(ptnet_pm_ops, ptnet_suspend, ptnet_resume);
+/*
+ * No .thaw: while a hibernation's image is written interfaces stay away. What a guest sends and is told then is not in
+ * the image, and a TCP that goes on from there is told of bytes that it has never sent, and takes no acknowledgement any
+ * more. See ptnet_pm_event().
+ */
+static const struct dev_pm_ops ptnet_pm_ops = {
+	.suspend	= pm_sleep_ptr(ptnet_suspend),
+	.resume		= pm_sleep_ptr(ptnet_resume),
+	.freeze		= pm_sleep_ptr(ptnet_suspend),
+	.poweroff	= pm_sleep_ptr(ptnet_suspend),
+	.restore	= pm_sleep_ptr(ptnet_resume),
+};
 
 static struct pci_driver ptnet_driver = {
 	.name		= PTNET_NAME,

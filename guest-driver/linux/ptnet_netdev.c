@@ -3,11 +3,12 @@
 #include <linux/dma-mapping.h>
 #include <linux/if_vlan.h>
 #include <linux/rtnetlink.h>
+#include <linux/suspend.h>
 
 #include "ptnet.h"
 
-/* The longest segment that the stack makes for a device that is not asked for more, and its Ethernet header. */
-#define PTNET_FRAME_MAX		(GSO_LEGACY_MAX_SIZE + VLAN_ETH_HLEN + VLAN_HLEN)
+/* The longest segment that any device may be given, and its Ethernet header. */
+#define PTNET_FRAME_MAX		(GSO_MAX_SIZE + VLAN_ETH_HLEN + VLAN_HLEN)
 #define PTNET_FRAME_MIN		(ETH_MIN_MTU + VLAN_ETH_HLEN + VLAN_HLEN)
 /* Hosts cut a segment into up to so many packets. */
 #define PTNET_SEGS_MAX		1024
@@ -144,11 +145,12 @@ static int ptnet_set_limits(struct ptnet *pt)
 			pt->shape.tx_slots, pt->shape.rx_slots, room);
 		return -EINVAL;
 	}
-	pt->tx_stop = pt->limits.chain;
+	pt->tx_stop = ptnet_tx_stop_slots(pt->limits.chain, room);
 	pt->tx_wake = ptnet_tx_wake_slots(pt->limits.chain, pt->shape.tx_slots);
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = min_t(u32, ETH_MAX_MTU, pt->limits.frame - VLAN_ETH_HLEN - VLAN_HLEN);
 	dev->mtu = min_t(u32, ETH_DATA_LEN, dev->max_mtu);
+	/* Beyond 64 KiB only for those who ask for it (gso_max_size, gso_ipv4_max_size): the other end may be anybody. */
 	netif_set_tso_max_size(dev, pt->limits.frame - VLAN_ETH_HLEN - VLAN_HLEN);
 	netif_set_tso_max_segs(dev, PTNET_SEGS_MAX);
 	return 0;
@@ -191,6 +193,16 @@ static int ptnet_set_up(struct ptnet *pt)
 	return 0;
 }
 
+/* The end of a hibernation that has come to nothing: the device itself is not told. */
+static int ptnet_pm_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct ptnet *pt = container_of(nb, struct ptnet, pm);
+
+	if (event == PM_POST_HIBERNATION && !netif_device_present(pt->dev))
+		ptnet_netdev_resume(pt->pdev);
+	return NOTIFY_DONE;
+}
+
 /* An interface for a device whose registers are mapped in @early. */
 static int ptnet_make(struct ptnet *early)
 {
@@ -211,6 +223,7 @@ static int ptnet_make(struct ptnet *early)
 	pt->tx = pt->rings;
 	pt->rx = pt->rings + pt->shape.tx_rings;
 	INIT_DELAYED_WORK(&pt->watch, ptnet_watch);
+	pt->pm.notifier_call = ptnet_pm_event;
 	err = ptnet_set_up(pt);
 	if (err)
 		goto free_dev;
@@ -220,8 +233,12 @@ static int ptnet_make(struct ptnet *early)
 	netif_carrier_off(dev);
 	pci_set_drvdata(pdev, pt);
 	err = register_netdev(dev);
-	if (!err)
-		return 0;
+	if (err)
+		goto free;
+	register_pm_notifier(&pt->pm);
+	return 0;
+
+free:
 	pci_set_drvdata(pdev, NULL);
 	ptnet_free(pt);
 free_dev:
@@ -267,6 +284,7 @@ void ptnet_netdev_remove(struct pci_dev *pdev)
 	struct ptnet_mem *mem = pt->mem;
 	void __iomem *regs = pt->regs;
 
+	unregister_pm_notifier(&pt->pm);
 	unregister_netdev(pt->dev);
 	cancel_delayed_work_sync(&pt->watch);
 	ptnet_free(pt);

@@ -24,6 +24,7 @@ typedef uint64_t u64;
 #define PTNET_SLOTS_MAX		65536	/* of a ring; netmap's own limit is 8176 */
 #define PTNET_NS_MOREFRAG	0x20
 #define PTNET_VNET_HDR_MAX	12
+#define PTNET_USUAL_MAX		(65536 + 22 + PTNET_VNET_HDR_MAX)	/* of a packet of IP in a frame with two tags */
 
 static inline u32 ptnet_add(u32 i, u32 count, u32 num_slots)
 {
@@ -157,6 +158,14 @@ ptnet_limits(const struct ptnet_shape *shape, u32 room, u32 frame_max)
 		limits.frame = frame_max;
 	limits.chain = ptnet_slots_for(limits.frame + PTNET_VNET_HDR_MAX, room);
 	return limits;
+}
+
+/* Free slots with which a tx queue has room for any packet of IP, header and all, if a packet may have so many. */
+static inline u32 ptnet_tx_stop_slots(u32 chain, u32 room)
+{
+	u32 usual = ptnet_slots_for(PTNET_USUAL_MAX, room);
+
+	return usual < chain ? usual : chain;
 }
 
 /* Free slots with which a tx queue that stopped goes on: a quarter of the ring, so that it has something to do then. */

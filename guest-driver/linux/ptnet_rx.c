@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0)
 /*
  * Reception. The buffers stay the host's, which could change them at any time, so packets are copied before anybody
- * looks at them: short ones in one piece, long ones into pages that are recycled.
+ * looks at them: short ones in one piece, long ones into pages, longer ones into blocks of pages; both are recycled.
  */
 #include <linux/interrupt.h>
 #include <linux/virtio_net.h>
@@ -11,6 +11,9 @@
 #define PTNET_RX_WHOLE		2048	/* bytes up to which a packet is one piece */
 #define PTNET_RX_HEAD		256	/* bytes of a longer one that are: its headers */
 #define PTNET_RX_PAGES		1024	/* pages that a ring keeps */
+#define PTNET_RX_LONG		(4 * PAGE_SIZE)	/* bytes from which packets go into blocks of pages */
+#define PTNET_RX_ORDER		3	/* pages of a block, as a power of 2 */
+#define PTNET_RX_BLOCKS		256	/* blocks that a ring keeps */
 #define PTNET_RX_PUBLISH	32	/* slots that go back to the host at a time */
 
 static void ptnet_rx_bump(struct ptnet_ring *ring, u32 slots)
@@ -52,19 +55,20 @@ static enum ptnet_rx_found ptnet_rx_next(struct ptnet_ring *ring)
 	return PTNET_RX_GARBAGE;
 }
 
-/* Appends @len bytes to a packet that has its first PTNET_RX_HEAD bytes in one piece. */
-static bool ptnet_rx_append(struct ptnet_ring *ring, struct sk_buff *skb, const u8 *from, u32 len)
+/* Appends @len bytes to a packet that has its first PTNET_RX_HEAD bytes in one piece, and the others in @pages. */
+static bool ptnet_rx_append(struct page_pool *pages, struct sk_buff *skb, const u8 *from, u32 len)
 {
 	u32 part = min_t(u32, len, PTNET_RX_HEAD - skb_headlen(skb));
+	u32 size = PAGE_SIZE << pages->p.order;
 
 	/* Not even nothing may be put where pages follow. */
 	if (part)
 		skb_put_data(skb, from, part);
 	for (from += part, len -= part; len; from += part, len -= part) {
 		int n = skb_shinfo(skb)->nr_frags;
-		u32 used = skb->data_len % PAGE_SIZE;
+		u32 used = skb->data_len & (size - 1);
 
-		part = min_t(u32, len, PAGE_SIZE - used);
+		part = min_t(u32, len, size - used);
 		if (used) {
 			skb_frag_t *frag = &skb_shinfo(skb)->frags[n - 1];
 
@@ -73,43 +77,63 @@ static bool ptnet_rx_append(struct ptnet_ring *ring, struct sk_buff *skb, const 
 			skb->len += part;
 			skb->data_len += part;
 		} else {
-			struct page *page = page_pool_dev_alloc_pages(ring->pages);
+			struct page *page = page_pool_dev_alloc_pages(pages);
 
 			if (unlikely(!page))
 				return false;
 			memcpy(page_address(page), from, part);
-			skb_add_rx_frag(skb, n, page, 0, part, PAGE_SIZE);
+			skb_add_rx_frag(skb, n, page, 0, part, size);
 		}
 	}
 	return true;
 }
 
-/* Copies the chain, without its header, into a new skb. NULL: no memory. */
-static struct sk_buff *ptnet_rx_copy(struct ptnet_ring *ring, u32 hdr_len)
+/* Copies the chain, without its header, into a new skb: in one piece, or into @pages. NULL: no memory. */
+static struct sk_buff *ptnet_rx_copy(struct ptnet_ring *ring, u32 hdr_len, struct page_pool *pages)
 {
 	const struct ptnet_chain *chain = &ring->chain;
-	u32 len = chain->bytes - hdr_len;
-	bool whole = len <= PTNET_RX_WHOLE;
-	struct sk_buff *skb = napi_alloc_skb(&ring->napi, whole ? len : PTNET_RX_HEAD);
+	struct sk_buff *skb = napi_alloc_skb(&ring->napi, pages ? PTNET_RX_HEAD : chain->bytes - hdr_len);
 	u32 i;
 
 	if (unlikely(!skb))
 		return NULL;
-	if (!whole)
+	if (pages)
 		skb_mark_for_recycle(skb);
 	for (i = 0; i < chain->slots; i++) {
 		u32 skip = i ? 0 : hdr_len;
 		const u8 *from = ptnet_buf(ring, ptnet_slot_buf(chain->words[i])) + skip;
 		u32 part = ptnet_slot_len(chain->words[i]) - skip;
 
-		if (whole) {
+		if (!pages) {
 			skb_put_data(skb, from, part);
-		} else if (!ptnet_rx_append(ring, skb, from, part)) {
+		} else if (!ptnet_rx_append(pages, skb, from, part)) {
 			dev_kfree_skb_any(skb);
 			return NULL;
 		}
 	}
 	return skb;
+}
+
+/* Bytes of the longest packet that fits pieces of so many pages. */
+static u32 ptnet_rx_most(unsigned int order)
+{
+	return PTNET_RX_HEAD + MAX_SKB_FRAGS * (PAGE_SIZE << order);
+}
+
+/* The packet, of @len bytes without its header, where it fits best. NULL: no memory. */
+static struct sk_buff *ptnet_rx_take(struct ptnet_ring *ring, u32 hdr_len, u32 len)
+{
+	struct sk_buff *skb;
+
+	if (len <= PTNET_RX_WHOLE)
+		return ptnet_rx_copy(ring, hdr_len, NULL);
+	if (len > PTNET_RX_LONG) {
+		skb = ptnet_rx_copy(ring, hdr_len, ring->blocks);
+		if (likely(skb) || len > ptnet_rx_most(0))
+			return skb;
+		/* There may be pages when there are no more blocks of them. */
+	}
+	return ptnet_rx_copy(ring, hdr_len, ring->pages);
 }
 
 /* Takes over from the virtio-net header what the sender has left undone, or has checked. */
@@ -134,11 +158,11 @@ static void ptnet_rx_packet(struct ptnet_ring *ring)
 	u32 len = ring->chain.bytes - hdr_len;
 	struct sk_buff *skb;
 
-	if (unlikely(len < ETH_HLEN || len > PTNET_RX_HEAD + MAX_SKB_FRAGS * PAGE_SIZE)) {
+	if (unlikely(len < ETH_HLEN || len > ptnet_rx_most(PTNET_RX_ORDER))) {
 		ptnet_count(ring, PTNET_ERRORS);
 		return;
 	}
-	skb = ptnet_rx_copy(ring, hdr_len);
+	skb = ptnet_rx_take(ring, hdr_len, len);
 	if (unlikely(!skb)) {
 		ptnet_count(ring, PTNET_DROPPED);
 		return;
@@ -208,26 +232,42 @@ irqreturn_t ptnet_rx_interrupt(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-int ptnet_rx_open(struct ptnet_ring *ring)
+static struct page_pool *ptnet_rx_pool(struct ptnet_ring *ring, unsigned int order, unsigned int size)
 {
 	struct page_pool_params params = {
-		.pool_size = PTNET_RX_PAGES,
+		.order = order,
+		.pool_size = size,
 		.nid = NUMA_NO_NODE,
 		.dev = &ring->pt->pdev->dev,
 #ifdef PTNET_HAVE_PAGE_POOL_NAPI
 		.napi = &ring->napi,
 #endif
 	};
-	struct page_pool *pages = page_pool_create(&params);
+
+	return page_pool_create(&params);
+}
+
+int ptnet_rx_open(struct ptnet_ring *ring)
+{
+	struct page_pool *pages = ptnet_rx_pool(ring, 0, PTNET_RX_PAGES);
+	struct page_pool *blocks;
 
 	if (IS_ERR(pages))
 		return PTR_ERR(pages);
+	blocks = ptnet_rx_pool(ring, PTNET_RX_ORDER, PTNET_RX_BLOCKS);
+	if (IS_ERR(blocks)) {
+		page_pool_destroy(pages);
+		return PTR_ERR(blocks);
+	}
 	ring->pages = pages;
+	ring->blocks = blocks;
 	return 0;
 }
 
 void ptnet_rx_close(struct ptnet_ring *ring)
 {
 	page_pool_destroy(ring->pages);
+	page_pool_destroy(ring->blocks);
 	ring->pages = NULL;
+	ring->blocks = NULL;
 }

@@ -136,8 +136,10 @@ netdev_tx_t ptnet_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	slots = ptnet_slots_for(pt->hdr_len + skb->len, ring->room);
 	if (unlikely(!ptnet_tx_fits(pt, skb, slots)))
 		goto flush_and_drop;
+	if (unlikely(slots > ring->stop))
+		ring->stop = slots;
 	if (unlikely(ptnet_tx_room(ring, slots) < slots)) {
-		/* Only after a wake-up that was overtaken by another one. */
+		/* Only after a wake-up that was overtaken by another one, or of a packet longer than any before. */
 		ptnet_tx_flush(ring);
 		ptnet_tx_stop(ring, txq);
 		return NETDEV_TX_BUSY;
@@ -149,7 +151,7 @@ netdev_tx_t ptnet_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	ptnet_count_packet(ring, skb->len);
 	skb_tx_timestamp(skb);
 	dev_consume_skb_any(skb);
-	if (ptnet_tx_room(ring, pt->tx_stop) < pt->tx_stop) {
+	if (ptnet_tx_room(ring, ring->stop) < ring->stop) {
 		ptnet_tx_flush(ring);
 		ptnet_tx_stop(ring, txq);
 	} else if (!more) {

@@ -19,6 +19,8 @@ export interface GuestOptions extends PtnetOptions {
   ram?: number;
   /** One stretch of RAM, or one below and one above 4G as a PC has (the default). */
   layout?: 'flat' | 'pc';
+  /** Touch the memory region first: no page fault is in what is measured then (default false). */
+  prefault?: boolean;
   /** Announce BARs with DMA_MAP, without descriptor, and take them back once, as QEMU does (default true). */
   announceBars?: boolean;
 }
@@ -90,8 +92,9 @@ export class Guest {
     return pci;
   }
 
-  async addMemdev(path: string, options: { otherIds?: boolean } = {}): Promise<Memdev> {
+  async addMemdev(path: string, options: { otherIds?: boolean; prefault?: boolean } = {}): Promise<Memdev> {
     const memdev = await Memdev.attach(await this.plug(path), options);
+    if (options.prefault) memdev.prefault();
     this.memdevs.push(memdev);
     return memdev;
   }

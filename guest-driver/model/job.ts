@@ -38,6 +38,15 @@ export interface DuoJob extends JobTimes {
   echo: DuoGuest;
 }
 
+/** A program of the host: one loop on a port behind /dev/netmap, whose host its environment names (docs/applications.md). */
+export interface ApplicationJob extends JobTimes {
+  /** The port. */
+  netmap: string;
+  loop: JobLoop;
+  /** One packet to nobody before it is ready: a switch knows then where its address is. */
+  announce?: boolean;
+}
+
 export interface JobTraffic {
   packets: number;
   bytes: number;
@@ -56,6 +65,7 @@ export interface JobResult extends Pick<LoopResult, 'seconds' | 'stopped' | 'err
 }
 
 export interface JobReady {
+  /** Of a guest; none of a program of the host. */
   ports: { name: string; mac: number[]; memid: number }[];
 }
 
@@ -66,16 +76,21 @@ export type JobLine =
   | { error: string };
 
 /** A job from JSON. What is wrong with its devices and loops shows when they are opened. */
-export function parseJob(text: string): GuestJob | DuoJob {
-  const job = JSON.parse(text) as Partial<GuestJob & DuoJob>;
-  const { loops, ping, echo } = job;
+export function parseJob(text: string): GuestJob | DuoJob | ApplicationJob {
+  const job = JSON.parse(text) as Partial<GuestJob & DuoJob & ApplicationJob>;
+  const { loops, ping, echo, netmap, loop } = job;
+  if (netmap !== undefined) {
+    if (!loop) throw new TypeError('job: netmap without a loop: a program of the host has one');
+    checkWarmUp(loop);
+    return job as ApplicationJob;
+  }
   const duo = ping !== undefined || echo !== undefined;
   if (loops !== undefined && duo) throw new TypeError('job: has both loops and a duo: want one of them');
   if (loops === undefined && !duo)
     throw new TypeError('job: has nothing to do: want loops, or ping and echo');
   if (duo && (ping === undefined || echo === undefined))
     throw new TypeError(`job: ${ping ? 'ping without echo' : 'echo without ping'}: a duo takes both`);
-  for (const loop of loops ?? [ping!.loop, echo!.loop]) checkWarmUp(loop);
+  for (const each of loops ?? [ping!.loop, echo!.loop]) checkWarmUp(each);
   return job as GuestJob | DuoJob;
 }
 

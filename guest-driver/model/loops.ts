@@ -19,6 +19,7 @@ type Known =
   | 'csb'
   | 'numTxRings'
   | 'numRxRings'
+  | 'netmap'
   | 'doorbell'
   | 'interrupts'
   | 'vnetHdrLen';

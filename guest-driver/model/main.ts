@@ -1,11 +1,20 @@
-// A guest in a process of its own, or two that take turns: one JSON argument says what to do; answers are JSON lines on stdout.
+// A guest in a process of its own, two that take turns, or a program of the host: one JSON argument says what to do; answers are JSON lines on stdout.
 //
 // Lines out: {"ready":{...}} once the ports are created, {"progress":[...]} while loops run, then {"results":[...]} or
 // {"error":"..."}. Lines in: "go" (when the job says `hold`), "stop". The end of stdin means stop, so that a guest
 // never outlives its parent.
 import { createInterface } from 'node:readline';
+import { openNetmap, startLoop } from '../addon/index.ts';
 import { type Guest, openGuest } from './guest.ts';
-import { type DuoJob, type GuestJob, type JobLoop, parseJob, parseMac, toJson } from './job.ts';
+import {
+  type ApplicationJob,
+  type DuoJob,
+  type GuestJob,
+  type JobLoop,
+  parseJob,
+  parseMac,
+  toJson,
+} from './job.ts';
 import type { PortEchoOptions, PortLoop, PortPingOptions } from './loops.ts';
 import type { GuestPort } from './port.ts';
 
@@ -94,7 +103,33 @@ async function afterWarmUp(
   return await start({ ...timed, firstSeq: (timed.firstSeq ?? 0) + Number(first!.sent.packets) });
 }
 
-async function run(job: GuestJob | DuoJob, orders: Orders): Promise<void> {
+const NOBODY = Uint8Array.of(0x02, 0, 0, 0, 0xff, 0xff);
+
+/** Opens the port, which is this process's until it ends. @return starts its loop */
+async function openApplication({
+  netmap,
+  loop,
+  announce,
+}: ApplicationJob): Promise<() => Promise<PortLoop[]>> {
+  const port = openNetmap(netmap);
+  if (announce) {
+    const { src } = toLoopOptions(loop);
+    const options = { op: 'send', count: 1n, payload: 'full', dst: NOBODY, ...(src && { src }) } as const;
+    const { error } = await startLoop({ ...options, ...port }).done;
+    if (error !== undefined) throw new Error(`${netmap}: ${error}`);
+  }
+  return async () => await afterWarmUp(loop, async (now) => [startLoop({ ...toLoopOptions(now), ...port })]);
+}
+
+async function run(job: GuestJob | DuoJob | ApplicationJob, orders: Orders): Promise<void> {
+  if ('netmap' in job) {
+    const start = await openApplication(job);
+    say({ ready: { ports: [] } });
+    await runLoops(job, orders, start);
+  } else await runGuests(job, orders);
+}
+
+async function runGuests(job: GuestJob | DuoJob, orders: Orders): Promise<void> {
   const guests: Guest[] = [];
   try {
     for (const options of 'loops' in job ? [job] : [job.ping, job.echo]) {
@@ -108,25 +143,29 @@ async function run(job: GuestJob | DuoJob, orders: Orders): Promise<void> {
         ports: ports.map(({ name, mac, memdev }) => ({ name, mac: [...mac], memid: memdev.memid })),
       },
     });
-    if (job.hold) await orders.go;
-    let loops: PortLoop[] = [];
-    if (!orders.stopped)
-      loops =
-        'loops' in job ? await startLoops(job, guests[0]!) : await startDuo(job, guests[0]!, guests[1]!);
-    orders.onStop = () => {
-      for (const loop of loops) loop.stop();
-    };
-    if (orders.stopped) orders.onStop();
-    const ticks = setInterval(
-      () => say({ progress: loops.map((loop) => loop.progress()) }),
-      job.progressMs ?? 1000,
+    await runLoops(job, orders, async () =>
+      'loops' in job ? await startLoops(job, guests[0]!) : await startDuo(job, guests[0]!, guests[1]!),
     );
-    const results = await Promise.all(loops.map(async ({ done }) => await done));
-    clearInterval(ticks);
-    say({ results });
   } finally {
     for (const guest of guests) await guest.close();
   }
+}
+
+async function runLoops(
+  { hold, progressMs = 1000 }: Pick<GuestJob, 'hold' | 'progressMs'>,
+  orders: Orders,
+  start: () => Promise<PortLoop[]>,
+): Promise<void> {
+  if (hold) await orders.go;
+  const loops = orders.stopped ? [] : await start();
+  orders.onStop = () => {
+    for (const loop of loops) loop.stop();
+  };
+  if (orders.stopped) orders.onStop();
+  const ticks = setInterval(() => say({ progress: loops.map((loop) => loop.progress()) }), progressMs);
+  const results = await Promise.all(loops.map(async ({ done }) => await done));
+  clearInterval(ticks);
+  say({ results });
 }
 
 const orders = new Orders();

@@ -5,6 +5,8 @@ import { GuestError } from './errors.ts';
 import type { PciFunction } from './pci.ts';
 import type { Pool, RegionMemory } from './shared-ring.ts';
 
+const PAGE = 4096;
+
 export class Memdev implements RegionMemory {
   readonly pci: PciFunction;
   memsize = 0;
@@ -38,6 +40,13 @@ export class Memdev implements RegionMemory {
   /** Where the region is in this process. */
   get address(): bigint {
     return this.#mapped().address;
+  }
+
+  /** Has the kernel map each page of the region into this process: reading is enough where memory is shared. */
+  prefault(): void {
+    const bytes = new Uint8Array(this.buffer);
+    // A read that no compiler leaves out.
+    for (let at = 0; at < bytes.length; at += PAGE) Atomics.load(bytes, at);
   }
 
   close(): void {

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { packageRoot } from '../../native/load.ts';
 import { GuestError } from './errors.ts';
-import type { DuoJob, GuestJob, JobLine, JobReady, JobResult } from './job.ts';
+import type { ApplicationJob, DuoJob, GuestJob, JobLine, JobReady, JobResult } from './job.ts';
 
 export interface SpawnedGuest {
   readonly pid: number;
   /** Resolves once the ports are created. */
   readonly ready: Promise<JobReady>;
-  /** One result per loop. Rejects when the guest failed or died before it had any. */
+  /** One result per loop, when the process has ended: its devices are another one's to have. Rejects when the guest failed or died before it had any. */
   readonly done: Promise<JobResult[]>;
   /** Last reported, one per loop. */
   readonly progress: { sent: number; received: number }[];
@@ -42,15 +42,21 @@ function outcome<T>(): Outcome<T> {
 export interface SpawnOptions {
   /** The guest stays on it, as a virtual CPU that is pinned would. */
   readonly cpu?: number;
+  /** Beside our own environment. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Starts a guest process; it ends with its loops, with us, or with stop() or kill(). */
-export function spawnGuest(job: GuestJob | DuoJob, { cpu }: SpawnOptions = {}): SpawnedGuest {
+export function spawnGuest(
+  job: GuestJob | DuoJob | ApplicationJob,
+  { cpu, env = {} }: SpawnOptions = {},
+): SpawnedGuest {
   const main = join(packageRoot(), 'dist', 'guest-driver', 'model', 'main.js');
   if (!existsSync(main)) throw new GuestError(`${main}: not built: run 'npm run build'`);
   const command = [process.execPath, main, JSON.stringify(job)];
   const [program, ...args] = cpu === undefined ? command : ['taskset', '--cpu-list', `${cpu}`, ...command];
   const child = execa(program!, args, {
+    env,
     stdin: 'pipe',
     stderr: 'inherit',
     buffer: false,
@@ -61,10 +67,11 @@ export function spawnGuest(job: GuestJob | DuoJob, { cpu }: SpawnOptions = {}): 
   const ready = outcome<JobReady>();
   const done = outcome<JobResult[]>();
   const progress: { sent: number; received: number }[] = [];
+  let results: JobResult[] | undefined;
   const onLine = (line: JobLine) => {
     if ('ready' in line) ready.resolve(line.ready);
     else if ('progress' in line) progress.splice(0, progress.length, ...line.progress);
-    else if ('results' in line) done.resolve(line.results);
+    else if ('results' in line) results = line.results;
     else fail(new GuestError(line.error));
   };
   const fail = (error: Error) => {
@@ -74,6 +81,7 @@ export function spawnGuest(job: GuestJob | DuoJob, { cpu }: SpawnOptions = {}): 
   const read = async () => {
     for await (const line of child.iterable()) onLine(JSON.parse(line) as JobLine);
     const { exitCode, signal } = await child;
+    if (results) return done.resolve(results);
     fail(
       new GuestError(
         `guest process ${child.pid}: ended (${signal ?? `exit code ${exitCode}`}) without a result`,

@@ -6,10 +6,12 @@
 #include <array>
 
 #include "forward/echo.h"
+#include "forward/monitor.h"
 #include "forward/null_port.h"
 #include "forward/observe.h"
 #include "forward/pipe.h"
 #include "forward/vale.h"
+#include "forward/zcopy_monitor.h"
 #include "input.h"
 #include "native/test/guest.h"
 #include "onlookers.h"
@@ -56,6 +58,20 @@ class Hostile {
                        static_cast<Port*>(&pipe_->slave()), static_cast<Port*>(echo_.get())})
       Attach(*port);
     for (const auto& port : vale_) Attach(*port);
+    const std::shared_ptr<Port> watched[] = {{pipe_, &pipe_->master()}, vale_[1]};
+    for (size_t i = 0; i < monitors_.size(); i++) {
+      Check(MonitorPort::Create(region_, stats_, {"x/rt", 1, 1, kSlots, kSlots, 0}, engine_, {watched[i], nullptr},
+                                {.tx = true, .rx = true}, &monitors_[i]));
+      Attach(*monitors_[i]);
+      monitors_[i]->OnServed(true);
+    }
+    // Two of them stand on each other.
+    const std::shared_ptr<Port> taken_from[] = {watched[0], watched[0], vale_[0]};
+    for (size_t i = 0; i < takers_.size(); i++) {
+      Check(ZcopyMonitorPort::Create(region_, stats_, {"x/rtz", 1, 1, kSlots, kSlots, 0}, engine_,
+                                     {taken_from[i], nullptr}, {.tx = true, .rx = true}, &takers_[i]));
+      Attach(*takers_[i]);
+    }
     for (Port* port : {static_cast<Port*>(&pipe_->master()), static_cast<Port*>(echo_.get()),
                        static_cast<Port*>(vale_[0].get()), static_cast<Port*>(vale_[1].get())})
       for (uint32_t ring = 0; ring < port->rings(); ring++) AddObserver(*engine_, *port, ring, &watcher_);
@@ -72,6 +88,9 @@ class Hostile {
   void Reset() {
     if (visitor_.joined()) switch_->Detach(&visitor_);
     now_s_ += 2;
+    // Without what is left of a packet that was taken midway.
+    for (const auto& taker : takers_) taker->OnServed(false);
+    for (const auto& taker : takers_) taker->OnServed(true);
     // All of them first: the end of one may move another.
     for (Ring& r : rings_) Detach(r);
     for (Ring& r : rings_) {
@@ -100,6 +119,12 @@ class Hostile {
   /// A member without rings comes to the switch, or leaves it.
   void Visit() { visitor_.joined() ? switch_->Detach(&visitor_) : Check(switch_->Attach(&visitor_, "visitor")); }
   void PassSecond() { now_s_++; }
+  /// A zero-copy monitor goes, from below or above another one, and comes again behind it.
+  void Relink(uint32_t which) {
+    ZcopyMonitorPort& taker = *takers_[which % takers_.size()];
+    taker.OnServed(false);
+    taker.OnServed(true);
+  }
 
   // What guests do, in a thread of their own if need be: by their own reading of rings and CSBs, not the host's.
   void WriteCsb(uint32_t ring, uint32_t word, uint32_t value) {
@@ -249,7 +274,7 @@ class Hostile {
   static inline std::atomic<uint32_t> now_s_{0};
   static uint32_t NowSeconds() { return now_s_.load(std::memory_order_relaxed); }
 
-  std::shared_ptr<Region> region_ = test::MakeRegion(1, 1024, 256), small_ = test::MakeRegion(2, 128, 128);
+  std::shared_ptr<Region> region_ = test::MakeRegion(1, 2048, 256), small_ = test::MakeRegion(2, 128, 128);
   std::shared_ptr<StatsArea> stats_ = test::MakeStats();
   std::shared_ptr<Engine> engine_;
   SwitchOptions options_{.patience_ns = 0, .age_s = 2, .clock = NowSeconds};
@@ -260,6 +285,8 @@ class Hostile {
   std::shared_ptr<PipePair> pipe_;
   std::shared_ptr<EchoPort> echo_;
   std::array<std::shared_ptr<ValePort>, 5> vale_;
+  std::array<std::shared_ptr<MonitorPort>, 2> monitors_;
+  std::array<std::shared_ptr<ZcopyMonitorPort>, 3> takers_;
   Visitor visitor_;
   Watcher watcher_;
   std::vector<std::unique_ptr<test::Guest>> guests_;

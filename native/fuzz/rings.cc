@@ -38,6 +38,8 @@ void Change(Hostile& hostile, uint32_t ring, uint32_t what) {
       return hostile.ToggleAttachment(ring);
     case 1:
       return hostile.Visit();
+    case 2:
+      return hostile.Relink(ring);
     default:
       return hostile.PassSecond();
   }

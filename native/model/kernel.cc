@@ -112,7 +112,7 @@ namespace ptnet {
 void Interrupt::Raise(RingCounters& counters) noexcept {
   const uint64_t one = 1;
   Count(counters.interrupts);
-  [[maybe_unused]] const ssize_t n = ModelWrite(fd_.load(std::memory_order_relaxed), &one, sizeof one);
+  [[maybe_unused]] const ssize_t n = ModelWrite(signal_.load(std::memory_order_relaxed), &one, sizeof one);
 }
 
 /// Doorbells come by calls.
@@ -124,6 +124,8 @@ DoorbellWaiter::~DoorbellWaiter() = default;
 void StallSample::KeepOpen() noexcept {}
 StallSample StallSample::Now() noexcept { return {}; }
 thread_local uint64_t StallTimer::claimed_here_ns = 0;
+thread_local uint32_t StallTimer::running_here = 0;
+bool StallTimer::Running() noexcept { return false; }
 uint64_t StallTimer::Take(Stall) noexcept { return 0; }
 void StallHint::Slept(uint64_t) noexcept {}
 bool StallHint::Look() noexcept { return false; }

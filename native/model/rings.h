@@ -64,7 +64,7 @@ struct Ring {
     ring.atok = &atok;
     ring.ktoa = &ktoa;
     ring.interrupt = &interrupt;
-    interrupt.fd_.store(irq, std::memory_order_relaxed);
+    interrupt.signal_.store(irq, std::memory_order_relaxed);
     ktoa.hwtail = ring.hwtail;
   }
 };

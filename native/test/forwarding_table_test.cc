@@ -103,9 +103,76 @@ void StationsThatAreSilentAreForgotten() {
   CHECK_EQ(ageless->Lookup(kMac, 2'000'000'000), 1u);
 }
 
+/// Whoever learns the same address elsewhere, or one that has the same place, does not move it; it does not age.
+void WhatIsPutThereStays() {
+  constexpr uint64_t kMac = 0x020000000002;
+  auto table = std::make_unique<ForwardingTable>(10);
+  CHECK(table->Put(kMac, 7));
+  Random random("static");
+  uint64_t rival = 0;
+  for (int i = 0; i < 200'000; i++) {
+    const uint64_t other = random.Below(1 << 20) << 8 | 2;
+    table->Learn(other, 9, 5);
+    CHECK_EQ(table->Lookup(kMac, 1000), 7u);
+    if (other != kMac && table->Lookup(other, 5) == ForwardingTable::kUnknown) rival = other;
+  }
+  table->Learn(kMac, 9, 5);
+  CHECK_EQ(table->Lookup(kMac, 5), 7u);
+  CHECK(rival != 0 && !table->Put(rival, 9));
+  // The control plane itself may move it.
+  CHECK(table->Put(kMac, 8));
+  CHECK_EQ(table->Lookup(kMac, 5), 8u);
+  uint32_t fixed = 0, learned = 0;
+  table->ForEach([&](const ForwardingTable::Station& station) {
+    CHECK_EQ(station.is_static, station.mac == kMac);
+    CHECK_EQ(station.port, station.is_static ? 8u : 9u);
+    ++(station.is_static ? fixed : learned);
+  });
+  CHECK_EQ(fixed, 1u);
+  CHECK(learned > 0);
+  CHECK_EQ(table->RemoveIf([](const ForwardingTable::Station& station) { return !station.is_static; }), learned);
+  table->Forget(9);
+  CHECK_EQ(table->Lookup(kMac, 5), 8u);
+  table->Forget(8);
+  CHECK_EQ(table->Lookup(kMac, 5), ForwardingTable::kUnknown);
+  table->Learn(kMac, 1, 5);
+  CHECK_EQ(table->Lookup(kMac, 5), 1u);
+}
+
+/// Also when somebody learns it elsewhere at that moment.
+void WhatIsPutThereMeanwhileStays() {
+  constexpr uint64_t kMac = 0x020000000002;
+  auto table = std::make_unique<ForwardingTable>();
+  std::atomic<bool> over{false};
+  std::thread learner([&] {
+    for (uint32_t port = 9; !over; port ^= 1) table->Learn(kMac, port, 0);
+  });
+  for (int i = 0; i < 100'000; i++) {
+    CHECK(table->Put(kMac, 7));
+    for (int look = 0; look < 8; look++) CHECK_EQ(table->Lookup(kMac, 0), 7u);
+    table->Forget(7);
+  }
+  over = true;
+  learner.join();
+}
+
+void TheAgeCanChange() {
+  constexpr uint64_t kMac = 0x020000000002;
+  auto table = std::make_unique<ForwardingTable>(10);
+  table->Learn(kMac, 1, 0);
+  CHECK_EQ(table->Lookup(kMac, 20), ForwardingTable::kUnknown);
+  table->set_age_s(30);
+  CHECK_EQ(table->Lookup(kMac, 20), 1u);
+  table->set_age_s(0);
+  CHECK_EQ(table->Lookup(kMac, 1000), 1u);
+}
+
 }  // namespace
 
 int main() {
+  WhatIsPutThereStays();
+  WhatIsPutThereMeanwhileStays();
+  TheAgeCanChange();
   StationsThatAreSilentAreForgotten();
   MacIsReadAsItLies();
   NothingIsKnownAtFirst();

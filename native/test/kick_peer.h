@@ -1,7 +1,6 @@
 // A peer for the kick thread's tests: what it hears, what clients send, and counting of what must not leak.
 #pragma once
 
-#include <dirent.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -11,22 +10,13 @@
 #include <deque>
 
 #include "check.h"
+#include "counting_target.h"
 #include "datapath/kick.h"
 #include "datapath/kick_wire.h"
-#include "os/event_signaller.h"
+#include "open_fds.h"
 #include "os/socket.h"
 
 namespace ptnet {
-
-class CountingTarget : public DoorbellTarget {
- public:
-  Worker* Ring(uint32_t ring) noexcept override {
-    counts[ring].fetch_add(1);
-    return nullptr;
-  }
-  uint32_t rings() const noexcept override { return 4; }
-  std::atomic<uint64_t> counts[4] = {};
-};
 
 /** Keeps what the thread says until the test asks for it. */
 class Recorder : public KickSink {
@@ -150,16 +140,6 @@ inline VfioUserRegionAccess ReadReply(const os::UniqueFd& fd) {
 inline bool Quiet(const os::UniqueFd& fd) {
   pollfd entry = {fd.get(), POLLIN, 0};
   return poll(&entry, 1, 0) == 0;
-}
-
-inline size_t OpenFds() {
-  os::AwaitPeerCloses();
-  os::EventSignaller::OfThisThread();  // stays open
-  size_t count = 0;
-  DIR* folder = opendir("/proc/self/fd");
-  while (readdir(folder) != nullptr) ++count;
-  closedir(folder);
-  return count;
 }
 
 }  // namespace ptnet

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -10,6 +11,7 @@
 
 #include "plugin_files.h"
 #include "plugins/recorder.h"
+#include "temp_folder.h"
 #include "vale_net.h"
 
 using namespace ptnet;
@@ -18,13 +20,6 @@ using namespace ptnet::test;
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Folder {
-  std::string path = "/tmp/ptnet-lookup-XXXXXX";
-  Folder() { CHECK(mkdtemp(path.data()) != nullptr); }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator/(const char* name) const { return path + "/" + name; }
-};
 
 std::string Options(record& r, uint32_t verdict) {
   char text[64];
@@ -60,6 +55,24 @@ void WhatIsNoPluginIsRefused() {
           "is made for version 2 of the interface, and this host has 1: one that is compiled with this host's "
           "ptnetmap/lookup.h would be right");
   Refused(PluginFile("without_find"), "", EINVAL, "its ptnet_lookup_plugin has no find(): a function would be right");
+}
+
+void WhatOthersMayWriteIsRefused() {
+  const Folder folder;
+  const std::string file = folder / "copy.so";
+  fs::copy_file(PluginFile("without_symbol"), file);
+  const std::string words = "may be written by others, and would be code of this host: a file of root's or of uid " +
+                            std::to_string(geteuid()) + " that only its owner can write would be right";
+  for (const mode_t mode : {0666u, 0664u, 0602u}) {
+    CHECK(chmod(file.c_str(), mode) == 0);
+    Refused(file, "", EPERM, words);
+  }
+  CHECK(chmod(file.c_str(), 0644) == 0);
+  Refused(file, "", EINVAL,
+          "has no symbol ptnet_lookup_plugin: one that defines it as ptnetmap/lookup.h says would be right");
+  if (geteuid() != 0) return;
+  CHECK(chown(file.c_str(), 65534, 65534) == 0);
+  Refused(file, "", EPERM, words);
 }
 
 void WhatItDoesNotLikeItSays() {
@@ -125,6 +138,17 @@ void FilesMayChange() {
   CHECK(r.created == 2 && r.destroyed == 2 && r.packets == 2);
 }
 
+/// What stays in the process is not taken for what is loaded next.
+void WhatTheLoaderKeepsIsNotLoadedAgain() {
+  record r{};
+  for (int i = 0; i < 3; i++) {
+    std::unique_ptr<Lookup> none;
+    CHECK_EQ(LookupPlugin::Load(PluginFile("never_unloaded"), "", "vale0", &none).err, EPROTONOSUPPORT);
+    LoadPlugin("recorder", Options(r, 0));
+  }
+  CHECK(r.created == 3 && r.destroyed == 3);
+}
+
 size_t OpenDescriptors() {
   size_t n = 0;
   for ([[maybe_unused]] const auto& fd : fs::directory_iterator("/proc/self/fd")) n++;
@@ -148,8 +172,10 @@ void NothingIsLeftOpen() {
 
 int main() {
   WhatIsNoPluginIsRefused();
+  WhatOthersMayWriteIsRefused();
   WhatItDoesNotLikeItSays();
   EachSwitchHasItsState();
   FilesMayChange();
+  WhatTheLoaderKeepsIsNotLoadedAgain();
   NothingIsLeftOpen();
 }

@@ -1,10 +1,13 @@
 // The interface of a port: promiscuous while a client is there, back after it was down, renamed or deleted in traffic,
 // left as it was found, and refused when it cannot be one.
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "netmap_rig.h"
+#include "temp_folder.h"
 
 using namespace ptnet;
 using namespace ptnet::test;
@@ -139,6 +142,16 @@ void Refused() {
   refused(try_it({.name = "near", .netns = "nowhere"}), ENOENT,
           "netmap:near: network namespace 'nowhere' is not there: 'ip netns add nowhere', or another name, would be "
           "right");
+  // A file that is none; nobody waits for the other end of a FIFO.
+  Folder folder;
+  const std::string fifo = folder / "fifo", file = folder / "file";
+  CHECK(mkfifo(fifo.c_str(), 0600) == 0);
+  os::UniqueFd(open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)).Reset();
+  for (const std::string& path : {fifo, file})
+    refused(try_it({.name = "near", .netns = path}), EINVAL,
+            "netmap:near: network namespace '" + path +
+                "' is something else: a name that 'ip netns' shows would be "
+                "right");
   refused(try_it({.mtu = 70'000}), EINVAL,
           "netmap:near: mtu 70000 is not for 'near': what 'ip -d link show near' gives as minmtu to maxmtu would be "
           "right");

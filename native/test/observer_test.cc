@@ -81,23 +81,15 @@ void ComesAndGoesInTraffic(Random& random) {
   Watcher sent, received;
   AddObserver(*engine, rig.pair->master(), 0, &sent);
   AddObserver(*engine, rig.pair->slave(), 1, &received);
-  std::atomic<bool> over{false};
-  std::thread sender([&, r = random.Split()]() mutable { Send(rig.a.tx(), 0, kPackets, r); });
-  std::thread receiver([&, r = random.Split()]() mutable {
-    Receiver got;
-    Receive(rig.b.rx(), got, kPackets, r);
-    got.CheckClean();
-    over = true;
-  });
-  while (!over) {
+  PipeTraffic traffic(rig, kPackets, random);
+  while (!traffic.over()) {
     // On the stack: whoever calls it after its end is found by the sanitizers.
     Watcher guest;
     AddObserver(*engine, rig.pair->master(), 0, &guest);
     RemoveObserver(*engine, rig.pair->master(), 0, &guest);
     guest.gone = true;
   }
-  sender.join();
-  receiver.join();
+  traffic.Join();
   RemoveObserver(*engine, rig.pair->master(), 0, &sent);
   RemoveObserver(*engine, rig.pair->slave(), 1, &received);
   for (Watcher* watcher : {&sent, &received}) {

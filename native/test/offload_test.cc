@@ -131,6 +131,23 @@ void TheReceiversMtuIsKept() {
   }
 }
 
+/// One that is longer than any packet of IP can be cut, but not when its length is in an option that segments must not
+/// have.
+void LongerThanAnyPacket() {
+  Offload o;
+  for (int version : {4, 6}) {
+    FrameSpec tcp = Frame(version, true);
+    tcp.payload = Bytes(100'000, 3);
+    CHECK(Check(tcp.Header(1400), tcp.Build(false), &o, 1500) == Drop::kCount && o.work == Work::kSegment);
+    if (version == 4) continue;
+    tcp.options = {0, 1};  // hop by hop
+    CHECK(Check(tcp.Header(1400), tcp.Build(false), &o, 1500) == Drop::kTooLong);
+    CHECK(Check(tcp.Header(1400), tcp.Build(false), &o, 0) == Drop::kCount && o.work == Work::kSegment);
+    tcp.payload = Bytes(3000, 3);
+    CHECK(Check(tcp.Header(1400), tcp.Build(false), &o, 1500) == Drop::kCount && o.work == Work::kSegment);
+  }
+}
+
 void EveryLieIsFound() {
   for (int version : {4, 6}) {
     for (bool tcp : {true, false}) {
@@ -216,6 +233,7 @@ int main() {
   OddFramesAreNamedForWhatTheyAre();
   WhatIsAskedForIsFound();
   TheReceiversMtuIsKept();
+  LongerThanAnyPacket();
   EveryLieIsFound();
   SumsOfWhatIsNotKnown();
   AnyHeaderIsSafe(random);

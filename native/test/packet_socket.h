@@ -41,7 +41,7 @@ class PacketSocket {
   Bytes Receive(int timeout_ms = 60'000) {
     pollfd p{fd_, POLLIN, 0};
     if (poll(&p, 1, timeout_ms) != 1) return {};
-    Bytes frame(70'000);
+    Bytes frame(200'000);
     iovec piece{frame.data(), frame.size()};
     alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(tpacket_auxdata))];
     msghdr message{};

@@ -11,7 +11,7 @@ using namespace ptnet::test;
 
 namespace {
 
-constexpr uint32_t kMs = 30;         // a stall, more than is free
+constexpr uint32_t kMs = 220;        // a stall, more than is free
 constexpr uint32_t kStallsMost = 2;  // before its device is left alone: at the first it is not known whose it is
 constexpr uint8_t kAll = 0xff;
 constexpr uint64_t kLater = 3600 * 1'000'000'000ull;
@@ -19,15 +19,15 @@ constexpr uint64_t kLater = 3600 * 1'000'000'000ull;
 void ALittleIsForgiven() {
   RingCounters counters;
   PeerMemory memory(counters);
-  for (int i = 0; i < 9; i++) memory.Charge(2'000'000);
+  for (int i = 0; i < 9; i++) memory.Charge(20'000'000);
   CHECK(!memory.paused());
   CHECK(!memory.Resume(NowNs() + kLater));
-  for (int i = 0; i < 3; i++) memory.Charge(2'000'000);
+  for (int i = 0; i < 3; i++) memory.Charge(20'000'000);
   CHECK(memory.paused());
   CHECK_EQ(counters.mem_slow, 1u);
   // A thousand times what is beyond it.
-  CHECK(!memory.Resume(NowNs() + 1'000'000'000));
-  CHECK(memory.Resume(NowNs() + 5'000'000'000));
+  CHECK(!memory.Resume(NowNs() + 10'000'000'000));
+  CHECK(memory.Resume(NowNs() + 50'000'000'000));
   CHECK(!memory.paused() && !memory.Resume(NowNs() + kLater));
 }
 

@@ -1,6 +1,9 @@
 // Limits of ports: how long what is sent takes at least, on every kind of port and in both directions; others are not
 // held up; on a switch what is too much for a receiver, or makes a storm, is dropped and counted.
+#include <errno.h>
+
 #include "forward/echo.h"
+#include "forward/monitor.h"
 #include "traffic.h"
 #include "vale_net.h"
 
@@ -117,6 +120,77 @@ void AnEchoComesBackNoFaster(const PortLimits& limits) {
   SendAll(guest.tx());
   receiver.join();
   time.Passed(kPackets * kLen);
+}
+
+/// While packets flow and are held back: the limit comes, becomes another one, and goes; what waited for its time then
+/// does not wait for that.
+void LimitsChangeInTraffic() {
+  auto engine = MakeEngine();
+  PipeRig rig(engine, 64, Served(Policy::kAdaptive), Served(Policy::kAdaptive));
+  constexpr Rate kStill{.per_second = 1, .burst = 1000};
+  std::thread receiver([&] { ReceiveAll(rig.b.rx(), 20 * kPackets); });
+  std::thread sender([&] { SendAll(rig.a.tx(), 20 * kPackets); });
+  for (int i = 0; i < 200; i++) {
+    CHECK_OK(rig.pair->master().Limit({.tx = i % 3 == 0 ? kStill : i % 3 == 1 ? kRate : Rate{}}, engine.get()));
+    CHECK_OK(rig.pair->slave().Limit({.rx = i % 2 == 0 ? kStill : Rate{}}, engine.get()));
+  }
+  // With both it stands still for hours.
+  CHECK_OK(rig.pair->master().Limit({.tx = kStill}, engine.get()));
+  CHECK_OK(rig.pair->slave().Limit({}, engine.get()));
+  CHECK_OK(rig.pair->master().Limit({}, engine.get()));
+  sender.join();
+  receiver.join();
+}
+
+/// Those of a switch, which senders use at that moment.
+void LimitsOfMembersChangeInTraffic() {
+  auto engine = MakeEngine();
+  auto sw = std::make_shared<ValeSwitch>("vale0", engine);
+  ValeRig from(engine, sw, 64, Served(Policy::kAdaptive)), to(engine, sw, 64, Served(Policy::kAdaptive));
+  std::atomic<bool> done{false};
+  std::thread sender([&] {
+    SendAll(from.guest.tx(), 20'000, {1, 0xff, 2});
+    done = true;
+  });
+  for (int i = 0; !done; i++) {
+    const Rate some{.per_second = 1000, .burst = 10'000};
+    CHECK_OK(to.port->Limit({.rx = i % 2 == 0 ? some : Rate{}}, engine.get()));
+    CHECK_OK(from.port->Limit({.broadcast = i % 2 == 0 ? some : Rate{}}, engine.get()));
+  }
+  sender.join();
+  engine->Synchronize();
+  CHECK_EQ(from.tx().packets, 20'000u);
+}
+
+/// A port that is retired gives all that it had back, and nobody attaches to it any more; not while somebody drives it.
+void ARetiredPortLeavesNothing() {
+  auto engine = MakeEngine();
+  auto stats = MakeStats();
+  auto region = MakeRegion();
+  auto sw = std::make_shared<ValeSwitch>("vale0", engine);
+  const uint32_t free = region->bufs().available(), blocks = stats->available();
+  std::shared_ptr<ValePort> port;
+  CHECK_OK(ValePort::Create(region, stats, {"vale0:1", 1, 1, 64, 64, 0}, sw, &port));
+  {
+    Guest guest;
+    guest.Attach(engine, *port, Served(Policy::kNotify));
+    CHECK_EQ(port->Retire().err, EBUSY);
+    guest.Detach();
+    port->Leave();
+    CHECK_OK(port->Retire());
+    CHECK_OK(port->Retire());
+    CHECK_EQ(region->bufs().available(), free);
+    CHECK_EQ(stats->available(), blocks);
+  }
+  std::shared_ptr<PipePair> pair;
+  CHECK_OK(PipePair::Create(region, stats, {"p{1", 1, 1, 64, 64, 0}, "p}1", &pair));
+  Guest end;
+  end.Attach(engine, pair->slave(), Served(Policy::kNotify));
+  CHECK_EQ(pair->master().Retire().err, EBUSY);  // whose rings the other end's flows touch
+  end.Detach();
+  CHECK_OK(pair->slave().Retire());
+  CHECK_OK(pair->master().Retire());
+  CHECK_EQ(region->bufs().available(), free);
 }
 
 /// A sender that is held back, and one on the same worker that is not: the second is through before the first.
@@ -242,9 +316,29 @@ void WhatCannotBeIsRefused() {
   CHECK_EQ(guest.TryAttach(engine, *port, {.policy = Policy::kInline}).err, EINVAL);
 }
 
+/// What a monitor brings nobody holds back: it never comes later than it passed.
+void AMonitorHasNoRate() {
+  NullRig rig(MakeEngine(), 16, {.policy = Policy::kInline});
+  std::shared_ptr<MonitorPort> monitor;
+  CHECK_OK(MonitorPort::Create(MakeRegion(9), MakeStats(), {"x/rt", 1, 1, 8, 8, 0}, rig.engine, {rig.port, nullptr},
+                               {.tx = true, .rx = true}, &monitor));
+  for (Engine* serving : {rig.engine.get(), static_cast<Engine*>(nullptr)})
+    for (const PortLimits& limits : {kRx, PortLimits{.tx = kRate, .rx = kRate}}) {
+      const Status s = monitor->Limit(limits, serving);
+      CHECK_EQ(s.err, EINVAL);
+      CHECK(s.message ==
+            "x/rt: rate: nothing can be held back of what it brings: a rate of what it watches would be right");
+    }
+  CHECK_OK(monitor->Limit(kTx, rig.engine.get()));
+  CHECK_OK(monitor->Limit({}, rig.engine.get()));
+}
+
 }  // namespace
 
 int main() {
+  LimitsChangeInTraffic();
+  LimitsOfMembersChangeInTraffic();
+  ARetiredPortLeavesNothing();
   Random random("rate_test");
   ASinkIsSentNoMore(Policy::kPoll);
   for (Policy policy : {Policy::kAdaptive, Policy::kNotify})
@@ -260,4 +354,5 @@ int main() {
   OfABatchTheFirstOnesPass(random);
   StormsAreCutAtTheirSender();
   WhatCannotBeIsRefused();
+  AMonitorHasNoRate();
 }

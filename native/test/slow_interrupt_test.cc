@@ -164,9 +164,36 @@ void WhoIsSlowToBeEmptiedIsMovedOff() {
   CHECK_EQ(device.counters.irq_slow, 1u);
 }
 
+/// Names of ports come and go: who has never been slow is forgotten with its last attachment, and of the slow ones
+/// those that were attached last are kept.
+void PeersAreForgotten() {
+  auto engine = MakeEngine();
+  const std::weak_ptr<InterruptPeer> quick = engine->PeerOf("quick");
+  const auto held = engine->PeerOf("held");
+  CHECK(quick.expired());
+  CHECK(engine->PeerOf("held") == held);
+  RingCounters counters;
+  const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  std::vector<std::weak_ptr<InterruptPeer>> slow;
+  for (size_t i = 0; i < Engine::kSlowPeersKept + 2; i++) {
+    const auto peer = engine->PeerOf("slow" + std::to_string(i));
+    peer_calls.sleep_us = 200;
+    CHECK(peer->Signal(fd, counters));
+    peer_calls.sleep_us = 0;
+    CHECK(peer->suspect());
+    slow.push_back(peer);
+  }
+  (void)engine->PeerOf("quick");
+  CHECK(slow[0].expired() && slow[1].expired());
+  for (size_t i = 2; i < slow.size(); i++) CHECK(engine->PeerOf("slow" + std::to_string(i)) == slow[i].lock());
+  CHECK(engine->PeerOf("held") == held);
+  close(fd);
+}
+
 }  // namespace
 
 int main() {
+  PeersAreForgotten();
   WhoTakesLongIsMovedOffForGood();
   WhoIsOnlyWaitedForStays();
   ALittleIsForgiven();

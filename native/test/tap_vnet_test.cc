@@ -48,7 +48,8 @@ struct Rig {
     Eventually("the last frame", [&] { return Take().size() == vnet_hdr_len + 61u; });
   }
   void Send(const Bytes& packet) {
-    const auto frags = static_cast<uint32_t>(packet.size() / 2048 + 1);
+    // The last one has what the others leave over.
+    const auto frags = static_cast<uint32_t>(packet.size() / 1900 + 1);
     CHECK(guest.tx().Put(packet, frags));
     guest.tx().Publish();
     guest.Sync(guest.tx());
@@ -77,8 +78,8 @@ constexpr uint32_t kGsoSize = 1400;
 
 /// What the kernel's header for such a packet says, the hint of its linear part apart.
 void CheckHeader(const Bytes& packet, size_t length, const VirtioNetHdr& wanted) {
-  VirtioNetHdr header = VirtioNetHdr::Load(packet.data());
   CHECK(packet.size() > length);
+  VirtioNetHdr header = VirtioNetHdr::Load(packet.data());
   for (size_t i = 10; i < length; i++) CHECK_EQ(packet[i], 0);
   CHECK_EQ(header.flags, wanted.flags);
   CHECK_EQ(header.gso_type, wanted.gso_type);
@@ -145,6 +146,13 @@ void ToTheKernel() {
           CHECK(Behind(frame, 10) == small.Build(false));
         }
       }
+      // More than fits a packet of IP, as long as it is still to be cut. Of IPv6 kernels differ in what they take.
+      if (version == 6) continue;
+      const FrameSpec longer = Large(version, true, 120'000);
+      rig.Send(test::WithHeader(longer.Header(kGsoSize), longer.Build(false), length));
+      const Bytes packet = rig.kernel->Receive();
+      CheckHeader(packet, 10, longer.Header(kGsoSize));
+      CHECK(Behind(packet, 10) == longer.Build(false));
     }
     for (uint32_t size : {14u, 60u, 1514u, 65'557u}) {
       rig.Send(test::WithHeader({}, TestFrame(size, size), length));
@@ -176,7 +184,10 @@ void LiesReachNobody() {
   rig.Send(Bytes(12 + 13, 0));
   rig.Send(test::WithHeader({}, TestFrame(65'558, 1)));
   rig.Send(Bytes(5, 0));
-  CHECK_EQ(rig.drops(rig.port->tx(0), Drop::kBadLen), 3u);
+  // Not even to be cut later is a datagram so long, and what is not to be cut is too long anyway.
+  for (const FrameSpec& longer : {Large(4, false, 70'000), Large(4, true, 70'000)})
+    rig.Send(test::WithHeader(longer.Header(longer.tcp ? 0 : kGsoSize), longer.Build(false)));
+  CHECK_EQ(rig.drops(rig.port->tx(0), Drop::kBadLen), 5u);
   rig.Send(test::WithHeader({}, TestFrame(60, 7)));
   CHECK(Behind(rig.kernel->Receive(), 10) == TestFrame(60, 7));
 }

@@ -2,6 +2,7 @@
 // only when the host asks for it.
 #pragma once
 
+#include <atomic>
 #include <thread>
 
 #include "eventually.h"
@@ -160,6 +161,28 @@ struct PipeRig {
     guest.Attach(engine, port, options);
     guest.EnableInterrupts();
   }
+};
+
+/// Probes from the master's guest of a pipe to the slave's, a thread each; over when all have come, whole and in order.
+class PipeTraffic {
+ public:
+  PipeTraffic(PipeRig& rig, uint64_t packets, Random& random)
+      : sender_([&rig, packets, r = random.Split()]() mutable { Send(rig.a.tx(), 0, packets, r); }),
+        receiver_([this, &rig, packets, r = random.Split()]() mutable {
+          Receiver got;
+          Receive(rig.b.rx(), got, packets, r);
+          got.CheckClean();
+          over_ = true;
+        }) {}
+  bool over() const { return over_; }
+  void Join() {
+    sender_.join();
+    receiver_.join();
+  }
+
+ private:
+  std::atomic<bool> over_{false};
+  std::thread sender_, receiver_;
 };
 
 /// A VALE port with its guest.

@@ -1,5 +1,7 @@
 // VALE's short way for runs of packets: the same deliveries as packet by packet, and patience with a full destination.
 
+#include <algorithm>
+
 #include "vale_net.h"
 
 using namespace ptnet;
@@ -201,6 +203,36 @@ void ABadReceiverHarmsItselfAlone() {
   CHECK(net[1].Got(Frame(1, 0)));
 }
 
+/// Alone, and behind others whose address is somebody's.
+void TheAddressOfNobodyIsNotLearned() {
+  Net net;
+  for (int i = 0; i < 2; i++) net.Add();
+  auto nobodys = Frame(0, 0);
+  std::fill_n(nobodys.begin(), 12, 0);
+  for (int i = 0; i < 2; i++) {
+    net[0].Send(nobodys);
+    CHECK(net[1].Got(nobodys));
+  }
+  GuestRing& tx = net[0].guest.tx();
+  const auto others = Frame(0xff, 0);
+  for (const auto& frame : {others, nobodys, nobodys}) CHECK(tx.Put(frame.data(), 60));
+  net[0].Serve();
+  for (const auto& frame : {others, nobodys, nobodys}) CHECK(net[1].Got(frame));
+  net[0].Send(nobodys);
+  CHECK(net[1].Got(nobodys));
+}
+
+/// As in a batch, where it was learned that the address is here before it was looked up.
+void WhoSendsToHisOwnAddressIsHere() {
+  Net net;
+  for (int i = 0; i < 2; i++) net.Add();
+  net[1].Send(Frame(0xff, 1));
+  CHECK(net[0].Got(Frame(0xff, 1)));
+  net[0].Send(Frame(1, 1));
+  CHECK(net[1].Nothing());
+  CHECK_EQ(net[0].tx_drops(Drop::kNoDestination), 1u);
+}
+
 }  // namespace
 
 int main() {
@@ -214,4 +246,6 @@ int main() {
   AGuestThatTookEverythingIsWaitedForAgain();
   DetachWaitsForNobody();
   ABadReceiverHarmsItselfAlone();
+  TheAddressOfNobodyIsNotLearned();
+  WhoSendsToHisOwnAddressIsHere();
 }

@@ -55,6 +55,8 @@ struct FrameSpec {
     return a;
   }
 
+  /// What an IP header says: Linux leaves the length of a packet that is still to be cut to others when it has no room.
+  static uint32_t LengthOf(size_t bytes) { return bytes > 65'535 ? 0 : static_cast<uint32_t>(bytes); }
   /// With its checksum, before so many bytes.
   Bytes IpHeader(size_t follows) const {
     const Bytes from = Address(version, 1), to = Address(version, 2);
@@ -63,7 +65,7 @@ struct FrameSpec {
     if (version == 4) {
       const auto ihl = static_cast<uint8_t>(5 + options.size() / 4);
       h = {static_cast<uint8_t>(0x40 | ihl), tos};
-      Append16(h, static_cast<uint32_t>(ihl * 4 + follows));
+      Append16(h, LengthOf(ihl * 4 + follows));
       Append16(h, id);
       Append16(h, fragment_bits);
       h.insert(h.end(), {64, protocol, 0, 0});
@@ -85,7 +87,7 @@ struct FrameSpec {
       extensions.insert(extensions.end(), extension.begin(), extension.end());
     }
     h = {static_cast<uint8_t>(0x60 | tos >> 4), static_cast<uint8_t>(tos << 4), 0, 0};
-    Append16(h, static_cast<uint32_t>(extensions.size() + follows));
+    Append16(h, LengthOf(extensions.size() + follows));
     h.insert(h.end(), {first, 64});
     h.insert(h.end(), from.begin(), from.end());
     h.insert(h.end(), to.begin(), to.end());

@@ -144,7 +144,9 @@ void TunnelsAreCompleted() {
 
 void SegmentsAreWhatASenderWithoutOffloadsSends(Random& random) {
   for (int run = 0; run < 1500; run++) {
-    const FrameSpec spec = AnyFrame(random, random.OneIn(4) ? 65000 : random.Below(9000));
+    const uint32_t longest = random.OneIn(2) ? 65'000 : 100'000;
+    const FrameSpec spec = AnyFrame(random, random.OneIn(4) ? longest : random.Below(9000));
+    if (spec.payload.size() > 65'535 && spec.version == 6 && !spec.options.empty()) continue;
     const auto gso_size = static_cast<uint16_t>(100 + random.Below(random.OneIn(2) ? 1500 : 9000));
     const uint32_t headers = spec.payload_at() - spec.l3();
     uint32_t mss = gso_size, mtu = 0;

@@ -18,6 +18,7 @@ class ReaderFlow final : public Flow {
  public:
   ReaderFlow(int fd, uint32_t events) : fd_(fd) { watch = WaitFor("reader: socket", fd, events); }
   Used Poll(const Budget& budget) noexcept override {
+    if (busy) return {.moved = true, .slots = 256, .bytes = 1};
     if (hold) return {};
     uint8_t bytes[64];
     const ssize_t n = read(fd_, bytes, std::min<size_t>(sizeof bytes, budget.bytes));
@@ -38,6 +39,7 @@ class ReaderFlow final : public Flow {
   std::atomic<uint64_t> got{0}, calls{0};
   std::atomic<uint32_t> events{0};
   std::atomic<bool> hold{false};
+  std::atomic<bool> busy{false};  // it moves something else all the time, and reads nothing
 
  private:
   const int fd_;
@@ -157,6 +159,78 @@ void AnErrorIsToldOnce() {
   CHECK(engine->watch_errors().Take().empty());
 }
 
+/// The descriptor's flow on a worker, as a tap's.
+struct Polled {
+  explicit Polled(Policy policy = Policy::kNotify)
+      : flow(pair.ends[0], EPOLLIN | EPOLLET), on(MakeEngine(), &flow, policy) {
+    on.engine->WithFlow(&flow, [&] { flow.watch->polled = true; });
+  }
+  bool Rests() {
+    bool rests = false;
+    on.engine->WithFlow(&flow, [&] { rests = flow.watch->resting; });
+    return rests;
+  }
+  void AwaitThatItRests(bool rests) {
+    Eventually("its watch at rest, or not", [&] { return Rests() == rests; });
+  }
+  uint64_t errors() { return on.engine->worker(0).counters().watch_errors; }
+  Pair pair;
+  ReaderFlow flow;
+  OnWorker on;
+};
+
+/// While it is busy the kernel does not tell; what came meanwhile, and what comes later, is found.
+void ABusyFlowsDescriptorRests() {
+  Polled p;
+  for (uint64_t i = 0; i < 20; i++) {
+    p.flow.busy = true;
+    p.pair.Say(1);
+    p.AwaitThatItRests(true);
+    p.pair.Say(1);
+    p.flow.busy = false;
+    Eventually("bytes read", [&] { return p.flow.got == 3 * i + 2; });
+    p.AwaitThatItRests(false);
+    AwaitRest(*p.on.engine);
+    p.pair.Say(1);
+    Eventually("a byte read", [&] { return p.flow.got == 3 * i + 3; });
+  }
+  CHECK_EQ(p.errors(), 0u);
+}
+
+/// Others' descriptors, such as doorbells, are looked at however busy the flow is.
+void WhatIsNotPolledDoesNotRest() {
+  Pair pair;
+  ReaderFlow flow(pair.ends[0], EPOLLIN | EPOLLET);
+  OnWorker on(MakeEngine(), &flow);
+  flow.busy = true;
+  for (uint64_t i = 1; i <= 20; i++) {
+    const uint64_t calls = flow.calls;
+    pair.Say(1);
+    Eventually("an event", [&] { return flow.calls > calls; });
+  }
+}
+
+/// What goes wrong in the meantime is told once it is idle, which a flow that never parks may be too; and what had an
+/// error neither rests nor is watched again.
+void AnErrorAtRestIsToldOnce(Policy policy) {
+  Polled p(policy);
+  p.flow.busy = true;
+  p.pair.Say(1);
+  p.AwaitThatItRests(true);
+  close(std::exchange(p.pair.ends[1], -1));
+  usleep(5000);
+  CHECK_EQ(p.errors(), 0u);
+  p.flow.busy = false;
+  Eventually("an error", [&] { return p.errors() == 1; });
+  for (bool busy : {true, false}) {
+    p.flow.busy = busy;
+    p.on.engine->Kick(&p.flow);
+    usleep(5000);
+    CHECK(!p.Rests());
+  }
+  CHECK_EQ(p.errors(), 1u);
+}
+
 void AWatchFollowsItsFlow() {
   Pair pair;
   ReaderFlow flow(pair.ends[0], EPOLLIN);
@@ -196,6 +270,9 @@ int main() {
   WhoCannotReadTakesTheEventAway();
   RoomToWriteIsTold();
   AnErrorIsToldOnce();
+  ABusyFlowsDescriptorRests();
+  WhatIsNotPolledDoesNotRest();
+  for (Policy policy : {Policy::kNotify, Policy::kPoll}) AnErrorAtRestIsToldOnce(policy);
   AWatchFollowsItsFlow();
   WithoutAWorkerTheControlPlaneWaits();
 }

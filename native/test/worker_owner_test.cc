@@ -138,7 +138,9 @@ class Asking final : public Flow {
 /// Answers, and knows where.
 class Answering final : public Flow {
  public:
-  explicit Answering(int question) : question_(question) { WaitFor("question", question, EPOLLIN | EPOLLET); }
+  Answering(int question, bool polled) : question_(question) {
+    polled ? WaitForPolled("question", question) : void(WaitFor("question", question, EPOLLIN | EPOLLET));
+  }
   Used Poll(const Budget&) noexcept override {
     uint64_t count;
     if (read(question_, &count, sizeof count) != sizeof count) return {};
@@ -162,7 +164,7 @@ void AnswersAreServedHere() {
   auto engine = MakeEngine();
   const os::UniqueFd question(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   Asking asking(question.get());
-  Answering answering(question.get());
+  Answering answering(question.get(), false);
   const auto device = std::make_shared<DeviceActivity>();
   for (Flow* flow : {static_cast<Flow*>(&asking), static_cast<Flow*>(&answering)})
     engine->Acquire(flow, device, Policy::kNotify, 0, 0);
@@ -172,6 +174,37 @@ void AnswersAreServedHere() {
     if (worker != nullptr && !worker->ServeHere()) worker->Wake();
     Eventually("an answer", [&] { return answering.answers == asked; });
   }
+  for (Flow* flow : {static_cast<Flow*>(&asking), static_cast<Flow*>(&answering)}) engine->ReleaseFlow(flow);
+  engine->Synchronize();
+}
+
+/// Where a poll looks for answers by itself, they do not wake the worker: all of them are served with the question.
+void AnswersThatArePolledWakeNobody() {
+  auto engine = MakeEngine();
+  Worker& worker = engine->worker(0);
+  const os::UniqueFd question(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  Asking asking(question.get());
+  Answering answering(question.get(), true);
+  const auto device = std::make_shared<DeviceActivity>();
+  for (Flow* flow : {static_cast<Flow*>(&asking), static_cast<Flow*>(&answering)})
+    engine->Acquire(flow, device, Policy::kNotify, 0, 0);
+  for (uint64_t asked = 1; asked <= 50; asked++) {
+    AwaitAsleep(worker);
+    const uint64_t sleeps = worker.counters().sleeps;
+    asking.told = true;
+    CHECK(Engine::Mark(&asking) == &worker);
+    CHECK(worker.ServeHere());
+    CHECK_EQ(answering.answers.load(), asked);
+    // One that was woken would be asleep again.
+    usleep(2000);
+    CHECK_EQ(worker.counters().sleeps.load(), sleeps);
+  }
+  CHECK_EQ(answering.here.load(), 50u);
+  // What nobody here has asked is told by the kernel again.
+  const uint64_t one = 1;
+  CHECK(write(question.get(), &one, sizeof one) == sizeof one);
+  Eventually("an answer", [&] { return answering.answers == 51; });
+  CHECK_EQ(answering.here.load(), 50u);
   for (Flow* flow : {static_cast<Flow*>(&asking), static_cast<Flow*>(&answering)}) engine->ReleaseFlow(flow);
   engine->Synchronize();
 }
@@ -288,6 +321,7 @@ int main() {
   WhatIsPolledIsTheWorkers();
   InterruptsAreRaisedHere();
   AnswersAreServedHere();
+  AnswersThatArePolledWakeNobody();
   NothingIsRaisedForWhatIsGone(random);
   OnASwitchALockIsNotWaitedFor();
   ASourceWithAPaceIsTheWorkers();

@@ -1,7 +1,7 @@
 // npm run test-nodes [-- --fetch | vitest's arguments]: the unit and model tests on the other releases of Node that are
 // supported: those of package.json beside this file, which npm has as packages. The addon is built once: its interface to
 // Node (NAPI 9) is the same in all of them. Unless asked for, tests of the tests' own tools, and those in which kernels
-// exchange packets, are left out: Node only starts what these are about.
+// or native threads exchange packets for long, are left out: Node only starts what these are about.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -16,6 +16,9 @@ const FILES = ['package.json', 'package-lock.json'];
 const LEFT_OUT = [
   'test/unit/harness/**',
   ...['kernel-guests', 'netmap', 'tap', 'overlay-mtu'].map((name) => `test/model/${name}.test.ts`),
+  ...['measure', 'measure-applications', 'check-live', 'vnet', 'rate', 'applications/killed'].map(
+    (name) => `test/model/${name}.test.ts`,
+  ),
 ];
 /** A registry that is slow or away must not hold a run up for ever: for all releases together, in ms. */
 const FETCH_MS_MAX = 300_000;

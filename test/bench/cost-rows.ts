@@ -10,8 +10,15 @@ import {
   idleLabel,
   instructionsLabel,
   MEMORY_LABEL,
+  MONITORS,
+  monitorLabel,
+  PING_PONGS,
+  type PingPong,
+  pingPongLabel,
   portsLabel,
   SWITCH_PORTS,
+  SYSTEM_CALLS,
+  systemCallsLabel,
   TRICKLE_POLICIES,
   trickleLabel,
 } from './scenarios.ts';
@@ -24,6 +31,17 @@ export type CostRow =
   | { readonly name: 'trickle'; readonly policy: string; readonly cpuPercent: Stat }
   /** A busy pair on a switch with so many ports, all attached: millions of packets per second. */
   | { readonly name: 'vale-ports'; readonly ports: number; readonly mpps: Stat }
+  /** The same with two ports, of which the sender's has a monitor. */
+  | { readonly name: 'vale-monitor'; readonly monitor: string; readonly mpps: Stat }
+  /** One round trip of two that wake each other up. */
+  | {
+      readonly name: 'ping-pong';
+      readonly cpus: PingPong['cpus'];
+      readonly policy?: PingPong['policy'];
+      readonly us: Stat;
+    }
+  /** Of a busy application or its worker, for a thousand bursts of packets; those that only give a CPU away are apart. */
+  | { readonly name: 'system-calls'; readonly of: string; readonly calls: Stat; readonly yields: Stat }
   /** What one more attached port with small rings adds to the host, in KiB. */
   | { readonly name: 'memory-per-port'; readonly kib: Stat }
   /** Of the thread that serves a path, per packet of 60 bytes: counted exactly, the same on every machine. */
@@ -52,6 +70,19 @@ export function costRows(of: SamplesOf): CostRow[] {
     const mpps = stat(portsLabel(ports), 1e-6, 3);
     if (mpps) rows.push({ name: 'vale-ports', ports, mpps });
   }
+  for (const monitor of MONITORS) {
+    const mpps = stat(monitorLabel(monitor), 1e-6, 3);
+    if (mpps) rows.push({ name: 'vale-monitor', monitor, mpps });
+  }
+  for (const pingPong of PING_PONGS) {
+    const us = stat(pingPongLabel(pingPong), 1e-3, 2);
+    if (us) rows.push({ name: 'ping-pong', ...pingPong, us });
+  }
+  for (const busy of SYSTEM_CALLS) {
+    const calls = stat(systemCallsLabel(busy), 1, 2);
+    const yields = statOf(of(systemCallsLabel(busy)), (sample) => sample.yields, 1, 2);
+    if (calls && yields) rows.push({ name: 'system-calls', of: busy, calls, yields });
+  }
   const kib = stat(MEMORY_LABEL, 1 / 1024, 1);
   if (kib) rows.push({ name: 'memory-per-port', kib });
   for (const path of INSTRUCTION_PATHS)
@@ -75,6 +106,12 @@ export function costLabel(row: CostRow): string {
       return trickleLabel(row.policy);
     case 'vale-ports':
       return portsLabel(row.ports);
+    case 'vale-monitor':
+      return monitorLabel(row.monitor);
+    case 'ping-pong':
+      return pingPongLabel(row);
+    case 'system-calls':
+      return systemCallsLabel(row.of);
     case 'memory-per-port':
       return MEMORY_LABEL;
     case 'instructions':
@@ -90,7 +127,12 @@ export function costStat(row: CostRow): { stat: Stat; more: 'better' | 'worse' }
     case 'trickle':
       return { stat: row.cpuPercent, more: 'worse' };
     case 'vale-ports':
+    case 'vale-monitor':
       return { stat: row.mpps, more: 'better' };
+    case 'ping-pong':
+      return { stat: row.us, more: 'worse' };
+    case 'system-calls':
+      return { stat: row.calls, more: 'worse' };
     case 'memory-per-port':
       return { stat: row.kib, more: 'worse' };
     case 'instructions':

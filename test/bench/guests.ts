@@ -1,4 +1,7 @@
 // The guests of a measurement: started, let go, stopped, and what they found looked at.
+import { join } from 'node:path';
+import { execEnvironment } from '../../backend/applications/environment.ts';
+import { APPLICATIONS_SOCKET } from '../../backend/config/applications.ts';
 import {
   type JobResult,
   type SpawnedGuest,
@@ -11,6 +14,8 @@ import type { GuestPlan } from './plans.ts';
 /** Knows a VM's sockets, memory device first. */
 export interface Sockets {
   sockets(vm: string): string[];
+  /** Where its socket for applications is. */
+  readonly runDir?: string;
 }
 
 /** PTFEAT bit 0. */
@@ -21,18 +26,25 @@ function devicesOf(host: Sockets, { vm, vnetHdrLen }: GuestPlan) {
   return { memdev: memdev!, ptnet, ...(vnetHdrLen && { features: VNET_HDR, vnetHdrLen }) };
 }
 
-/** Starts one process per VM; resolves when each has attached its ports. The loops wait for go(). */
+/** What an application finds its host by. */
+export const environmentOf = (runDir: string): NodeJS.ProcessEnv =>
+  execEnvironment({ socket: join(runDir, APPLICATIONS_SOCKET), runDir, debug: false }, process.env);
+
+function spawn(host: Sockets, plan: GuestPlan, options: SpawnOptions): SpawnedGuest {
+  const { application, loops } = plan;
+  if (application === undefined) return spawnGuest({ ...devicesOf(host, plan), loops, hold: true }, options);
+  const { port, mac } = application;
+  const env = environmentOf(host.runDir!);
+  return spawnGuest({ netmap: port, loop: { src: mac, ...loops[0]! }, hold: true }, { ...options, env });
+}
+
+/** Starts one process per VM or application; resolves when each has attached its ports. The loops wait for go(). */
 export async function startGuests(
   host: Sockets,
   plans: readonly GuestPlan[],
   place: (i: number) => SpawnOptions = cpuOfGuest,
 ): Promise<SpawnedGuest[]> {
-  return await allReady(
-    plans.map((plan, i) => {
-      const { loops } = plan;
-      return spawnGuest({ ...devicesOf(host, plan), loops, hold: true }, place(i));
-    }),
-  );
+  return await allReady(plans.map((plan, i) => spawn(host, plan, place(i))));
 }
 
 /** Starts one process for two VMs, whose loops take turns in one thread. */

@@ -1,55 +1,66 @@
-// The report as one HTML file that needs nothing else: plots, and the tables they are made of.
-import { plotsOf } from './plots.ts';
+// The report as one page: first what can be compared, with those who are compared with, then what is only ours.
+import { describeMachine } from '../../backend/report/machine.ts';
+import { pageHtml, type Section } from '../../backend/report/page.ts';
+import { escapeHtml } from '../../backend/report/svg.ts';
+import { costPlots, kernelPlots, latencyPlots, modelPlots, untouchedPlots, vmPlots } from './plots.ts';
 import type { Report } from './report.ts';
-import { escapeHtml, svgOf } from './svg.ts';
-import { reasonsOf, type Table, tablesOf, targetTable } from './table.ts';
+import {
+  backgroundTables,
+  reasonsOf,
+  resultTable,
+  targetTable,
+  UNTOUCHED_MEANING,
+  untouchedTable,
+} from './table.ts';
 
-const STYLE = `
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #222; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(30rem, 1fr)); gap: 1.5rem; }
-svg { width: 100%; height: auto; font-size: 11px; fill: #333; } svg .title { font-size: 13px; font-weight: 600; }
-svg .grid { stroke: #e4e4e4; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #e4e4e4; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-`;
+const STAMPED =
+  'A stamped packet has a number in its first cache line, which its sender writes and its receiver checks. Packets that a peer sends have headers that it writes, and nobody reads them: ours do the same work or more.';
 
-const cells = (tag: 'th' | 'td', row: readonly string[]): string =>
-  `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
+const TARGETS =
+  'What the project wants of itself. Where a label says payload=none, packets were untouched: that says how little the host adds, and not how fast a network is.';
 
-const tableHtml = ({ head, rows }: Table): string =>
-  `<div class="scroll"><table><thead>${cells('th', head)}</thead><tbody>\n` +
-  `${rows.map((row) => cells('td', row)).join('\n')}\n</tbody></table></div>`;
-
-export function formatHtml(report: Report): string {
-  const { machine, time, seconds, rounds } = report;
-  const where = `${machine.cpu}, ${machine.cpus} CPUs, Linux ${machine.kernel}, Node ${machine.node}`;
+function notMeasured(report: Report): Section {
   const reasons = reasonsOf(report).map(
     ({ why, labels }) => `<li>${escapeHtml(why)}<br><small>${escapeHtml(labels.join('; '))}</small></li>`,
   );
-  const targets = targetTable(report);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>ptnetmap: measurements</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>ptnetmap: measurements</h1>
-<p>${escapeHtml(where)}.<br>${escapeHtml(time)}: ${rounds} rounds in rotated order, ${seconds} s for each measurement.
-Points are medians of the rounds, vertical lines reach from the smallest to the largest. Broken lines are limits of the machine itself.</p>
-<div class="plots">
-${plotsOf(report).map(svgOf).join('\n')}
-</div>
-<h2>Figures</h2>
-${tablesOf(report).map(tableHtml).join('\n<br>\n')}
-${targets.rows.length === 0 ? '' : `<h2>Targets</h2>\n${tableHtml(targets)}`}
-${reasons.length === 0 ? '' : `<h2>Not measured</h2>\n<ul>\n${reasons.join('\n')}\n</ul>`}
-</body>
-</html>
-`;
+  return {
+    title: 'Not measured',
+    more: reasons.length === 0 ? '' : `<ul>\n${reasons.join('\n')}\n</ul>\n`,
+  };
+}
+
+const withRows = (...tables: ReturnType<typeof resultTable>[]) =>
+  tables.filter(({ rows }) => rows.length > 0);
+
+export function formatHtml(report: Report): string {
+  const { machine, time, seconds, rounds } = report;
+  const kernel = kernelPlots(report);
+  return pageHtml({
+    title: 'ptnetmap: measurements',
+    text: [
+      `${describeMachine(machine)}. ${time}: ${rounds} rounds in rotated order, ${seconds} s for each measurement.`,
+      'Figures are medians of the rounds; vertical lines reach from the smallest to the largest. Other programs were measured in the same rounds. Broken lines are limits of the machine itself.',
+    ],
+    sections: [
+      { title: 'Stamped packets between driver models', text: [STAMPED], plots: modelPlots(report) },
+      { title: 'Stamped packets in real VMs', plots: vmPlots(report) },
+      {
+        title: 'Two guests, by way of the kernel',
+        text: ['The kernel copies every packet, for ours and for the others.'],
+        plots: kernel,
+      },
+      { title: 'Latency', plots: latencyPlots(report) },
+      { title: 'What it costs', plots: costPlots(report) },
+      { title: 'Rates', tables: withRows(resultTable(report)) },
+      { title: 'Everything else', tables: backgroundTables(report) },
+      {
+        title: 'Packets that nobody touches',
+        text: [UNTOUCHED_MEANING],
+        plots: untouchedPlots(report),
+        tables: withRows(untouchedTable(report)),
+      },
+      { title: 'Targets', text: [TARGETS], tables: withRows(targetTable(report)) },
+      notMeasured(report),
+    ],
+  });
 }

@@ -2,7 +2,7 @@
 import { parse, stringify } from 'yaml';
 import type { PolicyName } from '../../native/engine.ts';
 import { type GuestPlan, type Plan, planOf } from './plans.ts';
-import { type Scenario, TRICKLE_RATE } from './scenarios.ts';
+import { type MonitorKind, type Scenario, TRICKLE_RATE } from './scenarios.ts';
 
 /** A VM has at most 28 devices. */
 const DEVICES_PER_VM = 25;
@@ -79,5 +79,27 @@ export function busyPairPlan(ports: number): Plan {
     ...pair,
     config: stringify({ ...config, ports: shapes, vms: { ...busy, ...vms } }),
     idle: attached(vms),
+  };
+}
+
+/** A monitor that is away for a moment loses nothing yet. */
+const MONITOR_SLOTS = 4096;
+
+/** The busy pair, and somebody who watches what its sender sends. */
+export function monitoredPairPlan(monitor: MonitorKind): Plan {
+  const pair = planOf(PAIR);
+  if (monitor === 'none') return pair;
+  const { vms, ...config } = parse(pair.config) as { vms: object };
+  const watched = `${pair.sent[0]!.port}/t`;
+  const spy = { devices: [{ port: watched }] };
+  const reader: GuestPlan = { vm: 'spy', loops: [{ op: 'receive', burst: PAIR.burst, payload: 'none' }] };
+  return {
+    ...pair,
+    config: stringify({
+      ...config,
+      ports: { [watched]: { 'rx-slots': MONITOR_SLOTS } },
+      vms: { ...vms, spy },
+    }),
+    ...(monitor === 'reads' ? { receivers: [...pair.receivers, reader] } : { idle: attached({ spy }) }),
   };
 }

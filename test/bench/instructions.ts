@@ -29,7 +29,7 @@ export function parseCounted(stdout: string, stderr: string): { instructions: nu
 
 async function count(path: InstructionPath, burst: number, packets: number) {
   const program = join(folder(), 'build', 'cost', 'service_cost');
-  const tool = ['--tool=callgrind', '--callgrind-out-file=/dev/null', '--toggle-collect=*Attachment::Sync*'];
+  const tool = ['--tool=callgrind', '--callgrind-out-file=/dev/null', '--toggle-collect=*ServeAsAWorker*'];
   const { stdout, stderr } = await execa('valgrind', [
     ...tool,
     program,

@@ -2,7 +2,7 @@
 import { vmPrerequisites } from '../../vm-images/fetch.ts';
 import { measureIdle, measureTrickle } from './cost.ts';
 import { cyclesPerPacket, whyNoCycles } from './cycles.ts';
-import { busyPairPlan } from './idle-plans.ts';
+import { busyPairPlan, monitoredPairPlan } from './idle-plans.ts';
 import { instructionsPerPacket, whyNoInstructions } from './instructions.ts';
 import { LATENCIES, type Latency, latencyLabel } from './latencies.ts';
 import { LatencyMeter } from './latency.ts';
@@ -10,9 +10,10 @@ import { LIMITS, type LimitName, limitLabel, sampleLimit, whyNoCoreToCore } from
 import { type MeasureOptions, measure, type Rates } from './measure.ts';
 import { measureMemoryPerPort } from './memory.ts';
 import { NetFleet } from './net-fleet.ts';
-import { NETS, netLabel } from './net-paths.ts';
+import { NETS, type NetKey, netLabel } from './net-paths.ts';
 import { PEERS } from './peers/list.ts';
 import { type Peer, peerLabel } from './peers/peer.ts';
+import { measurePingPong } from './ping-pong.ts';
 import { planOf } from './plans.ts';
 import type { Item } from './rounds.ts';
 import type { Sample } from './sample.ts';
@@ -26,13 +27,21 @@ import {
   instructionsLabel,
   labelOf,
   MEMORY_LABEL,
+  MONITORS,
+  monitorLabel,
+  PING_PONGS,
+  type PingPong,
+  pingPongLabel,
   portsLabel,
   SCENARIOS,
   SIZES,
   SWITCH_PORTS,
+  SYSTEM_CALLS,
+  systemCallsLabel,
   TRICKLE_POLICIES,
   trickleLabel,
 } from './scenarios.ts';
+import { countSystemCalls } from './system-calls.ts';
 import { VmFleet } from './vm-fleet.ts';
 
 export interface Program {
@@ -81,9 +90,11 @@ async function whyNoVms(fleet: { start(): Promise<void> }): Promise<string | und
   }
 }
 
-function netItems(fleet: NetFleet, { seconds }: MeasureOptions): Item<Sample>[] {
-  return NETS.map((net) => ({ label: netLabel(net), run: () => fleet.measure(net, seconds) }));
+function netItems(fleet: NetFleet, nets: readonly NetKey[], { seconds }: MeasureOptions): Item<Sample>[] {
+  return nets.map((net) => ({ label: netLabel(net), run: () => fleet.measure(net, seconds) }));
 }
+
+const overVhostUser = ({ driver }: NetKey): boolean => driver === 'virtio-net-vhost-user';
 
 function peerItems(peer: Peer, options: MeasureOptions): Item<Sample>[] {
   return peer.sizes(SIZES).map((size) => ({
@@ -106,8 +117,26 @@ function costItems(options: MeasureOptions): Item<Sample>[] {
       label: portsLabel(ports),
       run: async () => ({ value: (await measure(busyPairPlan(ports), options)).received }),
     })),
+    ...MONITORS.map((monitor) => ({
+      label: monitorLabel(monitor),
+      run: async () => ({ value: (await measure(monitoredPairPlan(monitor), options)).received }),
+    })),
+    ...SYSTEM_CALLS.map((busy) => ({
+      label: systemCallsLabel(busy),
+      run: async () => {
+        const { calls, yields } = await countSystemCalls(busy, options);
+        return { value: calls, yields };
+      },
+    })),
     { label: MEMORY_LABEL, run: async () => ({ value: await measureMemoryPerPort() }) },
   ];
+}
+
+function pingPongItems(pingPongs: readonly PingPong[]): Item<Sample>[] {
+  return pingPongs.map((pingPong) => ({
+    label: pingPongLabel(pingPong),
+    run: async () => ({ value: await measurePingPong(pingPong) }),
+  }));
 }
 
 function latencyItems(meter: LatencyMeter, latencies: readonly Latency[]): Item<Sample>[] {
@@ -141,6 +170,7 @@ export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEER
   // Each with what only tells at run time whether it can be had.
   const optional = [
     { items: limitItems(['core-to-core'], options), whyNot: async () => whyNoCoreToCore() },
+    { items: pingPongItems(PING_PONGS), whyNot: async () => whyNoCoreToCore() },
     {
       items: [
         ...vmItems(fleet, options),
@@ -151,7 +181,18 @@ export function programOf(options: MeasureOptions, peers: readonly Peer[] = PEER
       ],
       whyNot: () => whyNoVms(fleet),
     },
-    { items: netItems(nets, options), whyNot: () => whyNoVms(nets) },
+    {
+      items: netItems(
+        nets,
+        NETS.filter((net) => !overVhostUser(net)),
+        options,
+      ),
+      whyNot: () => whyNoVms(nets),
+    },
+    {
+      items: netItems(nets, NETS.filter(overVhostUser), options),
+      whyNot: async () => (await nets.whyNoVhostUser()) ?? (await whyNoVms(nets)),
+    },
     ...byPeer.map(({ peer, items }) => ({ items, whyNot: () => peer.available() })),
     { items: instructionItems(), whyNot: whyNoInstructions },
     { items: cycleItems(options), whyNot: whyNoCycles },

@@ -59,7 +59,7 @@ const CACHE_LINE = 64;
 
 /** Bytes of a packet that are written and read. A switch copies, and so does the kernel, whether or not the guests look. */
 export function bytesTouched({ path, payload, size }: Scenario): number {
-  const copied = path === 'guest-to-guest-vale' || path.startsWith('vale-') || path === BULK_PATH;
+  const copied = path.endsWith('-vale') || path.startsWith('vale-') || path === BULK_PATH;
   if (payload === 'full' || copied) return size;
   return payload === 'stamp' ? Math.min(size, CACHE_LINE) : 0;
 }

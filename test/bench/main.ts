@@ -80,6 +80,10 @@ async function bench(options: Options): Promise<void> {
     process.stdout.write(items.map(({ label }) => `${label}\n`).join(''));
     return;
   }
+  if (only === undefined)
+    process.stderr.write(
+      `bench: everything, ${items.length} measurements in ${options.rounds} rounds; some of it: npm run bench -- --only PATTERN, with the -- in front, for npm keeps other options to itself\n`,
+    );
   // Not once: whoever ends child processes at a signal would then end this one too, before it has closed its VMs.
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => (abort.signal.aborted ? process.exit(1) : abort.abort()));

@@ -5,7 +5,7 @@ import { TestHost } from '../harness/host.ts';
 import { Netns } from '../harness/netns.ts';
 import { cpusBetween, readCpu } from './cpu.ts';
 import { checkResults, checkTraffic, killAll, startGuests, stopGuests } from './guests.ts';
-import { PLACED_ENGINE } from './placement.ts';
+import { PLACED_ENGINE, PLACED_WORKER } from './placement.ts';
 import type { Counted, Plan } from './plans.ts';
 
 export interface MeasureOptions {
@@ -108,7 +108,10 @@ export async function measure(plan: Plan, options: MeasureOptions): Promise<Rate
 }
 
 async function measureIn(netns: string, plan: Plan, options: MeasureOptions): Promise<Rates> {
-  const host = await TestHost.start(PLACED_ENGINE + plan.config.replaceAll('NETNS', netns));
+  const { policy } = plan;
+  const engine =
+    policy === undefined ? PLACED_ENGINE : `engine: ${JSON.stringify({ policy, ...PLACED_WORKER })}\n`;
+  const host = await TestHost.start(engine + plan.config.replaceAll('NETNS', netns));
   try {
     return await run(host, plan, options);
   } catch (error) {

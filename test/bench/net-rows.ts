@@ -1,5 +1,5 @@
 // The rows of the report about network drivers in Linux guests.
-import { NETS, type NetKey, netLabel } from './net-paths.ts';
+import { NETS, type NetKey, netLabel, virtioOf } from './net-paths.ts';
 import type { Sample, SamplesOf } from './sample.ts';
 import { medianRatio, type Stat, statOf } from './statistics.ts';
 
@@ -20,6 +20,7 @@ export interface NetRow extends NetKey {
 
 const FIGURES = {
   tcp: { key: 'gbps', factor: 1e-9 },
+  'tcp-big': { key: 'gbps', factor: 1e-9 },
   udp: { key: 'kpps', factor: 1e-3 },
   ping: { key: 'rtt_us', factor: 1 },
 } as const;
@@ -34,7 +35,7 @@ export function netRows(of: SamplesOf): NetRow[] {
     const samples = of(netLabel(net));
     if (samples.length === 0) return [];
     const { key, factor } = FIGURES[net.kind];
-    const virtio = of(netLabel({ ...net, driver: 'virtio-net' }));
+    const virtio = of(netLabel(virtioOf(net)));
     const vsVirtio = net.driver === 'ptnet' ? medianRatio(values(samples), values(virtio)) : undefined;
     return [
       {

@@ -1,6 +1,8 @@
 // How each path is set up: the host's configuration, the guests, and where packets are counted.
 import { stringify } from 'yaml';
 import type { JobLoop } from '../../guest-driver/model/index.ts';
+import type { PolicyName } from '../../native/engine.ts';
+import { withApplications } from './application-plans.ts';
 import {
   BULK_PATH,
   HEADER_PATH,
@@ -10,9 +12,11 @@ import {
   VALE_MANY,
 } from './scenarios.ts';
 
-/** A driver model in a process of its own, with the devices of one VM. */
+/** A driver model in a process of its own, with the devices of one VM, or a program of the host. */
 export interface GuestPlan {
   readonly vm: string;
+  /** It is a program of the host, which opens this port and sends from this address. */
+  readonly application?: { readonly port: string; readonly mac: string };
   /** Bytes of the virtio-net header that its packets begin with; none when it is left out. */
   readonly vnetHdrLen?: number;
   readonly loops: readonly JobLoop[];
@@ -29,6 +33,8 @@ export interface Plan {
   readonly config: string;
   /** Commands of a shell that set up a network namespace of its own first; the configuration names it NETNS. */
   readonly network?: string;
+  /** Of the host, where it is not the usual one. */
+  readonly policy?: PolicyName;
   /** Run to their end before the others start. */
   readonly first: readonly GuestPlan[];
   /** Attached all the time, and doing nothing. */
@@ -291,6 +297,8 @@ function bulk(scenario: Scenario): Plan {
   };
 }
 
+const pairOnVale = (scenario: Scenario): Plan => vale(scenario, VALE_ROLES['guest-to-guest-vale'](scenario));
+
 const PLANS: Readonly<Record<PathName, (scenario: Scenario) => Plan>> = {
   'guest-to-host': guestToHost,
   'host-to-guest': hostToGuest,
@@ -299,6 +307,10 @@ const PLANS: Readonly<Record<PathName, (scenario: Scenario) => Plan>> = {
   'guest-to-guest-af-packet': (scenario) => byTheKernel(scenario, 'guest-to-guest-af-packet'),
   'guest-to-guest-af-xdp': (scenario) => byTheKernel(scenario, 'guest-to-guest-af-xdp'),
   [BULK_PATH]: bulk,
+  'application-to-host': (scenario) => withApplications(guestToHost(scenario), ['vm1']),
+  'application-to-application-pipe': (scenario) => withApplications(pipe(scenario), ['vm1', 'vm2']),
+  'application-to-application-vale': (scenario) => withApplications(pairOnVale(scenario), ['vm0', 'vm1']),
+  'application-to-guest-vale': (scenario) => withApplications(pairOnVale(scenario), ['vm0']),
   [HEADER_PATH]: (scenario) => vale(scenario, withHeader(VALE_ROLES['guest-to-guest-vale'](scenario))),
   ...(Object.fromEntries(
     Object.entries(VALE_ROLES).map(([path, roles]) => [

@@ -1,5 +1,5 @@
 // The report: what the samples of all rounds come to, in the form that is written as JSON.
-import { cpus, release } from 'node:os';
+import { type Machine, thisMachine } from '../../backend/report/machine.ts';
 import { type CostRow, costRows } from './cost-rows.ts';
 import { type LatencyRow, latencyRows } from './latency-rows.ts';
 import {
@@ -28,12 +28,7 @@ export type LimitRow =
 
 export interface Report {
   readonly time: string;
-  readonly machine: {
-    readonly cpu: string;
-    readonly cpus: number;
-    readonly kernel: string;
-    readonly node: string;
-  };
+  readonly machine: Machine;
   readonly seconds: number;
   readonly rounds: number;
   readonly limits: readonly LimitRow[];
@@ -56,12 +51,6 @@ export interface Run {
 
 export function makeReport({ samples, failures }: Outcome<Sample>, run: Run): Report {
   const of: SamplesOf = (label) => samples.get(label) ?? [];
-  const machine = {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cpus: cpus().length,
-    kernel: release(),
-    node: process.version,
-  };
   const measured = {
     limits: limitRows(of),
     results: resultRows(run.scenarios, { of, limits: limitsByRound(of), peers: run.peers }),
@@ -73,7 +62,7 @@ export function makeReport({ samples, failures }: Outcome<Sample>, run: Run): Re
   };
   return {
     time: new Date().toISOString(),
-    machine,
+    machine: thisMachine(),
     seconds: run.seconds,
     rounds: run.rounds,
     ...measured,

@@ -2,7 +2,7 @@
 import { bound, type LimitRates } from './limits.ts';
 import { type Peer, peerLabel } from './peers/peer.ts';
 import type { Sample, SamplesOf } from './sample.ts';
-import { labelOf, nameOf, oneWayOf, plainOf, pollingOf, type Scenario } from './scenarios.ts';
+import { guestsOf, labelOf, nameOf, oneWayOf, plainOf, pollingOf, type Scenario } from './scenarios.ts';
 import { medianRatio, type Stat, statOf } from './statistics.ts';
 
 export interface ResultRow
@@ -23,6 +23,8 @@ export interface ResultRow
   readonly vsOneWay?: number;
   /** With a virtio-net header on both ends, when the path without was measured too: how many times as fast. */
   readonly vsPlain?: number;
+  /** With an application instead of a guest, when two guests were measured too: how many times as fast. */
+  readonly vsGuests?: number;
   /** An adaptive host, when one that polls all the time was measured too: how many times as fast. */
   readonly vsPoll?: number;
   /** Where policies are compared: doorbells per second. */
@@ -64,6 +66,7 @@ function resultRow(
   const times = (other: Scenario | undefined) => other && medianRatio(ours, values(of(labelOf(other))));
   const vsOneWay = times(oneWayOf(scenario));
   const vsPlain = times(plainOf(scenario));
+  const vsGuests = times(guestsOf(scenario));
   const vsPoll = times(pollingOf(scenario));
   const kicks = rhythm && statOf(samples, (sample) => sample.kicks, 1, 1);
   const cpu = (side: 'host' | 'guests') =>
@@ -83,6 +86,7 @@ function resultRow(
     vsPeer: Object.fromEntries(vsPeer),
     ...(vsOneWay === undefined ? {} : { vsOneWay }),
     ...(vsPlain === undefined ? {} : { vsPlain }),
+    ...(vsGuests === undefined ? {} : { vsGuests }),
     ...(vsPoll === undefined ? {} : { vsPoll }),
     ...(kicks && { kicks }),
     ...(host && guests ? { cpuNs: { host, guests } } : {}),

@@ -10,7 +10,7 @@ export interface Percentiles {
 }
 
 export interface Sample {
-  /** Packets, slots or bytes per second, a share of a CPU, bytes of a port, cycles of a packet, bits per second or µs. */
+  /** Packets, slots or bytes per second, a share of a CPU, bytes of a port, cycles of a packet, bits per second, µs or system calls. */
   readonly value: number;
   /** Network drivers: for a thousand packets. */
   readonly signals?: { readonly kicks: number; readonly interrupts: number };
@@ -20,6 +20,8 @@ export interface Sample {
   readonly kicks?: number;
   /** Paths: processors in use meanwhile. */
   readonly cpus?: { readonly host: number; readonly guests: number };
+  /** System calls: those that only give a CPU away. */
+  readonly yields?: number;
   /** Latencies. */
   readonly percentiles?: Percentiles;
 }

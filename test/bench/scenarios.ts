@@ -31,12 +31,21 @@ export const BULK_PATH = 'guest-to-tap-vnet-hdr';
 /** The most that a guest's loop sends. */
 export const BULK_SIZE = 65535;
 
+/** Programs of the host that use netmap's ABI, in the place of one guest or of both. */
+export const APPLICATION_PATHS = [
+  'application-to-host',
+  'application-to-application-pipe',
+  'application-to-application-vale',
+  'application-to-guest-vale',
+] as const;
+
 export type PairPath = (typeof PAIR_PATHS)[number];
 export type KernelPath = (typeof KERNEL_PATHS)[number];
 export type PathName =
   | PairPath
   | (typeof VALE_PATHS)[number]
   | KernelPath
+  | (typeof APPLICATION_PATHS)[number]
   | typeof HEADER_PATH
   | typeof BULK_PATH;
 
@@ -112,6 +121,17 @@ function valeScenarios(path: PathName): Scenario[] {
   ];
 }
 
+function applicationScenarios(path: PathName): Scenario[] {
+  const base: Scenario = { path, ...BASE };
+  const rings = path === 'application-to-application-pipe' ? RINGS : [];
+  return [
+    ...withSizes(base, STAMPED_SIZES, 'none'),
+    ...withSizes(base, STAMPED_SIZES, 'stamp'),
+    ...withSizes(base, [BASE.size], 'full'),
+    ...rings.map((count) => ({ ...base, rings: count })),
+  ];
+}
+
 function vmScenarios(path: PairPath): Scenario[] {
   const base: Scenario = { path, ...BASE, vm: true };
   return [
@@ -141,7 +161,11 @@ const foreignScenarios = (vm: boolean): Scenario[] =>
 
 export const SCENARIOS: readonly Scenario[] = [
   ...PAIR_PATHS.flatMap(modelScenarios),
-  ...KERNEL_PATHS.flatMap((path) => withSizes({ path, ...BASE }, STAMPED_SIZES, 'none')),
+  ...KERNEL_PATHS.flatMap((path) => [
+    ...withSizes({ path, ...BASE }, STAMPED_SIZES, 'none'),
+    ...withSizes({ path, ...BASE }, STAMPED_SIZES, 'stamp'),
+  ]),
+  ...APPLICATION_PATHS.flatMap(applicationScenarios),
   ...withSizes({ path: BULK_PATH, ...BASE }, [BULK_SIZE], 'none'),
   ...foreignScenarios(false),
   ...VALE_PATHS.flatMap(valeScenarios),
@@ -173,6 +197,13 @@ export function plainOf(scenario: Scenario): Scenario | undefined {
   return scenario.path === HEADER_PATH ? { ...scenario, path: 'guest-to-guest-vale' } : undefined;
 }
 
+/** The guests alone that one with an application is compared with. */
+export function guestsOf(scenario: Scenario): Scenario | undefined {
+  return scenario.path === 'application-to-guest-vale'
+    ? { ...scenario, path: 'guest-to-guest-vale' }
+    : undefined;
+}
+
 /** The host that polls all the time, with which an adaptive one is compared. */
 export function pollingOf(scenario: Scenario): Scenario | undefined {
   return scenario.policy === 'adaptive' ? { ...scenario, policy: 'poll' } : undefined;
@@ -188,6 +219,12 @@ export const SWITCH_PORTS = [2, 16, 64, 254] as const;
 
 export const portsLabel = (ports: number): string => `vale-ports ports=${ports}`;
 
+/** Who watches what the busy pair's sender sends: nobody, one who takes everything, one who takes nothing. */
+export const MONITORS = ['none', 'reads', 'rests'] as const;
+export type MonitorKind = (typeof MONITORS)[number];
+
+export const monitorLabel = (monitor: string): string => `vale-monitor monitor=${monitor}`;
+
 export const MEMORY_LABEL = 'memory-per-port';
 
 /** Paths whose cycles are counted, where the machine counts any. */
@@ -197,13 +234,15 @@ export const cyclesLabel = (path: string): string => `cycles ${path}`;
 
 /**
  * Where the host's instructions are counted. `vale-vnet-hdr`: both ends have a virtio-net header; `-taken`: the sender alone;
- * `-added`: the receiver alone.
+ * `-added`: the receiver alone. `vale-monitor-`: the sender's port has a monitor that takes everything, or nothing.
  */
 export const INSTRUCTION_PATHS = [
   ...PAIR_PATHS,
   HEADER_PATH,
   'vale-vnet-hdr-taken',
   'vale-vnet-hdr-added',
+  'vale-monitor-reads',
+  'vale-monitor-rests',
 ] as const;
 export type InstructionPath = (typeof INSTRUCTION_PATHS)[number];
 
@@ -212,6 +251,28 @@ export const INSTRUCTION_BURSTS = [1, 256] as const;
 
 export const instructionsLabel = (path: string, burst: number): string =>
   `instructions ${path} burst=${burst}`;
+
+/** Two applications at the ends of a pipe that wake each other up; without a policy two processes with eventfds. */
+export interface PingPong {
+  /** Both on the second CPU, or one of them on the first one, which is the worker's. */
+  readonly cpus: (typeof PING_PONG_CPUS)[number];
+  readonly policy?: (typeof TRICKLE_POLICIES)[number] | undefined;
+}
+
+export const PING_PONG_CPUS = ['one', 'two'] as const;
+export const PING_PONGS: readonly PingPong[] = PING_PONG_CPUS.flatMap((cpus) => [
+  { cpus },
+  ...(['poll', 'adaptive', 'notify'] as const).map((policy) => ({ cpus, policy })),
+]);
+
+export const pingPongLabel = ({ cpus, policy }: PingPong): string =>
+  `ping-pong ${policy === undefined ? 'eventfd' : `applications policy=${policy}`} cpus=${cpus}`;
+
+/** Whose system calls are counted while both have enough to do. */
+export const SYSTEM_CALLS = ['application', 'worker'] as const;
+export type Busy = (typeof SYSTEM_CALLS)[number];
+
+export const systemCallsLabel = (of: string): string => `system-calls of=${of}`;
 
 /** Packets per second of a guest that has little to send: gaps far longer than it is worth to poll for. */
 export const TRICKLE_RATE = 4000;

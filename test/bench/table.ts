@@ -1,4 +1,5 @@
 // The report as tables for a terminal.
+import type { Table } from '../../backend/report/page.ts';
 import type { CostRow } from './cost-rows.ts';
 import { LIMITS } from './limits.ts';
 import { netStat } from './net-rows.ts';
@@ -13,12 +14,6 @@ export function align(rows: readonly (readonly string[])[]): string {
   const line = (row: readonly string[]): string =>
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
   return rows.map((row) => `${line(row).trimEnd()}\n`).join('');
-}
-
-/** Cells under a heading of as many. */
-export interface Table {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
 }
 
 const titleOf = ({ name, rhythm, policy }: ResultRow): string =>
@@ -38,38 +33,88 @@ function limitTable({ limits }: Report): Table {
   };
 }
 
-function resultTable({ results }: Report): Table {
-  const peers = [...new Set(results.flatMap(({ vsPeer }) => Object.keys(vsPeer)))];
-  const duplex = results.some(({ vsOneWay }) => vsOneWay !== undefined);
-  const headers = results.some(({ vsPlain }) => vsPlain !== undefined);
-  const policies = results.some(({ kicks }) => kicks !== undefined);
-  const head = ['path', 'size', 'rings', 'burst', 'payload', 'Mpps', 'min', 'max', 'Gbit/s', 'of limit'];
+/** What the limit of the machine does for each slot: one that is passed, and 60 bytes copied. */
+const LIMIT_SIZE = 60;
+
+/** Only of work that is like the limit's: otherwise a share says nothing. */
+const shareOf = ({ size, payload, rings, ofLimit }: ResultRow): string =>
+  size === LIMIT_SIZE && payload !== 'none' && rings === 1 ? percent(ofLimit * 100, 1) : '';
+
+/** Nobody does more than the limit: what is above it is noise, or work that the limit has and the path has not. */
+const percent = (value: number, digits: number): string =>
+  value > 100 ? '100 % or more' : `${value.toFixed(digits)} %`;
+
+/** Only where every byte is written and read: of packets whose first line alone is, bits say nothing. */
+const bitsOf = ({ payload, gbps }: ResultRow): string => (payload === 'full' ? gbps.toFixed(2) : '');
+
+/** Of those that do the like, the fastest, which says least for us. */
+function fastestPeer({ vsPeer }: ResultRow): string {
+  const [fastest] = Object.entries(vsPeer).sort(([, a], [, b]) => a - b);
+  return fastest === undefined ? '' : `${fastest[1].toFixed(2)} x ${fastest[0]}`;
+}
+
+const ofRates = (row: ResultRow): string[] => [titleOf(row), `${row.size}`, `${row.rings}`, `${row.burst}`];
+
+const cpuOf = ({ cpuNs }: ResultRow): string[] => [
+  cpuNs?.host.median.toFixed(0) ?? '',
+  cpuNs?.guests.median.toFixed(0) ?? '',
+];
+
+/** Both directions of what one has, an adaptive host of what a polling one has, and the like. */
+function ratios({ vsOneWay, vsPlain, vsGuests, vsPoll, kicks }: ResultRow): string {
+  const parts = [
+    vsOneWay === undefined ? [] : [`${vsOneWay.toFixed(2)} x one way`],
+    vsPlain === undefined ? [] : [`${vsPlain.toFixed(2)} x no header`],
+    vsGuests === undefined ? [] : [`${vsGuests.toFixed(2)} x two guests`],
+    vsPoll === undefined ? [] : [`${vsPoll.toFixed(2)} x poll`],
+    kicks === undefined ? [] : [`${kicks.median.toFixed(0)} kicks/s`],
+  ];
+  return parts.flat().join(', ');
+}
+
+/** Packets that their sender writes and their receiver reads. */
+export function resultTable({ results }: Report): Table {
   return {
     head: [
-      ...head,
+      ...['path', 'size', 'rings', 'burst', 'payload', 'Mpps', 'min', 'max', 'Gbit/s'],
+      ...['of limit', 'fastest peer', 'host ns/p', 'guests ns/p', ''],
+    ],
+    rows: results
+      .filter(({ payload }) => payload !== 'none')
+      .map((row) => [
+        ...ofRates(row),
+        row.payload,
+        ...stat(row.mpps, 3),
+        bitsOf(row),
+        shareOf(row),
+        fastestPeer(row),
+        ...cpuOf(row),
+        ratios(row),
+      ]),
+  };
+}
+
+export const UNTOUCHED_MEANING =
+  "Here neither side writes or reads a packet: what is moved are indices and, on a switch or by the kernel, copies. It tells what the host's part costs and how it grows with bursts and rings. It is no rate of a network: bits per second, the machine's limit and other programs are left out, for none of them does so little.";
+
+/** Packets that no guest touches. */
+export function untouchedTable({ results }: Report): Table {
+  return {
+    head: [
+      'untouched packets',
+      'size',
+      'rings',
+      'burst',
+      'Mpps',
+      'min',
+      'max',
       'host ns/p',
       'guests ns/p',
-      ...(duplex ? ['x one way'] : []),
-      ...(headers ? ['x no header'] : []),
-      ...(policies ? ['x poll', 'kicks/s'] : []),
-      ...peers.map((peer) => `x ${peer}`),
+      '',
     ],
-    rows: results.map((row) => [
-      titleOf(row),
-      `${row.size}`,
-      `${row.rings}`,
-      `${row.burst}`,
-      row.payload,
-      ...stat(row.mpps, 3),
-      row.gbps.toFixed(2),
-      `${(row.ofLimit * 100).toFixed(1)} %`,
-      row.cpuNs?.host.median.toFixed(0) ?? '',
-      row.cpuNs?.guests.median.toFixed(0) ?? '',
-      ...(duplex ? [row.vsOneWay?.toFixed(2) ?? ''] : []),
-      ...(headers ? [row.vsPlain?.toFixed(2) ?? ''] : []),
-      ...(policies ? [row.vsPoll?.toFixed(2) ?? '', row.kicks?.median.toFixed(0) ?? ''] : []),
-      ...peers.map((peer) => row.vsPeer[peer]?.toFixed(2) ?? ''),
-    ]),
+    rows: results
+      .filter(({ payload }) => payload === 'none')
+      .map((row) => [...ofRates(row), ...stat(row.mpps, 3), ...cpuOf(row), ratios(row)]),
   };
 }
 
@@ -110,6 +155,12 @@ function latencyTable({ latency }: Report): Table {
   };
 }
 
+const MONITOR_TEXTS: Readonly<Record<string, string>> = {
+  none: 'busy pair, no monitor',
+  reads: 'busy pair, a monitor that takes everything',
+  rests: 'busy pair, a monitor that takes nothing',
+};
+
 function costCells(row: CostRow): string[] {
   switch (row.name) {
     case 'idle':
@@ -122,6 +173,20 @@ function costCells(row: CostRow): string[] {
       ];
     case 'vale-ports':
       return [`busy pair, ${row.ports} ports on the switch`, ...stat(row.mpps, 3), 'Mpps'];
+    case 'vale-monitor':
+      return [MONITOR_TEXTS[row.monitor] ?? row.monitor, ...stat(row.mpps, 3), 'Mpps'];
+    case 'ping-pong':
+      return [
+        `round trip of two who wake each other up, ${row.cpus} CPU${row.cpus === 'one' ? '' : 's'}, ${row.policy === undefined ? 'eventfd' : `applications, ${row.policy}`}`,
+        ...stat(row.us, 2),
+        'µs',
+      ];
+    case 'system-calls':
+      return [
+        `system calls of a busy ${row.of}, beside ${row.yields.median.toFixed(1)} that give the CPU away`,
+        ...stat(row.calls, 2),
+        '/1000 bursts',
+      ];
     case 'memory-per-port':
       return ['host memory of one more port', ...stat(row.kib, 0), 'KiB'];
     case 'instructions':
@@ -139,7 +204,7 @@ function costTable({ cost }: Report): Table {
   return { head: ['cost', 'median', 'min', 'max', 'unit'], rows: cost.map(costCells) };
 }
 
-const NET_UNITS = { tcp: 'Gbit/s', udp: 'kpps', ping: 'µs' } as const;
+const NET_UNITS = { tcp: 'Gbit/s', 'tcp-big': 'Gbit/s', udp: 'kpps', ping: 'µs' } as const;
 
 function netTable({ net }: Report): Table {
   return {
@@ -159,7 +224,7 @@ function netTable({ net }: Report): Table {
       row.path,
       row.driver,
       row.kind,
-      ...stat(netStat(row), row.kind === 'tcp' ? 3 : 1),
+      ...stat(netStat(row), row.gbps ? 3 : 1),
       NET_UNITS[row.kind],
       row.kicks.median.toFixed(1),
       row.interrupts.median.toFixed(1),
@@ -168,10 +233,13 @@ function netTable({ net }: Report): Table {
   };
 }
 
+const targetValue = (measured: number, unit: TargetRow['unit'], name: string): string =>
+  unit === '%' && name.includes('limit') ? percent(measured, 2) : `${measured.toFixed(2)} ${unit}`;
+
 function targetCells({ name, wanted, measured, unit, of, met, why }: TargetRow): string[] {
   if (measured === null) return [name, wanted ?? '', 'not measured', '', why!.split('\n')[0]!];
   const verdict = met === null ? '' : met ? 'yes' : 'no';
-  return [name, wanted ?? '', `${measured.toFixed(2)} ${unit}`, verdict, of ?? ''];
+  return [name, wanted ?? '', targetValue(measured, unit, name), verdict, of ?? ''];
 }
 
 /** Of what was selected: --only for one thing does not ask for all the others. */
@@ -182,11 +250,12 @@ export function targetTable({ targets }: Report): Table {
   };
 }
 
-/** Those that have rows; the targets come by themselves. */
-export function tablesOf(report: Report): Table[] {
-  const tables = [limitTable, resultTable, peerTable, latencyTable, costTable, netTable];
-  return tables.map((table) => table(report)).filter(({ rows }) => rows.length > 0);
-}
+const withRows = (report: Report, tables: readonly ((report: Report) => Table)[]): Table[] =>
+  tables.map((table) => table(report)).filter(({ rows }) => rows.length > 0);
+
+/** Beside the rates, where there are any. */
+export const backgroundTables = (report: Report): Table[] =>
+  withRows(report, [limitTable, peerTable, latencyTable, costTable, netTable]);
 
 /** Many things may fail for one reason: it is said once. */
 export function reasonsOf({ failures }: Pick<Report, 'failures'>): { why: string; labels: string[] }[] {
@@ -197,12 +266,17 @@ export function reasonsOf({ failures }: Pick<Report, 'failures'>): { why: string
 }
 
 export function formatReport(report: Report): string {
-  const parts = tablesOf(report).map(({ head, rows }) => align([head, ...rows]));
+  const text = ({ head, rows }: Table): string => align([head, ...rows]);
+  const parts = [
+    ...withRows(report, [limitTable, resultTable, peerTable, latencyTable, costTable, netTable]).map(text),
+  ];
+  const [untouched] = withRows(report, [untouchedTable]);
+  if (untouched) parts.push(`${UNTOUCHED_MEANING}\n\n${text(untouched)}`);
   for (const { why, labels } of reasonsOf(report)) {
     const more = labels.length > 1 ? ` and ${labels.length - 1} more` : '';
     parts.push(`not measured: ${labels[0]}${more}: ${why}\n`);
   }
   const targets = targetTable(report);
-  if (targets.rows.length > 0) parts.push(align([targets.head, ...targets.rows]));
+  if (targets.rows.length > 0) parts.push(text(targets));
   return parts.join('\n');
 }

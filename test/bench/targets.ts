@@ -1,30 +1,28 @@
 // What the benchmark is to show on a machine with two CPUs, as data, and how much of it a report shows.
+import { applications } from './application-targets.ts';
 import { costLabel, costStat } from './cost-rows.ts';
+import { idle, manyPorts, monitors } from './cost-targets.ts';
 import { LATENCIES, type Latency, latencyKeyLabel, latencyLabel } from './latencies.ts';
-import type { LatencyRow } from './latency-rows.ts';
 import { limitLabel, type RateLimitName } from './limits.ts';
-import { type NetKey, netLabel } from './net-paths.ts';
-import type { NetRow } from './net-rows.ts';
+import { type NetKey, netLabel, virtioOf } from './net-paths.ts';
 import { peerLabel } from './peers/peer.ts';
 import type { Report } from './report.ts';
-import type { ResultRow } from './result-rows.ts';
 import {
   BULK_PATH,
   BULK_SIZE,
   HEADER_PATH,
-  idleLabel,
   instructionsLabel,
   type KernelPath,
   labelOf,
   nameOf,
   type PathName,
   pollingOf,
-  portsLabel,
   rowLabel,
   SCENARIOS,
   type Scenario,
   STAMPED_SIZES,
 } from './scenarios.ts';
+import { atLeast, atMost, below, type Figures, type Target, type Unit, type Wanted } from './target.ts';
 
 export interface TargetRow {
   readonly name: string;
@@ -43,42 +41,14 @@ export interface TargetRow {
   readonly selected: boolean;
 }
 
-/** `points`: of a percentage. */
-type Unit = '%' | 'x' | 'µs' | 'points' | '/s';
-type Wanted = { readonly is: '>=' | '<=' | '<'; readonly bound: number };
-
-interface Target {
-  readonly name: string;
-  readonly wanted: Wanted | null;
-  readonly unit: Unit;
-  /** Labels of what is measured: the best one counts. */
-  readonly anyOf: readonly string[];
-  /** Labels of what it is compared with. */
-  readonly against: readonly string[];
-  /** From the row with that label. */
-  figure(figures: Figures, label: string): number | undefined;
-}
-
-/** Medians, by label. */
-interface Figures {
-  readonly results: ReadonlyMap<string, ResultRow>;
-  readonly latency: ReadonlyMap<string, LatencyRow>;
-  readonly cost: ReadonlyMap<string, number>;
-  readonly net: ReadonlyMap<string, NetRow>;
-}
-
-const atLeast = (bound: number): Wanted => ({ is: '>=', bound });
-const atMost = (bound: number): Wanted => ({ is: '<=', bound });
-const below = (bound: number): Wanted => ({ is: '<', bound });
-
 const BASE = { vm: false, size: 60, rings: 1, burst: 256, payload: 'none' } as const;
 const path = (name: PathName, more: Partial<Scenario> = {}): string =>
   labelOf({ ...BASE, path: name, ...more });
 
 /** With each number of rings. */
-const PIPES = SCENARIOS.filter(
-  (scenario) => labelOf(scenario) === path('guest-to-guest-pipe', { rings: scenario.rings }),
-).map(labelOf);
+const pipesOf = (name: PathName): string[] =>
+  SCENARIOS.filter((scenario) => labelOf(scenario) === path(name, { rings: scenario.rings })).map(labelOf);
+const PIPES = pipesOf('guest-to-guest-pipe');
 
 /** A share of a limit, of the same rounds. Without the limit there is none, and the row says 0. */
 function ofLimit(name: string, limit: RateLimitName, anyOf: readonly string[], wanted = atLeast(70)): Target {
@@ -157,19 +127,6 @@ const foreign: readonly Target[] = SCENARIOS.filter(({ policy }) => policy === '
   },
 );
 
-const MANY_PORTS = 254;
-const manyPorts: Target = {
-  name: `VALE with ${MANY_PORTS} ports, of one with 2`,
-  wanted: atLeast(95),
-  unit: '%',
-  anyOf: [portsLabel(MANY_PORTS)],
-  against: [portsLabel(2)],
-  figure: ({ cost }, label) => {
-    const [many, two] = [cost.get(label), cost.get(portsLabel(2))];
-    return many === undefined || !two ? undefined : (many / two) * 100;
-  },
-};
-
 type Timed = Pick<Latency, 'timed' | 'path' | 'policy' | 'bar0'>;
 
 /** With driver models, at rest. */
@@ -193,29 +150,6 @@ const kickToService = (bar0: 'io' | 'mem'): Target => {
   return latency(`kick to service when parked, bar0=${bar0}`, below(50), 'p99', timed);
 };
 
-const MANY_RINGS = 1000;
-const idle: readonly Target[] = [
-  {
-    name: `idle host, ${MANY_RINGS} rings, of a CPU`,
-    wanted: below(1),
-    unit: '%',
-    anyOf: [idleLabel(MANY_RINGS)],
-    against: [],
-    figure: ({ cost }, label) => cost.get(label),
-  },
-  {
-    name: `idle host, ${MANY_RINGS} rings, above 2 rings`,
-    wanted: atMost(0.5),
-    unit: 'points',
-    anyOf: [idleLabel(MANY_RINGS)],
-    against: [idleLabel(2)],
-    figure: ({ cost }, label) => {
-      const [many, few] = [cost.get(label), cost.get(idleLabel(2))];
-      return many === undefined || few === undefined ? undefined : many - few;
-    },
-  },
-];
-
 /** A driver in a Linux guest, beside virtio-net on a tap in the same VM and rounds. */
 function vsVirtio(name: string, wanted: Wanted, net: Omit<NetKey, 'driver'>): Target {
   return {
@@ -223,13 +157,14 @@ function vsVirtio(name: string, wanted: Wanted, net: Omit<NetKey, 'driver'>): Ta
     wanted,
     unit: 'x',
     anyOf: [netLabel({ ...net, driver: 'ptnet' })],
-    against: [netLabel({ ...net, driver: 'virtio-net' })],
+    against: [netLabel(virtioOf(net))],
     figure: (figures, label) => figures.net.get(label)?.vsVirtio,
   };
 }
 
 const nets: readonly Target[] = (['guest-to-host', 'guest-to-guest'] as const).flatMap((path) => [
   vsVirtio('TCP', atLeast(1.5), { path, kind: 'tcp' }),
+  vsVirtio('BIG TCP', atLeast(1.5), { path, kind: 'tcp-big' }),
   vsVirtio('UDP of 60 bytes', atLeast(3), { path, kind: 'udp' }),
   vsVirtio('ping', atMost(1), { path, kind: 'ping' }),
 ]);
@@ -285,6 +220,11 @@ const VHOST_USER = 'testpmd-vhost-user';
 
 export const TARGETS: readonly Target[] = [
   ofLimit('pipe, 60 bytes, best of the rings, of the slot-passing limit', 'slots', PIPES),
+  ofLimit(
+    'pipe of applications, 60 bytes, best of the rings, of the slot-passing limit',
+    'slots',
+    pipesOf('application-to-application-pipe'),
+  ),
   vsPeer('pipe, 60 bytes, best of the rings', VHOST_USER, atLeast(6), PIPES),
   ofLimit('VALE 1 to 1, 60 bytes, of the copying limit', 'slots+copy', VALE),
   vsPeer('VALE 1 to 1, 60 bytes', VHOST_USER, atLeast(2.5), VALE),
@@ -296,6 +236,7 @@ export const TARGETS: readonly Target[] = [
   ...headers,
   ...foreign,
   manyPorts,
+  ...monitors,
   latency('publish to service while polling', below(2), 'p50', {
     timed: 'publish-to-service',
     path: 'null',
@@ -309,6 +250,7 @@ export const TARGETS: readonly Target[] = [
     policy: 'poll',
   }),
   ...idle,
+  ...applications,
   ...nets,
   ...byTap,
 ];

@@ -1,9 +1,9 @@
 // Measurements in real VMs: two of them, started once and used in every round.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import type { AgentResult } from '../harness/agent.ts';
+import type { AgentResult } from '../../vm-images/machine/agent.ts';
+import { Vm } from '../../vm-images/machine/vm.ts';
 import { TestHost } from '../harness/host.ts';
-import { Vm } from '../harness/vm.ts';
 import { cpusBetween, readCpu } from './cpu.ts';
 import { checkTraffic } from './guests.ts';
 import type { Latency, Timed } from './latencies.ts';

@@ -1,9 +1,9 @@
 // Devices that come and go in real VMs: drivers reload, guests reboot, QEMU dies, and nobody else notices.
 import { readdirSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
+import type { Vm } from '../../vm-images/machine/vm.ts';
 import type { TestHost } from '../harness/host.ts';
 import { hugepages } from '../harness/hugepages.ts';
-import type { Vm } from '../harness/vm.ts';
 import { vmTest } from './vm-test.ts';
 import { boot, startHost } from './vms.ts';
 

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { type GuestPort, openGuest } from '../../guest-driver/model/index.ts';
+import { Vm } from '../../vm-images/machine/vm.ts';
 import { Netns } from '../harness/netns.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { probe } from '../harness/probe-packet.ts';
-import { Vm } from '../harness/vm.ts';
 import { onEnd } from '../model/scene.ts';
 import { vmTest } from './vm-test.ts';
 

@@ -5,8 +5,8 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { deviceId, vfioUserDevice } from '../harness/qemu-args.ts';
-import type { Vm } from '../harness/vm.ts';
+import { deviceId, vfioUserDevice } from '../../vm-images/machine/qemu-args.ts';
+import type { Vm } from '../../vm-images/machine/vm.ts';
 import { vmTest } from './vm-test.ts';
 import { boot, restore, startHost } from './vms.ts';
 
@@ -90,7 +90,10 @@ vmTest(
     await vm.agent('send --count 1000 --payload full');
     await first.close();
     await expect(vm.agent('send --count 1000')).rejects.toThrow();
-    const second = await startHost(ONE);
+    const second = await startHost(ONE, first);
+    expect(second.warnings()).toEqual([
+      expect.stringMatching(/^vm1: .+ \(pid \d+\) was attached to a host that ended, and has dead devices: /),
+    ]);
     // QEMU itself ends when firmware moves memory about and the devices cannot be told; else they are still dead.
     await vm.reboot().catch(() => {});
     await expect(vm.agent('send --count 1000')).rejects.toThrow();

@@ -1,7 +1,7 @@
 // A VM that receives while something happens: what arrives is as it was sent, or does not arrive; and QEMU killed meanwhile.
 import { expect } from 'vitest';
+import type { Vm } from '../../vm-images/machine/vm.ts';
 import type { TestHost } from '../harness/host.ts';
-import type { Vm } from '../harness/vm.ts';
 import { boot } from './vms.ts';
 
 export const WAIT_MS = 120_000;

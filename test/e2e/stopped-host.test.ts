@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect } from 'vitest';
+import { Vm } from '../../vm-images/machine/vm.ts';
 import { projectRoot } from '../harness/paths.ts';
-import { Vm } from '../harness/vm.ts';
 import { vmTest } from './vm-test.ts';
 
 /** QEMU gives up after 5 s when it is not told otherwise. */

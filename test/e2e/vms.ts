@@ -1,14 +1,14 @@
 // Hosts and VMs of an end-to-end test, ended after each test whatever happened.
 import { afterEach } from 'vitest';
+import { Vm, type VmOptions } from '../../vm-images/machine/vm.ts';
 import { TestHost } from '../harness/host.ts';
-import { Vm, type VmOptions } from '../harness/vm.ts';
 
 const hosts: TestHost[] = [];
 const vms: Vm[] = [];
 
 /** `yaml` without run-dir. */
-export async function startHost(yaml: string): Promise<TestHost> {
-  const host = await TestHost.start(yaml);
+export async function startHost(yaml: string, after?: TestHost): Promise<TestHost> {
+  const host = await TestHost.start(yaml, undefined, after);
   hosts.push(host);
   return host;
 }

@@ -1,7 +1,7 @@
 // Real VMs with and without a virtio-net header, on a switch and by taps and a bridge of the kernel: packets of up to 60,000 bytes arrive unaltered, also when QEMU is killed under way.
 import { expect } from 'vitest';
+import type { Vm } from '../../vm-images/machine/vm.ts';
 import { netns } from '../harness/interfaces.ts';
-import type { Vm } from '../harness/vm.ts';
 import { killedInTraffic, type Receiver, receives, WAIT_MS } from './receiving.ts';
 import { vmTest } from './vm-test.ts';
 import { boot, startHost } from './vms.ts';

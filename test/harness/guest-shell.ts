@@ -1,6 +1,6 @@
 /** Runs commands in a Linux guest over a virtio-serial port: a request is a line and its input, an answer a line and its output. */
 import type { Socket } from 'node:net';
-import { VmError } from './errors.ts';
+import { VmError } from '../../vm-images/machine/errors.ts';
 
 const READY = 'READY\n';
 

@@ -1,5 +1,5 @@
 /** A host inside the test's own process, from the YAML that a user would write, with a run-dir that goes away with it. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig } from '../../backend/config/load.ts';
@@ -25,9 +25,10 @@ export class TestHost {
     this.log = log;
   }
 
-  /** `yaml` without run-dir; `nodes` are those that it may name, the machine's when not given. */
-  static async start(yaml: string, nodes?: NumaNodes): Promise<TestHost> {
-    const runDir = mkdtempSync(join(tmpdir(), 'ptnet-host-'));
+  /** `yaml` without run-dir; `nodes` are those that it may name, the machine's when not given; `after`: where that host, which has ended, was. */
+  static async start(yaml: string, nodes?: NumaNodes, after?: TestHost): Promise<TestHost> {
+    const runDir = after?.runDir ?? mkdtempSync(join(tmpdir(), 'ptnet-host-'));
+    mkdirSync(runDir, { recursive: true });
     const log: LogLine[] = [];
     try {
       const config = parseConfig(`run-dir: ${runDir}\n${yaml}`, 'test.yaml', {}, nodes);

@@ -86,6 +86,21 @@ swapoff ${DISK}`,
   if (await Promise.race([awake, exited.then(() => false)])) throw console.error('it did not go to its disk');
 }
 
+/** Has the guest try to hibernate without a disk to do it on, and waits until it takes commands again. @throws when it did not try. */
+export async function hibernateInVain(guest: LinuxVm): Promise<void> {
+  await guest.restarts(() =>
+    start(
+      guest,
+      `echo shutdown > /sys/power/disk
+echo 0 > /sys/power/image_size
+echo disk > /sys/power/state || echo failed > /run/hibernation`,
+    ),
+  );
+  const log = await guest.run('rm /run/hibernation; dmesg | grep "PM: hibernation: "');
+  if (!/hibernation: (Creating|Allocated|Image created)/.test(log))
+    throw guest.vm.console.error(`it has not gone as far as an image:\n${log}`);
+}
+
 /** Has a guest that has just booted become the one on the disk, and waits until that one takes commands. */
 export async function wakeFromDisk(guest: LinuxVm): Promise<void> {
   await guest.restarts(() =>

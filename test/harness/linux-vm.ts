@@ -8,10 +8,10 @@ import { pipeline } from 'node:stream/promises';
 import { type CpioEntry, writeCpio } from '../../vm-images/cpio.ts';
 import type { LinuxKernel, LinuxName } from '../../vm-images/linux.ts';
 import { getLinuxGuest } from '../../vm-images/linux-image.ts';
-import { PANIC } from './agent.ts';
-import { VmError } from './errors.ts';
+import { PANIC } from '../../vm-images/machine/agent.ts';
+import { VmError } from '../../vm-images/machine/errors.ts';
+import { Vm, type VmOptions } from '../../vm-images/machine/vm.ts';
 import { GuestShell } from './guest-shell.ts';
-import { Vm, type VmOptions } from './vm.ts';
 
 /** Commands that can run at once. */
 const SHELLS = 4;
@@ -49,7 +49,11 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-async function connectTo(path: string, attempts = CONNECT_ATTEMPTS): Promise<ReturnType<typeof connect>> {
+/** Also while nobody listens there yet, for some time. */
+export async function connectTo(
+  path: string,
+  attempts = CONNECT_ATTEMPTS,
+): Promise<ReturnType<typeof connect>> {
   const socket = connect(path);
   try {
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
@@ -62,7 +66,7 @@ async function connectTo(path: string, attempts = CONNECT_ATTEMPTS): Promise<Ret
 }
 
 /** QEMU's arguments for the ports of the shells, on sockets in `folder`. */
-const shellArguments = (folder: string): string[] => [
+export const shellArguments = (folder: string): string[] => [
   ...['-device', 'virtio-serial-pci,id=shells'],
   ...Array.from({ length: SHELLS }, (_, i) => [
     ...['-chardev', `socket,id=shell${i},path=${join(folder, `shell${i}`)},server=on,wait=off`],
@@ -77,7 +81,8 @@ const kexecArguments = (...files: readonly string[]): string[] =>
     ...['-device', `virtio-blk-pci,drive=disk${i}`],
   ]);
 
-async function writeImage(image: string, files: readonly CpioEntry[], out: string): Promise<string> {
+/** An image with more files behind it, at `out`. */
+export async function writeImage(image: string, files: readonly CpioEntry[], out: string): Promise<string> {
   await pipeline(createReadStream(image), createWriteStream(out));
   await pipeline([writeCpio(files)], createWriteStream(out, { flags: 'a' }));
   return out;

@@ -12,6 +12,8 @@ export interface Transfer {
   /** Of `to`; an IPv6 one without brackets. */
   readonly address: string;
   readonly bytes: number;
+  /** Of a write, by TCP. */
+  readonly block?: number;
 }
 
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
@@ -45,13 +47,13 @@ async function run(
 }
 
 /** A file by TCP. @returns both checksums. */
-export async function sendFile({ from, to, address, bytes }: Transfer): Promise<Outcome> {
+export async function sendFile({ from, to, address, bytes, block = 8192 }: Transfer): Promise<Outcome> {
   const [source, target] = [fileOf(from, 'sent'), fileOf(to, 'got')];
   const sent = await noise(from, source, bytes);
   const listen = `TCP${family(address)}-LISTEN:${TCP_PORT},reuseaddr`;
   const receiving = to.run(`socat -u ${listen} CREATE:${target} && sha256sum < ${target}; rm ${target}`);
   const send = () =>
-    from.run(`socat -u OPEN:${source} TCP:${bracketed(address)}:${TCP_PORT} && rm ${source}`);
+    from.run(`socat -u -b ${block} OPEN:${source} TCP:${bracketed(address)}:${TCP_PORT} && rm ${source}`);
   return { sent, received: await run(receiving, to.listening('tcp', TCP_PORT), send) };
 }
 

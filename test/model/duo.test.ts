@@ -91,6 +91,8 @@ test.each([undefined, 0.01])(
     expect((await guest.ready).ports).toHaveLength(2);
     guest.go();
     const [ping, echo, ...more] = await guest.done;
+    // Its devices are free for whoever comes next.
+    expect(() => process.kill(guest.pid, 0)).toThrow('ESRCH');
     expect(ping).toMatchObject({
       stopped: 'count',
       sent: { packets: 300 },

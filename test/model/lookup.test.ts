@@ -1,14 +1,17 @@
 // The lookup function of a switch in a live host: from the file, replaced while packets pass, and what is said of one that cannot be had.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { run } from '../../backend/cli/program.ts';
 import type { LookupConfig } from '../../backend/config/host-config.ts';
 import type { GuestPort } from '../../guest-driver/model/index.ts';
 import type { TestHost } from '../harness/host.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { probe } from '../harness/probe-packet.ts';
+import { FakeIo } from '../unit/backend/cli/fake-io.ts';
+import { startControlled } from './control-scene.ts';
 import { attach, startHost } from './scene.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -35,6 +38,16 @@ async function startSwitch(lookup: string): Promise<{ host: TestHost; ports: Gue
   const host = await startHost(`switches: { vale0: { lookup: ${lookup} } }${VMS}`);
   const guests = await Promise.all(['a', 'b', 'c'].map((vm) => attach(host, vm)));
   return { host, ports: guests.map((guest) => guest.ports[0]!) };
+}
+
+/** A host that commands change. */
+async function commands(yaml: string) {
+  const controlled = await startControlled(yaml);
+  const type = (...args: string[]): Promise<number> =>
+    run([...args, '--run-dir', controlled.host.runDir], new FakeIo(), () =>
+      Promise.reject(new Error('no host is to be started')),
+    );
+  return { ...controlled, type };
 }
 
 const mac = (last: number) => Uint8Array.of(2, 0, 0, 0, 0, last);
@@ -104,6 +117,29 @@ test('the plug-in that docs/lookup.md shows does what is said there', async () =
   await a.send(short!);
   expect(await b.receive()).toEqual(short);
   await expect.poll(() => host.ring('vale0:a', 'tx').drops.filtered).toBe(1);
+});
+
+test('a plug-in that others may write is not loaded, whoever asks, and a relative path is the asker’s', async () => {
+  const { host, client, type } = await commands(VMS);
+  const theirs = join(folder, 'theirs.so');
+  copyFileSync(firewall, theirs);
+  chmodSync(theirs, 0o666);
+  const set = (plugin: string) => client.change('PATCH', '/v1/switches/vale0', { lookup: { plugin } });
+  await expect(set(theirs)).rejects.toThrow(`vale0: lookup: ${theirs}: may be written by others`);
+  expect((await client.switch('vale0')).lookup).toBe('learning');
+  await expect(set('firewall.so')).rejects.toThrow(
+    "switches.vale0.lookup.plugin: 'firewall.so' starts where the asker works",
+  );
+  const mine = relative(process.cwd(), firewall);
+  expect(await type('set', 'vale0', `lookup.plugin=${mine}`, 'lookup.options=pass all')).toBe(0);
+  const lookupNow = () => host.host.config.switches.get('vale0')!.lookup;
+  expect(lookupNow()).toMatchObject({ kind: 'plugin', path: firewall });
+  expect(await type('set', 'vale0', 'lookup=hub')).toBe(0);
+  const file = join(folder, 'next.yaml');
+  const lookup = `{ plugin: ${mine}, options: pass all }`;
+  writeFileSync(file, `run-dir: ${host.runDir}\nswitches: { vale0: { lookup: ${lookup} } }${VMS}`);
+  expect(await type('apply', file)).toBe(0);
+  expect(lookupNow()).toMatchObject({ kind: 'plugin', path: firewall });
 });
 
 test('a host whose plug-in cannot be had does not start', async () => {
@@ -181,7 +217,8 @@ test('the function is replaced in traffic, and every packet arrives whole or is 
   const { drops } = host.ring('vale0:a', 'tx');
   expect(Object.values(drops).every((count) => count === 0)).toBe(true);
   const full = () => host.ring('vale0:b', 'rx').drops.full;
-  await expect.poll(() => host.packets('vale0:b', 'rx') + full(), { timeout: 60_000 }).toBe(Number(COUNT));
+  await expect.poll(() => host.packets('vale0:b', 'rx') + full()).toBe(Number(COUNT));
+  await expect.poll(() => Number(receiving.progress().received)).toBe(host.packets('vale0:b', 'rx'));
   receiving.stop();
   const { received } = await receiving.done;
   expect(received).toMatchObject({ late: 0n, corrupt: 0n });

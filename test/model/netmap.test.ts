@@ -18,6 +18,10 @@ ip link set dev b up`;
 const interfaceOf = (host: TestHost, port: string) => host.host.stats([port]).ports[0]!.interface!;
 const promiscuity = async (net: Netns, device: string): Promise<number> =>
   JSON.parse(await net.ip(`-d -j link show dev ${device}`))[0].promiscuity;
+/** As the kernel calls the generic way of running an interface's program. */
+const XDP_ATTACHED_SKB = 2;
+const xdpMode = async (net: Netns, device: string): Promise<number> =>
+  JSON.parse(await net.ip(`-d -j link show dev ${device}`))[0].xdp.mode;
 const pidOf = (net: Netns): string => net.path.split('/')[2]!;
 
 /** Two VMs, each with one end of a cable as its port. */
@@ -50,6 +54,7 @@ describe.each(['af-packet', 'af-xdp'])('%s', (access) => {
       expect(host.packets('netmap:a', 'tx')).toBe(N);
       const { access: by, lost } = interfaceOf(host, 'netmap:b');
       expect(by).toBe(access === 'af-xdp' ? 'af_xdp copy' : 'af_packet');
+      if (access === 'af-xdp') expect(await xdpMode(net, 'b')).toBe(XDP_ATTACHED_SKB);
       expect(host.packets('netmap:b', 'rx')).toBeGreaterThan(0);
       expect(Number(received.packets)).toBe(host.packets('netmap:b', 'rx'));
       // AF_XDP's other losses are the veth's own, before there is a frame.

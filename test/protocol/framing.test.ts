@@ -73,6 +73,6 @@ test('the log names the VM, says each cause once, then counts', () => {
   ]);
   expect(peer.log[1]).toMatchObject({
     level: 'warn',
-    fields: { device: 'vm1/net0', cause: 'unknown command ENOSYS', count: 10 },
+    fields: { vm: 'vm1', device: 'net0', event: 'unknown-command-enosys', count: 10 },
   });
 });

@@ -35,6 +35,9 @@ export const DIRECTIONS: readonly Direction[] = [
   // Frames of the host's interfaces: of what is inside them, only the header that says what is left to do.
   { from: 'native/src/netif/', to: [/^native\/src\/(memory|netif|os)\//, 'native/src/packet/vnet_hdr.h'] },
   { from: 'native/src/datapath/', to: [/^native\/src\/(datapath|memory|os|ring|stats)\//] },
+  // What a program loads: the guest's half of the protocol, and nothing of the host.
+  { from: 'native/preload/', to: ['native/preload/', 'guest-driver/core/'] },
+  { from: 'native/src/application/', to: [/^native\/src\/(application|datapath|os|ring|stats)\//] },
   // Whatever tests the engine drives it as a guest does, by the guest's own reading.
   { from: 'native/test/', to: [/^native\/(?!src\/addon\/)/, 'guest-driver/core/'] },
   { from: 'native/fuzz/', to: [/^native\/(?!src\/addon\/)/, 'guest-driver/core/'] },
@@ -46,9 +49,14 @@ export const DIRECTIONS: readonly Direction[] = [
   },
   { from: 'guest-driver/core/', to: ['guest-driver/core/'] },
   { from: 'guest-driver/agent/', to: ['guest-driver/agent/', 'guest-driver/core/'] },
-  { from: 'backend/', to: ['backend/', 'pci/', 'native/'] },
-  { from: 'vm-images/', to: ['vm-images/'] },
-  { from: 'demo/', to: ['demo/', 'backend/', 'guest-driver/', 'test/harness/'] },
+  { from: 'backend/', to: [/^backend\/(?!(measure|check)\/)/, 'pci/', 'native/'] },
+  // The tool puts host, guests and VMs together: nothing else of the host knows that there are such.
+  ...['backend/cli/', 'backend/measure/', 'backend/check/', 'backend/index.ts'].map((from) => ({
+    from,
+    to: ['backend/', 'pci/', 'native/', 'guest-driver/model/', 'vm-images/'],
+  })),
+  { from: 'vm-images/', to: ['vm-images/', 'native/load.ts'] },
+  { from: 'demo/', to: ['demo/', 'backend/', 'vm-images/'] },
   { from: 'scripts/', to: [/^(?!test\/)/, 'test/harness/', 'test/bench/'] },
   { from: 'test/', to: [EVERYTHING] },
 ];

@@ -13,6 +13,7 @@ export const echo: PortKind<EchoName> = {
   hasSourceAndSink: false,
   interfaceOf: () => undefined,
   interfaceKeys: () => [],
+  parentOf: () => undefined,
   switchOf: () => undefined,
   dependsOn: () => [],
   check: (mine) =>

@@ -1,6 +1,7 @@
 // The kinds of port, one row each: whoever asks something about a port by its kind asks its row.
 import { echo } from './echo.ts';
 import type { PortKind } from './kind.ts';
+import { monitor } from './monitor.ts';
 import { netmap } from './netmap.ts';
 import { nullKind } from './null.ts';
 import { pipe } from './pipe.ts';
@@ -16,7 +17,7 @@ function table<Rows extends { readonly [K in keyof Rows]: PortKind<{ readonly ki
   return rows;
 }
 
-export const PORT_KINDS = table({ vale, pipe, null: nullKind, echo, tap, netmap });
+export const PORT_KINDS = table({ vale, pipe, null: nullKind, echo, tap, netmap, monitor });
 
 type Rows = typeof PORT_KINDS;
 export type PortName = { [K in keyof Rows]: Rows[K] extends PortKind<infer Name> ? Name : never }[keyof Rows];

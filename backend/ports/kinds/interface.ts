@@ -2,7 +2,14 @@
 import type { PlacedPort, PortKind } from './kind.ts';
 import { unevenRings } from './uneven.ts';
 
-type Common = 'ownsRxBuffers' | 'offersVnetHdr' | 'hasSourceAndSink' | 'switchOf' | 'dependsOn' | 'check';
+type Common =
+  | 'ownsRxBuffers'
+  | 'offersVnetHdr'
+  | 'hasSourceAndSink'
+  | 'parentOf'
+  | 'switchOf'
+  | 'dependsOn'
+  | 'check';
 
 /** @param what has the queues, for messages. */
 export function ofInterface<Name extends { readonly kind: string }>(
@@ -12,6 +19,7 @@ export function ofInterface<Name extends { readonly kind: string }>(
     ownsRxBuffers: true,
     offersVnetHdr: true,
     hasSourceAndSink: false,
+    parentOf: () => undefined,
     switchOf: () => undefined,
     dependsOn: () => [],
     check: (mine) =>

@@ -4,6 +4,7 @@ import type { InterfaceMember } from '../../../native/interfaces.ts';
 import type { Region } from '../../../native/memory.ts';
 import type { Port, PortShape, ValeSwitch } from '../../../native/ports.ts';
 import type { StatsArea } from '../../../native/stats.ts';
+import type { FileCheck } from '../../config/file-checks.ts';
 import type { HostConfig, PortConfig } from '../../config/host-config.ts';
 import type { Placed } from '../../config/placed.ts';
 
@@ -15,6 +16,8 @@ export interface Complaint {
   /** A path as it is printed, or its keys. */
   readonly path: string | readonly (string | number)[];
   readonly text: string;
+  /** What has found it. */
+  readonly check: FileCheck;
 }
 
 /** What a member of a switch is made with. */
@@ -34,6 +37,8 @@ export interface PortMaker {
   readonly shape: PortShape;
   /** One of those that `dependsOn` names. */
   earlier(name: string): Port;
+  /** The same, which may be a member of a switch that is no port. */
+  watched(name: string): Port | InterfaceMember;
   /** The switch, made when it is first asked for. */
   valeSwitch(name: string): ValeSwitch;
   readonly engine: Engine;
@@ -61,12 +66,19 @@ export interface PortKind<Name extends { readonly kind: string }> {
   interfaceOf(name: Name): string | undefined;
   /** The keys of its settings that are about that interface. */
   interfaceKeys(name: Name): readonly InterfaceKey[];
+  /** The port that it is a pipe or a monitor of; undefined: it is a port by itself. */
+  parentOf(name: Name): string | undefined;
   /** The switch that it stands on. */
   switchOf(name: Name): string | undefined;
   /** Ports that have to be there before it. */
   dependsOn(name: Name): readonly string[];
-  /** What one device cannot know about another: `mine` are those of this kind, `switches` those that the file names. */
-  check(mine: readonly PlacedPort<Name>[], switches: readonly string[]): Complaint | undefined;
+  /** What one device cannot know about another: `mine` are those of this kind among `all`, `switches` those that the file names, `members` who stands on one without a VM. */
+  check(
+    mine: readonly PlacedPort<Name>[],
+    switches: readonly string[],
+    all: readonly Placed[],
+    members: readonly string[],
+  ): Complaint | undefined;
   create(name: Name, make: PortMaker): Port;
   /** Makes it stand on a switch without a VM; undefined: it cannot. */
   join?(name: Name, make: MemberMaker): InterfaceMember;

@@ -14,6 +14,7 @@ export const nullKind: PortKind<NullName> = {
   hasSourceAndSink: true,
   interfaceOf: () => undefined,
   interfaceKeys: () => [],
+  parentOf: () => undefined,
   switchOf: () => undefined,
   dependsOn: () => [],
   check: () => undefined,

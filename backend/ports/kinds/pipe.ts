@@ -1,15 +1,20 @@
-// Pipes, `X{id` and `X}id`: two ports whose rings are joined; the second end is made with the first.
+// Pipes, `X{id` and `X}id`: two ports whose rings are joined; the second end is made with the first. X is a name of their own, or a
+// port, whose region they share then: packets pass between it and its pipes by their slots.
 import { createPipe, type PipeMaster } from '../../../native/ports.ts';
 import type { Complaint, PlacedPort, PortKind } from './kind.ts';
+import { checkSameRegion } from './same-region.ts';
 
 export interface PipeName {
   readonly kind: 'pipe';
+  /** A port's name, or one without a colon that is nobody else's. */
   readonly parent: string;
   readonly id: string;
   readonly end: 'master' | 'slave';
 }
 
-const NAME = /^([0-9A-Za-z_.]+)([{}])([0-9A-Za-z_]+)$/;
+const NAME = /^(.+)([{}])([0-9A-Za-z_]+)$/;
+/** Of a pipe that is no other port's. */
+const OWN = /^[0-9A-Za-z_.]+$/;
 
 const format = ({ parent, end, id }: PipeName): string => `${parent}${end === 'master' ? '{' : '}'}${id}`;
 
@@ -21,19 +26,16 @@ export function peerOf(name: PipeName): PipeName {
 export const pipe: PortKind<PipeName> = {
   forms: ['X{id', 'X}id'],
   parse(text) {
-    const parts = NAME.exec(text);
-    return parts
-      ? { kind: 'pipe', parent: parts[1]!, id: parts[3]!, end: parts[2] === '{' ? 'master' : 'slave' }
-      : undefined;
+    const [, parent, brace, id] = NAME.exec(text) ?? [];
+    // A port's name has a colon, and no braces: nobody has a pipe of a pipe.
+    if (parent === undefined || !(OWN.test(parent) || /^[^{}/]*:[^{}/]*$/.test(parent))) return undefined;
+    return { kind: 'pipe', parent, id: id!, end: brace === '{' ? 'master' : 'slave' };
   },
   format,
   hint(text, isName) {
-    const bare = /^netmap:(.*)$/.exec(text)?.[1];
-    if (bare !== undefined && this.parse(bare))
-      return `'${text}' has a prefix that is not used here: '${bare}' would be right`;
-    const ofPort = /^(.*:.*)([{}][0-9A-Za-z_]+)$/.exec(text);
-    return ofPort && isName(ofPort[1]!)
-      ? `'${text}' is a pipe of another port, which is not supported yet: 'p${ofPort[2]}' would be right`
+    const [, parent, , id] = NAME.exec(text) ?? [];
+    return parent !== undefined && isName(parent) && this.parse(text) === undefined
+      ? `'${text}' is a pipe of '${parent}', which has none: 'p{${id}' would be right`
       : undefined;
   },
 
@@ -44,20 +46,26 @@ export const pipe: PortKind<PipeName> = {
   hasSourceAndSink: false,
   interfaceOf: () => undefined,
   interfaceKeys: () => [],
+  parentOf: ({ parent }) => (OWN.test(parent) ? undefined : parent),
   switchOf: () => undefined,
-  dependsOn: (name) => (name.end === 'slave' ? [format(peerOf(name))] : []),
-  check(mine) {
+  dependsOn(name) {
+    if (name.end === 'slave') return [format(peerOf(name))];
+    return this.parentOf(name) === undefined ? [] : [name.parent];
+  },
+  check(mine, _switches, all) {
     for (const place of mine) {
       const other = format(peerOf(place.portName));
       const peer = mine.find((candidate) => candidate.device.port === other);
       const complaint = peer
-        ? (checkRegion(place, peer) ??
+        ? (checkParent(place, all) ??
+          checkSameRegion(place, peer, 'pipe-agrees') ??
           checkRings(place, peer) ??
           checkVnetHdr(place, peer) ??
           checkPolicy(place, peer))
         : {
-            path: `${place.path}.port`,
+            path: place.portPath,
             text: `'${place.device.port}' has no other end: a device with port '${other}' would be right`,
+            check: 'pipe-ends' as const,
           };
       if (complaint) return complaint;
     }
@@ -72,15 +80,18 @@ export const pipe: PortKind<PipeName> = {
 };
 
 type Place = PlacedPort<PipeName>;
+type AnyPlace = Pick<Place, 'vmName' | 'vm' | 'device' | 'portPath'>;
 
-function checkRegion(a: Place, b: Place): Complaint | undefined {
-  if (a.vmName === b.vmName || (a.vm.region !== undefined && a.vm.region === b.vm.region)) return undefined;
-  const where = ({ vm }: Place): string =>
-    vm.region === undefined ? 'its private region' : `region '${vm.region}'`;
-  const right = a.vm.region ?? b.vm.region ?? 'lan';
+/** Who has the port is in the region of its pipes. */
+function checkParent(place: Place, all: readonly AnyPlace[]): Complaint | undefined {
+  const name = pipe.parentOf(place.portName);
+  if (name === undefined) return undefined;
+  const parent = all.find(({ device }) => device.port === name);
+  if (parent) return checkSameRegion(parent, place, 'pipe-agrees');
   return {
-    path: `${b.path}.port`,
-    text: `${b.vmName} has '${b.device.port}' in ${where(b)} and ${a.vmName} has '${a.device.port}' in ${where(a)}: 'region: ${right}' for both VMs would be right`,
+    path: place.portPath,
+    text: `'${place.device.port}' is a pipe of '${name}', and no device has that: a device with port '${name}', or 'p${place.device.port.slice(name.length)}' for a pipe by itself, would be right`,
+    check: 'port-parent',
   };
 }
 
@@ -96,6 +107,7 @@ function checkRings(a: Place, b: Place): Complaint | undefined {
   return {
     path: ['ports', a.device.port, `tx-${what}`],
     text: `${tx} tx ${what} of '${a.device.port}' meet ${rx} rx ${what} of '${b.device.port}': the same number would be right`,
+    check: 'pipe-agrees',
   };
 }
 
@@ -105,6 +117,7 @@ function checkVnetHdr(a: Place, b: Place): Complaint | undefined {
   return {
     path: ['ports', a.device.port, 'vnet-hdr'],
     text: `${a.port.vnetHdr} for '${a.device.port}' and ${b.port.vnetHdr} for '${b.device.port}': the same for both would be right`,
+    check: 'pipe-agrees',
   };
 }
 
@@ -114,5 +127,6 @@ function checkPolicy(a: Place, b: Place): Complaint | undefined {
   return {
     path: `${b.path}.policy`,
     text: `${b.vmName} has '${b.device.port}' with ${b.device.policy} and ${a.vmName} has '${a.device.port}' with ${a.device.policy}, and the two ends are served together: 'policy: ${a.device.policy}' for both would be right`,
+    check: 'pipe-agrees',
   };
 }

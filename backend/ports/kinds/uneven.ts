@@ -11,5 +11,6 @@ export function unevenRings<Name>(
   return {
     path: ['ports', uneven.device.port, 'rx-rings'],
     text: `${wrong(uneven)}: the same number would be right`,
+    check: 'ring-pairs',
   };
 }

@@ -32,6 +32,7 @@ export const vale: PortKind<ValeName> = {
   hasSourceAndSink: false,
   interfaceOf: () => undefined,
   interfaceKeys: () => [],
+  parentOf: () => undefined,
   switchOf,
   dependsOn: () => [],
   check(mine, declared) {
@@ -41,8 +42,9 @@ export const vale: PortKind<ValeName> = {
       if (declared.length > 0 && !declared.includes(name)) {
         const guess = nearest(name, declared);
         return {
-          path: `${place.path}.port`,
+          path: place.portPath,
           text: `there is no switch '${name}' under switches: ${alternatives(guess ? [guess] : declared)} would be right`,
+          check: 'switch-name',
         };
       }
       switches.set(name, [...(switches.get(name) ?? []), place]);
@@ -59,8 +61,9 @@ export const vale: PortKind<ValeName> = {
 function checkSwitch(name: string, places: readonly PlacedPort<ValeName>[]): Complaint | undefined {
   if (places.length > SWITCH_PORTS_MAX)
     return {
-      path: `${places[SWITCH_PORTS_MAX]!.path}.port`,
+      path: places[SWITCH_PORTS_MAX]!.portPath,
       text: `switch '${name}' has ${places.length} ports: at most ${SWITCH_PORTS_MAX} would be right`,
+      check: 'switch-size',
     };
   const owner = new Map<string, PlacedPort<ValeName>>();
   for (const place of places) {
@@ -69,6 +72,7 @@ function checkSwitch(name: string, places: readonly PlacedPort<ValeName>[]): Com
       return {
         path: `${place.path}.mac`,
         text: `'${place.device.mac}' is the address of ${other.vmName}'s ${other.device.name} on switch '${name}' already: an address of its own would be right`,
+        check: 'mac-unique',
       };
     owner.set(place.device.mac, place);
   }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
 
 #include "results.h"
 
@@ -31,6 +32,8 @@ std::string LoopState::Open(const StartOptions& options) {
 void LoopState::CloseDescriptors() {
   if (doorbell_fd_ >= 0) close(doorbell_fd_);
   doorbell_fd_ = -1;
+  if (netmap_fd_ >= 0) close(netmap_fd_);
+  netmap_fd_ = -1;
   for (const int fd : interrupts_)
     if (fd >= 0) close(fd);
   interrupts_.clear();
@@ -42,12 +45,16 @@ void LoopState::CloseDescriptors() {
 
 void LoopState::Stop() {
   control.stop.store(true, std::memory_order_relaxed);
+  if (stop_fd_ < 0) return;
   const uint64_t one = 1;
   // Fails only when the counter is full, and then the sleeper wakes anyway.
   [[maybe_unused]] const ssize_t n = write(stop_fd_, &one, sizeof one);
 }
 
-void LoopState::Resolve(Napi::Env env) { deferred_.Resolve(ToJs(env, result, timed())); }
+void LoopState::Resolve(Napi::Env env) {
+  if (stop_fd_ >= 0) close(std::exchange(stop_fd_, -1));
+  deferred_.Resolve(ToJs(env, result, timed()));
+}
 
 std::string LoopState::OpenRings(const StartOptions& options) {
   Port port;
@@ -68,7 +75,7 @@ std::string LoopState::CopyDescriptors(const StartOptions& options) {
   doorbell_ = options.doorbell;
   stop_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (stop_fd_ < 0) error = std::string("eventfd: ") + std::strerror(errno);
-  doorbell_fd_ = dup(options.doorbell.fd);
+  (options.netmap >= 0 ? netmap_fd_ : doorbell_fd_) = dup(options.netmap >= 0 ? options.netmap : options.doorbell.fd);
   for (const int fd : options.config.taps)
     if (const int copy = dup(fd); copy >= 0) config.taps.push_back(copy);
   if (options.config.capture >= 0) config.capture = dup(options.config.capture);

@@ -9,6 +9,7 @@
 #include "core/config.h"
 #include "doorbell.h"
 #include "interrupts.h"
+#include "netmap_loop.h"
 #include "options.h"
 
 namespace ptnet::guest {
@@ -28,12 +29,16 @@ class LoopState {
   void CloseDescriptors();
   /// Ends the loop soon, wherever it is waiting; may be called any number of times.
   void Stop();
-  /// To be called in JavaScript's thread, with `result` filled in.
+  /// To be called in JavaScript's thread, as Stop() is, with `result` filled in: nothing of the loop is open then.
   void Resolve(Napi::Env env);
 
   Napi::Promise done() const { return deferred_.Promise(); }
   VfioUserDoorbell MakeDoorbell() const { return {doorbell_, doorbell_fd_}; }
   EventfdWaiter MakeWaiter() const { return {stop_fd_, interrupts_, config.taps, yield_after_}; }
+  /// Whether its rings are behind /dev/netmap: then it has the waiter below, and neither of those above.
+  bool in_netmap() const { return netmap_fd_ >= 0; }
+  NetmapRings MakeNetmapRings() const { return {netmap_fd_, config}; }
+  NetmapWaiter MakeNetmapWaiter(NetmapRings& rings) const { return {rings, stop_fd_, yield_after_}; }
   /// Whether it is a PingLoop that runs it.
   bool timed() const { return config.op == Op::kPing || config.op == Op::kListen; }
 
@@ -49,6 +54,7 @@ class LoopState {
   VfioUserDoorbell::Target doorbell_;
   int stop_fd_ = -1;
   int doorbell_fd_ = -1;
+  int netmap_fd_ = -1;
   std::vector<int> interrupts_;
   uint64_t yield_after_ = 0;
 };

@@ -47,14 +47,26 @@ void LoopThread::Run() {
 }
 
 void LoopThread::RunLoop(LoopState& loop) {
+  if (loop.in_netmap()) {
+    NetmapRings rings = loop.MakeNetmapRings();
+    NetmapKicker kicker(rings);
+    NetmapWaiter waiter = loop.MakeNetmapWaiter(rings);
+    RunWith(loop, kicker, waiter);
+    return;
+  }
   VfioUserDoorbell doorbell = loop.MakeDoorbell();
   EventfdWaiter waiter = loop.MakeWaiter();
   if (loop.config.op == Op::kStack) {
     loop.result = StackLoop(loop.config, loop.control, doorbell, waiter).Run();
     return;
   }
-  loop.result = loop.timed() ? PingLoop(loop.config, loop.control, doorbell, waiter).Run()
-                             : Loop(loop.config, loop.control, doorbell, waiter).Run();
+  RunWith(loop, doorbell, waiter);
+}
+
+template <Kicker K, Waiter W>
+void LoopThread::RunWith(LoopState& loop, K& kicker, W& waiter) {
+  loop.result = loop.timed() ? PingLoop(loop.config, loop.control, kicker, waiter).Run()
+                             : Loop(loop.config, loop.control, kicker, waiter).Run();
 }
 
 void LoopThread::RunDuo(LoopState& ping, LoopState& echo) {

@@ -32,6 +32,8 @@ class LoopThread {
   LoopThread() = default;
   void Run();
   void RunLoop(LoopState& loop);
+  template <Kicker K, Waiter W>
+  void RunWith(LoopState& loop, K& kicker, W& waiter);
   void RunDuo(LoopState& ping, LoopState& echo);
 
   std::vector<std::unique_ptr<LoopState>> loops_;

@@ -1,8 +1,9 @@
-// The addon's entry: startLoop(options) -> { done, stop(), progress() }, startDuo(ping, echo) -> two of them, and
-// openTap.
+// The addon's entry: startLoop(options) -> { done, stop(), progress() }, startDuo(ping, echo) -> two of them,
+// openNetmap and openTap.
 #include <napi.h>
 
 #include "loop_thread.h"
+#include "netmap_port.h"
 #include "tap.h"
 
 namespace ptnet::guest {
@@ -53,6 +54,7 @@ static Napi::Value StartDuo(const Napi::CallbackInfo& info) {
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("startLoop", Napi::Function::New(env, StartLoop, "startLoop"));
   exports.Set("startDuo", Napi::Function::New(env, StartDuo, "startDuo"));
+  exports.Set("openNetmap", Napi::Function::New(env, OpenNetmap, "openNetmap"));
   exports.Set("openTap", Napi::Function::New(env, OpenTap, "openTap"));
   return exports;
 }

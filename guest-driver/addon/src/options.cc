@@ -86,15 +86,27 @@ void CheckDescriptor(Reader& reader, const std::string& name, int fd) {
     reader.RangeError(name + " " + std::to_string(fd) + ": not an open descriptor");
 }
 
-void ReadWakeups(Reader& reader, StartOptions& options) {
-  if (!reader.ok()) return;
+bool ReadDoorbell(Reader& reader, StartOptions& options) {
   Reader doorbell = reader.Child("doorbell");
   doorbell.Integer("fd", 0, kMaxFd, options.doorbell.fd);
   doorbell.Integer("region", 0, 8, options.doorbell.region);
   doorbell.Integer("base", 0, UINT32_MAX, options.doorbell.base);
   doorbell.Boolean("wait", options.doorbell.wait);
   CheckDescriptor(doorbell, "fd", options.doorbell.fd);
-  if (!doorbell.ok()) return;
+  return doorbell.ok();
+}
+
+bool ReadNetmap(Reader& reader, StartOptions& options) {
+  for (const char* name : {"doorbell", "interrupts"})
+    if (reader.Has(name)) reader.TypeError(std::string(name) + ": netmap has ioctl and poll for it: leave it out");
+  if (options.config.op == Op::kStack) reader.TypeError("netmap: not of a stack: leave it out");
+  reader.Integer("netmap", 0, kMaxFd, options.netmap);
+  CheckDescriptor(reader, "netmap", options.netmap);
+  return reader.ok();
+}
+
+void ReadWakeups(Reader& reader, StartOptions& options) {
+  if (!reader.ok() || !(reader.Has("netmap") ? ReadNetmap(reader, options) : ReadDoorbell(reader, options))) return;
   if (reader.Has("sleep")) reader.Boolean("sleep", options.config.sleep);
   int64_t spin_us = options.config.spin_ns / 1000;
   if (reader.Has("spinUs")) reader.Integer("spinUs", 0, 10'000'000, spin_us);
@@ -130,7 +142,7 @@ void ReadTaps(Reader& reader, LoopConfig& config) {
 
 /// A loop that sleeps must have an interrupt from each ring it can be waiting for.
 void CheckSleep(Reader& reader, const StartOptions& options) {
-  if (!options.config.sleep || !reader.ok()) return;
+  if (!options.config.sleep || options.netmap >= 0 || !reader.ok()) return;
   const auto check = [&](uint32_t index, const std::string& name) {
     if (reader.ok() && (options.interrupts.empty() || options.interrupts[index] < 0))
       reader.TypeError("sleep: " + name + " has no interrupt to wake the loop: add interrupts[" +
@@ -191,7 +203,7 @@ bool ReadSide(Napi::Env env, const Napi::Value& value, const std::string& op, St
   Reader reader(env, value, "startDuo", op + ".");
   size_t only = 0;
   reader.OneOf("op", {op}, only);
-  for (const char* name : {"sleep", "spinUs", "yieldAfter"})
+  for (const char* name : {"sleep", "spinUs", "yieldAfter", "netmap"})
     if (reader.Has(name)) reader.TypeError(std::string(name) + ": neither loop of a duo waits: leave it out");
   if (op == "echo")
     for (const char* name : {"count", "seconds", "idleMs"})

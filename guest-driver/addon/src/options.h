@@ -18,6 +18,7 @@ struct StartOptions {
   LoopConfig config;               // without its rings
   std::vector<uint32_t> tx_rings;  // which to use
   std::vector<uint32_t> rx_rings;
+  int netmap = -1;  // of /dev/netmap; there is no doorbell then, and no interrupt
   VfioUserDoorbell::Target doorbell;
   std::vector<int> interrupts;  // one per ring, TX first; empty: none
   uint64_t yield_after = 32;    // fruitless passes

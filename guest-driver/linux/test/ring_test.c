@@ -185,14 +185,18 @@ static void test_limits(void)
 	for (int i = 0; i < ROUNDS; i++) {
 		struct ptnet_shape shape = { 1, 1, 2 + any() % 2000, 2 + any() % 2000 };
 		u32 room = ptnet_slot_room(PTNET_BUF_SIZE_MIN + any() % (PTNET_BUF_SIZE_MAX - 63));
-		struct ptnet_limits limits = ptnet_limits(&shape, room, 65558);
+		u32 longest = any() % 2 ? 65558 : 524302;
+		struct ptnet_limits limits = ptnet_limits(&shape, room, longest);
 		u32 wake = ptnet_tx_wake_slots(limits.chain, shape.tx_slots);
+		u32 stop = ptnet_tx_stop_slots(limits.chain, room);
 
 		CHECK(limits.chain >= 1 && limits.chain <= PTNET_CHAIN_MAX);
 		CHECK(limits.chain < shape.tx_slots && limits.chain < shape.rx_slots);
-		CHECK(limits.frame <= 65558);
+		CHECK(limits.frame <= longest);
 		CHECK(ptnet_slots_for(limits.frame + PTNET_VNET_HDR_MAX, room) <= limits.chain);
 		CHECK(wake >= limits.chain && wake < shape.tx_slots);
+		/* With so many the longest packet of IP has room, or whatever may be sent at all. */
+		CHECK(stop <= limits.chain && (stop == limits.chain || stop * room >= 65570));
 	}
 }
 

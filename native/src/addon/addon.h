@@ -14,6 +14,11 @@ void InitLimits(Napi::Env env, Napi::Object exports);
 void InitInterfaces(Napi::Env env, Napi::Object exports);
 void InitNetmap(Napi::Env env, Napi::Object exports);
 void InitLookups(Napi::Env env, Napi::Object exports);
+void InitStations(Napi::Env env, Napi::Object exports);
 void InitTaps(Napi::Env env, Napi::Object exports);
+void InitRegisters(Napi::Env env, Napi::Object exports);
+void InitDoor(Napi::Env env, Napi::Object exports);
+void InitMonitors(Napi::Env env, Napi::Object exports);
+void InitPrograms(Napi::Env env, Napi::Object exports);
 
 }  // namespace ptnet::addon

@@ -22,6 +22,7 @@ void Channel::Register(Napi::Env env, Napi::Object exports) {
   exports.Set("Channel", DefineClass(env, "Channel",
                                      {
                                          InstanceAccessor<&Channel::Fd>("fd"),
+                                         InstanceAccessor<&Channel::PeerProcess>("peerProcess"),
                                          InstanceMethod<&Channel::Start>("start"),
                                          InstanceMethod<&Channel::Pause>("pause"),
                                          InstanceMethod<&Channel::Resume>("resume"),
@@ -46,6 +47,16 @@ Channel::Channel(const Napi::CallbackInfo& info) : ObjectWrap(info), outbound_(k
 }
 
 Napi::Value Channel::Fd(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), fd_.get()); }
+
+Napi::Value Channel::PeerProcess(const Napi::CallbackInfo& info) {
+  if (!CheckOpen(info.Env(), "getsockopt")) return {};
+  pid_t pid = 0;
+  if (const os::Error error = os::PeerProcess(fd_.get(), &pid)) {
+    ThrowErrno(info.Env(), error, "descriptor " + std::to_string(fd_.get()));
+    return {};
+  }
+  return Napi::Number::New(info.Env(), pid);
+}
 
 bool Channel::CheckOpen(Napi::Env env, const char* syscall) {
   if (fd_) return true;

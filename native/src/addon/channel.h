@@ -17,6 +17,7 @@ class Channel : public Napi::ObjectWrap<Channel>, private Poller::Owner {
 
  private:
   Napi::Value Fd(const Napi::CallbackInfo& info);
+  Napi::Value PeerProcess(const Napi::CallbackInfo& info);
   void Start(const Napi::CallbackInfo& info);
   void Pause(const Napi::CallbackInfo& info);
   void Resume(const Napi::CallbackInfo& info);

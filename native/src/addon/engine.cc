@@ -86,6 +86,8 @@ Napi::Value EngineStats(const Napi::CallbackInfo& info) {
     const WorkerCounters& c = engine->worker(i).counters();
     Napi::Object o = Napi::Object::New(env);
     o.Set("rounds", static_cast<double>(c.rounds.load()));
+    o.Set("busyRounds", static_cast<double>(c.busy_rounds.load()));
+    o.Set("cpuSeconds", static_cast<double>(engine->worker(i).CpuNs()) / 1e9);
     o.Set("parks", static_cast<double>(c.parks.load()));
     o.Set("wakeups", static_cast<double>(c.wakeups.load()));
     o.Set("idleWakeups", static_cast<double>(c.idle_wakeups.load()));

@@ -31,14 +31,27 @@ Napi::Value WrapHandle(Napi::Env env, std::shared_ptr<T> object) {
   return external;
 }
 
-/// Null, with a TypeError thrown, when `value` is not such a handle.
+template <class T>
+bool IsHandle(Napi::Value value) {
+  return value.IsExternal() && value.As<Napi::External<void>>().CheckTypeTag(&HandleTraits<T>::kTag);
+}
+
+/// Null, with a TypeError thrown, when `value` is not such a handle, or one that was dropped.
 template <class T>
 std::shared_ptr<T> UnwrapHandle(Napi::Value value) {
-  if (value.IsExternal() && value.As<Napi::External<void>>().CheckTypeTag(&HandleTraits<T>::kTag))
-    return *value.As<Napi::External<std::shared_ptr<T>>>().Data();
+  if (IsHandle<T>(value))
+    if (std::shared_ptr<T> object = *value.As<Napi::External<std::shared_ptr<T>>>().Data()) return object;
   Napi::TypeError::New(value.Env(), std::string("not a handle of ") + HandleTraits<T>::kName)
       .ThrowAsJavaScriptException();
   return nullptr;
+}
+
+/// Gives up what the handle stands for now, not when the garbage collector comes. False when it is no such handle.
+template <class T>
+bool DropHandle(Napi::Value value) {
+  if (!IsHandle<T>(value)) return false;
+  value.As<Napi::External<std::shared_ptr<T>>>().Data()->reset();
+  return true;
 }
 
 /// Throws a failed status as an Error with `errno` (negative) and `code`; true when there was nothing to throw.

@@ -7,6 +7,7 @@
 #include "forward/echo.h"
 #include "forward/null_port.h"
 #include "forward/pipe.h"
+#include "forward/register.h"
 #include "forward/vale.h"
 
 namespace ptnet::addon {
@@ -24,5 +25,6 @@ PTNET_HANDLE(PortHandle, 3, "a port");
 PTNET_HANDLE(ValeSwitch, 4, "a switch");
 PTNET_HANDLE(Engine, 5, "an engine");
 PTNET_HANDLE(Attachment, 6, "an attachment");
+PTNET_HANDLE(Register, 10, "a register");
 
 }  // namespace ptnet::addon

@@ -64,7 +64,17 @@ Napi::Value MemberStart(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// memberLimit(member, limits): once, before it is started.
+/// memberSetPolicy(member, options): while it is served.
+Napi::Value MemberSetPolicy(const Napi::CallbackInfo& info) {
+  AttachOptions options;
+  auto member = UnwrapHandle<InterfaceMember>(info[0]);
+  if (!member || !GetAttachOptions(info[1], &options)) return info.Env().Undefined();
+  if (ThrowUnlessOk(info.Env(), member->CheckService(options.policy, options.worker)))
+    member->SetPolicy(options.policy, options.spin_ns, options.worker);
+  return info.Env().Undefined();
+}
+
+/// memberLimit(member, limits): instead of those that it has.
 Napi::Value MemberLimit(const Napi::CallbackInfo& info) {
   PortLimits limits;
   auto member = UnwrapHandle<InterfaceMember>(info[0]);
@@ -148,6 +158,7 @@ Napi::Value InterfaceClose(const Napi::CallbackInfo& info) {
 void InitInterfaces(Napi::Env env, Napi::Object exports) {
   exports.Set("overlayLinks", Napi::Function::New(env, OverlayLinks));
   exports.Set("memberStart", Napi::Function::New(env, MemberStart));
+  exports.Set("memberSetPolicy", Napi::Function::New(env, MemberSetPolicy));
   exports.Set("memberLimit", Napi::Function::New(env, MemberLimit));
   exports.Set("memberStop", Napi::Function::New(env, MemberStop));
   exports.Set("memberCounters", Napi::Function::New(env, MemberCounters));

@@ -13,7 +13,7 @@ struct InterfaceHandle {
   std::function<Status(Engine&)> reopen;
 };
 
-PTNET_HANDLE(InterfaceHandle, 7, "an interface");
+PTNET_HANDLE(InterfaceHandle, 9, "an interface");
 PTNET_HANDLE(InterfaceMember, 8, "a member of a switch");
 
 /// {port, interface}

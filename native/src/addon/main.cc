@@ -13,7 +13,12 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitInterfaces(env, exports);
   InitNetmap(env, exports);
   InitLookups(env, exports);
+  InitStations(env, exports);
   InitTaps(env, exports);
+  InitRegisters(env, exports);
+  InitDoor(env, exports);
+  InitMonitors(env, exports);
+  InitPrograms(env, exports);
   return exports;
 }
 

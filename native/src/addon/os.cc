@@ -6,6 +6,7 @@
 #include "addon/channel.h"
 #include "addon/mapping.h"
 #include "addon/watch.h"
+#include "os/datagram.h"
 #include "os/event.h"
 #include "os/inspect.h"
 #include "os/memory.h"
@@ -159,6 +160,29 @@ Napi::Value InspectFd(const Napi::CallbackInfo& info) {
   return result;
 }
 
+/// peerCredentials(socket): {pid, uid, gid}
+Napi::Value PeerCredentials(const Napi::CallbackInfo& info) {
+  int fd;
+  if (!GetFd(info[0], &fd)) return {};
+  os::PeerCredentials peer;
+  if (const os::Error error = os::GetPeerCredentials(fd, &peer)) {
+    ThrowErrno(info.Env(), error, Descriptor(fd));
+    return {};
+  }
+  const Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("pid", peer.pid);
+  result.Set("uid", peer.uid);
+  result.Set("gid", peer.gid);
+  return result;
+}
+
+void SendDatagram(const Napi::CallbackInfo& info) {
+  std::string address;
+  std::string text;
+  if (!GetString(info[0], "address", &address) || !GetString(info[1], "text", &text)) return;
+  if (const os::Error error = os::SendDatagram(address, text)) ThrowErrno(info.Env(), error, address);
+}
+
 void SetNonblocking(const Napi::CallbackInfo& info) {
   int fd;
   if (!GetFd(info[0], &fd)) return;
@@ -180,7 +204,9 @@ void InitOs(Napi::Env env, Napi::Object exports) {
   exports.Set("awaitPeerCloses", Napi::Function::New<AwaitPeerCloses>(env, "awaitPeerCloses"));
   exports.Set("socketPair", Napi::Function::New<SocketPair>(env, "socketPair"));
   exports.Set("inspectFd", Napi::Function::New<InspectFd>(env, "inspectFd"));
+  exports.Set("peerCredentials", Napi::Function::New<PeerCredentials>(env, "peerCredentials"));
   exports.Set("setNonblocking", Napi::Function::New<SetNonblocking>(env, "setNonblocking"));
+  exports.Set("sendDatagram", Napi::Function::New<SendDatagram>(env, "sendDatagram"));
   Mapping::Register(env, exports);
   Watch::Register(env, exports);
   Channel::Register(env, exports);

@@ -115,17 +115,30 @@ Napi::Value PipeCreate(const Napi::CallbackInfo& info) {
   return ends;
 }
 
+bool GetSwitchOptions(Napi::Value patience, Napi::Value age, SwitchOptions* options) {
+  int64_t patience_us = 0, age_s = 0;
+  if (!GetInteger(patience, "patienceUs", 0, 100'000, &patience_us) || !GetInteger(age, "macAge", 0, 1'000'000, &age_s))
+    return false;
+  options->patience_ns = static_cast<uint64_t>(patience_us) * 1000;
+  options->age_s = static_cast<uint32_t>(age_s);
+  return true;
+}
+
 Napi::Value SwitchCreate(const Napi::CallbackInfo& info) {
   std::string name;
+  SwitchOptions options;
   auto engine = UnwrapHandle<Engine>(info[0]);
-  if (!engine || !GetString(info[1], "name", &name)) return info.Env().Undefined();
-  int64_t patience_us = 0, age_s = 0;
-  if (!GetInteger(info[2], "patienceUs", 0, 100'000, &patience_us) ||
-      !GetInteger(info[3], "macAge", 0, 1'000'000, &age_s))
+  if (!engine || !GetString(info[1], "name", &name) || !GetSwitchOptions(info[2], info[3], &options))
     return info.Env().Undefined();
-  const SwitchOptions options{.patience_ns = static_cast<uint64_t>(patience_us) * 1000,
-                              .age_s = static_cast<uint32_t>(age_s)};
   return WrapHandle(info.Env(), std::make_shared<ValeSwitch>(name, engine, options));
+}
+
+/// switchConfigure(switch, patienceUs, macAge): from now on.
+Napi::Value SwitchConfigure(const Napi::CallbackInfo& info) {
+  SwitchOptions options;
+  auto sw = UnwrapHandle<ValeSwitch>(info[0]);
+  if (sw && GetSwitchOptions(info[1], info[2], &options)) sw->Configure(options.patience_ns, options.age_s);
+  return info.Env().Undefined();
 }
 
 Napi::Value ValePortCreate(const Napi::CallbackInfo& info) {
@@ -141,11 +154,21 @@ Napi::Value ValePortCreate(const Napi::CallbackInfo& info) {
   return WrapPort(env, std::move(port), nullptr, vale);
 }
 
-/// portLimit(port, limits): once, before a client attaches.
+/// portLimit(engine, port, limits): instead of those that it has.
 Napi::Value PortLimit(const Napi::CallbackInfo& info) {
   PortLimits limits;
+  auto engine = UnwrapHandle<Engine>(info[0]);
+  auto handle = engine ? UnwrapHandle<PortHandle>(info[1]) : nullptr;
+  if (handle && GetLimits(info[2], &limits)) ThrowUnlessOk(info.Env(), handle->port->Limit(limits, engine.get()));
+  return info.Env().Undefined();
+}
+
+/// portRetire(port): out of its switch, and out of its region, for ever. EBUSY while a client is attached.
+Napi::Value PortRetire(const Napi::CallbackInfo& info) {
   auto handle = UnwrapHandle<PortHandle>(info[0]);
-  if (handle && GetLimits(info[1], &limits)) ThrowUnlessOk(info.Env(), handle->port->Limit(limits));
+  if (!handle || !ThrowUnlessOk(info.Env(), handle->port->CheckRetire())) return info.Env().Undefined();
+  if (handle->vale != nullptr) handle->vale->Leave();
+  ThrowUnlessOk(info.Env(), handle->port->Retire());
   return info.Env().Undefined();
 }
 
@@ -262,8 +285,10 @@ void InitPorts(Napi::Env env, Napi::Object exports) {
   exports.Set("echoPortCreate", Napi::Function::New(env, EchoPortCreate));
   exports.Set("pipeCreate", Napi::Function::New(env, PipeCreate));
   exports.Set("switchCreate", Napi::Function::New(env, SwitchCreate));
+  exports.Set("switchConfigure", Napi::Function::New(env, SwitchConfigure));
   exports.Set("valePortCreate", Napi::Function::New(env, ValePortCreate));
   exports.Set("portLimit", Napi::Function::New(env, PortLimit));
+  exports.Set("portRetire", Napi::Function::New(env, PortRetire));
   exports.Set("portLeave", Napi::Function::New(env, PortLeave));
   exports.Set("portInfo", Napi::Function::New(env, PortInfo));
   exports.Set("portNeeds", Napi::Function::New(env, PortNeeds));

@@ -130,7 +130,7 @@ void Attachment::Unbind(uint32_t ring) {
     TouchMemory([&] {
       if (flow != nullptr && k.dir == Dir::kRx) flow->EndRx();
       SpinGuard guard(k.lock);
-      if (uint32_t head = k.hwcur; flow == nullptr && k.LoadHead(&head)) k.hwcur = head;
+      if (uint32_t head = k.hwcur; flow == nullptr && k.LoadHead(&head)) k.TakeBack(head);
       StoreRelaxed(k.ktoa->kern_need_kick, 0);
     });
     SpinGuard guard(k.lock);
@@ -160,10 +160,7 @@ void Attachment::Detach() {
   engine_->RemoveTicked(this);
   CloseDoorbells();
   for (uint32_t i = 0; i < rings(); i++) Unbind(i);
-  // A kick may be on its way from a worker that a flow has left to the one that it went to. After one pass over the
-  // workers nobody hands it on any more, after another no worker's list holds it: then the flow may go.
-  engine_->Synchronize();
-  engine_->Synchronize();
+  engine_->ForgetReleased();
   EndInterrupts();
   port_->attached = false;
 }

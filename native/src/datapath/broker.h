@@ -75,6 +75,8 @@ class Attachment final : public DoorbellTarget, private Ticked, public std::enab
   /// Sets interrupt eventfds (-1: none) of the rings from `first`. Each is duplicated; an old one is closed when no
   /// worker can be using it. EBADF for what is no eventfd, of which nobody could say how long signalling it takes.
   Status SetInterrupts(uint32_t first, const std::vector<int>& fds);
+  /// These rings' client is woken by a byte on its socket instead.
+  Status SetWaker(const std::vector<bool>& rings, std::shared_ptr<PeerEventfd> socket);
   Status SetPolicy(const AttachOptions& options);
   /// Eventfds (-1: none) that ring the doorbells too, for clients that can signal one; each is duplicated. Not under
   /// kInline.
@@ -98,6 +100,11 @@ class Attachment final : public DoorbellTarget, private Ticked, public std::enab
     if (!port_->memory().paused()) port_->memory().Touch(fn);
   }
   void CloseDoorbells();
+  struct NewInterrupt {
+    uint32_t ring;
+    std::shared_ptr<PeerEventfd> by;  // null: none
+  };
+  void Replace(const std::vector<NewInterrupt>& interrupts);
   void EndInterrupts();
   void Tick(uint64_t now_ns) noexcept override;
   void LookAt(uint32_t ring, uint64_t now_ns) noexcept;

@@ -42,25 +42,40 @@ Status Attachment::SetInterrupts(uint32_t first, const std::vector<int>& fds) {
     return Status::Fail(EINVAL, port_->name() + ": interrupts beyond its " + std::to_string(rings()) + " rings");
   if (Status s = CheckEventfds(port_->name(), "interrupt", fds); !s.ok()) return s;
   if (detached_ || fds.empty()) return Status::Ok();
-  PeerEventfds eventfds;
+  std::vector<NewInterrupt> interrupts;
   for (int fd : fds) {
-    eventfds.push_back(fd >= 0 ? PeerEventfd::Duplicate(fd) : nullptr);
-    if (fd >= 0 && !eventfds.back()) return NoDescriptor(port_->name(), "interrupt");
+    interrupts.push_back({first++, fd >= 0 ? PeerEventfd::Duplicate(fd) : nullptr});
+    if (fd >= 0 && !interrupts.back().by) return NoDescriptor(port_->name(), "interrupt");
   }
+  Replace(interrupts);
+  return Status::Ok();
+}
+
+Status Attachment::SetWaker(const std::vector<bool>& rings, std::shared_ptr<PeerEventfd> socket) {
+  if (rings.size() != this->rings()) return Status::Fail(EINVAL, port_->name() + ": wakers of other rings");
+  if (detached_) return Status::Ok();
+  std::vector<NewInterrupt> interrupts;
+  for (uint32_t i = 0; i < rings.size(); i++)
+    if (rings[i]) interrupts.push_back({i, socket});
+  Replace(interrupts);
+  return Status::Ok();
+}
+
+void Attachment::Replace(const std::vector<NewInterrupt>& interrupts) {
   PeerEventfds old, replaced;
-  for (size_t i = 0; i < fds.size(); i++) {
-    old.push_back(interrupts_[first + i]->Set(std::move(eventfds[i])));
+  for (const auto& [ring, by] : interrupts) {
+    old.push_back(interrupts_[ring]->Set(by));
     if (old.back()) replaced.push_back(old.back());
   }
+  if (interrupts.empty()) return;
   engine_->Synchronize();
   // What the peer has not looked at comes through the new one, when there is one.
-  peer_->Drain(replaced, *port_->kring(first).counters);
-  for (size_t i = 0; i < fds.size(); i++) {
-    Interrupt& interrupt = *interrupts_[first + i];
-    if (old[i] && (!old[i]->taken || old[i]->had_signals)) interrupt.Miss();
-    interrupt.RaiseMissed(*port_->kring(first + static_cast<uint32_t>(i)).counters);
+  peer_->Drain(replaced, *port_->kring(interrupts[0].ring).counters);
+  for (size_t i = 0; i < interrupts.size(); i++) {
+    const uint32_t ring = interrupts[i].ring;
+    if (old[i] && (!old[i]->taken || old[i]->had_signals)) interrupts_[ring]->Miss();
+    interrupts_[ring]->RaiseMissed(*port_->kring(ring).counters);
   }
-  return Status::Ok();
 }
 
 /// Once no worker can raise any: what is still on its way, or not seen yet, would reach a guest that has freed its

@@ -24,13 +24,38 @@ void Engine::Tick(uint64_t now_ns) noexcept {
 }
 
 std::shared_ptr<InterruptPeer> Engine::PeerOf(const std::string& port) {
-  std::shared_ptr<InterruptPeer>& peer = peers_[port];
-  if (!peer) peer = std::make_shared<InterruptPeer>(lanes_);
-  return peer;
+  ForgetPeers();
+  KnownPeer& known = peers_[port];
+  if (!known.peer) known.peer = std::make_shared<InterruptPeer>(lanes_);
+  known.attached = ++attachments_;
+  return known.peer;
+}
+
+/// Names of ports come and go for as long as a host runs: those that nobody has now are kept only when there is
+/// something against them, and of those the last.
+void Engine::ForgetPeers() {
+  std::erase_if(peers_,
+                [](const auto& entry) { return entry.second.peer.use_count() == 1 && !entry.second.peer->suspect(); });
+  std::vector<uint64_t> idle;
+  for (const auto& [name, known] : peers_)
+    if (known.peer.use_count() == 1) idle.push_back(known.attached);
+  if (idle.size() <= kSlowPeersKept) return;
+  const auto oldest_kept = idle.end() - kSlowPeersKept;
+  std::nth_element(idle.begin(), oldest_kept, idle.end());
+  std::erase_if(peers_, [least = *oldest_kept](const auto& entry) {
+    return entry.second.peer.use_count() == 1 && entry.second.attached < least;
+  });
 }
 
 void Engine::Synchronize() {
   for (auto& worker : workers_) worker->Call([] {});
+}
+
+void Engine::ForgetReleased() {
+  // A kick may be on its way from a worker that a flow has left to the one that it went to. After one pass over the
+  // workers nobody hands it on any more, after another no worker's list holds it.
+  Synchronize();
+  Synchronize();
 }
 
 void Engine::WithFlow(Flow* flow, const std::function<void()>& fn) {

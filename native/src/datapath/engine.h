@@ -39,13 +39,16 @@ class Engine {
   void Tick(uint64_t now_ns) noexcept;
   void AddTicked(Ticked* ticked) { ticked_.push_back(ticked); }
   void RemoveTicked(Ticked* ticked) { std::erase(ticked_, ticked); }
-  /// Who takes the interrupts of the device that a port of this name belongs to: the same one at every attachment.
+  /// Who takes the interrupts of the device that a port of this name belongs to: the same one at every attachment,
+  /// unless it has never been slow, or kSlowPeersKept others have been since it was last attached.
   std::shared_ptr<InterruptPeer> PeerOf(const std::string& port);
   /// Who waits for its doorbells, where they are eventfds.
   DoorbellWaiter& DoorbellsOf(const std::string& port) { return doorbells_[port]; }
   const InterruptLanes& lanes() const { return *lanes_; }
   /// Returns when every worker has finished the round that it was in: nothing that was unlinked before is in use.
   void Synchronize();
+  /// The same, of flows that were released before: no worker's list holds them either, so they may go.
+  void ForgetReleased();
 
   // A flow is shared by the attachments at its ends: the first brings it to a worker, the last takes it away.
 
@@ -60,6 +63,7 @@ class Engine {
   /// The descriptors that the flow waits for are other files now.
   void WatchAnew(Flow* flow);
   WatchErrors& watch_errors() { return watch_errors_; }
+  static constexpr size_t kSlowPeersKept = 256;
   static bool InUse(const Flow& flow) { return flow.users_ > 0; }
   static bool IsInline(const Flow& flow) { return flow.policy_ == Policy::kInline; }
   /// Any thread. Nothing happens for a flow without a worker.
@@ -69,11 +73,17 @@ class Engine {
 
  private:
   Engine() = default;
+  void ForgetPeers();
   WatchErrors watch_errors_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Ticked*> ticked_;
   std::shared_ptr<InterruptLanes> lanes_ = std::make_shared<InterruptLanes>();
-  std::map<std::string, std::shared_ptr<InterruptPeer>> peers_;
+  struct KnownPeer {
+    std::shared_ptr<InterruptPeer> peer;
+    uint64_t attached = 0;  // which of all attachments was its last
+  };
+  std::map<std::string, KnownPeer> peers_;
+  uint64_t attachments_ = 0;
   std::map<std::string, DoorbellWaiter> doorbells_;
 };
 

@@ -64,10 +64,16 @@ class alignas(kCacheLine) Flow {
 
   /// As Poll(), as far as the flow's limits go.
   Used Serve(const Budget& budget) noexcept { return limits_ == nullptr ? Poll(budget) : limits_->Poll(*this, budget); }
-  /// Before anybody serves the flow: `limit` holds what it moves back, with the limit that it has already.
+  // While nobody serves the flow.
+
+  /// `limit` holds what it moves back, with the limit that it has already.
   void HoldBack(RateLimit* limit, const RingCounters& counters, const Kring* k) {
     if (limits_ == nullptr) limits_ = std::make_unique<HeldBack>(counters, k);
     limits_->Add(limit);
+  }
+  /// `limit`, which it has, no longer does.
+  void LetGo(RateLimit* limit) {
+    if (limits_->Remove(limit)) limits_.reset();
   }
   bool limited() const { return limits_ != nullptr; }
 
@@ -78,6 +84,12 @@ class alignas(kCacheLine) Flow {
   Watch* WaitFor(const std::string& name, int fd, uint32_t events) {
     watches_.push_back(std::make_unique<Watch>(Watch{.name = name, .fd = fd, .events = events, .flow = this}));
     return watches_.back().get();
+  }
+
+  /// The same for what Poll() reads whenever it is called, and whose owner says himself what has become of it.
+  void WaitForPolled(const std::string& name, int fd) {
+    Watch* watch = WaitFor(name, fd, EPOLLIN | EPOLLET);
+    watch->quiet = watch->polled = true;
   }
 
  private:
@@ -96,7 +108,8 @@ class alignas(kCacheLine) Flow {
   // The worker's own.
   Policy policy_ = Policy::kAdaptive;
   bool active_ = false;
-  bool woken_ = false;  // by a kick, and not looked at since
+  bool woken_ = false;        // by a kick, and not looked at since
+  uint32_t moved_slots_ = 0;  // since the worker last looked at its descriptors
   SpinTime spin_;
   uint64_t idle_since_ns_ = 0;  // parked or not; 0 when it is busy
   std::shared_ptr<DeviceActivity> device_;

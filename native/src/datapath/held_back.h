@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "datapath/budget.h"
 #include "datapath/rate_limit.h"
@@ -20,6 +21,13 @@ class HeldBack {
   /// @param k the ring that the counters are of, or null when its packets have no virtio-net header.
   HeldBack(const RingCounters& counters, const Kring* k) : counters_(counters), k_(k) {}
   void Add(RateLimit* limit) { limits_[limits_[0] == nullptr ? 0 : 1] = limit; }
+  /// @return whether none is left.
+  bool Remove(RateLimit* limit) {
+    if (limits_[0] == limit) limits_[0] = std::exchange(limits_[1], nullptr);
+    if (limits_[1] == limit) limits_[1] = nullptr;
+    due_ns_ = 0;
+    return limits_[0] == nullptr;
+  }
 
   /// Polls the flow as far as the limits go; nothing, while they say so.
   Used Poll(Flow& flow, const Budget& budget) noexcept;

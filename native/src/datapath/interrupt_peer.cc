@@ -4,17 +4,16 @@
 #include <algorithm>
 
 #include "datapath/clock.h"
-#include "os/event_signaller.h"
 
 namespace ptnet {
-bool InterruptPeer::Signal(int fd, RingCounters& counters) noexcept {
+bool InterruptPeer::Signal(int signal, RingCounters& counters) noexcept {
   if (moved_off()) [[unlikely]]
     return false;
   // A system call for the CPU time would cost half as much as the signal: only who is suspect is measured so.
   if (measured_.load(std::memory_order_relaxed)) [[unlikely]]
-    return SignalMeasured(fd, counters);
+    return SignalMeasured(signal, counters);
   const uint64_t start = NowNs();
-  if (!os::EventSignaller::OfThisThread().Signal(fd)) {
+  if (!PeerEventfd::Raise(signal)) {
     lanes_->CountWithoutAio();
     return false;
   }
@@ -23,9 +22,9 @@ bool InterruptPeer::Signal(int fd, RingCounters& counters) noexcept {
   return true;
 }
 
-bool InterruptPeer::SignalMeasured(int fd, RingCounters& counters) noexcept {
+bool InterruptPeer::SignalMeasured(int signal, RingCounters& counters) noexcept {
   const uint64_t start = ThreadCpuNs();
-  if (!os::EventSignaller::OfThisThread().Signal(fd)) {
+  if (!PeerEventfd::Raise(signal)) {
     lanes_->CountWithoutAio();
     return false;
   }

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <utility>
@@ -16,7 +15,6 @@
 #include "datapath/worker.h"
 #include "os/event.h"
 #include "os/peer_share.h"
-#include "os/socket.h"
 #include "os/thread.h"
 
 namespace ptnet {
@@ -77,7 +75,7 @@ void Kick::Stop() {
     sessions.swap(sessions_);
   }
   for (const auto& [id, listener] : listeners) {
-    RemoveFile(listener);
+    listener.file.Remove();
     StopListening(listener);
   }
   for (const auto& [id, session] : sessions) {
@@ -257,23 +255,18 @@ std::shared_ptr<KickSession> Kick::Find(uint32_t session) {
 os::Error Kick::Listen(const std::string& path, mode_t mode, const KickLimits& limits, uint32_t* listener) {
   if (stopping_.load(std::memory_order_acquire)) return {EBADF, "listen"};
   Listener entry;
-  entry.path = path;
   entry.limits = limits;
   os::UniqueFd socket;
   if (const os::Error error = os::ListenUnix(path, mode, &socket)) return error;
   // What clients in its backlog have sent is closed with it.
   entry.socket = os::PeerFd(socket.Release(), entry.peer);
-  struct stat status;
-  if (stat(path.c_str(), &status) == 0) {
-    entry.device = status.st_dev;
-    entry.inode = status.st_ino;
-  }
+  entry.file = os::SocketFile::At(path);
   const std::lock_guard<std::mutex> lock(mutex_);
   const uint32_t id = next_id_++;
   const os::Error error =
       Register(epoll_.get(), EPOLL_CTL_ADD, entry.socket.get(), EPOLLIN, Tag(Source::kListener, id));
   if (error) {
-    RemoveFile(entry);
+    entry.file.Remove();
     return error;
   }
   listeners_.emplace(id, std::move(entry));
@@ -286,17 +279,10 @@ os::Error Kick::Unlisten(uint32_t listener) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = listeners_.find(listener);
   if (found == listeners_.end()) return {EBADF, "unlisten"};
-  RemoveFile(found->second);
+  found->second.file.Remove();
   StopListening(found->second);
   listeners_.erase(found);
   return {};
-}
-
-void Kick::RemoveFile(const Listener& listener) {
-  struct stat status;
-  // Not if somebody has put another socket in its place.
-  if (stat(listener.path.c_str(), &status) == 0 && status.st_dev == listener.device && status.st_ino == listener.inode)
-    unlink(listener.path.c_str());
 }
 
 /// At once: when it is closed is not for us to say.

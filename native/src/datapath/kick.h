@@ -16,6 +16,7 @@
 #include "datapath/kick_session.h"
 #include "os/error.h"
 #include "os/peer_fd.h"
+#include "os/socket.h"
 #include "os/unique_fd.h"
 
 namespace ptnet {
@@ -68,9 +69,7 @@ class Kick {
   struct Listener {
     os::PeerId peer = os::NewPeer();  // of all that its clients send
     os::PeerFd socket;
-    std::string path;
-    dev_t device = 0;
-    ino_t inode = 0;
+    os::SocketFile file;
     KickLimits limits;
     uint32_t session = 0;  // 0: none
     os::PeerFd newcomer;
@@ -103,7 +102,6 @@ class Kick {
   void Disconnect(KickSession* session, int error);
   void UpdateInterest(KickSession* session);
   void StopListening(const Listener& listener);
-  static void RemoveFile(const Listener& listener);
 
   KickSink* const sink_;
   KickCounters counters_;

@@ -8,9 +8,9 @@
 namespace ptnet {
 
 void Interrupt::Raise(RingCounters& counters) noexcept {
-  const int fd = fd_.load(std::memory_order_acquire);
-  if (fd < 0) return Miss();
-  if (peer_->Signal(fd, counters)) [[likely]]
+  const int signal = signal_.load(std::memory_order_acquire);
+  if (signal < 0) return Miss();
+  if (peer_->Signal(signal, counters)) [[likely]]
     return Count(counters.interrupts);
   InterruptLane* lane = peer_->Lane();
   if (lane == nullptr) return Miss();  // tried again once a second
@@ -32,13 +32,16 @@ void Interrupt::RaiseOnLane() noexcept {
     }
   }
   // May wait, where it is not for the kernel to do.
-  (void)os::SignalEventfd(held->fd);
+  if (held->socket)
+    (void)os::SendWake(held->fd);
+  else
+    (void)os::SignalEventfd(held->fd);
 }
 
 std::shared_ptr<PeerEventfd> Interrupt::Set(std::shared_ptr<PeerEventfd> eventfd) {
   const std::lock_guard lock(mutex_);
   if (ended_) return eventfd;
-  fd_.store(eventfd ? eventfd->fd : -1, std::memory_order_release);
+  signal_.store(eventfd ? eventfd->signal() : -1, std::memory_order_release);
   eventfd_.swap(eventfd);
   return eventfd;
 }
@@ -50,7 +53,7 @@ void Interrupt::RaiseMissed(RingCounters& counters) noexcept {
 std::shared_ptr<PeerEventfd> Interrupt::End() {
   const std::lock_guard lock(mutex_);
   ended_ = true;
-  fd_.store(-1, std::memory_order_release);
+  signal_.store(-1, std::memory_order_release);
   return std::exchange(eventfd_, nullptr);
 }
 

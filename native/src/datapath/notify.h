@@ -12,9 +12,9 @@
 
 namespace ptnet {
 
-/// One MSI-X vector's eventfd. Raising it never waits for its peer, whatever that does: at worst it takes long, and
-/// then it is raised on another thread from then on. Kept by its attachment, and by a lane while it is on its way
-/// there.
+/// One MSI-X vector's eventfd, or the socket of an application. Raising it never waits for its peer, whatever that
+/// does: at worst it takes long, and then it is raised on another thread from then on. Kept by its attachment, and by a
+/// lane while it is on its way there.
 class alignas(kCacheLine) Interrupt : public std::enable_shared_from_this<Interrupt> {
  public:
   explicit Interrupt(std::shared_ptr<InterruptPeer> peer) : peer_(std::move(peer)) {}
@@ -36,17 +36,17 @@ class alignas(kCacheLine) Interrupt : public std::enable_shared_from_this<Interr
   void Miss() noexcept { missed_.store(true, std::memory_order_relaxed); }
   /// Nothing is raised from now on, also nothing that was missed: no eventfd is set any more. Returns the one that was.
   std::shared_ptr<PeerEventfd> End();
-  bool has_eventfd() const { return fd_.load(std::memory_order_relaxed) >= 0; }
+  bool has_eventfd() const { return signal_.load(std::memory_order_relaxed) >= 0; }
 
   /// By whoever raises it: for a VALE rx ring several threads may at once.
   static void Count(uint64_t& counter) { std::atomic_ref<uint64_t>(counter).fetch_add(1, std::memory_order_relaxed); }
 
  private:
   const std::shared_ptr<InterruptPeer> peer_;
-  std::atomic<int> fd_{-1};
+  std::atomic<int> signal_{-1};  // PeerEventfd::signal() of the one that is set
   std::atomic<bool> missed_{false};
   std::atomic<bool> posted_{false};  // waits on a lane
-  std::mutex mutex_;                 // guards the rest, for the lane: workers use fd_
+  std::mutex mutex_;                 // guards the rest, for the lane: workers use signal_
   std::shared_ptr<PeerEventfd> eventfd_;
   bool ended_ = false;
 };

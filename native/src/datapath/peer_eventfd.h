@@ -1,4 +1,4 @@
-// An eventfd that a peer has too, with as many owners as use it.
+// An eventfd that a peer has too, or the socket of one that is woken by a byte, with as many owners as use it.
 #pragma once
 
 #include <atomic>
@@ -6,12 +6,16 @@
 #include <vector>
 
 #include "os/event.h"
+#include "os/event_signaller.h"
 #include "os/peer_fd.h"
 
 namespace ptnet {
 
 struct PeerEventfd {
-  explicit PeerEventfd(int descriptor) : fd(descriptor) {}
+  /// In what signals are raised by: the descriptor is a socket.
+  static constexpr int kSocket = 1 << 30;
+
+  explicit PeerEventfd(int descriptor, bool is_socket = false) : fd(descriptor), socket(is_socket) {}
   ~PeerEventfd() { os::CloseElsewhere(fd); }
   PeerEventfd(const PeerEventfd&) = delete;
   PeerEventfd& operator=(const PeerEventfd&) = delete;
@@ -22,13 +26,22 @@ struct PeerEventfd {
     return own < 0 ? nullptr : std::make_shared<PeerEventfd>(own);
   }
 
-  /// Takes what its peer has not looked at.
+  /// Its descriptor, and of which kind it is, in one word.
+  int signal() const { return socket ? fd | kSocket : fd; }
+  /// May take as long as its peer likes. False: nothing was done.
+  static bool Raise(int signal) noexcept {
+    return (signal & kSocket) != 0 ? os::SendWake(signal & ~kSocket)
+                                   : os::EventSignaller::OfThisThread().Signal(signal);
+  }
+
+  /// Takes what its peer has not looked at. A byte that is on its way is nobody's but the peer's.
   void Take() noexcept {
-    if (os::TakeSignals(fd)) had_signals = true;
+    if (!socket && os::TakeSignals(fd)) had_signals = true;
     taken = true;
   }
 
   const int fd;
+  const bool socket;
   std::atomic<bool> taken{false};
   std::atomic<bool> had_signals{false};  // when it was taken
 };

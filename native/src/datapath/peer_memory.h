@@ -32,6 +32,10 @@ class PeerMemory {
   }
   /// The control plane: true when it was paused and no longer is.
   bool Resume(uint64_t now_ns) noexcept;
+  /// What may be waited at once. Less than one file that is punched, and more than a machine that is overcommitted
+  /// makes of a page that is brought in for the first time: that waits for locks of this process, too, whose holders
+  /// want a CPU.
+  static constexpr uint64_t kFreeNs = 200'000'000;
   /// The control plane's: for how long it waits for a mapping, halved each time that it was not there in time.
   std::chrono::milliseconds patience{200};
 
@@ -39,7 +43,7 @@ class PeerMemory {
   RingCounters& counters_;
   std::atomic<bool> paused_{false};
   SpinLock lock_;
-  Debt debt_;
+  Debt debt_{kFreeNs};
 };
 
 }  // namespace ptnet

@@ -64,6 +64,9 @@ StallSample StallSample::Now() noexcept {
 void StallSample::KeepOpen() noexcept { kept_open = OpenSchedStat(); }
 
 thread_local uint64_t StallTimer::claimed_here_ns = 0;
+thread_local uint32_t StallTimer::running_here = 0;
+
+bool StallTimer::Running() noexcept { return running_here > 0; }
 
 uint64_t StallTimer::Take(Stall kind) noexcept {
   if (NowNs() - start_.clock_ns < kLongNs) return 0;

@@ -35,14 +35,20 @@ class StallTimer {
   /// Less is no stall.
   static constexpr uint64_t kLongNs = 1'000'000;
 
-  StallTimer() noexcept : start_(StallSample::Now()), claimed_ns_(claimed_here_ns) {}
+  StallTimer() noexcept : start_(StallSample::Now()), claimed_ns_(claimed_here_ns) { running_here++; }
+  ~StallTimer() { running_here--; }
+  StallTimer(const StallTimer&) = delete;
+  StallTimer& operator=(const StallTimer&) = delete;
   /// ns since it was made that this thread was blocked, or that it took to bring a page in; less what timers that were
   /// made and asked meanwhile have told already. 0 when that is little, when no page was brought in (kPage), or when it
   /// cannot be told.
   uint64_t Take(Stall kind = Stall::kPage) noexcept;
+  /// Whether this thread finds out now whose memory keeps it waiting.
+  static bool Running() noexcept;
 
  private:
   static thread_local uint64_t claimed_here_ns;
+  static thread_local uint32_t running_here;
   const StallSample start_;
   const uint64_t claimed_ns_;
 };

@@ -17,14 +17,25 @@ namespace ptnet {
 void Watch::SetEvents(uint32_t wanted) noexcept {
   events = wanted;
   if (set == nullptr) return;
+  resting = false;
   epoll_event event{.events = wanted, .data = {.ptr = this}};
-  if (epoll_ctl(set->epoll_fd_, EPOLL_CTL_MOD, fd, &event) != 0) epoll_ctl(set->epoll_fd_, EPOLL_CTL_ADD, fd, &event);
+  if (epoll_ctl(set->epoll_fd_, EPOLL_CTL_MOD, fd, &event) != 0) set->Start(this);
+}
+
+void Watch::Rest() noexcept {
+  // One that had an error is not watched already, and stays so.
+  if (polled && !resting && set != nullptr) resting = set->Stop(this);
+}
+
+void Watch::Resume() noexcept {
+  if (std::exchange(resting, false)) set->Start(this);
 }
 
 bool Watch::OnEvents(uint32_t seen) noexcept {
   const bool fine = (seen & (EPOLLERR | EPOLLHUP)) == 0;
   if (!fine) {
-    epoll_ctl(set->epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+    set->Stop(this);
+    resting = false;
     if (!quiet) set->errors_->Add(*this, seen);
   }
   flow->OnReady(*this, seen);
@@ -52,9 +63,15 @@ Status WatchSet::Open(WatchErrors* errors) {
   return epoll_fd_ >= 0 ? Status::Ok() : Status::Fail(errno, std::string("epoll_create1: ") + strerror(errno));
 }
 
-bool WatchSet::Add(Watch* watch) noexcept {
+bool WatchSet::Start(Watch* watch) noexcept {
   epoll_event event{.events = watch->events, .data = {.ptr = watch}};
-  if (watch->set != nullptr || epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, watch->fd, &event) != 0) return false;
+  return epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, watch->fd, &event) == 0;
+}
+
+bool WatchSet::Stop(Watch* watch) noexcept { return epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, watch->fd, nullptr) == 0; }
+
+bool WatchSet::Add(Watch* watch) noexcept {
+  if (watch->set != nullptr || !Start(watch)) return false;
   watch->set = this;
   size_++;
   return true;
@@ -62,7 +79,8 @@ bool WatchSet::Add(Watch* watch) noexcept {
 
 void WatchSet::Remove(Watch* watch) noexcept {
   if (watch->set != this) return;
-  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, watch->fd, nullptr);  // ENOENT after an error
+  Stop(watch);  // it may rest, or have had an error
+  watch->resting = false;
   watch->set = nullptr;
   size_--;
 }

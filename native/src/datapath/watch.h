@@ -28,12 +28,18 @@ struct Watch {
   uint32_t events = 0;  // of epoll: EPOLLIN, EPOLLOUT, EPOLLET
   Flow* flow = nullptr;
   bool quiet = false;       // its owner says himself what has become of it
+  bool polled = false;      // it may rest while its flow is busy: Poll() finds what comes
+  bool resting = false;     // in its set, and not watched for the time being
   WatchSet* set = nullptr;  // where it is in
 
   /// Whoever serves the flow: other events from now on.
   void SetEvents(uint32_t events) noexcept;
   /// Its set has seen these events: tells the flow. False when it is not watched any more, for an error.
   bool OnEvents(uint32_t events) noexcept;
+  /// The kernel does not tell of a polled descriptor until Resume(): telling costs the sender of each packet a walk to
+  /// the epoll set. What has come by then is an event.
+  void Rest() noexcept;
+  void Resume() noexcept;
 };
 
 /// What went wrong with descriptors that are waited for: written by whoever serves, said by the control plane.
@@ -71,6 +77,9 @@ class WatchSet {
 
  private:
   friend struct Watch;
+  bool Start(Watch* watch) noexcept;
+  bool Stop(Watch* watch) noexcept;
+
   int epoll_fd_ = -1;
   WatchErrors* errors_ = nullptr;
   uint32_t size_ = 0;

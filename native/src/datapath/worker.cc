@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,7 @@ namespace ptnet {
 namespace {
 
 constexpr uint64_t kPacedSleepNs = 50'000;  // a source due sooner than this is polled, not slept for
+constexpr uint32_t kRestSlots = 1024;       // moved between two looks: the flow is busy
 constexpr uint64_t kLookRounds = 64;        // rounds between two looks at the descriptors, and the clock, while busy
 constexpr int kEventsMax = 32;              // taken at once
 constexpr uint64_t kMeasuredNs = 10'000'000'000;  // after a stall
@@ -54,6 +56,14 @@ Status Worker::Start(uint32_t index, const CpuList& cpus, WatchErrors* errors) {
   if (int err = cpus.empty() ? 0 : SetAffinity(thread_.native_handle(), cpus); err != 0)
     return fail("pthread_setaffinity_np", err);
   return Status::Ok();
+}
+
+uint64_t Worker::CpuNs() const noexcept {
+  clockid_t clock;
+  timespec ts{};
+  if (pthread_getcpuclockid(const_cast<std::thread&>(thread_).native_handle(), &clock) != 0) return 0;
+  clock_gettime(clock, &ts);
+  return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(ts.tv_nsec);
 }
 
 Worker::~Worker() {
@@ -119,6 +129,8 @@ void Worker::Add(Flow* flow, Policy policy, uint64_t spin_ns) {
   Configure(flow, policy, spin_ns);
   flow->worker_.store(this, std::memory_order_release);
   for (const auto& watch : flow->watches_) watches_.Add(watch.get());
+  const auto polled = [](const auto& watch) { return watch->polled; };
+  if (std::ranges::any_of(flow->watches_, polled)) polled_.push_back(flow);
   Activate(flow);
 }
 
@@ -134,6 +146,7 @@ void Worker::Remove(Flow* flow) {
   for (const auto& watch : flow->watches_) watches_.Remove(watch.get());
   std::erase(active_, flow);
   std::erase(paced_, flow);
+  std::erase(polled_, flow);
   flow->active_ = false;
 }
 
@@ -206,6 +219,7 @@ void Worker::EndIdle(Flow* flow, uint32_t slots) {
     flow->idle_since_ns_ = 0;
   }
   flow->spin_.Moved(slots);
+  flow->moved_slots_ += slots;
 }
 
 /// True when a flow that had nothing to do is parked now.
@@ -228,6 +242,7 @@ bool Worker::MayPark(Flow* flow) {
   // Where polling has not paid lately, it is not worth waking the worker for.
   const bool polled = flow->policy_ == Policy::kAdaptive && !(flow->spin_.least() && served_in_kick());
   if (polled && now - std::max(flow->idle_since_ns_, device_since) < flow->spin_.ns()) return false;
+  for (const auto& watch : flow->watches_) watch->Resume();
   bool armed = false;
   Touch(flow, [&] { armed = !flow->Arm(); });
   return armed;
@@ -287,6 +302,7 @@ void Worker::Run() {
   // Opened now, not when the first interrupt is to be raised, or somebody is slow.
   os::EventSignaller::OfThisThread();
   StallSample::KeepOpen();
+  uint64_t busy = 0;
   for (uint64_t round = 0; !stop_.load(std::memory_order_relaxed); round++) {
     if (RunCalls()) LookForStalls();
     TakeKicked();
@@ -299,9 +315,15 @@ void Worker::Run() {
     counters_.rounds.store(round, std::memory_order_relaxed);
     if (round % kLookRounds == 0) {
       LookForStalls();
-      if (watches_.size() > 0) PollEvents();
+      if (watches_.size() > 0) {
+        PollEvents();
+        RestWatches();
+      }
     }
-    if (!PollActive(nullptr)) yielder_.Idle();
+    if (PollActive(nullptr))
+      counters_.busy_rounds.store(++busy, std::memory_order_relaxed);
+    else
+      yielder_.Idle();
   }
 }
 
@@ -316,6 +338,14 @@ void Worker::PollEvents() {
   epoll_event events[kEventsMax];
   const timespec none{};
   OnEvents(events, watches_.Wait(events, kEventsMax, &none));
+}
+
+/// Descriptors of busy flows rest; those of others do not, as one that never parks may have had an error.
+void Worker::RestWatches() {
+  for (Flow* flow : active_) {
+    const bool busy = std::exchange(flow->moved_slots_, 0) >= kRestSlots;
+    for (const auto& watch : flow->watches_) busy ? watch->Rest() : watch->Resume();
+  }
 }
 
 void Worker::Sleep() {

@@ -22,6 +22,7 @@ constexpr uint32_t kCpusMax = 4096;
 /// What a worker counts about itself.
 struct WorkerCounters {
   std::atomic<uint64_t> rounds{0};          // passes over the busy flows
+  std::atomic<uint64_t> busy_rounds{0};     // of these, those that moved something
   std::atomic<uint64_t> parks{0};           // flows that went idle
   std::atomic<uint64_t> wakeups{0};         // flows that a kick brought back
   std::atomic<uint64_t> idle_wakeups{0};    // of these, flows that had nothing to do
@@ -58,6 +59,8 @@ class Worker {
   WatchSet& watches() { return watches_; }
 
   const WorkerCounters& counters() const { return counters_; }
+  /// What its thread has had of a CPU.
+  uint64_t CpuNs() const noexcept;
 
  private:
   /// Who may touch the worker's flows and lists.
@@ -89,8 +92,10 @@ class Worker {
   void Disown() noexcept;
   void ReturnToThread() noexcept;
   void ServeRounds(Budget* budget) noexcept;
+  void RestAnswering() noexcept;
   void Sleep();
   void PollEvents();
+  void RestWatches();
   void OnEvents(const epoll_event* events, int count);
 
   std::thread thread_;
@@ -108,8 +113,9 @@ class Worker {
 
   // The owner's.
   alignas(64) std::vector<Flow*> active_;
-  std::vector<Flow*> paced_;  // parked, and wait for their time: that of a source's next packet, or the end of a hold
-  uint64_t now_ns_ = 0;       // 0: not read in this round
+  std::vector<Flow*> paced_;   // parked, and wait for their time: that of a source's next packet, or the end of a hold
+  std::vector<Flow*> polled_;  // each poll of these looks at their descriptors, which need not be watched meanwhile
+  uint64_t now_ns_ = 0;        // 0: not read in this round
   StallHint stalls_;
   uint64_t measured_until_ns_ =
       0;  // until then it is found out whose memory keeps it waiting; 0: there is no reason to

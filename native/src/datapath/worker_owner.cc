@@ -3,13 +3,16 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "datapath/worker.h"
 #include "ring/spinlock.h"
 
 namespace ptnet {
 namespace {
 
-constexpr int kRoundsHere = 2;  // one that serves, one that parks
+constexpr int kRoundsHere = 2;         // one that serves, one that parks
+constexpr size_t kAnsweringMost = 16;  // more are not looked through at each kick
 
 }  // namespace
 
@@ -42,6 +45,20 @@ void Worker::ServeRounds(Budget* budget) noexcept {
   for (int i = 0; i < kRoundsHere && !active_.empty() && !budget->spent(); i++) PollActive(budget);
 }
 
+/// What is sent may be answered at once, as by the kernel behind a tap. The flows of those who have kicked that look
+/// for answers are polled here too, and the kernel does not wake the thread for what they find: they are watched again
+/// when they are parked.
+void Worker::RestAnswering() noexcept {
+  if (polled_.size() > kAnsweringMost) return;
+  const auto kicked = static_cast<ptrdiff_t>(active_.size());
+  for (Flow* flow : polled_) {
+    const auto same = [flow](const Flow* other) { return other->device_ == flow->device_; };
+    if (flow->active_ || flow->paused() || !std::any_of(active_.begin(), active_.begin() + kicked, same)) continue;
+    for (const auto& watch : flow->watches_) watch->Rest();
+    Activate(flow);
+  }
+}
+
 bool Worker::ServeHere() noexcept {
   Owner nobody = Owner::kNobody;
   if (owner_.load(std::memory_order_relaxed) != nobody) return false;
@@ -49,9 +66,10 @@ bool Worker::ServeHere() noexcept {
   counters_.served_in_kick.fetch_add(1, std::memory_order_relaxed);
   const uint64_t due = NextDue();
   TakeKicked();
+  RestAnswering();
   Budget budget = kKickBudget;
   ServeRounds(&budget);
-  // What was sent may have been answered at once, as by the kernel behind a tap.
+  // Answers to flows that are watched only.
   if (watches_.size() > 0 && !budget.spent()) {
     PollEvents();
     ServeRounds(&budget);

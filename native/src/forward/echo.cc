@@ -89,7 +89,7 @@ void EchoFlow::Unblock() noexcept {
 
 void EchoFlow::EndRx() noexcept {
   uint32_t head = rx_.hwcur;
-  if (rx_.LoadHead(&head)) rx_.hwcur = head;
+  if (rx_.LoadHead(&head)) rx_.TakeBack(head);
 }
 
 }  // namespace ptnet

@@ -51,10 +51,16 @@ void InterfaceMember::Start(Policy policy, uint64_t spin_ns, uint32_t worker) {
   interface_->SetCarrier(true);
 }
 
+void InterfaceMember::SetPolicy(Policy policy, uint64_t spin_ns, uint32_t worker) {
+  for (auto& flow : flows_)
+    if (served_) engine_->Move(flow.get(), policy, spin_ns, worker);
+}
+
 void InterfaceMember::Limit(const PortLimits& limits) {
-  LimitOnSwitch(limits, to_kernel_, this);
-  tx_limit_ = limits.tx.Make();
-  for (uint32_t i = 0; tx_limit_ && i < queues(); i++) flows_[i]->HoldBack(tx_limit_.get(), *from_kernel_[i], nullptr);
+  LimitOnSwitch(limits, to_kernel_, this, engine_.get());
+  std::vector<HeldFlow> flows;
+  for (uint32_t i = 0; i < queues(); i++) flows.push_back({flows_[i].get(), from_kernel_[i], nullptr});
+  HoldFlowsBack(limits.tx, flows, &tx_limit_, engine_.get());
 }
 
 void InterfaceMember::Stop() {
@@ -64,6 +70,7 @@ void InterfaceMember::Stop() {
       engine_->ReleaseFlow(flow.get());
       flow->EndTx();
     }
+    engine_->ForgetReleased();
   }
   switch_->Detach(this);
 }

@@ -22,7 +22,9 @@ class InterfaceMember : public SwitchMember {
   Status CheckService(Policy policy, uint32_t worker) const;
   /// A worker serves it from now on: the interface has a carrier.
   void Start(Policy policy, uint64_t spin_ns, uint32_t worker);
-  /// Once, before it is served.
+  /// While it is served; as for Start().
+  void SetPolicy(Policy policy, uint64_t spin_ns, uint32_t worker);
+  /// Instead of the limits that it has.
   void Limit(const PortLimits& limits);
   /// Leaves the switch; nothing comes from it any more, and nothing reaches it. Idempotent.
   void Stop();

@@ -38,6 +38,11 @@ Status CopyOf(const std::string& path, os::UniqueFd* out) {
   if (fstat(file.get(), &st) != 0) return Fail(path, errno, "cannot be looked at: " + Words(errno));
   if (!S_ISREG(st.st_mode) || st.st_size == 0 || st.st_size > kBytesMax)
     return Fail(path, EINVAL, "is not a file with a program in it: a shared object would be right");
+  const uid_t me = geteuid();
+  if ((st.st_uid != 0 && st.st_uid != me) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return Fail(path, EPERM,
+                "may be written by others, and would be code of this host: a file of root's or of uid " +
+                    std::to_string(me) + " that only its owner can write would be right");
   os::UniqueFd copy(memfd_create("ptnetmap-lookup", MFD_CLOEXEC));
   if (!copy) return Fail(path, errno, "no memory for a copy of it: memfd_create: " + Words(errno));
   for (off_t left = st.st_size; left > 0;) {
@@ -64,15 +69,25 @@ Status CheckPlugin(const std::string& path, const ptnet_lookup_functions& plugin
   return Fail(path, EINVAL, std::string("its ") + kSymbol + " has no " + missing + "(): a function would be right");
 }
 
+/// The name that the loader knows a copy by.
+std::string NameOf(const os::UniqueFd& copy) { return "/proc/self/fd/" + std::to_string(copy.get()); }
+
 }  // namespace
 
 LoadedObject::~LoadedObject() {
-  if (handle_ != nullptr) dlclose(handle_);
+  if (handle_ == nullptr) return;
+  dlclose(handle_);
+  // One that the loader never unloads (an inline variable of C++ is enough) is what it would give whoever comes with
+  // this name: so the number stays taken.
+  if (void* kept = dlopen(NameOf(fd_).c_str(), RTLD_LAZY | RTLD_NOLOAD)) {
+    dlclose(kept);
+    (void)fd_.Release();
+  }
 }
 
 Status LoadedObject::Open(const std::string& path, LoadedObject* out) {
   if (Status s = CopyOf(path, &out->fd_); !s.ok()) return s;
-  const std::string copy = "/proc/self/fd/" + std::to_string(out->fd_.get());
+  const std::string copy = NameOf(out->fd_);
   out->handle_ = dlopen(copy.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (out->handle_ != nullptr) return Status::Ok();
   std::string why = LineOf(dlerror(), kErrorBytes);

@@ -24,7 +24,7 @@ class LoadedObject {
   const void* Symbol(const char* name) const;
 
  private:
-  os::UniqueFd fd_;  // open as long as it is loaded: the loader knows it by its number
+  os::UniqueFd fd_;  // open as long as it is in the process: the loader knows it by its number
   void* handle_ = nullptr;
 };
 

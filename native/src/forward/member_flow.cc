@@ -13,6 +13,9 @@ Used MemberFlow::Poll(const Budget& budget) noexcept {
     used.bytes = static_cast<uint32_t>(Fill(batch_.get(), budget));
     used.moved = used.bytes > 0;
     if (batch_->empty()) return used;
+    // Acquire: the list before what it holds; pairs with its publication by AddObserver().
+    if (const MemberObservers* list = from_.sent_to.load(std::memory_order_acquire)) [[unlikely]]
+      batch_->ShowTo(*list);
     Add(counters_.syncs, 1);
     nowhere = batch_->Route(switch_, from_, switch_.lookup(), false);
   }

@@ -9,7 +9,7 @@ namespace ptnet {
 NetifMemberFlow::NetifMemberFlow(ValeSwitch& sw, const SwitchMember& from, NetifDevice& device, uint32_t queue,
                                  RingCounters& counters)
     : MemberFlow(sw, from, queue, counters), device_(device), q_(device.queue(queue)) {
-  WaitFor(device.object(), q_.fd.get(), EPOLLIN | EPOLLET)->quiet = true;  // HostInterface::TakeNews says it
+  WaitForPolled(device.object(), q_.fd.get());
 }
 
 void NetifMemberFlow::OnReady(Watch& watch, uint32_t events) noexcept { ForgetError(watch, events); }

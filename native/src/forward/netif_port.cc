@@ -63,7 +63,7 @@ bool NetifTxFlow::Arm() noexcept { return !full_ && TxFlow::Arm(); }
 
 NetifRxFlow::NetifRxFlow(Kring& k, NetifDevice& device, uint32_t queue)
     : k_(k), device_(device), q_(device.queue(queue)) {
-  WaitFor(device.object(), q_.fd.get(), EPOLLIN | EPOLLET)->quiet = true;  // HostInterface::TakeNews says it
+  WaitForPolled(device.object(), q_.fd.get());
 }
 
 void NetifRxFlow::OnReady(Watch& watch, uint32_t events) noexcept { ForgetError(watch, events); }
@@ -141,7 +141,7 @@ bool NetifRxFlow::Arm() noexcept {
 
 void NetifRxFlow::EndRx() noexcept {
   uint32_t head = k_.hwcur;
-  if (k_.LoadHead(&head)) k_.hwcur = head;
+  if (k_.LoadHead(&head)) k_.TakeBack(head);
 }
 
 }  // namespace ptnet

@@ -164,7 +164,8 @@ void SinkFlow::Verify(const Packet& p, Payload level, probe::Tracker::Tally* tal
 inline bool SourceFlow::TakeReleased() noexcept {
   uint32_t head = k_.hwcur;
   if (!k_.LoadHead(&head)) return false;
-  k_.hwcur = head;
+  // What was filled in may lie elsewhere by now.
+  if (k_.TakeBack(head)) prefilled_ = 0;
   return true;
 }
 

@@ -12,6 +12,11 @@
 namespace ptnet {
 
 Flow* PipeEnd::flow(uint32_t i) { return flows_[i]; }
+std::pair<Port*, uint32_t> PipeEnd::DoneAt(uint32_t ring) {
+  if (ring >= shape().tx_rings) return {this, ring};
+  PipeEnd& other = this == &pair_->master() ? pair_->slave() : pair_->master();
+  return {&other, other.shape().tx_rings + ring};
+}
 std::shared_ptr<void> PipeEnd::Anchor() { return pair_->shared_from_this(); }
 
 Status PipeEnd::CheckVnetHdr(uint8_t len) {
@@ -86,12 +91,13 @@ uint32_t PumpFlow::TakeReleased(uint32_t most) noexcept {
     released = most;
     head = rx_.Advance(rx_.hwcur, most);
   }
-  for (uint32_t i = rx_.hwcur; i != head;) {
+  const uint32_t first = rx_.hwcur;
+  rx_.TakeBack(head);
+  for (uint32_t i = first; i != head;) {
     const uint32_t to = head > i ? head : rx_.num_slots;
     for (i = NextReplaced(i, to); i < to; i = NextReplaced(i + 1, to)) Replace(i);
     if (i == rx_.num_slots) i = 0;
   }
-  rx_.hwcur = head;
   tx_.hwtail = tx_.Prev(head);
   return released;
 }

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "datapath/engine.h"
 
 namespace ptnet {
 namespace {
 
-// Of each direction: netmap_if counts at least one. Nobody serves it, so its offset is 0: an application of a guest
-// uses every ring that has an offset, and would wait for ever for a packet that it put there to leave.
-constexpr uint32_t kHostRings = 1;
 constexpr int64_t kNoRing = 0;
 
 }  // namespace
@@ -19,11 +19,27 @@ constexpr int64_t kNoRing = 0;
 Port::Port(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape)
     : region_(std::move(region)), stats_(std::move(stats)), shape_(shape), tx_(shape.tx_rings), rx_(shape.rx_rings) {}
 
-Port::~Port() {
+Port::~Port() { GiveBack(); }
+
+void Port::GiveBack() {
   for (auto* rings : {&tx_, &rx_})
     for (Kring& k : *rings)
-      if (k.counters != nullptr) stats_->Free(k.counters);
-  if (holder_ != 0) region_->Release(holder_);
+      if (RingCounters* const counters = std::exchange(k.counters, nullptr)) stats_->Free(counters);
+  if (const Holder holder = std::exchange(holder_, 0)) region_->Release(holder);
+}
+
+Status Port::CheckRetire() {
+  if (watchers > 0) return Status::Fail(EBUSY, name() + ": a monitor or a capture looks at it: end it first");
+  bool in_use = attached && !retired_;
+  for (uint32_t i = 0; i < rings(); i++) in_use |= flow(i) != nullptr && Engine::InUse(*flow(i));
+  return in_use ? Status::Fail(EBUSY, name() + ": a client is attached: detach it first") : Status::Ok();
+}
+
+Status Port::Retire() {
+  if (Status s = CheckRetire(); !s.ok()) return s;
+  attached = retired_ = true;
+  GiveBack();
+  return Status::Ok();
 }
 
 PoolNeeds Port::Needs(const PortShape& shape, bool rx_bufs) {
@@ -52,6 +68,7 @@ Status Port::CheckShape() const {
 }
 
 Status Port::Build(bool rx_bufs) {
+  rings_own_bufs_ = rx_bufs;
   if (Status s = CheckShape(); !s.ok()) return s;
   if (Status s = region_->Check(shape_.name, Needs(shape_, rx_bufs)); !s.ok()) return s;
   if (stats_->available() < rings()) return Status::Fail(ENOMEM, shape_.name + ": no counters left: fewer rings");
@@ -78,7 +95,7 @@ Status Port::Build(bool rx_bufs) {
   memory_ = std::make_shared<PeerMemory>(*tx_[0].counters);
   // Extra buffers: a list through the first word of each, 0 at the end.
   for (uint32_t i = 0; i < shape_.extra_bufs; i++) {
-    uint32_t index = region_->AllocBuf(holder_);
+    uint32_t index = region_->AllocExtraBuf(holder_);
     *reinterpret_cast<uint32_t*>(region_->Buf(index)) = nifp_->bufs_head;
     nifp_->bufs_head = index;
   }
@@ -87,10 +104,6 @@ Status Port::Build(bool rx_bufs) {
 
 void Port::BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool bufs) {
   NetmapRing* ring = region_->AllocRing(holder_);
-  ring->num_slots = num_slots;
-  ring->ringid = index;
-  ring->dir = dir == Dir::kTx ? 1 : 0;
-  ring->tail = dir == Dir::kTx ? num_slots - 1 : 0;
   k->slots = ring->slots();
   for (uint32_t i = 0; bufs && i < num_slots; i++) {
     k->slots[i].buf_idx = region_->AllocBuf(holder_);
@@ -107,7 +120,31 @@ void Port::BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool
   k->counters = stats_->Alloc();
   k->ring = ring;
   k->hwcur = 0;
-  k->hwtail = ring->tail;
+  k->hwtail = dir == Dir::kTx ? num_slots - 1 : 0;
+  WriteHeader(*k);
+}
+
+void Port::WriteHeader(const Kring& k) const {
+  NetmapRing* ring = k.ring;
+  const uint8_t* bufs = region_->base() + region_->bufs().offset();
+  ring->buf_ofs = bufs - reinterpret_cast<uint8_t*>(ring);
+  ring->num_slots = k.num_slots;
+  ring->buf_size = k.buf_size;
+  ring->ringid = k.index;
+  ring->dir = k.dir == Dir::kTx ? 1 : 0;
+  ring->head = ring->cur = k.hwcur;
+  ring->tail = k.hwtail;
+  ring->flags = 0;
+  ring->offset_mask = 0;
+  ring->buf_align = 0;
+}
+
+void Port::RestoreRings() {
+  // The next client of a monitor begins behind what the one before has left: its headers have to say so, too.
+  for (Kring& k : rx_)
+    if (is_monitor()) k.hwcur = k.hwtail;
+  for (uint32_t i = 0; i < rings(); i++) WriteHeader(kring(i));
+  if (rings_own_bufs_) region_->MendSlots(holder_);
 }
 
 }  // namespace ptnet

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "datapath/attachable.h"
@@ -29,6 +30,10 @@ class SwitchMember;
 
 class Port : public Attachable {
  public:
+  /// Of each direction: netmap_if counts at least one. Nobody serves it, so its offset is 0: an application of a guest
+  /// uses every ring that has an offset, and would wait for ever for a packet that it put there to leave.
+  static constexpr uint32_t kHostRings = 1;
+
   virtual ~Port();
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
@@ -47,10 +52,24 @@ class Port : public Attachable {
   Kring& tx(uint32_t i) { return tx_[i]; }
   Kring& rx(uint32_t i) { return rx_[i]; }
   StatsArea& stats() const { return *stats_; }
+  /// Before a client comes that reads ring headers and slots, as an application does: what the one before wrote there
+  /// is undone. Nobody is attached.
+  void RestoreRings();
   /// What it is on a switch; null: it stands on none.
   virtual SwitchMember* on_switch() { return nullptr; }
-  /// Once, before anybody serves it. EINVAL for storm control of a port that stands on no switch.
-  Status Limit(const PortLimits& limits);
+  /// The port, and the ring of it, where packets of the i-th ring are done with.
+  virtual std::pair<Port*, uint32_t> DoneAt(uint32_t ring) { return {this, ring}; }
+  /// Whether it shows what passes another one.
+  virtual bool is_monitor() const { return false; }
+  /// Monitors and captures that look at it now: the control plane's.
+  uint32_t watchers = 0;
+  /// Instead of the limits that it has; `engine` serves it, null: nobody does yet. EINVAL for storm control of a port
+  /// that stands on no switch.
+  Status Limit(const PortLimits& limits, Engine* engine = nullptr);
+  /// Gives back what it has of its region, and its counters; nobody attaches to it any more, and it stands on no
+  /// switch. EBUSY while a client is attached, or one at the other end of a pipe, or somebody looks at it.
+  Status Retire();
+  Status CheckRetire();
 
  protected:
   Port(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape);
@@ -59,7 +78,9 @@ class Port : public Attachable {
 
  private:
   Status CheckShape() const;
+  void GiveBack();
   void BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool bufs);
+  void WriteHeader(const Kring& k) const;
 
   friend class PipePair;  // whose ends share what they touch
 
@@ -67,6 +88,8 @@ class Port : public Attachable {
   std::shared_ptr<StatsArea> stats_;
   PortShape shape_;
   Holder holder_ = 0;
+  bool retired_ = false;
+  bool rings_own_bufs_ = true;  // each of its slots
   NetmapIf* nifp_ = nullptr;
   std::vector<Kring> tx_, rx_;
   std::shared_ptr<PeerMemory> memory_;

@@ -12,7 +12,10 @@
 
 namespace ptnet {
 
+class Engine;
+class Flow;
 class SwitchMember;
+struct Kring;
 
 /// A rate in units a second, and how many of them may come at once; 0 a second: no limit.
 struct Rate {
@@ -57,7 +60,18 @@ class StormControl {
   std::array<std::unique_ptr<RateLimit>, 3> limits_;
 };
 
-/// Of a member of a switch: what it gets, counted in `received` by lane, and the storms that it makes.
-void LimitOnSwitch(const PortLimits& limits, std::vector<RingCounters*> received, SwitchMember* member);
+/// Of a member of a switch, instead of those that it has: what it gets, counted in `received` by lane, and the storms
+/// that it makes. `engine` serves it; null: nobody does yet.
+void LimitOnSwitch(const PortLimits& limits, std::vector<RingCounters*> received, SwitchMember* member, Engine* engine);
+
+/// A flow that is held back by what is counted in a block of counters, of a ring if it has one.
+struct HeldFlow {
+  Flow* flow;
+  const RingCounters* counters;
+  const Kring* k;
+};
+/// The limit of some flows together, instead of `limit`. `engine` as above.
+void HoldFlowsBack(const Rate& rate, const std::vector<HeldFlow>& flows, std::unique_ptr<RateLimit>* limit,
+                   Engine* engine);
 
 }  // namespace ptnet

@@ -67,7 +67,7 @@ template <bool plain>
   auto& [sw, from, reach, table, now_s, learned, nowhere, flooded] = routing;
   const uint8_t* const header = EthernetHeader(at);
   const uint64_t dst = ForwardingTable::MacAt(header), src = ForwardingTable::MacAt(header + 6);
-  if (src != learned && !ForwardingTable::IsMulticast(src) && !(items_[at].flags & NS_NO_LEARN)) {
+  if (src != learned && src != 0 && !ForwardingTable::IsMulticast(src) && !(items_[at].flags & NS_NO_LEARN)) {
     table.Learn(src, from.number(), now_s);
     learned = src;
   }
@@ -77,7 +77,7 @@ template <bool plain>
     if (to == ForwardingTable::kUnknown || sw.member(to) == nullptr) to = PTNET_LOOKUP_FLOOD;
   }
   if (to == PTNET_LOOKUP_FLOOD) {
-    if (from.storm_control() != nullptr && !from.storm_control()->Lets(dst, NowNs())) [[unlikely]] {
+    if (StormControl* storms = from.storm_control(); storms != nullptr && !storms->Lets(dst, NowNs())) [[unlikely]] {
       storm_++;
       return;
     }
@@ -214,7 +214,10 @@ bool SwitchBatch::Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, U
       if (used->destinations >= budget.destinations || used->bytes >= budget.bytes) return false;
       MemberPackets packets(*this, unicast_left_, flood_left_);
       Cut();
+      const MemberPackets first = packets;
       const bool all = member->Deliver(&packets, lane, budget, used);
+      if (const MemberObservers* list = member->received_by.load(std::memory_order_acquire)) [[unlikely]]
+        ShowTaken(*list, first, packets);
       Cut();
       unicast_left_ = packets.unicast_;
       flood_left_ = packets.flood_;
@@ -253,6 +256,25 @@ void SwitchBatch::Admit(ReceiveLimit& limit, uint32_t lane) noexcept {
   } else {
     cut_at_ = last_flood;
     cut_next_ = kEnd;
+  }
+}
+
+/// Everything that was added, before it is routed.
+void SwitchBatch::ShowTo(const MemberObservers& list) const noexcept {
+  for (MemberObserver* observer : list.observers) {
+    observer->Begin();
+    for (uint32_t at = 0; at < pieces_; at += items_[at].count)
+      observer->OnPacket({&frags_[at], items_[at].count, items_[at].len}, vnet_hdr_len_);
+    observer->End();
+  }
+}
+
+/// What a member has taken of its packets.
+void SwitchBatch::ShowTaken(const MemberObservers& list, MemberPackets from, const MemberPackets& to) const noexcept {
+  for (MemberObserver* observer : list.observers) {
+    observer->Begin();
+    for (MemberPackets left = from; left.Next() != to.Next();) observer->OnPacket(left.Take(), vnet_hdr_len_);
+    observer->End();
   }
 }
 

@@ -14,6 +14,8 @@
 
 namespace ptnet {
 
+class MemberPackets;
+
 class SwitchBatch {
  public:
   static constexpr uint32_t kPiecesMax = 256;
@@ -47,6 +49,7 @@ class SwitchBatch {
   /// Every destination gets its own packets and those for everybody, in the order in which they were added. False when
   /// the budget leaves some for the next call. `*nowhere`: how many had a destination that has left the switch since.
   bool Deliver(ValeSwitch& sw, uint32_t lane, const Budget& budget, Used* used, uint64_t* nowhere) noexcept;
+  void ShowTo(const MemberObservers& list) const noexcept;
   /// Forgets what has not been delivered.
   void Abandon() noexcept;
   uint32_t CountPackets() const noexcept;
@@ -92,6 +95,7 @@ class SwitchBatch {
   void Append(Chain* chain, uint16_t at) noexcept;
   uint64_t CountChain(uint16_t at) const noexcept;
   void Admit(ReceiveLimit& limit, uint32_t lane) noexcept;
+  void ShowTaken(const MemberObservers& list, MemberPackets from, const MemberPackets& to) const noexcept;
   void Cut() noexcept {
     if (cut_at_ != kEnd) std::swap(items_[cut_at_].next, cut_next_);
   }

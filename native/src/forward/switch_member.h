@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "datapath/budget.h"
 #include "forward/port_limits.h"
+#include "ring/observer.h"
 
 namespace ptnet {
 
@@ -34,13 +36,23 @@ class SwitchMember {
   /// False once it has left the switch: then nothing that it sends has a destination.
   bool joined() const { return joined_.load(std::memory_order_relaxed); }
 
-  // Before anything is served. What is too much is dropped, and counted: a switch waits for no receiver's limit.
+  // What is too much is dropped, and counted: a switch waits for no receiver's limit. Each gives back the one before,
+  // which workers may use until they have been synchronized with.
 
-  void LimitReceived(std::unique_ptr<ReceiveLimit> limit) { receive_limit_ = std::move(limit); }
-  void ControlStorms(std::unique_ptr<StormControl> control) { storm_control_ = std::move(control); }
-  /// Null: none.
-  ReceiveLimit* receive_limit() const { return receive_limit_.get(); }
-  StormControl* storm_control() const { return storm_control_.get(); }
+  std::unique_ptr<ReceiveLimit> LimitReceived(std::unique_ptr<ReceiveLimit> limit) {
+    receive_limit_.store(limit.get(), std::memory_order_release);
+    return std::exchange(owned_receive_limit_, std::move(limit));
+  }
+  std::unique_ptr<StormControl> ControlStorms(std::unique_ptr<StormControl> control) {
+    storm_control_.store(control.get(), std::memory_order_release);
+    return std::exchange(owned_storm_control_, std::move(control));
+  }
+  /// Null: none. Not to be kept beyond the poll.
+  ReceiveLimit* receive_limit() const { return receive_limit_.load(std::memory_order_acquire); }
+  StormControl* storm_control() const { return storm_control_.load(std::memory_order_acquire); }
+
+  /// Who looks at what it sends, and at what it gets; null: nobody. Of a member with rings these are observed instead.
+  std::atomic<const MemberObservers*> sent_to{nullptr}, received_by{nullptr};
 
  protected:
   ~SwitchMember() = default;
@@ -50,8 +62,10 @@ class SwitchMember {
   uint32_t number_ = 0;  // on the switch
   std::string name_;
   std::atomic<bool> joined_{false};
-  std::unique_ptr<ReceiveLimit> receive_limit_;
-  std::unique_ptr<StormControl> storm_control_;
+  std::atomic<ReceiveLimit*> receive_limit_{nullptr};
+  std::atomic<StormControl*> storm_control_{nullptr};
+  std::unique_ptr<ReceiveLimit> owned_receive_limit_;  // the same ones
+  std::unique_ptr<StormControl> owned_storm_control_;
 };
 
 }  // namespace ptnet

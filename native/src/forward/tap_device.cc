@@ -112,6 +112,11 @@ TapSent WriteCut(int queue, const Front& front, const Pieces& packet, uint32_t v
   Places place;
   place.slots = 1, place.buf_size = kFrameMax, place.bufs[0] = frame;
   while (const uint32_t len = vnet.NextLen()) {
+    if (len > kFrameMax) {
+      sent.dropped.cause = Drop::kBadLen;
+      sent.dropped.packets += vnet.CountLeft();
+      break;
+    }
     vnet.Make(place);
     const Frag whole{frame, len};
     if (const Drop cause = WriteFrame(queue, front, {&whole, 1, len}); cause != Drop::kCount) {
@@ -133,14 +138,17 @@ constexpr uint8_t kNothingLeft[VirtioNetHdr::kVnetHdrLong] = {};
 
 TapSent TapDevice::Write(uint32_t i, const Pieces& packet, uint32_t vnet_hdr) const noexcept {
   const uint32_t ours = this->vnet_hdr();
-  if (packet.len > kFrameMax + vnet_hdr) return Dropped(Drop::kBadLen);
+  // TCP's segments that are still one packet may be more than fits a packet of IP.
+  const bool too_long = packet.len > kFrameMax + vnet_hdr;
+  if (too_long && vnet_hdr == 0) return Dropped(Drop::kBadLen);
   Front front{kNothingLeft, ours, 0};
   VnetHead head;
   if (vnet_hdr > 0) {
     if (ours == 0) return WriteCut(queue(i), front, packet, vnet_hdr, mtu());
     if (const Drop cause = head.Open(packet, vnet_hdr, ours); cause != Drop::kCount) return Dropped(cause);
-    if (head.work() == Offload::Work::kSegment && head.udp() && !tap_.udp_segments)
-      return WriteCut(queue(i), front, packet, vnet_hdr, mtu());
+    const bool segments = head.work() == Offload::Work::kSegment;
+    if (too_long && (!segments || head.udp())) return Dropped(Drop::kBadLen);
+    if (segments && head.udp() && !tap_.udp_segments) return WriteCut(queue(i), front, packet, vnet_hdr, mtu());
     front = {head.data(), head.len(), head.taken()};
   }
   Drop cause = WriteFrame(queue(i), front, packet);

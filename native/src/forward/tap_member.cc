@@ -14,7 +14,7 @@ TapMemberFlow::TapMemberFlow(ValeSwitch& sw, const SwitchMember& from, const Tap
       device_(device),
       queue_(device.queue(queue)),
       frames_(new uint8_t[size_t{kFrames} * kStride]) {
-  WaitFor(device.object(), queue_, EPOLLIN | EPOLLET)->quiet = true;  // TapDevice::TakeNews says it
+  WaitForPolled(device.object(), queue_);
 }
 
 uint64_t TapMemberFlow::Fill(SwitchBatch* batch, const Budget& budget) noexcept {

@@ -26,13 +26,16 @@ void TapPort::OnVnetHdr(uint8_t len) noexcept {
 Status TapPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& shape,
                        os::TapOptions options, std::shared_ptr<TapPort>* out) {
   std::shared_ptr<TapPort> port(new TapPort(std::move(region), std::move(stats), shape));
-  if (Status s = CheckPairs(shape, "a tap"); !s.ok()) return s;
+  // In the place of an interface's host rings there may be as many of each as somebody asks for.
+  const bool host_rings = !options.beside.empty();
+  if (Status s = host_rings ? Status::Ok() : CheckPairs(shape, "a tap"); !s.ok()) return s;
   if (Status s = port->Build(true); !s.ok()) return s;
-  options.queues = shape.tx_rings;
+  options.queues = shape.rx_rings;
   if (Status s = TapDevice::Open(options, &port->tap_); !s.ok()) return s;
   if (Status s = port->Take(port->tap_); !s.ok()) return s;
   for (uint32_t i = 0; i < shape.tx_rings; i++)
-    port->AddFlow(port->tx_.emplace_back(std::make_unique<TapTxFlow>(port->tx(i), *port->tap_, i)).get());
+    port->AddFlow(
+        port->tx_.emplace_back(std::make_unique<TapTxFlow>(port->tx(i), *port->tap_, i % shape.rx_rings)).get());
   for (uint32_t i = 0; i < shape.rx_rings; i++)
     port->AddFlow(port->rx_.emplace_back(std::make_unique<TapRxFlow>(port->rx(i), *port->tap_, i)).get());
   *out = std::move(port);
@@ -60,7 +63,7 @@ Used TapTxFlow::Poll(const Budget& budget) noexcept {
 
 TapRxFlow::TapRxFlow(Kring& k, const TapDevice& device, uint32_t queue)
     : k_(k), device_(device), queue_(device.queue(queue)) {
-  WaitFor(device.object(), queue_, EPOLLIN | EPOLLET)->quiet = true;  // TapDevice::TakeNews says it
+  WaitForPolled(device.object(), queue_);
 }
 
 Used TapRxFlow::Poll(const Budget& budget) noexcept {
@@ -124,7 +127,7 @@ bool TapRxFlow::Arm() noexcept {
 
 void TapRxFlow::EndRx() noexcept {
   uint32_t head = k_.hwcur;
-  if (k_.LoadHead(&head)) k_.hwcur = head;
+  if (k_.LoadHead(&head)) k_.TakeBack(head);
 }
 
 }  // namespace ptnet

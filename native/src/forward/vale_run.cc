@@ -119,12 +119,13 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
   const uint64_t dst = low & kMacMask, src = (low >> 48 | high << 16) & kMacMask;
   if (ForwardingTable::IsMulticast(dst)) return k_.hwcur;
   const uint32_t now_s = sw.now_s();
+  // First, as for a batch: whoever sends to his own address is where he is now. Address 0 is nobody's.
+  if (src != 0 && !ForwardingTable::IsMulticast(src)) sw.table().Learn(src, port_.number(), now_s);
   const uint32_t to = sw.table().Lookup(dst, now_s);
   if (to == ForwardingTable::kUnknown || to == port_.number()) return k_.hwcur;
   if (lookup != nullptr && !lookup->Reaches(port_.number(), to)) return k_.hwcur;
   SwitchMember* member = sw.member(to);
   if (member == nullptr || member->receive_limit() != nullptr) return k_.hwcur;
-  if (!ForwardingTable::IsMulticast(src)) sw.table().Learn(src, port_.number(), now_s);
   ValeRun run{k_, budget, both, head, k_.hwcur};
   run.may_defer = budget.may_defer && sw.patience_ns() > 0 && (since == 0 || NowNs() - since < sw.patience_ns());
   run.room_wanted = since == 0 ? 1 : kRoomWanted;

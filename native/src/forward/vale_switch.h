@@ -37,13 +37,22 @@ class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
   static constexpr uint32_t kPortsMax = PTNET_LOOKUP_PORTS_MAX;
 
   ValeSwitch(std::string name, std::shared_ptr<Engine> engine, const SwitchOptions& options = {})
-      : name_(std::move(name)), options_(options), engine_(std::move(engine)), table_(options.age_s) {}
+      : name_(std::move(name)),
+        clock_(options.clock),
+        patience_ns_(options.patience_ns),
+        engine_(std::move(engine)),
+        table_(options.age_s) {}
   ~ValeSwitch();
 
   const std::string& name() const { return name_; }
-  uint64_t patience_ns() const { return options_.patience_ns; }
+  uint64_t patience_ns() const { return patience_ns_.load(std::memory_order_relaxed); }
   /// The time for the table, to be read once a batch.
-  uint32_t now_s() const { return options_.age_s == 0 ? 0 : options_.clock(); }
+  uint32_t now_s() const { return table_.age_s() == 0 ? 0 : clock_(); }
+  /// From now on, also in traffic.
+  void Configure(uint64_t patience_ns, uint32_t age_s) {
+    patience_ns_.store(patience_ns, std::memory_order_relaxed);
+    table_.set_age_s(age_s);
+  }
   /// Adds a member, and gives it its number; ENOSPC beyond 254. `name` is what a lookup function knows it by.
   Status Attach(SwitchMember* member, const std::string& name);
   /// Takes it out and waits until no worker can be delivering to it.
@@ -64,7 +73,8 @@ class ValeSwitch : public std::enable_shared_from_this<ValeSwitch> {
 
  private:
   std::string name_;
-  SwitchOptions options_;
+  const SecondsClock clock_;
+  std::atomic<uint64_t> patience_ns_;
   std::shared_ptr<Engine> engine_;
   ForwardingTable table_;
   std::array<std::atomic<SwitchMember*>, kPortsMax> members_{};

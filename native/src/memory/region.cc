@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <bit>
+#include <map>
 
 #include "os/memory.h"
 
@@ -18,7 +19,17 @@ namespace {
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kHugePage = 2 << 20;
 
+constexpr int kLooks = 4;  // at rings in use, to find the buffers that none of them shows
+
 uint64_t RoundUp(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
+
+// Slots are shared with whoever uses the ring.
+uint32_t ReadIndex(const NetmapSlot& slot) {
+  return std::atomic_ref<uint32_t>(const_cast<NetmapSlot&>(slot).buf_idx).load(std::memory_order_relaxed);
+}
+void WriteIndex(NetmapSlot& slot, uint32_t index) {
+  std::atomic_ref<uint32_t>(slot.buf_idx).store(index, std::memory_order_relaxed);
+}
 
 struct PoolLimits {
   const char* name;
@@ -151,17 +162,104 @@ void Region::TrackRing(Holder holder, const NetmapSlot* slots, uint32_t num_slot
   tracked_.push_back({holder, slots, num_slots});
 }
 
-void Region::Release(Holder holder) {
-  std::erase_if(tracked_, [&](const TrackedRing& t) { return t.holder == holder; });
-  for (const TrackedRing& t : tracked_) {
-    for (uint32_t i = 0; i < t.num_slots; i++) {
-      uint32_t index = t.slots[i].buf_idx;
-      if (index < bufs_.num() && bufs_.holder(index) == holder) bufs_.set_holder(index, t.holder);
+/// By buffer: the holder of a ring that shows it, 0: no ring does. Rings in use swap buffers meanwhile: one that went
+/// to a ring that had been looked at is missed. Then another one is read twice, and they are looked at again in the
+/// opposite order; what no look saw is in none of them.
+std::vector<Holder> Region::ShownBy() const {
+  std::vector<Holder> shown_by(bufs_.num(), 0);
+  bool unsure = true;
+  for (int look = 0; look < kLooks && unsure; look++) {
+    std::vector<bool> seen(bufs_.num(), false);
+    unsure = false;
+    for (size_t n = 0; n < tracked_.size(); n++) {
+      const TrackedRing& t = tracked_[look % 2 ? tracked_.size() - 1 - n : n];
+      for (uint32_t i = 0; i < t.num_slots; i++) {
+        const uint32_t index = ReadIndex(t.slots[i]);
+        if (index >= bufs_.num() || seen[index]) {
+          unsure = true;
+          continue;
+        }
+        seen[index] = true;
+        shown_by[index] = t.holder;
+      }
     }
   }
-  for (Pool* pool : {&ifs_, &rings_, &bufs_}) {
+  return shown_by;
+}
+
+void Region::MendSlots(Holder holder) {
+  const std::vector<Holder> shown_by = ShownBy();
+  std::vector<bool> mine(bufs_.num(), false);
+  std::vector<NetmapSlot*> broken;
+  for (const TrackedRing& t : tracked_) {
+    for (uint32_t i = 0; t.holder == holder && i < t.num_slots; i++) {
+      const uint32_t index = ReadIndex(t.slots[i]);
+      if (index < bufs_.num() && bufs_.holder(index) != 0 && !mine[index])
+        mine[index] = true;
+      else
+        broken.push_back(const_cast<NetmapSlot*>(&t.slots[i]));
+    }
+  }
+  uint32_t next = 0;
+  for (NetmapSlot* slot : broken) {
+    while (next < bufs_.num() && (bufs_.holder(next) != holder || shown_by[next] != 0)) next++;
+    if (next < bufs_.num())
+      WriteIndex(*slot, next++);
+    else if (bufs_.available() > 0)
+      WriteIndex(*slot, AllocBuf(holder));
+  }
+}
+
+void Region::Release(Holder holder) {
+  std::vector<bool> here(bufs_.num(), false);
+  for (const TrackedRing& t : tracked_) {
+    for (uint32_t i = 0; t.holder == holder && i < t.num_slots; i++)
+      if (const uint32_t index = ReadIndex(t.slots[i]); index < bufs_.num()) here[index] = true;
+  }
+  std::erase_if(tracked_, [&](const TrackedRing& t) { return t.holder == holder; });
+  const std::vector<Holder> shown_by = ShownBy();
+  const auto free_unless_shown = [&](uint32_t index) {
+    shown_by[index] != 0 ? bufs_.set_holder(index, shown_by[index]) : void(bufs_.Free(index));
+  };
+  std::vector<uint32_t> brought, elsewhere;
+  for (uint32_t i = 0; i < bufs_.num(); i++) {
+    const bool own = bufs_.holder(i) == holder;
+    if (own && here[i])
+      free_unless_shown(i);
+    else if (own)
+      elsewhere.push_back(i);
+    else if (bufs_.holder(i) != 0 && here[i] && shown_by[i] == 0)
+      brought.push_back(i);
+  }
+  // One for one, so that it does not matter where those are that rings in use pass on just now.
+  for (const uint32_t index : elsewhere) {
+    if (brought.empty()) {
+      free_unless_shown(index);
+      continue;
+    }
+    bufs_.set_holder(index, bufs_.holder(brought.back()));
+    bufs_.Free(brought.back());
+    brought.pop_back();
+  }
+  for (Pool* pool : {&ifs_, &rings_}) {
     for (uint32_t i = 0; i < pool->num(); i++)
       if (pool->holder(i) == holder) pool->Free(i);
+  }
+  owned_.erase(holder);
+  extra_holders_.erase(holder);
+  if (extra_holders_.empty()) FreeUnshown(shown_by);
+}
+
+/// What whoever had buffers in no ring has not put back: nobody has any now, so what others hold beyond what they were
+/// given, and no ring shows, is free.
+void Region::FreeUnshown(const std::vector<Holder>& shown_by) {
+  std::map<Holder, uint32_t> held;
+  for (uint32_t i = 0; i < bufs_.num(); i++) held[bufs_.holder(i)]++;
+  for (uint32_t i = 0; i < bufs_.num(); i++) {
+    const Holder holder = bufs_.holder(i);
+    if (holder == 0 || shown_by[i] != 0 || held[holder] <= owned_[holder]) continue;
+    held[holder]--;
+    bufs_.Free(i);
   }
 }
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -69,19 +71,35 @@ class Region {
   Status Check(const std::string& who, const PoolNeeds& needs) const;
   NetmapIf* AllocIf(Holder holder);
   NetmapRing* AllocRing(Holder holder);
-  uint32_t AllocBuf(Holder holder) { return bufs_.Alloc(holder); }
+  uint32_t AllocBuf(Holder holder) {
+    owned_[holder]++;
+    return bufs_.Alloc(holder);
+  }
+  /// One that no ring shows at first.
+  uint32_t AllocExtraBuf(Holder holder) {
+    extra_holders_.insert(holder);
+    return AllocBuf(holder);
+  }
   uint8_t* Buf(uint32_t index) const { return base_ + bufs_.offset() + uint64_t{index} * bufs_.size(); }
   uint32_t ring_slots_max() const { return (rings_.size() - sizeof(NetmapRing)) / sizeof(NetmapSlot); }
 
-  /// Takes everything back that `holder` was given. A buffer that a ring of another holder now shows (it was
-  /// swapped there) passes to that holder instead of being freed under its feet.
+  /// Takes everything back that `holder` was given; nobody serves its rings any more. Buffers of others that its rings
+  /// show (they were swapped there) are freed as its own ones are, and as many of its own that are elsewhere now belong
+  /// to those others, wherever they are. What is left, of a list of extra ones, passes to the holder of the ring that
+  /// shows it, and is freed when no ring does; for each that has passed one is freed that came from there, at the
+  /// latest when nobody has extra buffers any more.
   void Release(Holder holder);
   /// Ring headers are the guest's to overwrite, so the slots of a ring are registered by its owner.
   void TrackRing(Holder holder, const NetmapSlot* slots, uint32_t num_slots);
+  /// Gives the slots of a holder's rings that show no buffer, one that nobody was given, or one that another of these
+  /// slots shows, a buffer of their own again, as far as there are any.
+  void MendSlots(Holder holder);
 
  private:
   Region() = default;
   Status Map(const RegionPages& pages);
+  std::vector<Holder> ShownBy() const;
+  void FreeUnshown(const std::vector<Holder>& shown_by);
 
   struct TrackedRing {
     Holder holder;
@@ -99,6 +117,8 @@ class Region {
   Pool ifs_, rings_, bufs_;
   Holder last_holder_ = 0;
   std::vector<TrackedRing> tracked_;
+  std::map<Holder, uint32_t> owned_;  // buffers that it was given
+  std::set<Holder> extra_holders_;
 };
 
 }  // namespace ptnet

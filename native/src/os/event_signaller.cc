@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,6 +53,12 @@ void EventSignaller::Reap() {
   io_event events[kOperations];
   timespec none = {};
   if (syscall(SYS_io_getevents, context_, 0, kOperations, events, &none) > 0) finished_ = 0;
+}
+
+bool SendWake(int socket) noexcept {
+  const uint8_t byte = 0;
+  (void)send(socket, &byte, sizeof byte, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return true;
 }
 
 }  // namespace ptnet::os

@@ -35,4 +35,8 @@ class EventSignaller {
   uint32_t finished_ = 0;  // operations that have not been taken back
 };
 
+/** Sends a byte by a socket, which wakes who waits there. Never waits: one that is full is readable already, and one
+   whose other end is gone needs no waking. Always true. */
+bool SendWake(int socket) noexcept;
+
 }  // namespace ptnet::os

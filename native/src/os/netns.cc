@@ -5,13 +5,15 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/vfs.h>
 
-#include <thread>
-
+#include "os/thread.h"
 #include "os/unique_fd.h"
 
 namespace ptnet::os {
 namespace {
+
+constexpr auto kNsfs = 0x6e736673;  // NSFS_MAGIC of linux/magic.h, which older ones lack
 
 Status Explain(const std::string& object, const std::string& netns, int err) {
   const std::string what = object + ": network namespace '" + netns + "'";
@@ -33,10 +35,16 @@ Status Explain(const std::string& object, const std::string& netns, int err) {
 Status InNetns(const std::string& object, const std::string& netns, const std::function<Status()>& work) {
   if (netns.empty()) return work();
   const std::string path = netns.find('/') == std::string::npos ? "/run/netns/" + netns : netns;
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // It may be anything: whoever opens a FIFO waits for its other end.
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return Explain(object, netns, errno);
+  struct statfs of = {};
+  if (fstatfs(fd.get(), &of) != 0 || of.f_type != kNsfs) return Explain(object, netns, EINVAL);
   Status status;
-  std::thread([&] { status = setns(fd.get(), CLONE_NEWNET) == 0 ? work() : Explain(object, netns, errno); }).join();
+  Thread thread;
+  const auto enter = [&] { status = setns(fd.get(), CLONE_NEWNET) == 0 ? work() : Explain(object, netns, errno); };
+  if (!thread.Start("ptnet-netns", enter)) return Explain(object, netns, EAGAIN);
+  thread.Join();
   return status;
 }
 

@@ -26,10 +26,10 @@ Error FillAddress(const std::string& path, const char* syscall, sockaddr_un* out
 const sockaddr* Generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
 
 /** Whether `path` is a socket whose listener is gone. */
-bool IsStale(const std::string& path, const sockaddr_un& address) {
+bool IsStale(const std::string& path, const sockaddr_un& address, int type) {
   struct stat status;
   if (lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
-  UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd probe(socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   return probe && connect(probe.get(), Generic(address), sizeof address) != 0 && errno == ECONNREFUSED;
 }
 
@@ -53,16 +53,16 @@ Error ConnectUnix(const std::string& path, UniqueFd* out) {
   return {};
 }
 
-Error ListenUnix(const std::string& path, mode_t mode, UniqueFd* out) {
+Error ListenUnix(const std::string& path, mode_t mode, UniqueFd* out, int type) {
   sockaddr_un address;
   if (Error error = FillAddress(path, "bind", &address)) return error;
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd fd(socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return Error::Last("socket");
   // Before bind, so that the file never exists with wider permissions; chmod then undoes what the umask took.
   if (fchmod(fd.get(), mode) != 0) return Error::Last("fchmod");
   if (bind(fd.get(), Generic(address), sizeof address) != 0) {
     const int bind_errno = errno;
-    if (bind_errno != EADDRINUSE || !IsStale(path, address)) return Error{bind_errno, "bind"};
+    if (bind_errno != EADDRINUSE || !IsStale(path, address, type)) return Error{bind_errno, "bind"};
     if (unlink(path.c_str()) != 0) return Error::Last("unlink");
     if (bind(fd.get(), Generic(address), sizeof address) != 0) return Error::Last("bind");
   }
@@ -73,6 +73,20 @@ Error ListenUnix(const std::string& path, mode_t mode, UniqueFd* out) {
   }
   *out = std::move(fd);
   return {};
+}
+
+SocketFile SocketFile::At(const std::string& path) {
+  SocketFile file{.path = path};
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) return file;
+  file.device = status.st_dev;
+  file.inode = status.st_ino;
+  return file;
+}
+
+void SocketFile::Remove() const {
+  struct stat status;
+  if (stat(path.c_str(), &status) == 0 && status.st_dev == device && status.st_ino == inode) unlink(path.c_str());
 }
 
 Error ReceiveWithFds(int socket, PeerId peer, void* buffer, size_t size, std::vector<PeerFd>* fds, Received* out) {
@@ -129,6 +143,21 @@ Error SendWithFds(int socket, std::span<const uint8_t> bytes, std::span<const in
   } while (count < 0 && errno == EINTR);
   if (count < 0) return Error::Last("sendmsg");
   *sent = static_cast<size_t>(count);
+  return {};
+}
+
+Error GetPeerCredentials(int socket, PeerCredentials* out) {
+  ucred found = {};
+  socklen_t size = sizeof found;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &found, &size) != 0) return Error::Last("getsockopt");
+  *out = {found.pid, found.uid, found.gid};
+  return {};
+}
+
+Error PeerProcess(int socket, pid_t* pid) {
+  PeerCredentials peer;
+  if (const Error error = GetPeerCredentials(socket, &peer)) return error;
+  *pid = peer.pid;
   return {};
 }
 

@@ -2,6 +2,8 @@
 // have what they need when they are started.
 #pragma once
 
+#include <pthread.h>
+
 #include <cstddef>
 #include <functional>
 #include <latch>
@@ -16,6 +18,26 @@ inline constexpr size_t kSmallStackBytes = 256 * 1024;
 /** Runs `run` on a thread with a small stack; signals find another one, but for a fault in guest memory, which is the
     thread's own. False when no thread can be had. */
 bool StartDetached(const char* name, std::function<void()> run);
+
+/** A thread that is joined, and that there may be none of: whoever asks for one is told, where std::thread would end
+   the process. */
+class Thread {
+ public:
+  Thread() = default;
+  Thread(const Thread&) = delete;
+  Thread& operator=(const Thread&) = delete;
+  ~Thread() { Join(); }
+
+  /** False when no thread can be had. */
+  bool Start(const char* name, std::function<void()> run);
+  /** Waits for its end, if it was started. */
+  void Join();
+  bool started() const { return started_; }
+
+ private:
+  pthread_t thread_ = {};
+  bool started_ = false;
+};
 
 /** Starts a thread that does `begin`, then `run`; returns when it has begun, so that no descriptor of its own comes
     later. */

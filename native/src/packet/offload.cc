@@ -6,7 +6,7 @@
 namespace ptnet {
 namespace {
 
-constexpr uint32_t kIpPacketMax = 65535;
+constexpr uint32_t kIpPacketMax = 65535, kIp6Header = 40;
 
 /// Whether a sum from csum_start on, written csum_offset bytes behind, can be that of a transport header of this frame.
 /// In the payload of other protocols than TCP there may be another frame, or another IP packet.
@@ -41,6 +41,9 @@ Drop CheckSegments(const VirtioNetHdr& hdr, uint32_t len, uint32_t mtu, Offload*
   if (hdr.gso_size == 0 || !IsSegmentable(hdr, out->at)) return Drop::kBadVnet;
   const uint32_t payload = len - out->at.payload, headers = out->at.payload - out->at.l3;
   uint32_t mss = hdr.gso_size;
+  // The length of a packet of IPv6 that is longer than any is in an option (RFC 2675), which no segment may have.
+  const bool option = out->at.version == 6 && out->at.l4 > out->at.l3 + kIp6Header;
+  if (mtu != 0 && option && headers + payload > kIpPacketMax) return Drop::kTooLong;
   if (mtu != 0 && headers + std::min(mss, payload) > mtu) {
     if (out->at.protocol == kProtocolUdp || headers >= mtu) return Drop::kTooLong;
     mss = mtu - headers;

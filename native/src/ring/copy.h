@@ -9,6 +9,14 @@
 
 namespace ptnet {
 
+/// From 32 to 63 bytes.
+inline void CopyMiddling(uint8_t* __restrict to, const uint8_t* __restrict from, uint32_t n) {
+  auto load = [](const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); };
+  auto store = [](uint8_t* p, __m128i v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), v); };
+  __m128i a = load(from), b = load(from + 16), c = load(from + n - 32), d = load(from + n - 16);
+  store(to, a), store(to + 16, b), store(to + n - 32, c), store(to + n - 16, d);
+}
+
 inline void CopyPacket(uint8_t* __restrict to, const uint8_t* __restrict from, uint32_t n) {
   auto load = [](const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); };
   auto store = [](uint8_t* p, __m128i v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), v); };
@@ -20,8 +28,7 @@ inline void CopyPacket(uint8_t* __restrict to, const uint8_t* __restrict from, u
     store(to, a), store(to + 16, b), store(to + 32, c), store(to + 48, d);
     store(to + n - 64, e), store(to + n - 48, f), store(to + n - 32, g), store(to + n - 16, h);
   } else if (n >= 32) {
-    __m128i a = load(from), b = load(from + 16), c = load(from + n - 32), d = load(from + n - 16);
-    store(to, a), store(to + 16, b), store(to + n - 32, c), store(to + n - 16, d);
+    CopyMiddling(to, from, n);
   } else {
     memcpy(to, from, n);
   }

@@ -43,7 +43,9 @@ struct Kring {
   bool blocked = false;         // a bad index or slot was met and reported: quiet until a kick or an attach
   SpinLock lock;
   std::atomic<const ObserverList*> observers{nullptr};
-  uint32_t observed = 0;  // what is before it has been shown to the observers, while there are any
+  uint32_t observed = 0;          // what is before it has been shown to the observers, while there are any
+  bool alone = false;             // what they are being shown are packets of one slot each: nobody has to look for that
+  uint64_t observed_packets = 0;  // of its counter when it was last shown to them
 
   // Set at creation, for the control plane and for what is done on the way to a receiver without virtio-net header.
   NetmapRing* ring = nullptr;
@@ -134,6 +136,17 @@ struct Kring {
     // Acquire: the list before what it holds; pairs with its publication by AddObserver().
     if (const ObserverList* list = observers.load(std::memory_order_acquire)) [[unlikely]]
       ShowTo(*list);
+  }
+
+  /// Whether there are any.
+  bool TellTakers(const ObserverList& list, uint32_t from, uint32_t slots) noexcept;
+  /// Of an rx ring: the slots before `head` are the host's again. True while somebody takes their buffers.
+  bool TakeBack(uint32_t head) noexcept {
+    // Acquire: as in ShowToObservers().
+    const ObserverList* list = observers.load(std::memory_order_acquire);
+    const bool taken = list != nullptr && TellTakers(*list, hwcur, Distance(hwcur, head));
+    hwcur = head;
+    return taken;
   }
 
   /// Shows hwcur and hwtail to the guest, what is new to the observers first.

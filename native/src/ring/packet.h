@@ -32,7 +32,7 @@ inline Drop CheckSlot(const Kring& k, SlotWord w) {
 }
 
 /// ReadPacket, slot by slot.
-inline bool ReadChain(Kring& k, uint32_t i, uint32_t head, Packet* p) {
+inline bool ReadChain(const Kring& k, uint32_t i, uint32_t head, Packet* p) {
   p->slots = p->len = 0;
   p->cause = Drop::kCount;
   for (; i != head; i = k.Next(i)) {
@@ -56,7 +56,7 @@ inline bool ReadChain(Kring& k, uint32_t i, uint32_t head, Packet* p) {
 
 /// Reads the packet that begins at slot `i` and ends before `head`. False when its end is not there yet. A chain
 /// longer than kMaxFrags, or one that fills the ring without an end, comes back as a packet to drop.
-inline bool ReadPacket(Kring& k, uint32_t i, uint32_t head, Packet* p) {
+inline bool ReadPacket(const Kring& k, uint32_t i, uint32_t head, Packet* p) {
   if (i == head) return false;
   const SlotWord w = ReadSlot(k.slots[i]);
   if ((w.flags & NS_MOREFRAG) || CheckSlot(k, w) != Drop::kCount) [[unlikely]]

@@ -63,6 +63,21 @@ inline bool AnyHas(const Quad& q, uint16_t flags) {
   return !AllOnes(_mm_cmpeq_epi32(set, _mm_setzero_si128()));
 }
 
+/// Whether one of so many slots that follow each other has one of these flags.
+inline bool AnyOf(const NetmapSlot* slots, uint32_t count, uint16_t flags) {
+#if defined(__SANITIZE_THREAD__)
+  uint16_t all = 0;
+  for (uint32_t i = 0; i < count; i++) all |= ReadSlot(const_cast<NetmapSlot&>(slots[i])).flags;
+  return all & flags;
+#else
+  static_assert(sizeof(NetmapSlot) == sizeof(__m128i) && offsetof(NetmapSlot, flags) == 6);
+  __m128i all = _mm_setzero_si128();
+  for (uint32_t i = 0; i < count; i++)
+    all = _mm_or_si128(all, _mm_loadu_si128(reinterpret_cast<const __m128i*>(slots + i)));
+  return static_cast<uint64_t>(_mm_cvtsi128_si64(all)) >> 48 & flags;
+#endif
+}
+
 /// What is plain on one ring: a buffer of its region, a length that fits it, and no flags. Unsigned numbers are
 /// compared as signed ones that are shifted by 2^31, the only comparison that every x86-64 has.
 class PlainSlots {

@@ -16,7 +16,7 @@ uint16_t RxFlags(uint32_t s, uint32_t slots) {
 bool RxWriter::MoreRoom(uint32_t slots) noexcept {
   uint32_t head = k_.hwcur;
   if (!k_.LoadHead(&head)) return false;
-  k_.hwcur = head;
+  k_.TakeBack(head);
   space_ = k_.FreeSlots(tail_);
   return slots <= space_;
 }

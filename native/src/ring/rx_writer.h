@@ -37,7 +37,7 @@ class RxWriter {
   bool Open() noexcept {
     uint32_t head = k_.hwcur;
     if (!k_.attached() || !k_.LoadHead(&head)) return false;
-    k_.hwcur = head;
+    k_.TakeBack(head);
     tail_ = k_.hwtail;
     space_ = k_.FreeSlots(tail_);
     return true;
@@ -94,6 +94,13 @@ class RxWriter {
     space_ -= packets;
     packets_ += packets;
     bytes_ += bytes;
+  }
+  /// The same for one slot: the packet's last one, or not.
+  void TookSlot(uint32_t len, bool last) noexcept {
+    tail_ = k_.Next(tail_);
+    space_--;
+    packets_ += last;
+    bytes_ += len;
   }
   /// The same for one packet of `len` bytes in as many slots as it takes, all but the last of them full; `words` are
   /// what they showed.

@@ -1,25 +1,27 @@
 // One testpmd on this machine: a process on a processor of its own, whose command line is a pipe.
 import { execa, type ResultPromise } from 'execa';
-import { Console } from '../../harness/console.ts';
+import { Console } from '../../../vm-images/machine/console.ts';
 import { TESTPMD, Testpmd } from './testpmd-prompt.ts';
 
 const QUIT_MS_MAX = 5000;
 
 export interface ProcessOptions {
   readonly cpu: number;
-  readonly vdev: string;
+  /** Its ports, in this order. */
+  readonly vdevs: readonly string[];
   readonly forwardMode: string;
   /** A command that it is run with and that becomes it, such as one that enters a namespace. */
   readonly within?: readonly string[];
 }
 
-function spawn({ cpu, vdev, forwardMode, within = [] }: ProcessOptions) {
+function spawn({ cpu, vdevs, forwardMode, within = [] }: ProcessOptions) {
   const cores = `0@${cpu},1@${cpu}`;
   // The main thread sleeps at its prompt; the other one forwards, on the same processor.
   const eal = ['--no-pci', '--in-memory', '--single-file-segments', '-m', '128', '--lcores', cores];
+  const devices = vdevs.flatMap((vdev) => ['--vdev', vdev]);
   const app = ['-i', '--nb-cores=1', '--total-num-mbufs=16384', `--forward-mode=${forwardMode}`];
   // Its prompt goes out at once, what it prints does not unless it is made to.
-  const command = [...within, 'stdbuf', '-oL', TESTPMD, ...eal, '--vdev', vdev, '--', ...app];
+  const command = [...within, 'stdbuf', '-oL', TESTPMD, ...eal, ...devices, '--', ...app];
   return execa(command[0]!, command.slice(1), {
     reject: false,
     buffer: false,

@@ -1,6 +1,6 @@
 // The command line of a testpmd that runs: told what to do, asked for its counters; over a pipe or a serial line.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Console } from '../../harness/console.ts';
+import type { Console } from '../../../vm-images/machine/console.ts';
 import type { MeasureOptions } from '../measure.ts';
 
 const PROMPT = 'testpmd> ';

@@ -1,8 +1,8 @@
 // DPDK's testpmd in a real VM as a peer: on virtio-net, whose other end is a testpmd on the host.
 import { execa } from 'execa';
 import { vmPrerequisites } from '../../../vm-images/fetch.ts';
+import { Vm } from '../../../vm-images/machine/vm.ts';
 import { hugepages } from '../../harness/hugepages.ts';
-import { Vm } from '../../harness/vm.ts';
 import type { MeasureOptions } from '../measure.ts';
 import type { PairPath, Scenario } from '../scenarios.ts';
 import type { Peer } from './peer.ts';
@@ -42,7 +42,7 @@ async function startPair({ name, txQueue, open }: VmJoint): Promise<Pair> {
   let host: TestpmdProcess | undefined;
   let vm: Vm | undefined;
   try {
-    host = await TestpmdProcess.start({ cpu: HOST_CPU, vdev: joint.vdev, forwardMode: 'io', within });
+    host = await TestpmdProcess.start({ cpu: HOST_CPU, vdevs: [joint.vdev], forwardMode: 'io', within });
     vm = await Vm.start({
       name,
       memory: '512M',

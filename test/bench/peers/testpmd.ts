@@ -134,12 +134,17 @@ export class TestpmdPeer implements Peer {
     const where = this.#net ? { within: this.#net.within } : {};
     const receiver = await TestpmdProcess.start({
       cpu: 0,
-      vdev: receiving,
+      vdevs: [receiving],
       forwardMode: 'rxonly',
       ...where,
     });
     try {
-      const sender = await TestpmdProcess.start({ cpu: 1, vdev: sending, forwardMode: 'txonly', ...where });
+      const sender = await TestpmdProcess.start({
+        cpu: 1,
+        vdevs: [sending],
+        forwardMode: 'txonly',
+        ...where,
+      });
       if (this.#net) await kernel?.connect?.(this.#net);
       return [receiver, sender];
     } catch (error) {

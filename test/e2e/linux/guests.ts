@@ -61,3 +61,18 @@ export async function expectWell(guests: readonly LinuxVm[], places: readonly Pl
   for (const vm of guests) vm.expectWell();
   for (const place of places) expect(await checksumErrors(place), place.name).toBe(0);
 }
+
+/** Looks for a packet like that on an interface of a guest from now on. @returns what waits until there was one. @throws when there is none for a minute. */
+export async function watchFor(
+  place: Place,
+  device: string,
+  filter: string,
+): Promise<() => Promise<unknown>> {
+  await place.run(`rm -f /run/seen /run/watch
+timeout 60 tcpdump -Z root -i ${device} -c 1 -w /dev/null ${filter} < /dev/null > /dev/null 2> /run/watch && touch /run/seen &
+until grep -qs listening /run/watch; do sleep 0.1; done`);
+  return () =>
+    place.run(
+      'n=0; until [ -e /run/seen ]; do n=$((n + 1)); [ $n -lt 600 ] || { cat /run/watch >&2; exit 1; }; sleep 0.1; done',
+    );
+}

@@ -1,5 +1,6 @@
 // The Linux driver comes and goes in traffic: unload and load, reboot, kexec, sleep, a stopped machine, devices plugged, a host that dies.
 import { afterEach, describe, expect } from 'vitest';
+import { deviceId, vfioUserDevice } from '../../../vm-images/machine/qemu-args.ts';
 import {
   type End,
   HOST,
@@ -11,7 +12,6 @@ import {
 } from '../../harness/linux-network.ts';
 import type { LinuxVm } from '../../harness/linux-vm.ts';
 import { inGuest, inNetns } from '../../harness/place.ts';
-import { deviceId, vfioUserDevice } from '../../harness/qemu-args.ts';
 import { sendFile } from '../../harness/transfer.ts';
 import { vmTest } from '../vm-test.ts';
 import { startHost } from '../vms.ts';

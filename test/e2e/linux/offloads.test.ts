@@ -6,7 +6,7 @@ import type { LinuxVm } from '../../harness/linux-vm.ts';
 import { inGuest, type Place } from '../../harness/place.ts';
 import { sendDatagrams, sendFile } from '../../harness/transfer.ts';
 import { vmTest } from '../vm-test.ts';
-import { expectWell, Guests } from './guests.ts';
+import { expectWell, Guests, watchFor } from './guests.ts';
 import { FEWER_RELEASES, LONG } from './releases.ts';
 
 /** ethtool's names; whatever needs one that is off is off too. */
@@ -115,6 +115,29 @@ for (const release of FEWER_RELEASES)
         // All on and all off are different, or nothing was tried.
         expect(seen.size).toBeGreaterThanOrEqual(Math.min(4, combinations.length));
       });
+
+    vmTest(
+      'segments of more than 64 KiB, which an interface has to be told to take, arrive whole',
+      async () => {
+        for (const vm of vms) {
+          await set(vm, 'vale', ALL - 1);
+          const [{ tso_max_size: most }] = JSON.parse(await vm.run('ip -details -json link show dev vale'));
+          expect(most).toBeGreaterThan(100_000);
+          await vm.run(`ip link set dev vale gso_max_size ${most} gso_ipv4_max_size ${most}`);
+        }
+        // Kernels before 6.3 have such segments for IPv6 alone.
+        const addresses = release === 'bookworm' ? [ipv6] : [ipv4, ipv6];
+        for (const address of addresses) {
+          const seen = await watchFor(places[1], 'vale', 'greater 65600');
+          const transfer = { from: places[0], to: places[1], bytes: 8_000_000, block: 1_000_000 };
+          const file = await sendFile({ ...transfer, address: address(0, STATIONS[1]) });
+          expect(file.received).toBe(file.sent);
+          await seen();
+        }
+        for (const vm of vms) await vm.run('ip link set dev vale gso_max_size 65536 gso_ipv4_max_size 65536');
+        await expectWell(vms, places);
+      },
+    );
 
     vmTest('offloads are switched under way: what is in flight arrives', async () => {
       const file = sendFile({

@@ -1,4 +1,5 @@
 // The Linux driver in traffic: guest and host over taps, guest and guest over switches and pipes, with one queue and several.
+import { release as kernelRelease } from 'node:os';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { TestHost } from '../../harness/host.ts';
 import { iperf } from '../../harness/iperf.ts';
@@ -8,7 +9,7 @@ import type { Netns } from '../../harness/netns.ts';
 import { inGuest, inNetns, type Place } from '../../harness/place.ts';
 import { sendDatagrams, sendFile } from '../../harness/transfer.ts';
 import { vmTest } from '../vm-test.ts';
-import { expectWell, Guests } from './guests.ts';
+import { expectWell, Guests, watchFor } from './guests.ts';
 import { LONG, RELEASES } from './releases.ts';
 
 interface Link {
@@ -31,6 +32,10 @@ const LINKS: readonly Link[] = [
   { name: 'pipe4', rings: 4, to: 'guest', ports: ['q{1', 'q}1'] },
 ];
 const GUESTS = [11, 12] as const;
+
+/** Since Linux 6.6. */
+const [major, minor] = kernelRelease().split('.').map(Number) as [number, number];
+const TAPS_TAKE_LONG_SEGMENTS = major > 6 || (major === 6 && minor >= 6);
 
 const endOf = (link: Link, guest: number): End => ({
   name: link.name,
@@ -169,6 +174,30 @@ for (const release of RELEASES)
         await expectWell(vms, Object.values(places));
       });
     }
+
+    // The kernel at the other end has to take them too, and know IPv6's of the same kind.
+    if (newest && TAPS_TAKE_LONG_SEGMENTS)
+      vmTest('tap: segments of more than 64 KiB to the kernel of the host, IPv4 and IPv6', async () => {
+        const [vm] = vms;
+        const [link] = JSON.parse(await vm!.run('ip -details -json link show dev tap'));
+        const set = (bytes: number) =>
+          vm!.run(`ip link set dev tap gso_max_size ${bytes} gso_ipv4_max_size ${bytes}`);
+        await set(link.tso_max_size);
+        const drops = host!.drops('tap:tap', 'tx');
+        for (const of of [ipv4, ipv6]) {
+          const address = of(
+            LINKS.findIndex(({ name }) => name === 'tap'),
+            HOST,
+          );
+          const seen = await watchFor(places.vm1, 'tap', 'greater 65600');
+          const transfer = { from: places.vm1, to: places.host, address, bytes: 8_000_000 };
+          await expectWhole(sendFile({ ...transfer, block: 1_000_000 }));
+          await seen();
+        }
+        expect(host!.drops('tap:tap', 'tx')).toBe(drops);
+        await set(link.gso_max_size);
+        await expectWell(vms, Object.values(places));
+      });
 
     for (const link of LINKS.filter(
       ({ name }) => LONG || name === 'tap4' || name === 'vale' || name === 'pipe',

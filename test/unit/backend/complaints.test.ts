@@ -14,7 +14,7 @@ test('the first of each cause is logged, then the 10th, the 100th', () => {
     'vm1/net0: line 99 (100 times)',
     'vm1/net0: once',
   ]);
-  expect(lines[3]).toMatchObject({ level: 'error', fields: { device: 'vm1/net0', detail: 7 } });
+  expect(lines[3]).toMatchObject({ level: 'error', fields: { vm: 'vm1', device: 'net0', detail: 7 } });
 });
 
 test('a peer cannot fill the memory with causes: beyond 512 they are one', () => {

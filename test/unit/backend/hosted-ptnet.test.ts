@@ -28,6 +28,10 @@ class FakeAttachment {
   setDoorbells = (fds: number[]) => void this.calls.push(['doorbells', fds]);
   ring = (ring: number) => void this.calls.push(['ring', ring]);
   sync = (ring: number) => void this.calls.push(['sync', ring]);
+  dropped = 0;
+  drop = (): void => {
+    this.dropped++;
+  };
 }
 
 class FakeBroker {
@@ -232,12 +236,14 @@ describe('CREATE', () => {
   });
 });
 
-test('DELETE unbinds', () => {
+test('DELETE unbinds, and lets go at once of what was mapped', () => {
   hosted.onAttach(session);
   start();
+  const served = attachment();
   write(hosted.device, PTNET.IO_PTCTL, PTCTL.DELETE);
   expect(read(hosted.device, PTNET.IO_PTCTL)).toBe(0);
   expect(broker.unbound).toBe(1);
+  expect(served.dropped).toBe(1);
   hosted.onDmaUnmap(session.dma, RAM, RAM_SIZE);
   expect(texts()).toEqual([]);
 });

@@ -90,11 +90,11 @@ describe('faults', () => {
       'vm1/net0: rx 0 ring: buf_idx outside the region',
     ]);
     expect(lines[1]?.fields).toEqual({
-      device: 'vm1/net0',
-      cause: 'rx 0 bad-buf',
+      vm: 'vm1',
+      device: 'net0',
+      event: 'ring-bad-buf',
       port: 'null:a',
       ring: 'rx 0',
-      fault: 'bad-buf',
       count: 1,
     });
   });

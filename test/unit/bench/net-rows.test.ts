@@ -1,7 +1,7 @@
 /** Network drivers in the report: a figure by what was measured, and how it compares with virtio-net's in the same rounds. */
 import { expect, test } from 'vitest';
 import { compare } from '../../bench/compare.ts';
-import { NETS, netLabel } from '../../bench/net-paths.ts';
+import { NETS, netLabel, virtioOf } from '../../bench/net-paths.ts';
 import { netRows } from '../../bench/net-rows.ts';
 import type { Sample } from '../../bench/sample.ts';
 import { targetRows } from '../../bench/targets.ts';
@@ -15,6 +15,10 @@ const SAMPLES: Record<string, readonly Sample[]> = {
   'net virtio-net guest-to-host tcp': [
     { value: 1e9, signals: signals(1, 2) },
     { value: 2e9, signals: signals(1, 2) },
+  ],
+  'net ptnet guest-to-host tcp-big': [
+    { value: 6e9, signals: signals(3, 4) },
+    { value: 6e9, signals: signals(3, 4) },
   ],
   'net ptnet guest-to-guest udp': [{ value: 250_000, signals: signals(0, 5) }],
   'net ptnet guest-to-host ping': [{ value: 120, signals: signals(500, 500) }],
@@ -45,6 +49,15 @@ test('each has the key of its figure, and the ratio is that of the rounds', () =
     {
       driver: 'ptnet',
       path: 'guest-to-host',
+      kind: 'tcp-big',
+      gbps: all(6),
+      kicks: all(3),
+      interrupts: all(4),
+      vsVirtio: 4.5,
+    },
+    {
+      driver: 'ptnet',
+      path: 'guest-to-host',
       kind: 'ping',
       rtt_us: all(120),
       kicks: all(500),
@@ -64,8 +77,8 @@ test('each has the key of its figure, and the ratio is that of the rounds', () =
 test('every label is there once, and ours has one of virtio-net beside it', () => {
   const labels = NETS.map(netLabel);
   expect(new Set(labels).size).toBe(labels.length);
-  const ours = NETS.filter(({ driver }) => driver === 'ptnet').map(netLabel);
-  expect(labels).toEqual(expect.arrayContaining(ours.map((label) => label.replace('ptnet', 'virtio-net'))));
+  const ours = NETS.filter(({ driver }) => driver === 'ptnet');
+  expect(labels).toEqual(expect.arrayContaining(ours.map((net) => netLabel(virtioOf(net)))));
 });
 
 test('targets: met, not met and not measured', () => {

@@ -27,6 +27,8 @@ export const pair = (path: Scenario['path'], size: number): Scenario => ({
 export const SCENARIOS = [
   ...SIZES.map((size) => pair('guest-to-guest-vale', size)),
   ...SIZES.map((size) => pair('vale-duplex', size)),
+  ...SIZES.map((size): Scenario => ({ ...pair('guest-to-guest-vale', size), payload: 'stamp' })),
+  ...SIZES.map((size): Scenario => ({ ...pair('guest-to-host', size), vm: true, payload: 'stamp' })),
 ];
 
 const peer = (name: string): Peer => ({

@@ -1,18 +1,20 @@
 // What the demonstration prints: an aligned table, and progress that fits the screen it is on.
 import { expect, test } from 'vitest';
-import type { PathResult } from '../../../demo/measure.ts';
+import { parsePath } from '../../../backend/measure/path.ts';
 import { demoConfig, PATHS } from '../../../demo/paths.ts';
-import { count, Progress, table } from '../../../demo/report.ts';
+import { limitText, type PathResult, Progress, table } from '../../../demo/report.ts';
 
 const RESULT: PathResult = {
   name: 'guest-to-host',
   guest: 'model',
   mpps: 12.345,
+  ofLimit: 0.0841,
   packets: 37035000,
   lost: 0,
   corrupt: 0,
   kicks: 1234,
   interrupts: 7,
+  proof: { packets: 1000, corrupt: 0 },
 };
 const PATH = PATHS[0]!;
 
@@ -21,17 +23,20 @@ function screen(isTTY: boolean) {
   return { isTTY, write: (text: string) => written.push(text), written };
 }
 
-test('numbers have their thousands apart', () => {
-  expect([0, 999, 1000, 1234567].map(count)).toEqual(['0', '999', '1,000', '1,234,567']);
-});
-
 test('columns are as wide as their widest cell, and each path shown is explained', () => {
   expect(table([RESULT], PATHS)).toBe(`\
-path            Mpps     packets  lost  corrupt  kicks  interrupts
--------------  -----  ----------  ----  -------  -----  ----------
-guest-to-host  12.35  37,035,000     0        0  1,234           7
+path            Mpps  of limit     packets  lost  kicks  interrupts  bytes proved  corrupt
+-------------  -----  --------  ----------  ----  -----  ----------  ------------  -------
+guest-to-host  12.35     8.4 %  37,035,000     0  1,234           7        60,000        0
 
-guest-to-host  a guest sends to a null port, whose sink checks every byte
+guest-to-host  a guest sends to a null port, whose sink checks what comes
+`);
+});
+
+test('the machine and its limit stand above', () => {
+  expect(limitText('a CPU', 146.87, 'two threads')).toBe(`a CPU.
+Its limit: 147 million slots a second, by two threads; 'of limit' is the share of that.
+Packets of 60 bytes. Each has a number in its first cache line, which is written and checked; in a short pass beside it every byte is.
 `);
 });
 
@@ -65,7 +70,8 @@ test('the four paths are those that scripts know, and their ends are devices of 
     'guest-to-guest-vale',
   ]);
   const config = demoConfig('/tmp/x');
-  for (const end of PATHS.flatMap((path) => [path.from, path.to])) {
-    if (end) expect(config.vms.get(end.vm)?.devices[end.device]?.port).toBe(end.port);
+  for (const { measured, proved } of PATHS) {
+    expect(parsePath(measured, config).text).toBe(measured);
+    expect(parsePath(proved, config).text).toBe(proved);
   }
 });

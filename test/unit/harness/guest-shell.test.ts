@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { VmError } from '../../harness/errors.ts';
+import { VmError } from '../../../vm-images/machine/errors.ts';
 import { GuestShell } from '../../harness/guest-shell.ts';
 
 let server: Server;

@@ -1,7 +1,7 @@
-/** A program that uses the harness, to be ended in ways that a test would not survive: the harness as JavaScript, because Node 20 runs no TypeScript. */
+/** A program that uses modules of ours, to be ended in ways that a test would not survive: as JavaScript, because Node 20 runs no TypeScript. */
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { projectRoot } from '../../harness/paths.ts';
 
@@ -11,14 +11,13 @@ export interface Parent {
   remove(): Promise<void>;
 }
 
-/** @param modules of the harness, without `.ts`: `source` imports them from `./harness/NAME.js`. */
+/** @param modules paths from the root, without `.ts`: `source` imports them from `./PATH.js`. */
 export async function makeParent(source: string, modules: readonly string[]): Promise<Parent> {
   const folder = await mkdtemp(join(tmpdir(), 'ptnet-parent-'));
-  await mkdir(join(folder, 'harness'));
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   await symlink(join(projectRoot(), 'node_modules'), join(folder, 'node_modules'));
   for (const name of modules) {
-    const text = await readFile(join(projectRoot(), 'test', 'harness', `${name}.ts`), 'utf8');
+    const text = await readFile(join(projectRoot(), `${name}.ts`), 'utf8');
     const compilerOptions = {
       target: ts.ScriptTarget.ES2023,
       module: ts.ModuleKind.ESNext,
@@ -26,7 +25,9 @@ export async function makeParent(source: string, modules: readonly string[]): Pr
       rewriteRelativeImportExtensions: true,
     };
     const { outputText } = ts.transpileModule(text, { compilerOptions });
-    await writeFile(join(folder, 'harness', `${name}.js`), outputText);
+    const out = join(folder, `${name}.js`);
+    await mkdir(dirname(out), { recursive: true });
+    await writeFile(out, outputText);
   }
   const program = join(folder, 'parent.js');
   await writeFile(program, source);

@@ -79,7 +79,7 @@ tapTest('closed, it cannot be entered any more', async () => {
 });
 
 const PARENT = `
-import { Tap } from './harness/tap.js';
+import { Tap } from './test/harness/tap.js';
 const tap = await Tap.open();
 console.log(/\\d+/.exec(tap.within[1])[0]);
 setInterval(() => {}, 1000);
@@ -87,7 +87,7 @@ setInterval(() => {}, 1000);
 
 for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
   tapTest(`a process that ends by ${signal} leaves nobody to keep it`, async () => {
-    const program = await makeParent(PARENT, ['netns', 'tap']);
+    const program = await makeParent(PARENT, ['test/harness/netns', 'test/harness/tap']);
     try {
       const parent = execa('node', [program.program], { reject: false, buffer: false });
       const said = once(parent.stdout, 'data').then(([line]) => Number(line));

@@ -45,6 +45,8 @@ test('workers are given lists of CPUs that there are', () => {
   expect(workers).toHaveLength(2);
   expect(Object.keys(workers[0]!)).toEqual([
     'rounds',
+    'busyRounds',
+    'cpuSeconds',
     'parks',
     'wakeups',
     'idleWakeups',

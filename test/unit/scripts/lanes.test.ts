@@ -29,7 +29,7 @@ test('the background is seen after the foreground, each in its order', () => {
   expect(
     run({
       foreground: [sh('sleep 0.2; echo a'), sh('echo b; pwd')],
-      background: [sh('echo c'), sh('echo d >&2; nice')],
+      background: [sh('echo c'), sh('echo d >&2'), sh('nice')],
     }),
   ).toEqual({ stdout: `a\nb\n/\nc\nd\n${Math.min(19, getPriority() + 10)}\n`, told: '', passed: true });
 });
@@ -49,19 +49,28 @@ test.each([
   expect(told).toContain(how);
 });
 
-test('at the end it is said what failed: the lines that name it, or else the last ones', () => {
+test('at the end it is said what failed and why: the lines that name it and those after, or else the last ones', () => {
   const { told } = run({
     foreground: [
-      sh('echo; echo "\\033[31m FAIL \\033[39m one.test.ts > it works"; echo later; exit 1'),
+      sh(
+        'echo; echo "\\033[31m FAIL \\033[39m one.test.ts > it works"; echo; echo 1 is not 2; echo FAIL two; seq 9; exit 1',
+      ),
       sh('echo fine'),
     ],
-    background: [
-      sh('echo FAILED build/a_test: 1, expected 2; echo make: error; exit 2'),
-      sh('seq 9; exit 3'),
-    ],
+    background: [sh('echo FAILED build/a_test: 1, expected 2; exit 2'), sh('seq 9; exit 3')],
   });
   expect(told.replaceAll(/sh -c .*/g, 'sh')).toBe(`ptnetmap: failed (exit 1): sh
     FAIL  one.test.ts > it works
+      1 is not 2
+    FAIL two
+      1
+      2
+      3
+      4
+      5
+      6
+      7
+      8
 ptnetmap: failed (exit 2): nice -n 10 sh
     FAILED build/a_test: 1, expected 2
 ptnetmap: failed (exit 3): nice -n 10 sh

@@ -1,6 +1,14 @@
 /** Which files of the Debian packages are kept, by the paths that the packages have had. */
 import { expect, test } from 'vitest';
-import { type Artifact, BUSYBOX, KERNEL, LINUX_KERNELS, USERLAND } from '../../../vm-images/artifacts.ts';
+import {
+  type Artifact,
+  BUSYBOX,
+  KERNEL,
+  LINUX_KERNELS,
+  ROOTS,
+  SYSTEMD,
+  USERLAND,
+} from '../../../vm-images/artifacts.ts';
 
 const DRIVERS = 'usr/lib/modules/6.12.1+deb13-cloud-amd64/kernel/drivers';
 
@@ -9,6 +17,8 @@ const ARTIFACTS: Readonly<Record<string, Artifact>> = {
   BUSYBOX,
   USERLAND,
   LINUX: LINUX_KERNELS.bookworm,
+  SYSTEMD,
+  ROOT: ROOTS.trixie,
 };
 
 test.each<[string, string, boolean]>([
@@ -42,6 +52,19 @@ test.each<[string, string, boolean]>([
   ['USERLAND', 'usr/lib64/ld-linux-x86-64.so.2', true],
   ['USERLAND', 'usr/lib/x86_64-linux-gnu/libiperf.so.0', true],
   ['USERLAND', 'usr/bin/perl', false],
+  ['SYSTEMD', 'usr/lib/systemd/systemd', true],
+  ['SYSTEMD', 'usr/lib/sysusers.d/basic.conf', true],
+  ['SYSTEMD', 'usr/lib64/ld-linux-x86-64.so.2', true],
+  ['SYSTEMD', 'etc/systemd/system.conf', true],
+  ['SYSTEMD', 'usr/share/doc/systemd/copyright', false],
+  ['ROOT', 'usr/libexec/gcc/x86_64-linux-gnu/14/cc1plus', true],
+  ['ROOT', 'usr/include/c++/14/vector', true],
+  ['ROOT', 'usr/share/nodejs/npm/package.json', true],
+  ['ROOT', 'usr/share/man-db/chconfig', true],
+  ['ROOT', 'usr/share/man/man1/gcc-14.1.gz', false],
+  ['ROOT', 'usr/share/doc/gcc-14/copyright', false],
+  ['ROOT', 'usr/lib/gcc/x86_64-linux-gnu/14/libtsan.a', false],
+  ['ROOT', 'usr/lib/gcc/x86_64-linux-gnu/14/libstdc++.a', true],
 ])('of %s, %s is kept: %s', (name, path, kept) => {
   expect(ARTIFACTS[name]!.keep.some((pattern) => pattern.test(path))).toBe(kept);
 });

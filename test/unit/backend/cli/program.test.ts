@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { run } from '../../../../backend/cli/program.ts';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { allCommands, commandTree } from '../../../../backend/cli/command-tree.ts';
+import { createProgram, run } from '../../../../backend/cli/program.ts';
 import type { StartHost } from '../../../../backend/cli/up.ts';
 import type { HostConfig } from '../../../../backend/config/host-config.ts';
 import { readNumaNodes } from '../../../../backend/config/numa-nodes.ts';
@@ -23,6 +24,7 @@ class FakeHosts {
   start: StartHost = async (config) => {
     this.configs.push(config);
     return {
+      attached: [],
       stats: () => ({ time: 'now', ports: [] }),
       close: async () => {
         this.closed++;
@@ -38,8 +40,14 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'ptnet-cli-'));
   io = new FakeIo();
   hosts = new FakeHosts();
+  // No QEMU is here: what is printed is for any.
+  vi.stubEnv('PATH', folder);
+  vi.stubEnv('PTNET_CACHE', folder);
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
 
 function file(text: string): string {
   const path = join(folder, 'host.yaml');
@@ -49,6 +57,15 @@ function file(text: string): string {
 const ptnet = (...args: string[]): Promise<number> => run(args, io, hosts.start);
 
 describe('help and usage', () => {
+  test.each(
+    allCommands(commandTree(createProgram(new FakeIo(), async () => Promise.reject()))).map(
+      ({ path }) => path,
+    ),
+  )('%s --help has examples of it', async (path) => {
+    expect(await ptnet(...path.split(' ').filter((word) => word !== ''), '--help')).toBe(0);
+    if (path !== '') expect(io.stdout).toMatch(new RegExp(`Examples?:\\n(.*\\n)*? +ptnet ${path}\\b`));
+  });
+
   test('--help lists the commands on stdout', async () => {
     expect(await ptnet('--help')).toBe(0);
     expect(io.stdout).toContain('Usage: ptnet [options] [command]');
@@ -108,10 +125,10 @@ describe('up', () => {
     expect(hosts.closed).toBe(1);
     expect(hosts.configs[0]?.runDir).toBe('/tmp/x');
     expect(io.stdout).toContain(
-      '# vm1: net0 is p{1\nqemu-system-x86_64 \\\n  -name vm1 \\\n  -machine pc,accel=kvm:tcg',
+      '# vm1: net0 is p{1\nqemu-system-x86_64 \\\n  -name vm1 \\\n  -machine pc,memory-backend=mem',
     );
     expect(io.stdout).toContain(
-      '# vm2: net0 is p}1\nqemu-system-x86_64 \\\n  -name vm2 \\\n  -machine q35,accel=kvm:tcg',
+      '# vm2: net0 is p}1\nqemu-system-x86_64 \\\n  -name vm2 \\\n  -machine q35,memory-backend=mem',
     );
     expect(io.stdout).toContain('-object memory-backend-memfd,id=mem,size=1G,share=on');
     expect(io.stdout).toContain('"path":"/tmp/x/vm2/net0.sock"');

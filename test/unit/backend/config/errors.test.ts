@@ -3,19 +3,15 @@ import { cpus, homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../../../backend/config/load.ts';
-import { device, messageOf } from './messages.ts';
+import type { ConfigurationError } from '../../../../backend/errors.ts';
+import { device, devices, messageOf, vms } from './messages.ts';
 
 const port = (fields: string): string => device("port: 'null:a'", `ports: { 'null:a': { ${fields} } }`);
 const region = (fields: string): string =>
   `regions: { lan: { ${fields} } }\nvms: { vm1: { region: lan, devices: [{ port: 'null:a' }] } }`;
 const vm = (fields: string): string => `vms: { vm1: { devices: [{ port: 'null:a' }], ${fields} } }`;
-/** VMs called vm1, vm2 ... each given as the text of its mapping. */
-const vms = (texts: string[], rest = ''): string =>
-  `${rest}\nvms:\n${texts.map((text, i) => `  vm${i + 1}: { ${text} }`).join('\n')}`;
-const devices = (...ports: string[]): string =>
-  `devices: [${ports.map((p) => `{ port: '${p}' }`).join(', ')}]`;
-
-const FORMS = 'valeS:P, X{id, X}id, null:NAME, echo:NAME, tap:NAME, netmap:IF or netmap:IF^ would be right';
+const FORMS =
+  'valeS:P, X{id, X}id, null:NAME, echo:NAME, tap:NAME, netmap:IF, netmap:IF^, X/r, X/t, X/rt or X/z would be right';
 
 describe('the form of the file', () => {
   test.each([
@@ -27,7 +23,7 @@ describe('the form of the file', () => {
     ['runDir: /x', "f: unknown key 'runDir': 'run-dir' would be right"],
     [
       'zzzzzz: 1',
-      "f: unknown key 'zzzzzz': 'run-dir', 'socket-mode', 'socket-group', 'engine', 'regions', 'switches', 'ports' or 'vms' would be right",
+      "f: unknown key 'zzzzzz': 'run-dir', 'socket-mode', 'socket-group', 'control', 'applications', 'engine', 'regions', 'switches', 'ports' or 'vms' would be right",
     ],
     ['run-dir: 7', "f: run-dir: 7 is not a path: '/run/ptnetmap' would be right"],
     ['run-dir: ~/x', `f: run-dir: '~/x': nobody expands ~ here: '${join(homedir(), 'x')}' would be right`],
@@ -60,7 +56,7 @@ describe('the form of the file', () => {
     ['engine: { workers: 0 }', 'f: engine.workers: 0 is not a whole number from 1 to 64: 1 would be right'],
     [
       'engine: { spin-us: 1.5 }',
-      'f: engine.spin-us: 1.5 is not a whole number from 0 to 1000000: 0 would be right',
+      'f: engine.spin-us: 1.5 is not a whole number from 0 to 1000000: 2 would be right',
     ],
     ['engine: { policy: pol }', "f: engine.policy: 'pol' is not known here: 'poll' would be right"],
     [
@@ -135,7 +131,7 @@ describe('regions', () => {
     ],
     [
       "regions: { 'a/b': {} }",
-      "f: regions: 'a/b' is not a name: up to 32 letters, digits, _ . or - would be right",
+      "f: regions: 'a/b' is not a name: up to 32 letters A to Z, digits, _ . or - would be right",
     ],
     [
       vms([`region: lan, ${devices('p{1', 'p}1')}`], 'regions: { lan: { buf-num: 2049 } }'),
@@ -169,7 +165,7 @@ describe('ports and devices', () => {
   test.each([
     [
       device('port: foo'),
-      `f: vms.vm1.devices[0].port: 'foo' is not a port name: ${FORMS} (letters, digits, _ and .)`,
+      `f: vms.vm1.devices[0].port: 'foo' is not a port name: ${FORMS} (letters A to Z, digits, _ and .)`,
     ],
     [
       device('port: 7'),
@@ -210,7 +206,7 @@ describe('ports and devices', () => {
     ],
     [
       device("port: 'null:a', name: ../x"),
-      "f: vms.vm1.devices[0].name: '../x' is not a name: up to 32 letters, digits, _ . or - would be right",
+      "f: vms.vm1.devices[0].name: '../x' is not a name: up to 32 letters A to Z, digits, _ . or - would be right",
     ],
     [
       port('tx-rings: 0'),
@@ -267,7 +263,7 @@ describe('ports and devices', () => {
     ],
     [
       device("port: 'null:a'", 'ports: { bar: {} }'),
-      `f: ports: 'bar' is not a port name: ${FORMS} (letters, digits, _ and .)`,
+      `f: ports: 'bar' is not a port name: ${FORMS} (letters A to Z, digits, _ and .)`,
     ],
     [
       device("port: 'null:a'", 'switches: { lan: {} }'),
@@ -296,7 +292,10 @@ describe('VMs', () => {
       "f: vms.vm1.devices: the list is empty: '- port: vale0:1' would be right",
     ],
     ['vms: { vm1: {} }', "f: vms.vm1.devices: nothing is not a list: '- port: vale0:1' would be right"],
-    ["vms: { '-a': {} }", "f: vms: '-a' is not a name: up to 32 letters, digits, _ . or - would be right"],
+    [
+      "vms: { '-a': {} }",
+      "f: vms: '-a' is not a name: up to 32 letters A to Z, digits, _ . or - would be right",
+    ],
     [
       vms([`region: lam, ${devices('null:a')}`], 'regions: { lan: , wan: }'),
       "f: vms.vm1.region: there is no region 'lam': 'lan' would be right",
@@ -316,33 +315,6 @@ describe('VMs', () => {
     [
       vms([devices('null:a')], `run-dir: /${'x'.repeat(96)}`),
       `f: run-dir: '/${'x'.repeat(96)}/vm1/net0.sock' has 111 bytes, too many for a socket: at most 107 would be right`,
-    ],
-  ])('%j', (text, message) => {
-    expect(messageOf(text)).toBe(message);
-  });
-});
-
-describe('pipes', () => {
-  test.each([
-    [
-      vms([devices('p{1')]),
-      "f: vms.vm1.devices[0].port: 'p{1' has no other end: a device with port 'p}1' would be right",
-    ],
-    [
-      vms([devices('p{1'), devices('p}1')]),
-      "f: vms.vm2.devices[0].port: vm2 has 'p}1' in its private region and vm1 has 'p{1' in its private region: 'region: lan' for both VMs would be right",
-    ],
-    [
-      vms([`region: x, ${devices('p{1')}`, devices('p}1')], 'regions: { x: }'),
-      "f: vms.vm2.devices[0].port: vm2 has 'p}1' in its private region and vm1 has 'p{1' in region 'x': 'region: x' for both VMs would be right",
-    ],
-    [
-      vms([devices('p{1', 'p}1')], "ports: { 'p{1': { tx-slots: 8 } }"),
-      "f: ports.'p{1'.tx-slots: 8 tx slots of 'p{1' meet 1024 rx slots of 'p}1': the same number would be right",
-    ],
-    [
-      vms([devices('p{1', 'p}1')], "ports: { 'p}1': { tx-rings: 2 } }"),
-      "f: ports.'p}1'.tx-rings: 2 tx rings of 'p}1' meet 1 rx rings of 'p{1': the same number would be right",
     ],
   ])('%j', (text, message) => {
     expect(messageOf(text)).toBe(message);
@@ -377,4 +349,41 @@ describe('switches', () => {
     const full = vms(Array.from({ length: 254 }, (_, i) => devices(`vale0:${i}`)));
     expect(parseConfig(full, 'f').ports.size).toBe(254);
   });
+});
+
+test('a wrong name or key hides nothing else that is wrong, and what may be misnamed is not missing', () => {
+  const text = `
+ports: { 'nulla': { sourc: { size: 1 }, tx-slots: x } }
+switches: { 'vale 0': { mtu: z, lookup: { plugins: ./a.so, unknown: x } } }
+vms:
+  'vm 1': { devices: [{ port: 'xx', maci: 1 }] }
+  vm2: { device: [], memory: 7 }
+  vm3: { memory: 8 }
+`;
+  const error = (() => {
+    try {
+      return parseConfig(text, 'f');
+    } catch (caught) {
+      return caught;
+    }
+  })();
+  const whats = (error as ConfigurationError).problems.map((line) =>
+    line.replace(/: [^:]* would be right.*$/, ''),
+  );
+  expect(whats).toEqual([
+    "switches: 'vale 0' is not a switch",
+    "switches.'vale 0'.mtu: 'z' is not a whole number from 68 to 65521",
+    "switches.'vale 0'.lookup.unknown: 'x' is not known here",
+    "switches.'vale 0'.lookup: unknown key 'plugins'",
+    expect.stringContaining("ports: 'nulla' is not a port name"),
+    "ports.nulla.tx-slots: 'x' is not a whole number from 2 to 8176",
+    "ports.nulla: unknown key 'sourc'",
+    "vms: 'vm 1' is not a name",
+    expect.stringContaining("vms.'vm 1'.devices[0].port: 'xx' is not a port name"),
+    "vms.'vm 1'.devices[0]: unknown key 'maci'",
+    'vms.vm2.memory: 7 is not a size',
+    "vms.vm2: unknown key 'device'",
+    'vms.vm3.memory: 8 is not a size',
+    expect.stringContaining('vms.vm3.devices: nothing is not a list'),
+  ]);
 });

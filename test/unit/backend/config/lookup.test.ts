@@ -147,7 +147,7 @@ test.each([
   ],
   [
     "{ isolated: { communities: { 'a b': [] } } }",
-    `${at}.isolated.communities: 'a b' is not a name of a community: up to 32 letters, digits, _ . or - would be right`,
+    `${at}.isolated.communities: 'a b' is not a name of a community: up to 32 letters A to Z, digits, _ . or - would be right`,
   ],
   [
     '{ isolated: { communities: { blue: [7] } } }',

@@ -22,3 +22,10 @@ export function errorOf(text: string, nodes?: NumaNodes): ConfigurationError {
 /** One VM around a device, with what else the file says. */
 export const device = (fields: string, rest = ''): string =>
   `vms: { vm1: { devices: [{ ${fields} }] } }\n${rest}`;
+
+/** VMs called vm1, vm2 ... each given as the text of its mapping. */
+export const vms = (texts: string[], rest = ''): string =>
+  `${rest}\nvms:\n${texts.map((text, i) => `  vm${i + 1}: { ${text} }`).join('\n')}`;
+/** The devices of one of them. */
+export const devices = (...ports: string[]): string =>
+  `devices: [${ports.map((p) => `{ port: '${p}' }`).join(', ')}]`;

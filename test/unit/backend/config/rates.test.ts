@@ -102,6 +102,10 @@ test.each([
     "f: ports.'null:a'.storm-control: 'null:a' stands on no switch: 'vale0:1' would be right",
   ],
   [
+    "vms: { vm1: { devices: [{ port: 'vale0:1' }, { port: 'vale0:1/rt' }] } }\nports: { 'vale0:1/rt': { rate: 1Gbit } }",
+    "f: ports.'vale0:1/rt'.rate: 'vale0:1/rt' is a monitor, and what it shows is not held back: a rate of 'vale0:1' would be right",
+  ],
+  [
     device("port: 'vale0:1', policy: inline", "ports: { 'vale0:1': { rate: 1Gbit } }"),
     "f: vms.vm1.devices[0].policy: 'vale0:1' has a rate, and with inline nobody would wait for a packet's time: 'adaptive' would be right",
   ],

@@ -25,7 +25,7 @@ describe('a mistake is shown where it stands', () => {
     [
       'nothing: the key that has none',
       "vms:\n  vm1:\n    region:\n    devices: [{ port: 'null:a' }]",
-      "f:3:5: vms.vm1.region: '' is not a name: up to 32 letters, digits, _ . or - would be right",
+      "f:3:5: vms.vm1.region: '' is not a name: up to 32 letters A to Z, digits, _ . or - would be right",
       '    3 |     region:',
       '      |     ^',
     ],
@@ -38,9 +38,9 @@ describe('a mistake is shown where it stands', () => {
     ],
     [
       "a name in a mapping of the user's names: the name",
-      'vms:\n  ok: { devices: [{ port: "null:a" }] }\n  a b: {}',
-      "f:3:3: vms: 'a b' is not a name: up to 32 letters, digits, _ . or - would be right",
-      '    3 |   a b: {}',
+      'vms:\n  a b: { devices: [{ port: "null:a" }] }',
+      "f:2:3: vms: 'a b' is not a name: up to 32 letters A to Z, digits, _ . or - would be right",
+      '    2 |   a b: { devices: [{ port: "null:a" }] }',
       '      |   ^',
     ],
     [
@@ -111,6 +111,7 @@ vms:
   vm2: { region: lam, devices: [{ port: 'null:d' }] }`;
     expect(errorOf(text).problems).toEqual([
       "vms.vm1.region: there is no region 'lann': 'lan' would be right",
+      "vms.vm1.devices[1].name: 'net0' is the name of devices[0] already: a name of its own would be right",
       "vms.vm2.region: there is no region 'lam': 'lan' would be right",
     ]);
   });

@@ -15,7 +15,7 @@ const note =
     calls.push([name, ...args]);
   };
 const attachment = {
-  doorbellTarget: 'target',
+  lendTarget: (take: (target: string) => void) => take('target'),
   setInterrupts: (...args: unknown[]) => {
     calls.push(['setInterrupts', ...args]);
     if (wireError) throw wireError;

@@ -20,7 +20,11 @@ test('the arguments are exactly those that are known to work', () => {
     '-name',
     'vm1',
     '-machine',
-    'pc,accel=kvm:tcg,memory-backend=mem',
+    'pc,memory-backend=mem',
+    '-accel',
+    'kvm',
+    '-accel',
+    'tcg',
     '-object',
     'memory-backend-memfd,id=mem,size=512M,share=on',
     '-m',
@@ -35,7 +39,13 @@ test('the arguments are exactly those that are known to work', () => {
 });
 
 test('the machine is the caller’s', () => {
-  expect(qemuArguments({ ...VM, machine: 'q35' })).toContain('q35,accel=kvm:tcg,memory-backend=mem');
+  expect(qemuArguments({ ...VM, machine: 'q35' })).toContain('q35,memory-backend=mem');
+});
+
+test('the accelerator is the one that works, or the user’s own', () => {
+  const accels = (args: string[]) => args.filter((_, i) => args[i - 1] === '-accel');
+  expect(accels(qemuArguments(VM, ['tcg']))).toEqual(['tcg']);
+  expect(accels(qemuArguments(VM, []))).toEqual([]);
 });
 
 test('a VM on a NUMA node has all its memory there, the CSB with it', () => {

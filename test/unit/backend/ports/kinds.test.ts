@@ -19,7 +19,12 @@ function testsIn(...path: string[]): string {
 
 /** How names of a form begin. */
 const beginningOf = (form: string): string =>
-  form.replace('S:P', '').replace('X{id', 'p{1').replace('NAME', '').replace('IF', '');
+  form
+    .replace('S:P', '')
+    .replace('X{id', 'p{1')
+    .replace('X/', 'vale0:1/')
+    .replace('NAME', '')
+    .replace('IF', '');
 
 // docs/hacking.md, "Adding a port", lists these places.
 describe.each(KINDS)('%s', (kind, row) => {
@@ -73,6 +78,7 @@ const HEADERS = {
   echo: 'echo.h',
   tap: 'tap_port.h',
   netmap: 'netif_port.h',
+  monitor: 'monitor.h',
 } as const satisfies Record<keyof typeof PORT_KINDS, string>;
 
 test('a port is made behind those that it depends on', () => {

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { beforeEach, expect, test } from 'vitest';
+import { Console } from '../../../../vm-images/machine/console.ts';
 import { measureBetween, parseReceived, Testpmd } from '../../../bench/peers/testpmd-prompt.ts';
-import { Console } from '../../../harness/console.ts';
 
 let output: PassThrough;
 let input: PassThrough;

@@ -107,6 +107,30 @@ const CASES: [name: string, changes: () => Record<string, unknown>, kind: typeof
   ['a ring twice', () => ({ txRings: [0, 0] }), RangeError, /txRings: names a ring twice/],
   ['rings that are no array', () => ({ txRings: 0 }), TypeError, /txRings: 0: must be an array/],
   ['no rings at all', () => ({ txRings: [] }), Error, /txRings: none/],
+  [
+    'netmap beside a doorbell',
+    () => ({ netmap: port.socket }),
+    TypeError,
+    /doorbell: netmap has ioctl and poll for it: leave it out/,
+  ],
+  [
+    'netmap beside interrupts',
+    () => ({ netmap: port.socket, doorbell: undefined, interrupts: [-1, -1] }),
+    TypeError,
+    /interrupts: netmap has ioctl/,
+  ],
+  [
+    'a descriptor of netmap that is closed',
+    () => ({ netmap: 99999, doorbell: undefined, interrupts: undefined }),
+    RangeError,
+    /netmap 99999: not an open descriptor/,
+  ],
+  [
+    'a stack behind netmap',
+    () => ({ op: 'stack', netmap: port.socket, doorbell: undefined, interrupts: undefined }),
+    TypeError,
+    /netmap: not of a stack: leave it out/,
+  ],
   ['no doorbell', () => ({ doorbell: undefined }), TypeError, /doorbell: undefined: must be an object/],
   [
     'a doorbell without wait',

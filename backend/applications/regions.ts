@@ -1,0 +1,92 @@
+// The regions of ports that are made when applications open them: the one that the file names for all, or one that goes with its
+// port, which others of the same user may ask for by its id.
+import { constants } from 'node:os';
+import type { RegionShape } from '../../native/memory.ts';
+import type { PortConfig } from '../config/host-config.ts';
+import { ProtocolError } from '../errors.ts';
+import { REGISTERS_MAX, regionKey, shapeFor } from '../ports/plan.ts';
+import type { PortTable } from '../ports/table.ts';
+
+const { EINVAL, ENOMEM } = constants.errno;
+
+/** And down: ids of a file begin at 2, those of regions that come to a host that runs end at 65535. */
+const REGION_ID_MAX = 32_767;
+const GLOBAL_KEY = 'application:global';
+/** netmap's global allocator, with its defaults. */
+const GLOBAL: RegionShape = {
+  id: 1,
+  ifNum: 100,
+  ifSize: 1024,
+  ringNum: 200,
+  ringSize: 36_864,
+  bufNum: 163_840,
+  bufSize: 2048,
+};
+
+export class ApplicationRegions {
+  readonly #table: PortTable;
+  readonly #named: () => string | undefined;
+  /** Keys of regions made here, with the user that may ask for one by its id. */
+  readonly #owners = new Map<string, number>();
+
+  /** @param common the name of the region that the file has for all of them, as it is now. */
+  constructor(table: PortTable, common: () => string | undefined) {
+    this.#table = table;
+    this.#named = common;
+  }
+
+  /** The key of the one that the file names for all of them. */
+  get common(): string | undefined {
+    const named = this.#named();
+    return named === undefined ? undefined : regionKey('', named);
+  }
+
+  /**
+   * The key of the region that a request asks for by its id, or that the file names; undefined: one of its own.
+   * @throws ProtocolError EINVAL
+   */
+  asked(memId: number, uid: number): string | undefined {
+    const { common } = this;
+    if (memId === 0) return common;
+    if (memId === GLOBAL.id && uid === 0) return this.global();
+    for (const [key, { info }] of this.#table.regions) {
+      if (info.id !== memId) continue;
+      if (key === common || this.#owners.get(key) === uid) return key;
+    }
+    throw new ProtocolError(EINVAL, `region ${memId}: no region of this user's has that id`);
+  }
+
+  /** The global region, root's alone, which is there while it has ports. Its key. @throws ConfigurationError */
+  global(): string {
+    for (const [key, { info }] of this.#table.regions) if (info.id === GLOBAL.id) return key;
+    this.#table.addRegion(GLOBAL_KEY, GLOBAL, false);
+    this.#owners.set(GLOBAL_KEY, 0);
+    return GLOBAL_KEY;
+  }
+
+  /** After a port has gone. */
+  tidy(): void {
+    const { regions, ports } = this.#table;
+    if (!regions.has(GLOBAL_KEY)) return;
+    if (![...ports.keys()].some((name) => this.#table.regionOf(name) === GLOBAL_KEY)) this.drop(GLOBAL_KEY);
+  }
+
+  /** With room for these ports, which are the user's. @return its key @throws ProtocolError ENOMEM, ConfigurationError */
+  add(name: string, uid: number, ports: ReadonlyMap<string, PortConfig>, extraBufs: number): string {
+    const used = new Set([...this.#table.regions.values()].map(({ info }) => info.id));
+    let id = REGION_ID_MAX;
+    while (used.has(id)) id--;
+    if (id === 0) throw new ProtocolError(ENOMEM, `${name}: ${REGION_ID_MAX} regions are there already`);
+    const key = `application:${name}`;
+    this.#table.addRegion(key, shapeFor(id, ports, REGISTERS_MAX, extraBufs), false);
+    this.#owners.set(key, uid);
+    return key;
+  }
+
+  drop(key: string): void {
+    const region = this.#table.regions.get(key);
+    this.#table.removeRegion(key);
+    this.#owners.delete(key);
+    region?.drop();
+  }
+}

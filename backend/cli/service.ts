@@ -1,0 +1,51 @@
+// The service manager (systemd) that has started this process, if one has: told when the host is ready, reloads, ends, and that it lives.
+import { sendDatagram } from '../../native/os.ts';
+
+export interface ServiceManager {
+  /** The host serves: its sockets are there. */
+  ready(): void;
+  /** The host takes up another configuration; ready() ends it. */
+  reloading(): void;
+  stopping(): void;
+}
+
+/** Pings come at half of the time after which one is missed, as sd_watchdog_enabled(3) advises. */
+const PINGS = 2;
+
+/**
+ * By $NOTIFY_SOCKET, $WATCHDOG_USEC and $WATCHDOG_PID, which are taken out of `env`: no child is meant. What cannot be sent is said
+ * once to `complain`, and nothing else comes of it.
+ */
+export function serviceManager(
+  env: NodeJS.ProcessEnv = process.env,
+  complain: (message: string) => void = () => {},
+): ServiceManager {
+  const { NOTIFY_SOCKET: address, WATCHDOG_USEC: us, WATCHDOG_PID: pid } = env;
+  for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete env[name];
+  let failed = false;
+  const tell = (...lines: string[]): void => {
+    if (address === undefined || address === '') return;
+    try {
+      sendDatagram(address, lines.join('\n'));
+    } catch (error) {
+      // A manager that does not read has a full socket: the next ping says that we live.
+      if (failed || (error as { code?: string }).code === 'EAGAIN') return;
+      failed = true;
+      complain(`NOTIFY_SOCKET: ${(error as Error).message}`);
+    }
+  };
+  let pings: NodeJS.Timeout | undefined;
+  const watched = Number(us) > 0 && (pid === undefined || Number(pid) === process.pid);
+  return {
+    ready: () => {
+      tell('READY=1', `MAINPID=${process.pid}`);
+      // On the event loop: a host whose loop stands still is one that nobody can attach to.
+      if (watched) pings ??= setInterval(() => tell('WATCHDOG=1'), Number(us) / 1000 / PINGS).unref();
+    },
+    reloading: () => tell('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
+    stopping: () => {
+      clearInterval(pings);
+      tell('STOPPING=1');
+    },
+  };
+}

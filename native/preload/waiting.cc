@@ -1,0 +1,194 @@
+// Waiting: what is there is looked at first; then the host is asked for a byte on the descriptor, which the kernel
+// waits for.
+#include "waiting.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "calls.h"
+#include "context.h"
+#include "look.h"
+
+namespace ptnet::preload {
+namespace {
+
+constexpr nfds_t kOnStack = 64;
+
+/// Arrays for a call, on the stack when they are small.
+class Entries {
+ public:
+  explicit Entries(nfds_t count) : bytes_(count * sizeof(pollfd)) {
+    if (count > kOnStack) {
+      void* p = Real().mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      data_ = p == MAP_FAILED ? nullptr : static_cast<pollfd*>(p);
+    }
+  }
+  ~Entries() {
+    if (data_ != nullptr && data_ != small_) munmap(data_, bytes_);
+  }
+  Entries(const Entries&) = delete;
+  Entries& operator=(const Entries&) = delete;
+  pollfd* get() { return data_; }
+
+ private:
+  size_t bytes_;
+  pollfd small_[kOnStack];
+  pollfd* data_ = small_;
+};
+
+/// One call of Poll().
+class Wait {
+ public:
+  Wait(pollfd* entries, nfds_t count, pollfd* kernels) : entries_(entries), count_(count), kernels_(kernels) {}
+
+  /// How many are ready, of ours alone; the kernel's part is prepared.
+  int LookAtOurs() {
+    int ready = 0;
+    for (nfds_t i = 0; i < count_; i++) {
+      kernels_[i] = entries_[i];
+      const Held held(entries_[i].fd);
+      if (!held) continue;
+      kernels_[i].fd = -1 - entries_[i].fd;
+      entries_[i].revents = Look(entries_[i].fd, *held, entries_[i].events);
+      ready += entries_[i].revents != 0;
+    }
+    return ready;
+  }
+
+  /// False when something has come meanwhile.
+  bool ArmOurs() {
+    bool quiet = true;
+    ForOurs([&](nfds_t i, Context& context) {
+      quiet &= ArmRings(context, entries_[i].events);
+      kernels_[i].fd = entries_[i].fd;
+      kernels_[i].events = POLLIN;
+    });
+    return quiet;
+  }
+
+  void DisarmOurs(bool woken) {
+    ForOurs([&](nfds_t i, Context& context) {
+      DisarmRings(context, entries_[i].events);
+      const short came = kernels_[i].revents;
+      if (woken && (came & POLLIN) != 0) TakeByte(entries_[i].fd, context);
+      if (woken && (came & (POLLHUP | POLLERR)) != 0) context.gone.store(true, std::memory_order_relaxed);
+    });
+  }
+
+  /// The kernel's answer for those that are not ours. @return how many of them are ready.
+  int TakeOthers() {
+    int ready = 0;
+    for (nfds_t i = 0; i < count_; i++) {
+      if (IsOurs(entries_[i].fd)) continue;
+      entries_[i].revents = kernels_[i].revents;
+      ready += entries_[i].revents != 0;
+    }
+    return ready;
+  }
+
+  int Kernel(const timespec* timeout, const sigset_t* mask) { return Real().ppoll(kernels_, count_, timeout, mask); }
+
+ private:
+  template <class Fn>
+  void ForOurs(Fn fn) {
+    for (nfds_t i = 0; i < count_; i++) {
+      const Held held(entries_[i].fd);
+      if (held) fn(i, *held);
+    }
+  }
+
+  pollfd* const entries_;
+  const nfds_t count_;
+  pollfd* const kernels_;
+};
+
+}  // namespace
+
+bool HasOurs(const pollfd* entries, nfds_t count) {
+  if (!AnyOurs()) return false;
+  for (nfds_t i = 0; i < count; i++)
+    if (IsOurs(entries[i].fd)) return true;
+  return false;
+}
+
+int Poll(pollfd* entries, nfds_t count, const timespec* timeout, const sigset_t* mask) {
+  Entries kernels(count);
+  if (kernels.get() == nullptr) {
+    errno = ENOMEM;
+    return -1;
+  }
+  const timespec none{};
+  const bool waits = timeout == nullptr || timeout->tv_sec > 0 || timeout->tv_nsec > 0;
+  const timespec deadline = timeout != nullptr && waits ? Deadline(*timeout) : none;
+  Wait wait(entries, count, kernels.get());
+  for (;;) {
+    const int ours = wait.LookAtOurs();
+    const bool sleeps = ours == 0 && waits;
+    if (sleeps && !wait.ArmOurs()) {
+      wait.DisarmOurs(false);
+      continue;
+    }
+    const timespec left = sleeps && timeout != nullptr ? Left(deadline) : none;
+    const int woken = wait.Kernel(sleeps && timeout == nullptr ? nullptr : &left, mask);
+    const int error = errno;
+    if (sleeps) wait.DisarmOurs(woken > 0);
+    if (woken < 0 && ours == 0) {
+      errno = error;
+      return -1;
+    }
+    const int others = wait.TakeOthers();
+    if (!sleeps || others > 0 || woken == 0) return ours + others;
+  }
+}
+
+namespace {
+
+bool IsSet(const fd_set* set, int fd) { return set != nullptr && FD_ISSET(fd, set); }
+
+bool Put(fd_set* set, int fd, bool ready) {
+  if (!IsSet(set, fd)) return false;
+  if (!ready) FD_CLR(fd, set);
+  return ready;
+}
+
+}  // namespace
+
+bool HasOurs(int count, const fd_set* in, const fd_set* out, const fd_set* except) {
+  if (!AnyOurs()) return false;
+  for (int fd = 0; fd < count && fd < FD_SETSIZE; fd++)
+    if (IsOurs(fd) && (IsSet(in, fd) || IsSet(out, fd) || IsSet(except, fd))) return true;
+  return false;
+}
+
+int Select(int count, fd_set* in, fd_set* out, fd_set* except, const timespec* timeout, const sigset_t* mask) {
+  if (count < 0 || count > FD_SETSIZE) {
+    errno = EINVAL;
+    return -1;
+  }
+  Entries entries(static_cast<nfds_t>(count));
+  if (entries.get() == nullptr) {
+    errno = ENOMEM;
+    return -1;
+  }
+  nfds_t used = 0;
+  for (int fd = 0; fd < count; fd++) {
+    const int events =
+        (IsSet(in, fd) ? POLLIN : 0) | (IsSet(out, fd) ? POLLOUT : 0) | (IsSet(except, fd) ? POLLPRI : 0);
+    if (events != 0) entries.get()[used++] = {fd, static_cast<short>(events), 0};
+  }
+  if (Poll(entries.get(), used, timeout, mask) < 0) return -1;
+  int bits = 0;
+  for (nfds_t i = 0; i < used; i++) {
+    const auto& [fd, events, revents] = entries.get()[i];
+    if ((revents & POLLNVAL) != 0) {
+      errno = EBADF;
+      return -1;
+    }
+    bits += Put(in, fd, (revents & (POLLIN | POLLHUP | POLLERR)) != 0);
+    bits += Put(out, fd, (revents & (POLLOUT | POLLERR)) != 0);
+    bits += Put(except, fd, (revents & POLLPRI) != 0);
+  }
+  return bits;
+}
+
+}  // namespace ptnet::preload

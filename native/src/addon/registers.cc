@@ -1,0 +1,100 @@
+// The addon's registers: what applications see of a port, and giving native objects up without the garbage collector.
+#include "addon/addon.h"
+#include "addon/args.h"
+#include "addon/doorbell_target.h"
+#include "addon/handles.h"
+
+namespace ptnet::addon {
+namespace {
+
+constexpr int64_t kExtraBufsMost = 1'000'000;
+
+bool GetRings(Napi::Value value, const char* name, std::vector<bool>* rings) {
+  if (!value.IsArray()) {
+    Napi::TypeError::New(value.Env(), std::string(name) + ": an array of booleans is expected")
+        .ThrowAsJavaScriptException();
+    return false;
+  }
+  Napi::Array list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); i++) rings->push_back(list.Get(i).ToBoolean());
+  return true;
+}
+
+/// registerCreate(port, rings: boolean[], extraBufs, host?: port, hostRings?: boolean[])
+Napi::Value RegisterCreate(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto handle = UnwrapHandle<PortHandle>(info[0]);
+  int64_t extra;
+  if (!handle || !GetInteger(info[2], "extraBufs", 0, kExtraBufsMost, &extra)) return env.Undefined();
+  RegisterShape shape;
+  shape.extra_bufs = static_cast<uint32_t>(extra);
+  if (!GetRings(info[1], "rings", &shape.rings)) return env.Undefined();
+  if (info.Length() > 3 && !info[3].IsUndefined()) {
+    auto host = UnwrapHandle<PortHandle>(info[3]);
+    if (!host || !GetRings(info[4], "hostRings", &shape.host_rings)) return env.Undefined();
+    shape.host = host->port;
+  }
+  std::shared_ptr<Register> made;
+  if (!ThrowUnlessOk(env, Register::Create(handle->port, shape, &made))) return env.Undefined();
+  return WrapHandle(env, std::move(made));
+}
+
+Napi::Value RegisterInfo(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto made = UnwrapHandle<Register>(info[0]);
+  if (!made) return env.Undefined();
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("nifpOfs", static_cast<double>(made->nifp_ofs()));
+  o.Set("extraBufs", made->extra_bufs());
+  return o;
+}
+
+/// portRestoreRings(port): EBUSY while a client is attached.
+Napi::Value PortRestoreRings(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto handle = UnwrapHandle<PortHandle>(info[0]);
+  if (!handle) return env.Undefined();
+  if (handle->port->attached)
+    ThrowUnlessOk(env, Status::Fail(EBUSY, handle->port->name() + ": a client is attached: detach it first"));
+  else
+    handle->port->RestoreRings();
+  return env.Undefined();
+}
+
+/// portRingOffsets(port): where each ring lies in its region, tx rings first.
+Napi::Value PortRingOffsets(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto handle = UnwrapHandle<PortHandle>(info[0]);
+  if (!handle) return env.Undefined();
+  Port& port = *handle->port;
+  Napi::Array list = Napi::Array::New(env, port.rings());
+  for (uint32_t i = 0; i < port.rings(); i++) {
+    const auto* ring = reinterpret_cast<const uint8_t*>(port.kring(i).ring);
+    list.Set(i, static_cast<double>(ring - port.region().base()));
+  }
+  return list;
+}
+
+template <class... Kinds>
+bool DropOneOf(Napi::Value value) {
+  return (DropHandle<Kinds>(value) || ...);
+}
+
+/// drop(handle): nobody may use it any more.
+Napi::Value Drop(const Napi::CallbackInfo& info) {
+  if (!DropOneOf<Register, PortHandle, Region, Attachment, DoorbellTarget>(info[0]))
+    Napi::TypeError::New(info.Env(), "drop: not a handle of what can be dropped").ThrowAsJavaScriptException();
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void InitRegisters(Napi::Env env, Napi::Object exports) {
+  exports.Set("registerCreate", Napi::Function::New(env, RegisterCreate));
+  exports.Set("registerInfo", Napi::Function::New(env, RegisterInfo));
+  exports.Set("portRestoreRings", Napi::Function::New(env, PortRestoreRings));
+  exports.Set("portRingOffsets", Napi::Function::New(env, PortRingOffsets));
+  exports.Set("drop", Napi::Function::New(env, Drop));
+}
+
+}  // namespace ptnet::addon

@@ -1,0 +1,94 @@
+// What a service manager is told, with a datagram socket in its place: by path and by abstract name.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { serviceManager } from '../../../../backend/cli/service.ts';
+import { NotifyManager } from './notify-manager.ts';
+
+let folder: string;
+const managers: NotifyManager[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ptnet-notify-'));
+});
+afterEach(() => {
+  for (const manager of managers.splice(0)) manager.end();
+  rmSync(folder, { recursive: true });
+});
+
+async function listen(address: string): Promise<NotifyManager> {
+  const manager = await NotifyManager.listen(address);
+  managers.push(manager);
+  return manager;
+}
+
+describe.each([
+  ['a path', () => join(folder, 'notify')],
+  ['an abstract name', () => `@ptnet-notify-${process.pid}`],
+])('%s', (_, address) => {
+  test('ready, reloading, ready, stopping', async () => {
+    const manager = await listen(address());
+    const env: NodeJS.ProcessEnv = { NOTIFY_SOCKET: manager.address };
+    const service = serviceManager(env);
+    expect(env).toEqual({});
+    service.ready();
+    service.reloading();
+    service.ready();
+    service.stopping();
+    const ready = `READY=1 MAINPID=${process.pid}`;
+    await expect
+      .poll(() => manager.said)
+      .toEqual([ready, expect.stringMatching(/^RELOADING=1 MONOTONIC_USEC=\d+$/), ready, 'STOPPING=1']);
+  });
+});
+
+test('a watchdog is fed from ready to stopping', async () => {
+  const manager = await listen(join(folder, 'notify'));
+  const service = serviceManager({
+    NOTIFY_SOCKET: manager.address,
+    WATCHDOG_USEC: '20000',
+    WATCHDOG_PID: String(process.pid),
+  });
+  service.ready();
+  await expect.poll(() => manager.said.filter((line) => line === 'WATCHDOG=1').length).toBeGreaterThan(2);
+  service.stopping();
+  await expect.poll(() => manager.said.at(-1)).toBe('STOPPING=1');
+});
+
+test("another process's watchdog is not fed", async () => {
+  const manager = await listen(join(folder, 'notify'));
+  const service = serviceManager({
+    NOTIFY_SOCKET: manager.address,
+    WATCHDOG_USEC: '1000',
+    WATCHDOG_PID: '1',
+  });
+  service.ready();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  service.stopping();
+  await expect.poll(() => manager.said.length).toBe(2);
+});
+
+describe('what cannot be told', () => {
+  const complaints: string[] = [];
+  const all = (address: string | undefined): string[] => {
+    complaints.length = 0;
+    const service = serviceManager(address === undefined ? {} : { NOTIFY_SOCKET: address }, (message) =>
+      complaints.push(message),
+    );
+    service.ready();
+    service.stopping();
+    return complaints;
+  };
+  test('no manager: nothing happens', () => {
+    expect(all(undefined)).toEqual([]);
+    expect(all('')).toEqual([]);
+  });
+  test.each([
+    ['/nowhere/notify', /^NOTIFY_SOCKET: sendto: ENOENT/],
+    [`/${'x'.repeat(200)}`, /^NOTIFY_SOCKET: sendto: ENAMETOOLONG/],
+    [`@${'x'.repeat(200)}`, /^NOTIFY_SOCKET: sendto: ENAMETOOLONG/],
+    ['@nobody-listens-here', /^NOTIFY_SOCKET: sendto: ECONNREFUSED/],
+  ])('%s is said once', (address, message) => {
+    expect(all(address)).toEqual([expect.stringMatching(message)]);
+  });
+});
