@@ -268,7 +268,8 @@ void AnythingIsSafe(Random& random) {
         WithHeader(spec.Header(static_cast<uint16_t>(random.OneIn(2) ? 0 : random.Below(1600))), spec.Build(false));
     packet[12 + 5] = static_cast<uint8_t>(2 + random.Below(3));
     for (uint32_t n = random.Below(4); n > 0; n--)
-      packet[random.Below(random.OneIn(2) ? 12 : 60)] ^= static_cast<uint8_t>(1 << random.Below(8));
+      packet[random.Below(std::min(random.OneIn(2) ? 12u : 60u, static_cast<uint32_t>(packet.size())))] ^=
+          static_cast<uint8_t>(1 << random.Below(8));
     const auto least = static_cast<uint32_t>(packet.size()) / 2000 + 1;
     const uint64_t lies = net[0].tx_drops(Drop::kBadVnet);
     net.Send(0, packet, std::min(least + random.Below(20), 64u));
