@@ -6,6 +6,9 @@ import { launcherHere } from './qemu-here.ts';
 
 export { HYPERVISORS } from '../hypervisor/plans.ts';
 
+/** Whose text says which QEMU of this machine it is for. */
+const RUN_BY_QEMU: readonly Hypervisor[] = ['qemu', 'libvirt'];
+
 export interface PlanOptions {
   readonly for: Hypervisor;
   readonly json: boolean;
@@ -26,7 +29,7 @@ export async function plan(
     for: options.for,
     vm,
     name: file,
-    ...(options.for === 'qemu' && { launcher: await launcherHere() }),
+    ...(RUN_BY_QEMU.includes(options.for) && { launcher: await launcherHere() }),
   });
   if (options.json) io.out(`${JSON.stringify({ for: options.for, vms: plans })}\n`);
   else io.out(plans.map((one) => planText(options.for, one)).join('\n'));

@@ -9,8 +9,11 @@ const KIB = 1024;
 const attribute = (text: string): string =>
   `'${text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll("'", '&apos;')}'`;
 
-/** A domain for `virsh define` that lacks only the guest's disk. */
-export function domainXml(vm: AttachedVm): string {
+/**
+ * A domain for `virsh define` that lacks only the guest's disk.
+ * @param type `qemu` where no guest runs under KVM: libvirt refuses a domain that its machine cannot start so
+ */
+export function domainXml(vm: AttachedVm, type: 'kvm' | 'qemu' = 'kvm'): string {
   const numa =
     vm.numaNode === undefined
       ? ''
@@ -18,7 +21,7 @@ export function domainXml(vm: AttachedVm): string {
   const args = vm.devices
     .flatMap((device) => ['-device', vfioUserDevice(device)])
     .map((arg) => `    <qemu:arg value=${attribute(arg)}/>\n`);
-  return `<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  return `<domain type='${type}' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>${vm.name}</name>
   <memory unit='KiB'>${parseSize(vm.memory)! / KIB}</memory>
   <memoryBacking>
@@ -28,6 +31,10 @@ export function domainXml(vm: AttachedVm): string {
 ${numa}  <os>
     <type arch='x86_64' machine='${vm.machine}'>hvm</type>
   </os>
+  <features>
+    <acpi/>
+    <apic/>
+  </features>
   <qemu:commandline>
 ${args.join('')}  </qemu:commandline>
 </domain>

@@ -3,7 +3,7 @@ import type { HostConfig } from '../config/host-config.ts';
 import { type AttachedVm, attachedVms } from './attach.ts';
 import { bhyvePlan } from './bhyve.ts';
 import { addUserDevice, PROGRAM as CLOUD_HYPERVISOR, cloudHypervisorArguments } from './cloud-hypervisor.ts';
-import { ANY_QEMU, type Launcher, QEMU_VERSION_MIN } from './launcher.ts';
+import { ANY_QEMU, type Launcher } from './launcher.ts';
 import { domainXml } from './libvirt.ts';
 import { formatCommand, qemuArguments, shellQuote } from './qemu.ts';
 import { selectVms } from './select-vms.ts';
@@ -45,13 +45,23 @@ const qemu: Planner = {
   text: ({ program, args }) => `${formatCommand(program!, args!)}\n`,
 };
 
+/** libvirt starts one program, with nothing before its arguments. */
+const emulatorNote = ({ prefix }: Launcher): readonly string[] =>
+  prefix.length === 0
+    ? []
+    : [
+        `that QEMU is not libvirt's own: a script that runs it, as docs/attach.md has it, has to be the domain's <emulator>`,
+      ];
+
 const libvirt: Planner = {
-  plan: (vm, config) => ({
+  plan: (vm, config, launcher) => ({
     name: vm.name,
-    xml: domainXml(vm),
+    xml: domainXml(vm, launcher.accels.includes('kvm') ? 'kvm' : 'qemu'),
     devices: vm.devices,
     notes: [
-      `for 'virsh define', with the guest's disk added; libvirt's QEMU has to be ${QEMU_VERSION_MIN} or newer`,
+      ...launcher.notes,
+      ...emulatorNote(launcher),
+      "for 'virsh define', with the guest's disk added",
       `where AppArmor confines QEMU, in /etc/apparmor.d/local/abstractions/libvirt-qemu: "${config.runDir}/**" rw,`,
       ...socketNote(config, "libvirt's QEMU"),
     ],

@@ -10,6 +10,7 @@ import {
   PROGRESS_MS,
   type RunningLoop,
 } from './guests.ts';
+import { type BeginningLoop, startInOrder } from './order.ts';
 import { type ApplicationEnd, nameOf } from './path.ts';
 
 /** Where an end's devices are: the memory device of its VM, and its own. */
@@ -23,9 +24,6 @@ export type Place = Sockets | { readonly applications: string };
 
 /** What makes a switch know an address: whoever sends does it by that. */
 const QUIET = ['receive', 'echo'];
-
-/** A receiver that does not run yet loses packets, and nobody wants to know that. */
-const HEAD_START_MS = 50;
 
 export class ModelGuests implements Guests {
   readonly kind = 'model';
@@ -48,6 +46,11 @@ export class ModelGuests implements Guests {
   }
 
   async start(parts: readonly Part[]): Promise<RunningLoop[]> {
+    return await startInOrder(parts, this);
+  }
+
+  /** Starts their processes, which wait. @return for each part what lets its process begin; @throws as start() does */
+  async held(parts: readonly Part[]): Promise<(() => BeginningLoop)[]> {
     // In the order of the parts: a group stands where its first part does.
     const keys = [...new Set(parts.map((part) => this.#keyOf(part)))];
     const groups = keys.map((key, i) => ({ of: parts.filter((part) => this.#keyOf(part) === key), i }));
@@ -65,20 +68,20 @@ export class ModelGuests implements Guests {
       const hint = parts.every(({ end }) => end.kind === 'application') ? '' : this.#hint;
       throw new Error(`${ends}: ${(error as Error).message}${hint}`, { cause: error });
     }
-    const guests = groups.map(({ of, i }) => ({ of, guest: spawned.get(i)! }));
-    for (const [i, { guest }] of guests.entries()) {
-      if (i > 0) await new Promise((resolve) => setTimeout(resolve, HEAD_START_MS));
-      guest.go();
-    }
     return parts.map((part) => {
-      const { guest, of } = guests.find((candidate) => candidate.of.includes(part))!;
+      const { of, i: group } = groups.find((candidate) => candidate.of.includes(part))!;
+      const guest = spawned.get(group)!;
       const i = of.indexOf(part);
-      const done = guest.done.then((results) => outcomeOf(part, results[i]!));
-      done.catch(() => {});
-      return {
-        done,
-        progress: () => guest.progress[i] ?? { sent: 0, received: 0 },
-        stop: () => guest.stop(),
+      return () => {
+        guest.go();
+        const done = guest.done.then((results) => outcomeOf(part, results[i]!));
+        done.catch(() => {});
+        return {
+          done,
+          began: guest.began,
+          progress: () => guest.progress[i] ?? { sent: 0, received: 0 },
+          stop: () => guest.stop(),
+        };
       };
     });
   }

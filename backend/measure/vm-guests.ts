@@ -7,12 +7,12 @@ import { whyNoKvm } from '../../vm-images/machine/kvm.ts';
 import { Vm } from '../../vm-images/machine/vm.ts';
 import { socketPath } from '../sockets.ts';
 import type { Guests, Loop, LoopOutcome, Part, RunningLoop } from './guests.ts';
+import type { ModelGuests } from './model-guests.ts';
+import { type BeginningLoop, startInOrder } from './order.ts';
 import { type DeviceEnd, nameOf } from './path.ts';
 import { guestCpu } from './placement.ts';
 import type { Scene } from './scene.ts';
 
-/** The serial line and the agent's start take far less; a sender that starts early is only blocked or dropped. */
-const LISTEN_MS = 300;
 /** The VMs share the machine's CPUs: one that has nothing to do soon leaves its CPU to the others. */
 const PATIENCE = '--spin-us 20';
 const MEMORY = '256M';
@@ -33,7 +33,7 @@ type Booted = ReadonlyMap<string, { readonly vm: Vm; readonly devices: readonly 
 export interface VmGuestsOptions {
   readonly accel: 'kvm' | 'tcg';
   /** Who drives ends that are in no VM. */
-  readonly models: Guests;
+  readonly models: ModelGuests;
   /** Ends the VMs, also while they boot. */
   readonly signal: AbortSignal;
 }
@@ -41,9 +41,9 @@ export interface VmGuestsOptions {
 export class VmGuests implements Guests {
   readonly kind = 'vm';
   readonly #vms: Booted;
-  readonly #models: Guests;
+  readonly #models: ModelGuests;
 
-  private constructor(vms: Booted, models: Guests) {
+  private constructor(vms: Booted, models: ModelGuests) {
     this.#vms = vms;
     this.#models = models;
   }
@@ -78,13 +78,10 @@ export class VmGuests implements Guests {
       throw new Error(
         `${parts.map(({ end }) => nameOf(end)).join(' and ')}: in one VM, whose agent does one thing at a time: driver models can do both`,
       );
-    const running: RunningLoop[] = [];
-    for (const [i, { end, loop }] of parts.entries()) {
-      if (i > 0) await new Promise((resolve) => setTimeout(resolve, LISTEN_MS));
-      if (end.kind === 'device') running.push(this.#start(end, loop));
-      else running.push(...(await this.#models.start([{ end, loop }])));
-    }
-    return running;
+    return await startInOrder(parts, {
+      inVm: (end, loop) => this.#start(end, loop),
+      held: (others) => this.#models.held(others),
+    });
   }
 
   async close(): Promise<void> {
@@ -92,17 +89,23 @@ export class VmGuests implements Guests {
     await Promise.all([...this.#vms.values()].map(({ vm }) => vm.stop()));
   }
 
-  #start(end: DeviceEnd, loop: Loop): RunningLoop {
+  #start(end: DeviceEnd, loop: Loop): BeginningLoop {
     const { vm, devices } = this.#vms.get(end.vm)!;
     const device = devices.indexOf(end.device);
     let now = { sent: 0, received: 0 };
+    let runs = (): void => {};
+    const first = new Promise<void>((resolve) => {
+      runs = resolve;
+    });
     const onProgress = (line: string): void => {
+      // The agent says so before the first packet, too.
+      runs();
       const [, json] = /(\{.*\})/.exec(line) ?? [];
       if (json !== undefined) now = JSON.parse(json) as typeof now;
     };
     const done = vm.agent(commandOf(loop, device), { onProgress }).then((result) => outcomeOf(loop, result));
-    done.catch(() => {});
-    return { done, progress: () => now, stop: () => {} };
+    done.then(runs, runs);
+    return { done, began: first, progress: () => now, stop: () => {} };
   }
 }
 

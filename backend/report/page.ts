@@ -10,8 +10,8 @@ svg { width: 100%; height: auto; font-size: 11px; fill: #333; } svg .title { fon
 svg .grid { stroke: #e4e4e4; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #e4e4e4; white-space: nowrap; }
-th:first-child, td:first-child, td.text { text-align: left; }
+th, td { padding: .2rem .4rem; text-align: right; border-bottom: 1px solid #e4e4e4; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; }
 pre { white-space: pre-wrap; background: #f6f6f6; padding: .6rem; font-size: 13px; }
 `;
 

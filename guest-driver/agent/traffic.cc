@@ -49,17 +49,16 @@ struct GuestWaiter {
   }
 };
 
-/// Prints how far a loop is, once a second until it is destroyed.
+/// Prints how far a loop is, before its first packet and once a second until it is destroyed.
 class ProgressPrinter {
  public:
   ProgressPrinter(const guest::LoopControl& control, bool wanted) {
     if (!wanted) return;
+    Print(control);
     thread_ = std::thread([this, &control] {
       for (int tick = 1; !done_.load(); ++tick) {
         guest::NapNs(kTickNs);
-        if (tick % 10 != 0) continue;
-        PrintLine("PTNET-PROGRESS " +
-                  Json().Set("sent", control.sent.load()).Set("received", control.received.load()).Text());
+        if (tick % 10 == 0) Print(control);
       }
     });
   }
@@ -70,6 +69,11 @@ class ProgressPrinter {
 
  private:
   static constexpr int64_t kTickNs = 100'000'000;
+
+  static void Print(const guest::LoopControl& control) {
+    PrintLine("PTNET-PROGRESS " +
+              Json().Set("sent", control.sent.load()).Set("received", control.received.load()).Text());
+  }
 
   std::atomic<bool> done_{false};
   std::thread thread_;

@@ -1,6 +1,6 @@
 // A guest in a process of its own, two that take turns, or a program of the host: one JSON argument says what to do; answers are JSON lines on stdout.
 //
-// Lines out: {"ready":{...}} once the ports are created, {"progress":[...]} while loops run, then {"results":[...]} or
+// Lines out: {"ready":{...}} once the ports are created, {"progress":[...]} when loops run and from then on, then {"results":[...]} or
 // {"error":"..."}. Lines in: "go" (when the job says `hold`), "stop". The end of stdin means stop, so that a guest
 // never outlives its parent.
 import { createInterface } from 'node:readline';
@@ -162,7 +162,9 @@ async function runLoops(
     for (const loop of loops) loop.stop();
   };
   if (orders.stopped) orders.onStop();
-  const ticks = setInterval(() => say({ progress: loops.map((loop) => loop.progress()) }), progressMs);
+  const tell = (): void => say({ progress: loops.map((loop) => loop.progress()) });
+  tell();
+  const ticks = setInterval(tell, progressMs);
   const results = await Promise.all(loops.map(async ({ done }) => await done));
   clearInterval(ticks);
   say({ results });

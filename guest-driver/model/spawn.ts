@@ -10,6 +10,8 @@ export interface SpawnedGuest {
   readonly pid: number;
   /** Resolves once the ports are created. */
   readonly ready: Promise<JobReady>;
+  /** Resolves when the loops run, or have ended without. */
+  readonly began: Promise<void>;
   /** One result per loop, when the process has ended: its devices are another one's to have. Rejects when the guest failed or died before it had any. */
   readonly done: Promise<JobResult[]>;
   /** Last reported, one per loop. */
@@ -65,13 +67,16 @@ export function spawnGuest(
   // The child may be gone before it reads an order.
   child.stdin.on('error', () => {});
   const ready = outcome<JobReady>();
+  const began = outcome<void>();
   const done = outcome<JobResult[]>();
   const progress: { sent: number; received: number }[] = [];
   let results: JobResult[] | undefined;
   const onLine = (line: JobLine) => {
     if ('ready' in line) ready.resolve(line.ready);
-    else if ('progress' in line) progress.splice(0, progress.length, ...line.progress);
-    else if ('results' in line) results = line.results;
+    else if ('progress' in line) {
+      progress.splice(0, progress.length, ...line.progress);
+      began.resolve();
+    } else if ('results' in line) results = line.results;
     else fail(new GuestError(line.error));
   };
   const fail = (error: Error) => {
@@ -88,10 +93,13 @@ export function spawnGuest(
       ),
     );
   };
-  read().catch(fail);
+  read()
+    .catch(fail)
+    .finally(() => began.resolve());
   return {
     pid: child.pid!,
     ready: ready.promise,
+    began: began.promise,
     done: done.promise,
     progress,
     go: () => child.stdin.write('go\n'),

@@ -323,7 +323,20 @@ describe('without a host that answers', () => {
         server.listen(join(path, 'control.sock'), () => resolve(() => server.close()));
       });
     const stop = await answer('application/json', '{"api":2,"version":"7.0.0"}');
-    expect((await ls(path)).err).toContain('the host there is of version 7.0.0, and this is 0.1.0');
+    const file = join(path, 'host.yaml');
+    writeFileSync(file, 'vms: {}\n');
+    for (const words of [
+      ['ls'],
+      ['show', 'vm1'],
+      ['top'],
+      ['apply', file],
+      ['fdb', 'list', 'vale0'],
+      ['detach', 'vm1'],
+    ]) {
+      const { status, out, err } = await ptnet(new FakeIo(), ...words, '--run-dir', path);
+      expect({ words, status, out }).toEqual({ words, status: 1, out: '' });
+      expect(err).toContain('the host there is of version 7.0.0, and this is 0.1.0');
+    }
     stop();
     const other = createSocket((socket) => socket.end('hello\n'));
     await new Promise<void>((resolve) => other.listen(join(path, 'control.sock'), resolve));

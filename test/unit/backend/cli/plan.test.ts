@@ -120,6 +120,29 @@ describe('the QEMU that it is for', () => {
   });
 });
 
+describe("libvirt's domain", () => {
+  const domain = async () => (await ptnet(file, 'vm1', '--for', 'libvirt')).out;
+
+  test('says which QEMU it is for, and is emulated where that one has no KVM', async () => {
+    fakeQemu(join(folder, 'qemu-system-x86_64'), '11.1.3');
+    expect(await domain()).toContain('QEMU 11.1.3 on the PATH; under software emulation');
+    expect(await domain()).toContain("<domain type='qemu' ");
+    expect(await domain()).not.toContain('<emulator>');
+  });
+
+  test('for any QEMU it asks for KVM', async () => {
+    expect(await domain()).toContain("<domain type='kvm' ");
+    expect(await domain()).toContain('QEMU 10.1 or newer');
+  });
+
+  test("the cache's QEMU wants a script", async () => {
+    const loader = join(artifactFolder(QEMU), 'usr/lib64/ld-linux-x86-64.so.2');
+    mkdirSync(dirname(loader), { recursive: true });
+    fakeQemu(loader, '11.0.0', 7);
+    expect(await domain()).toContain("has to be the domain's <emulator>");
+  });
+});
+
 test('what bhyve cannot have is said', async () => {
   const { out } = await ptnet(file, 'vm2', '--for', 'bhyve');
   expect(out).toContain('# net0 is null:a: bhyve has no such backend\n');

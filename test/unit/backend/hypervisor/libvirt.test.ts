@@ -17,6 +17,8 @@ test('a domain with memory that QEMU passes on, on its node', () => {
   expect(xml).toContain("<source type='memfd'/>\n    <access mode='shared'/>");
   expect(xml).toContain("<memory mode='strict' nodeset='1'/>");
   expect(xml).toContain("machine='q35'");
+  // Without it libvirt 9.0 says -no-acpi, which QEMU 11 does not know, and no guest hears `virsh shutdown`.
+  expect(xml).toContain('<features>\n    <acpi/>\n    <apic/>\n  </features>');
   const { numaNode: _, ...anywhere } = VM;
   expect(domainXml(anywhere)).not.toContain('numatune');
 });

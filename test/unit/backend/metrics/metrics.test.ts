@@ -163,24 +163,77 @@ test('docs/control.md names every metric', () => {
   for (const { name } of FAMILIES) expect(page).toContain(`\`${name}\``);
 });
 
-test('the dashboard uses metrics that are there, with labels that they have', () => {
+interface DashboardPanel {
+  readonly id: number;
+  readonly title: string;
+  readonly datasource: { readonly type: string; readonly uid: string };
+  readonly gridPos: Readonly<Record<'x' | 'y' | 'w' | 'h', number>>;
+  readonly targets: readonly {
+    readonly refId: string;
+    readonly expr: string;
+    readonly legendFormat: string;
+  }[];
+}
+
+describe("Grafana's dashboard", () => {
   const dashboard = JSON.parse(readFileSync('examples/grafana-dashboard.json', 'utf8'));
+  const panels: readonly DashboardPanel[] = dashboard.panels;
   const labels = new Map(FAMILIES.map((family) => [family.name, family.labels]));
-  const expressions: string[] = dashboard.panels.flatMap((panel: { targets: { expr: string }[] }) =>
-    panel.targets.map(({ expr }) => expr),
+  const words = (text: string, form: RegExp): string[] =>
+    [...text.matchAll(form)].flatMap(([, list]) => list!.split(/\s*,\s*/));
+  const queries = [
+    ...panels.flatMap(({ targets }) => targets),
+    ...dashboard.templating.list
+      .filter(({ type }: { type: string }) => type === 'query')
+      .map(({ query }: { query: string }) => ({ expr: query, legendFormat: '' })),
+  ];
+
+  test.each(queries)(
+    '$expr has metrics that are there, and labels that each of them has',
+    ({ expr, legendFormat }) => {
+      const names = expr.match(/ptnet_[a-z_]+/g) ?? [];
+      expect(names).not.toEqual([]);
+      const used = [
+        ...words(expr, /(?:by|on|ignoring) \(([^)]+)\)/g),
+        ...words(expr, /label_values\([^,]+, ([^)]+)\)/g),
+        ...[...expr.matchAll(/([a-z_]+)=?[=~!]"/g)].map(([, label]) => label!),
+        ...[...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label!),
+      ];
+      for (const name of names) expect(labels.get(name), name).toEqual(expect.arrayContaining(used));
+      // What a sum has left is all that a legend can show.
+      const [left] = [...expr.matchAll(/sum by \(([^)]+)\)/g)].map(([, list]) => list!.split(', '));
+      if (left)
+        for (const [, label] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) expect(left).toContain(label);
+      const known = new Set(dashboard.templating.list.map(({ name }: { name: string }) => name));
+      for (const [, name] of expr.matchAll(/\$(\w+)/g))
+        if (!name!.startsWith('__')) expect(known).toContain(name);
+    },
   );
-  expect(expressions.length).toBeGreaterThan(10);
-  for (const expression of expressions) {
-    const names = expression.match(/ptnet_[a-z_]+/g) ?? [];
-    expect(names.length, expression).toBeGreaterThan(0);
-    for (const name of names) {
-      expect(labels.has(name), name).toBe(true);
-      const grouped = /sum by \(([^)]+)\)/.exec(expression)?.[1]?.split(', ') ?? [];
-      for (const label of grouped) expect(labels.get(name), `${name} by ${label}`).toContain(label);
+
+  test('is what an importer wants: a schema, a data source to choose, panels each in a place of its own', () => {
+    const { schemaVersion, title, uid, id, templating } = dashboard;
+    expect(schemaVersion).toBeGreaterThanOrEqual(36);
+    expect(title).toBeTruthy();
+    expect(uid).toMatch(/^[\w-]{1,40}$/);
+    // A number would be that of a dashboard that is there already.
+    expect(id ?? null).toBeNull();
+    expect(templating.list[0]).toMatchObject({ name: 'datasource', type: 'datasource', query: 'prometheus' });
+    expect(panels.length).toBeGreaterThan(5);
+    expect(new Set(panels.map((panel) => panel.id)).size).toBe(panels.length);
+    for (const { datasource, targets, gridPos, title: name } of panels) {
+      expect(datasource, name).toEqual({ type: 'prometheus', uid: '$' + '{datasource}' });
+      expect(new Set(targets.map(({ refId }) => refId)).size, name).toBe(targets.length);
+      expect(gridPos.x + gridPos.w, name).toBeLessThanOrEqual(24);
+      const over = panels.filter(
+        ({ gridPos: g }) =>
+          g.x < gridPos.x + gridPos.w &&
+          gridPos.x < g.x + g.w &&
+          g.y < gridPos.y + gridPos.h &&
+          gridPos.y < g.y + g.h,
+      );
+      expect(over.map((panel) => panel.title)).toEqual([name]);
     }
-  }
-  const ids = dashboard.panels.map((panel: { id: number }) => panel.id);
-  expect(new Set(ids).size).toBe(ids.length);
+  });
 });
 
 test('the load of a worker grows by the CPU time of rounds that moved something, and never falls', () => {
