@@ -1,4 +1,5 @@
 // A measurement as a page with plots, the machine, and the command that made it.
+import { shellQuote } from '../hypervisor/qemu.ts';
 import { describeMachine } from '../report/machine.ts';
 import { pageHtml, type Section, type Table } from '../report/page.ts';
 import { escapeHtml, type Plot, type Series } from '../report/svg.ts';
@@ -107,7 +108,7 @@ export function formatPage(measurement: Measurement): string {
       section('Latency', latencyPlots(latency), latencyTable(measurement)),
       {
         title: 'Made by',
-        more: command.length === 0 ? '' : `<pre>${escapeHtml(command.join(' '))}</pre>\n`,
+        more: command.length === 0 ? '' : `<pre>${escapeHtml(command.map(shellQuote).join(' '))}</pre>\n`,
       },
     ],
   });
