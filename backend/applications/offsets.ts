@@ -38,10 +38,7 @@ export function offsetsAsked(
   };
 }
 
-function granted(
-  set: () => OffsetsGiven,
-  refuse: (errno: number, what: string) => never,
-): OffsetsGiven {
+function granted(set: () => OffsetsGiven, refuse: (errno: number, what: string) => never): OffsetsGiven {
   try {
     return set();
   } catch (error) {

@@ -26,7 +26,8 @@ void ASwitchPassesOnFromAndToAnyOffset() {
   }
   Random random("offsets");
   for (uint32_t lap = 0; lap < 400; lap++) {
-    const auto from = static_cast<uint8_t>(random.Below(4)), to = static_cast<uint8_t>((from + 1 + random.Below(3)) % 4);
+    const auto from = static_cast<uint8_t>(random.Below(4)),
+               to = static_cast<uint8_t>((from + 1 + random.Below(3)) % 4);
     GuestRing &tx = net[from].guest.tx(), &rx = net[to].guest.rx();
     const uint32_t most = from == 1 ? 700 : from == 2 ? 64 : 0, packets = 1 + random.Below(20);
     std::vector<std::vector<uint8_t>> sent;
@@ -36,7 +37,9 @@ void ASwitchPassesOnFromAndToAnyOffset() {
       PutAt(tx, sent.back(), random.Below(most + 1));
       rx.slot(i).ptr = random.Below(2000);
       memset(rx.data(i), Station::kUntouched, kBuf);
-      wanted.push_back(to == 1 ? std::min<uint64_t>(rx.slot(i).ptr & 0x3ff, 700) : to == 2 ? std::min<uint64_t>(rx.slot(i).ptr, 64) : 0);
+      wanted.push_back(to == 1   ? std::min<uint64_t>(rx.slot(i).ptr & 0x3ff, 700)
+                       : to == 2 ? std::min<uint64_t>(rx.slot(i).ptr, 64)
+                                 : 0);
     }
     net[from].Serve();
     for (uint32_t n = 0; n < packets; n++) {

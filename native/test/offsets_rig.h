@@ -13,7 +13,8 @@ inline constexpr uint32_t kBuf = 2048;
 
 inline std::shared_ptr<Port> Unowned(Port& port) { return {std::shared_ptr<void>(), &port}; }
 
-inline Status TryOffsets(Engine& engine, Port& port, const OffsetsAsked& asked, OffsetsGiven* given, bool shared = false) {
+inline Status TryOffsets(Engine& engine, Port& port, const OffsetsAsked& asked, OffsetsGiven* given,
+                         bool shared = false) {
   const std::vector<bool> all(port.rings(), true), others(port.rings(), shared);
   return SetOffsets(engine, {{Unowned(port), all, others}}, asked, given);
 }

@@ -1,7 +1,5 @@
 // Offsets: packets of pipes, null and echo ports are found where their slots say; what a client says is cut to what it
 // has asked for, never reaches beyond its buffer, and lasts as long as its port is used.
-#include "offsets_rig.h"
-
 #include <errno.h>
 
 #include <thread>
@@ -9,6 +7,7 @@
 #include "eventually.h"
 #include "forward/echo.h"
 #include "forward/null_port.h"
+#include "offsets_rig.h"
 #include "pipe_fixture.h"
 #include "vale_net.h"
 
@@ -114,7 +113,8 @@ void WhatARingHasStays() {
   // One ring that cannot keeps all others from it.
   Net net;
   Station& s = net.Add({"", 2, 1, 64, 64, 0}, kBuf, false);
-  CHECK_OK(SetOffsets(*net.engine, {{Unowned(*s.port), {false, true, false}, {false, false, false}}}, {.max = 4}, &given));
+  CHECK_OK(
+      SetOffsets(*net.engine, {{Unowned(*s.port), {false, true, false}, {false, false, false}}}, {.max = 4}, &given));
   CHECK_EQ(TryOffsets(*net.engine, *s.port, {.max = 5}, &given).err, EBUSY);
   CHECK(!s.port->tx(0).has_offsets() && s.port->tx(1).has_offsets() && !s.port->rx(0).has_offsets());
 }

@@ -27,8 +27,10 @@ void Give(Kring& k, const Offsets& offsets, uint32_t initial, bool fills) {
   k.ShowOffsetMask();
   for (uint32_t i = 0; fills && i < k.num_slots; i++) {
     // What came before offsets begins where its buffer begins.
-    if (!HasPacket(k, i)) k.SetOffset(k.slots[i], initial);
-    else if (first) k.SetOffset(k.slots[i], 0);
+    if (!HasPacket(k, i))
+      k.SetOffset(k.slots[i], initial);
+    else if (first)
+      k.SetOffset(k.slots[i], 0);
   }
 }
 

@@ -1,5 +1,5 @@
-// Offsets (NETMAP_REQ_OPT_OFFSETS): an application says how far into its buffer a packet may begin, and from then on the
-// `ptr` of each slot of its rings says where it does.
+// Offsets (NETMAP_REQ_OPT_OFFSETS): an application says how far into its buffer a packet may begin, and from then on
+// the `ptr` of each slot of its rings says where it does.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,7 @@ struct OffsetsGiven {
 
 /// The control plane's. EBUSY when a ring has offsets already and its slots have not so many bits, or not so great a
 /// maximum; nothing was done then.
-Status SetOffsets(Engine& engine, const std::vector<OffsetRings>& parts, const OffsetsAsked& asked, OffsetsGiven* given);
+Status SetOffsets(Engine& engine, const std::vector<OffsetRings>& parts, const OffsetsAsked& asked,
+                  OffsetsGiven* given);
 
 }  // namespace ptnet

@@ -75,7 +75,8 @@ Drop SwapRing::TakeOffset(NetmapSlot& place, const Kring& from, uint32_t i, uint
   const uint32_t offset = from.OffsetOf(from.slots[i]);
   if (len > from.buf_size - offset) return Drop::kBadLen;
   if (!k_.has_offsets()) {
-    for (uint32_t s = 0; s < k_.num_slots; s++) std::atomic_ref<uint64_t>(k_.slots[s].ptr).store(0, std::memory_order_relaxed);
+    for (uint32_t s = 0; s < k_.num_slots; s++)
+      std::atomic_ref<uint64_t>(k_.slots[s].ptr).store(0, std::memory_order_relaxed);
     k_.SetOffsets(UINT64_MAX, k_.buf_size, k_.buf_size);
     k_.ShowOffsetMask();
   }

@@ -14,9 +14,9 @@ using WhichSlots = std::optional<bool>;
 /// One ring whose packets come, by whoever serves it.
 struct SwapSource {
   WhichSlots which;
-  uint16_t flag = 0;    // of each slot where it comes
+  uint16_t flag = 0;        // of each slot where it comes
   uint32_t plain_room = 0;  // as Kring::plain_room, of both rings; set by Take()
-  bool midway = false;  // the beginning of a packet was given back without its end: the rest is not taken either
+  bool midway = false;      // the beginning of a packet was given back without its end: the rest is not taken either
 };
 
 class SwapRing {

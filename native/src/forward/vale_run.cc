@@ -290,8 +290,8 @@ bool ValeDelivery::MustWait(const ValeRun& run) noexcept {
   return false;
 }
 
-/// False when the port is not served, not with the sender's virtio-net header, or packets do not begin where its buffers
-/// do; then nothing was done.
+/// False when the port is not served, not with the sender's virtio-net header, or packets do not begin where its
+/// buffers do; then nothing was done.
 bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
   if (!Locked(run->budget)) {
     run->busy = true;

@@ -35,7 +35,8 @@ class ClientRing {
     tail_ = tail < k_.num_slots ? tail : head_;
     offset_mask_ = std::atomic_ref(k_.ring->offset_mask).load(std::memory_order_relaxed);
   }
-  // An application at the other end of a pipe may have offsets: the ring's header says so, which it may write to as well.
+  // An application at the other end of a pipe may have offsets: the ring's header says so, which it may write to as
+  // well.
   uint32_t OffsetOf(uint32_t i) const {
     if (offset_mask_ == 0) [[likely]]
       return 0;

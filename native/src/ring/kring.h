@@ -27,8 +27,8 @@ struct Kring {
   uint32_t num_slots = 0;
   uint32_t num_bufs = 0;
   uint32_t buf_size = 0;  // bytes between buffers
-  /// The most that a slot holds, for who takes it that packets begin where buffers do. 0: they do not, and whoever finds
-  /// a slot too long for that looks at its offset.
+  /// The most that a slot holds, for who takes it that packets begin where buffers do. 0: they do not, and whoever
+  /// finds a slot too long for that looks at its offset.
   uint16_t plain_room = 0;
   Dir dir = Dir::kTx;
   uint8_t vnet_hdr_len = 0;  // of the virtio-net header that each packet begins with; by attachment
@@ -87,8 +87,7 @@ struct Kring {
   /// Where the packet of a slot begins in its buffer: read once, at most offset_max.
   uint32_t OffsetOf(const NetmapSlot& slot) const {
     if (!has_offsets()) return 0;
-    const uint64_t ptr =
-        std::atomic_ref<uint64_t>(const_cast<NetmapSlot&>(slot).ptr).load(std::memory_order_relaxed);
+    const uint64_t ptr = std::atomic_ref<uint64_t>(const_cast<NetmapSlot&>(slot).ptr).load(std::memory_order_relaxed);
     return static_cast<uint32_t>(std::min(ptr & offset_mask, uint64_t{offset_max}));
   }
   /// What else `ptr` has stays there.
