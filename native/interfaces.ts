@@ -21,9 +21,14 @@ export const overlayLinks = (netns: string): OverlayLink[] => addon.overlayLinks
 /** An interface of the host, whoever uses it. */
 export class HostInterface {
   readonly #handle: Handle<'interface'>;
+  #closed = false;
 
   constructor(handle: Handle<'interface'>) {
     this.#handle = handle;
+  }
+  /** Nothing else may be asked of it then. */
+  get closed(): boolean {
+    return this.#closed;
   }
   get info(): InterfaceInfo {
     return addon.interfaceInfo(this.#handle);
@@ -40,9 +45,12 @@ export class HostInterface {
   setCarrier(on: boolean): void {
     addon.interfaceSetCarrier(this.#handle, on);
   }
-  /** Gives the interface back, for ever: one that was made here is gone. */
+  /** Gives the interface back, for ever: one that was made here is gone. Its descriptors go with whoever has packets for it. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     addon.interfaceClose(this.#handle);
+    addon.drop(this.#handle);
   }
 }
 
@@ -91,9 +99,11 @@ export class InterfaceMember {
   limit(limits: PortLimits): void {
     addon.memberLimit(this.handle, limits);
   }
-  /** Leaves the switch. */
-  stop(): void {
+  /** Leaves the switch, for ever, and gives its interface back. */
+  close(): void {
     addon.memberStop(this.handle);
+    this.interface.close();
+    addon.drop(this.handle);
   }
   /** Of a queue: what it sends into the switch (tx), or what it gets from there (rx). */
   counters(dir: 'tx' | 'rx', queue: number): RingCounters {

@@ -28,7 +28,9 @@ function explore(name, seconds) {
   // Entropic scheduling would take more time than the inputs, and so would a look for leaks after each: what is kept
   // from one to the next, or freed by another thread, is none. There is one at the end.
   const options = ['-max_len=4096', '-entropic=0', '-detect_leaks=0', '-verbosity=0', '-print_final_stats=1'];
+  const seed = process.env.PTNET_TEST_SEED;
   run(`build/${name}`, [
+    ...(seed === undefined ? [] : [`-seed=${seed}`]),
     `-max_total_time=${seconds}`,
     ...options,
     '-artifact_prefix=build/',

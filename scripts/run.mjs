@@ -163,7 +163,7 @@ const commands = {
     build();
     const node = (...file) => [process.execPath, join(root, 'scripts', ...file)];
     await testAll({
-      foreground: [node('nodes', 'main.mjs')],
+      foreground: [[...node('nodes', 'main.mjs'), '--short']],
       background: [[...node('fuzz.mjs'), '--seconds', '60']],
     });
   },

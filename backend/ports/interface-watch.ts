@@ -73,7 +73,13 @@ export class InterfaceWatch {
     link.watch = watchReadable(link.interface.info.newsFd, () => this.#onNews(link));
   }
 
+  /** Some may have been given back, and nobody has said so yet. */
+  get #open(): readonly Watched[] {
+    return this.#interfaces.filter((link) => !link.interface.closed);
+  }
+
   #onNews(link: Watched): void {
+    if (link.interface.closed) return;
     for (const line of link.interface.takeNews()) say(link, line.slice(`${link.name}: `.length));
     if (link.interface.info.gone) {
       link.watch?.close();
@@ -83,7 +89,7 @@ export class InterfaceWatch {
   }
 
   #reopen(): void {
-    for (const link of this.#interfaces) {
+    for (const link of this.#open) {
       if (!link.interface.info.gone) continue;
       try {
         link.interface.reopen(this.#engine);
@@ -100,7 +106,7 @@ export class InterfaceWatch {
 
   #lookAround(): void {
     this.#lookForLoops();
-    for (const link of this.#interfaces) if (!link.interface.info.gone) this.#lookForOverlay(link);
+    for (const link of this.#open) if (!link.interface.info.gone) this.#lookForOverlay(link);
   }
 
   /** The kernel drops what is too long for a tunnel without a word. */
@@ -118,7 +124,7 @@ export class InterfaceWatch {
   /** A frame to all would go round for ever where two members of a switch meet once more. */
   #lookForLoops(): void {
     const meetings = new Map<string, Watched>();
-    for (const link of this.#interfaces) {
+    for (const link of this.#open) {
       if (link.switch === undefined || link.interface.info.gone) continue;
       const places = placesOf(link.interface.info).map((place) => `${link.switch} ${link.netns} ${place}`);
       const place = places.find((candidate) => meetings.has(candidate));

@@ -200,7 +200,7 @@ export class PortTable {
     this.#ports.delete(name);
     this.#regionOf.delete(name);
     this.#madeWith.delete(name);
-    this.#closeInterface(name);
+    this.#forget(name)?.close();
     this.#giveBack(port);
   }
 
@@ -212,9 +212,10 @@ export class PortTable {
       this.#giveBack(port.slave);
   }
 
-  #closeInterface(name: string): void {
+  /** The interface of a port or a member that goes. */
+  #forget(name: string): HostInterface | undefined {
     const index = this.#interfaces.findIndex((link) => link.name === name);
-    if (index >= 0) this.#interfaces.splice(index, 1)[0]!.interface.close();
+    return index < 0 ? undefined : this.#interfaces.splice(index, 1)[0]!.interface;
   }
 
   join(config: HostConfig, vale: string, text: string): PlacedMember {
@@ -224,8 +225,8 @@ export class PortTable {
   leave(name: string): void {
     const index = this.#members.findIndex((member) => member.name === name);
     if (index < 0) return;
-    this.#members.splice(index, 1)[0]!.member.stop();
-    this.#closeInterface(name);
+    this.#forget(name);
+    this.#members.splice(index, 1)[0]!.member.close();
   }
 
   /** What a port or a member lets through from now on. */
@@ -272,7 +273,12 @@ export class PortTable {
       engine: this.#engine,
       stats: this.#stats,
     });
-    if (port.limits) member.limit(port.limits);
+    try {
+      if (port.limits) member.limit(port.limits);
+    } catch (error) {
+      member.close();
+      throw error;
+    }
     const placed = { name: text, switch: vale, member };
     this.#members.push(placed);
     this.#interfaces.push({ name: text, interface: member.interface, switch: vale, netns: port.netns ?? '' });
@@ -281,7 +287,7 @@ export class PortTable {
 
   /** Gives the interfaces of the host back; nobody drives the ports any more. */
   close(): void {
-    for (const { member } of this.#members.splice(0)) member.stop();
+    for (const { member } of this.#members.splice(0)) member.close();
     for (const { interface: opened } of this.#interfaces.splice(0)) opened.close();
     // A plug-in is told that it has ended.
     for (const vale of this.#switches.values()) vale.setLookup({ kind: 'learning' });

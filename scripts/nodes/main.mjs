@@ -1,7 +1,8 @@
-// npm run test-nodes [-- --fetch | vitest's arguments]: the unit and model tests on the other releases of Node that are
+// npm run test-nodes [-- --fetch | --short | vitest's arguments]: the unit and model tests on the other releases of Node that are
 // supported: those of package.json beside this file, which npm has as packages. The addon is built once: its interface to
 // Node (NAPI 9) is the same in all of them. Unless asked for, tests of the tests' own tools, and those in which kernels
-// or native threads exchange packets for long, are left out: Node only starts what these are about.
+// or native threads exchange packets for long, are left out: Node only starts what these are about. --short has what
+// stands between Node and the rest: the addons, sockets, processes, signals and files.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -18,6 +19,15 @@ const LEFT_OUT = [
   ...['kernel-guests', 'netmap', 'tap', 'overlay-mtu'].map((name) => `test/model/${name}.test.ts`),
   ...['measure', 'measure-applications', 'check-live', 'vnet', 'rate', 'applications/killed'].map(
     (name) => `test/model/${name}.test.ts`,
+  ),
+];
+const SHORT = [
+  ...['native', 'guest-driver/addon', 'backend/cli/process', 'backend/sockets', 'backend/programs'].map(
+    (name) => `test/unit/${name}`,
+  ),
+  'test/protocol',
+  ...['traffic', 'bad-input', 'changes', 'control', 'programs', 'application', 'stopping', 'reload'].map(
+    (name) => `test/model/${name}`,
   ),
 ];
 /** A registry that is slow or away must not hold a run up for ever: for all releases together, in ms. */
@@ -55,7 +65,13 @@ function runTests(bin, args) {
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
   const node = join(bin, 'node');
   const leftOut = LEFT_OUT.flatMap((pattern) => ['--exclude', pattern]);
-  const tests = args.length > 0 ? args : ['test/unit', 'test/model', ...leftOut];
+  const [first] = args;
+  const tests =
+    first === undefined
+      ? ['test/unit', 'test/model', ...leftOut]
+      : first === '--short'
+        ? [...SHORT, ...leftOut]
+        : args;
   for (const each of [['--version'], [join('node_modules', 'vitest', 'vitest.mjs'), 'run', ...tests]]) {
     const { status, error } = spawnSync(node, each, { cwd: ROOT, stdio: 'inherit', env });
     if (error !== undefined) throw error;

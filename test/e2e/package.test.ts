@@ -1,5 +1,7 @@
-// The package as somebody installs it who has no clone: into a prefix of its own, with an empty home; the addon is compiled there.
+// The package as somebody installs it who has no clone: into a prefix of its own, with an empty home. The addons are
+// compiled there, unless that is seen on a fresh Debian as well: then they are this clone's.
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -13,11 +15,18 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGuest } from '../../guest-driver/model/index.ts';
+import { whyNoDebianRoot } from '../harness/debian-root.ts';
 import { projectRoot } from '../harness/paths.ts';
 import { probe } from '../harness/probe-packet.ts';
 import { TestServiceManager, whyNoServiceManager } from '../harness/service-manager.ts';
 
 const INSTALL_MS = 600_000;
+/** What the installation compiles. */
+const BUILT = [
+  'native/build/Release/ptnetmap.node',
+  'guest-driver/addon/build/Release/ptnetguest.node',
+  'native/preload/build/libptnetmap.so',
+];
 const A = Uint8Array.of(2, 0, 0, 0, 0, 7);
 const B = Uint8Array.of(2, 0, 0, 0, 0, 8);
 
@@ -53,8 +62,11 @@ beforeAll(async () => {
     { cwd: projectRoot() },
   );
   const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
-  await sh(`npm install --global --omit=dev ${join(folder, filename)}`);
   root = join(folder, 'prefix', 'lib', 'node_modules', 'ptnetmap');
+  const compiled = whyNoDebianRoot() === undefined;
+  await sh(`npm install --global --omit=dev ${compiled ? '--ignore-scripts' : ''} ${join(folder, filename)}`);
+  if (compiled)
+    for (const made of BUILT) cpSync(join(projectRoot(), made), join(root, made), { recursive: true });
 }, INSTALL_MS);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -156,10 +156,10 @@ test.each([
 ])('latencies on a switch, after a trial that has left packets behind: %s', async (path, what) => {
   const { latency, rates } = await measure(CONFIG(), [path, path.replace('->', '<->')], {
     ...SHORT,
-    latency: [{ share: 0.5 }, { pps: 2000 }],
+    latency: [{ share: 0.5 }],
   });
   expect(rates).toHaveLength(3);
-  expect(latency).toHaveLength(4);
+  expect(latency).toHaveLength(2);
   for (const { samples, p50, max, ...row } of latency) {
     expect(row.what).toBe(what);
     expect(samples).toBeGreaterThan(0);

@@ -1,5 +1,5 @@
 // What is fuzzed: a property that holds for everything a peer can do on one surface. As a test it runs a fixed number
-// of times from a fixed seed; with PTNET_FUZZ_SECONDS set it runs for so long, from any seed.
+// of times from a fixed seed; with PTNET_FUZZ_SECONDS set it runs for so long, from any seed or from PTNET_TEST_SEED.
 import { appendFileSync } from 'node:fs';
 import fc from 'fast-check';
 
@@ -13,6 +13,7 @@ interface Run<T> {
 const seconds = Number(process.env.PTNET_FUZZ_SECONDS ?? 0);
 /** How many inputs there are is then up to the machine, and so is what they reach. */
 export const fuzzing = seconds > 0;
+const seed = process.env.PTNET_TEST_SEED;
 /** A file that gets a line for each surface: its name and how many inputs were tried. */
 const figures = process.env.PTNET_FUZZ_FIGURES;
 /** Inputs between two looks at the clock. */
@@ -35,8 +36,9 @@ class Effort {
       return undefined;
     }
     const first = this.#inputs === 0 ? examples : [];
-    this.#inputs += BATCH + first.length;
-    return { numRuns: BATCH + first.length, examples: first };
+    const numRuns = BATCH + first.length;
+    this.#inputs += numRuns;
+    return { numRuns, examples: first, ...(seed !== undefined && { seed: Number(seed) + this.#inputs }) };
   }
 }
 

@@ -3,6 +3,7 @@
 #include "addon/args.h"
 #include "addon/doorbell_target.h"
 #include "addon/handles.h"
+#include "addon/interfaces.h"
 #include "forward/offsets.h"
 
 namespace ptnet::addon {
@@ -120,7 +121,7 @@ bool DropOneOf(Napi::Value value) {
 
 /// drop(handle): nobody may use it any more.
 Napi::Value Drop(const Napi::CallbackInfo& info) {
-  if (!DropOneOf<Register, PortHandle, Region, Attachment, DoorbellTarget>(info[0]))
+  if (!DropOneOf<Register, PortHandle, Region, Attachment, DoorbellTarget, InterfaceHandle, InterfaceMember>(info[0]))
     Napi::TypeError::New(info.Env(), "drop: not a handle of what can be dropped").ThrowAsJavaScriptException();
   return info.Env().Undefined();
 }

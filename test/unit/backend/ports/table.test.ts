@@ -1,10 +1,12 @@
 // What a host has of ports and regions: what was made is given back when it is removed, and not when the garbage collector comes.
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { HostConfig } from '../../../../backend/config/host-config.ts';
 import { parseConfig } from '../../../../backend/config/load.ts';
 import { WorkerPool } from '../../../../backend/datapath/engine.ts';
 import { PortTable } from '../../../../backend/ports/table.ts';
 import { StatsArea } from '../../../../native/stats.ts';
+import { openFds } from '../../../harness/descriptors.ts';
+import { netns } from '../../../harness/interfaces.ts';
 
 const CONFIG = parseConfig(
   "regions: { lan: { buf-num: 20480 } }\nvms: { vm1: { region: lan, devices: [{ port: 'null:a' }] } }",
@@ -65,4 +67,38 @@ test('nor does the second end of a pipe, which may be asked for again', () => {
   for (const name of ['p}1', 'p{1']) table.remove(name);
   expect(free()).toEqual(before);
   table.close();
+});
+
+describe('interfaces of the host', () => {
+  test.each(['tap:t', 'netmap:a'])('%s leaves no descriptor, as a port and as a member', async (name) => {
+    const net = await netns('ip link add name a type veth peer name b');
+    const { table, region, free } = start();
+    const config = withPort(name, { netns: net.path });
+    const round = (): void => {
+      table.create(config, name, region);
+      table.remove(name);
+      table.join(config, 'vale0', name);
+      table.leave(name);
+    };
+    // A switch stays.
+    round();
+    const before = { fds: openFds(), free: free() };
+    round();
+    expect({ fds: openFds(), free: free() }).toEqual(before);
+    expect(table.interfaces).toEqual([]);
+    table.close();
+  });
+
+  test('a member whose limits cannot be set is none', async () => {
+    const net = await netns();
+    const { table } = start();
+    const config = withPort('tap:t', {
+      netns: net.path,
+      limits: { rx: { packets: { perSecond: -1, burst: 1 } } },
+    });
+    expect(() => table.join(config, 'vale0', 'tap:t')).toThrow('rx: not a number');
+    expect([table.members, table.interfaces]).toEqual([[], []]);
+    expect(JSON.parse(await net.ip('-j link show'))).toHaveLength(1);
+    table.close();
+  });
 });
