@@ -200,7 +200,6 @@ Napi::Value PortInfo(const Napi::CallbackInfo& info) {
   Napi::Array blocks = Napi::Array::New(env, port.rings());
   for (uint32_t i = 0; i < port.rings(); i++) blocks.Set(i, port.stats().IndexOf(port.kring(i).counters));
   o.Set("counterBlocks", blocks);
-  o.Set("takesOffsets", port.TakesOffsets());
   return o;
 }
 
