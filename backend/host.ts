@@ -214,6 +214,14 @@ export class Host {
     }
   }
 
+  /**
+   * Switch ports with names of their own; undefined: no applications are served.
+   * @internal
+   */
+  get persistentPorts(): ApplicationServer['persistent'] | undefined {
+    return this.#applications?.persistent;
+  }
+
   get #parts() {
     return {
       ports: this.#ports,

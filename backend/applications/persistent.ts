@@ -20,12 +20,26 @@ interface Persistent {
   readonly attachedAs: Set<string>;
 }
 
+/** One of them, for who looks from outside. */
+export interface PersistentState extends Omit<Wanted, 'extraBufs' | 'host'> {
+  readonly name: string;
+  readonly uid: number;
+  readonly attachedAs: readonly string[];
+}
+
 export class PersistentPorts {
   readonly #ports: ApplicationPorts;
   readonly #all = new Map<string, Persistent>();
 
   constructor(ports: ApplicationPorts) {
     this.#ports = ports;
+  }
+
+  get states(): PersistentState[] {
+    return [...this.#all].map(([name, { uid, wanted, attachedAs }]) => {
+      const { txRings, rxRings, txSlots, rxSlots, memId } = wanted;
+      return { name, uid, txRings, rxRings, txSlots, rxSlots, memId, attachedAs: [...attachedAs] };
+    });
   }
 
   /** @returns what it will be. @throws ProtocolError EINVAL, EEXIST or ENOSPC. */

@@ -84,6 +84,12 @@ export class ApplicationServer implements DoorEvents {
     return { ...this.#door.counters, applications, complaints: this.#complaints.counters };
   }
 
+  /** For who changes the host by other ways than netmap's requests. */
+  get persistent(): PersistentPorts {
+    this.#dropThoseThatHungUp();
+    return this.#persistent;
+  }
+
   /** The applications that have a port open, as a message names them. */
   holdersOf(port: string): string[] {
     this.#dropThoseThatHungUp();

@@ -9,6 +9,7 @@ import { VERSION } from '../version.ts';
 import { addChanges } from './change-handlers.ts';
 import { entryOf } from './edits.ts';
 import { formatMac } from './mac.ts';
+import { addPersistentPorts } from './persistent.ts';
 import { PROBLEM_TYPE, type Problem, problem, problemOf } from './problem.ts';
 import { addPrograms } from './programs.ts';
 import { configRoute, metricsRoute, reads } from './routes.ts';
@@ -60,6 +61,7 @@ export function createApp(target: ServedTarget, { writable }: { writable: boolea
   addReads(app, target);
   addFigures(app, target);
   addChanges(app, target);
+  addPersistentPorts(app, target);
   addPrograms(app, target, { writable });
   app.get('/v1/openapi.json', (c) => c.json(openApi(app)));
   return app;

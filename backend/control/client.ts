@@ -8,6 +8,7 @@ import type { ProgramState } from '../programs/leases.ts';
 import { VERSION } from '../version.ts';
 import type { Json } from './edits.ts';
 import { handOver } from './hand-over.ts';
+import type { NewPersistentPort, PersistentPortState } from './persistent.ts';
 import type { Problem } from './problem.ts';
 import type { NewProgram } from './programs.ts';
 import type {
@@ -156,6 +157,19 @@ export class ControlClient {
   async #program(method: Method, path: string, text?: string): Promise<ProgramState> {
     const sent = text === undefined ? undefined : { type: 'application/json', text };
     return JSON.parse(this.#checked(await this.#ask(method, path, sent))) as ProgramState;
+  }
+
+  persistentPorts = (): Promise<PersistentPortState[]> => this.get('/v1/persistent-ports');
+  /** Makes (PUT, with what it is to be) or removes one; with a switch, puts it there or takes it off. */
+  async changePersistentPort(
+    method: 'PUT' | 'DELETE',
+    name: string,
+    how: { readonly shape?: NewPersistentPort; readonly on?: string } = {},
+  ): Promise<PersistentPortState> {
+    const one = `/v1/persistent-ports/${encodeURIComponent(name)}`;
+    const path = how.on === undefined ? one : `${one}/switches/${encodeURIComponent(how.on)}`;
+    const sent = how.shape && { type: 'application/json', text: JSON.stringify(how.shape) };
+    return JSON.parse(this.#checked(await this.#ask(method, path, sent))) as PersistentPortState;
   }
 
   close(): void {

@@ -6,6 +6,7 @@ export {
   ControlError,
   type ProgramToStart,
 } from './client.ts';
+export type { NewPersistentPort, PersistentPortState } from './persistent.ts';
 export type { Problem } from './problem.ts';
 export type * from './schemas.ts';
 export { ControlServer } from './server.ts';

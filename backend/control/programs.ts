@@ -3,9 +3,9 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { closePeerFd } from '../../native/os.ts';
 import type { ProgramRequest } from '../programs/programs.ts';
 import type { ControlApp } from './app.ts';
-import { PROBLEM_TYPE, RequestError } from './problem.ts';
+import { RequestError } from './problem.ts';
+import { answer } from './routes.ts';
 import { say } from './say.ts';
-import { ProblemSchema } from './schemas.ts';
 import type { ServedTarget } from './target.ts';
 
 const whole = (max = Number.MAX_SAFE_INTEGER) => z.number().int().min(0).max(max);
@@ -66,16 +66,6 @@ export const ProgramSchema = z
   .openapi('Program');
 
 const one = z.object({ id: z.string().openapi({ param: { name: 'id', in: 'path' } }) });
-const problems = {
-  default: {
-    description: 'what is wrong, and what would be right',
-    content: { [PROBLEM_TYPE]: { schema: ProblemSchema } },
-  },
-} as const;
-const answer = <S extends z.ZodType>(schema: S, description: string) => ({
-  200: { description, content: { 'application/json': { schema } } },
-  ...problems,
-});
 
 const routes = {
   list: createRoute({

@@ -14,11 +14,17 @@ const problems = {
   },
 } as const;
 
+/** What a route answers when all is well; else with a problem. */
+export const answer = <S extends z.ZodType>(schema: S, description: string) => ({
+  200: json(schema, description),
+  ...problems,
+});
+
 const name = (what: string) => z.string().openapi({ param: { name: what, in: 'path' } });
 const yes = z.enum(['true', 'false', '1', '0']).optional();
 
 const get = <P extends string, S extends z.ZodType>(path: P, schema: S, summary: string) =>
-  createRoute({ method: 'get', path, summary, responses: { 200: json(schema, summary), ...problems } });
+  createRoute({ method: 'get', path, summary, responses: answer(schema, summary) });
 
 const getOne = <P extends string, W extends string, S extends z.ZodType>(
   path: P,
@@ -31,7 +37,7 @@ const getOne = <P extends string, W extends string, S extends z.ZodType>(
     path,
     summary,
     request: { params: z.object({ [what]: name(what) } as Record<W, ReturnType<typeof name>>) },
-    responses: { 200: json(schema, summary), ...problems },
+    responses: answer(schema, summary),
   });
 
 export const reads = {
@@ -78,7 +84,7 @@ type Method = 'post' | 'put' | 'patch' | 'delete';
 
 const paramsOf = <K extends string>(keys: readonly K[]) =>
   z.object(Object.fromEntries(keys.map((key) => [key, name(key)])) as Record<K, ReturnType<typeof name>>);
-const changed = { 200: json(schemas.ChangesSchema, 'what has changed'), ...problems };
+const changed = answer(schemas.ChangesSchema, 'what has changed');
 
 const MemberQuery = schemas.ChangeQuery.extend({
   'host-side': z.string().optional().describe("with `true`, the machine's own side of an interface too"),
@@ -190,7 +196,7 @@ export const applyRoute = createRoute({
     }),
     body: { required: true, content: { 'application/yaml': { schema: z.string() } } },
   },
-  responses: { 200: json(schemas.ChangesSchema, 'what has changed'), ...problems },
+  responses: answer(schemas.ChangesSchema, 'what has changed'),
 });
 
 const stationParams = z.object({ switch: name('switch'), mac: name('mac') });

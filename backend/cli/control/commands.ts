@@ -311,9 +311,22 @@ function addVale(start: Starter, io: Io): void {
     .option('-d <switch:interface>', 'take it off')
     .option('-p <port>', "poll a port's rings")
     .option('-P <port>', 'poll them no longer than pays (adaptive)')
+    .option(
+      '-n <name>',
+      'make a persistent port: one that programs open by this name, and that -a puts on switches',
+    )
+    .option('-C <slots,slots,rings,rings>', 'of tx and rx rings, with -n')
+    .option('-m <id>', 'the region that it is to lie in, with -n')
+    .option('-r <name>', 'remove a persistent port')
     .addHelpText(
       'after',
-      examples('ptnet vale -l', 'ptnet vale -a vale0:eth1', 'ptnet vale -d vale0:tap:lan'),
+      examples(
+        'ptnet vale -l',
+        'ptnet vale -a vale0:eth1',
+        'ptnet vale -d vale0:tap:lan',
+        'ptnet vale -n v0 -C 512,512,2,2',
+        'ptnet vale -a vale0:v0',
+      ),
     )
     .action((flags: Flags & Record<string, string | boolean | undefined>) =>
       start.ask(flags, (client) => vale(client, valeFlags(flags), io)),
@@ -332,5 +345,9 @@ function valeFlags(flags: Flags & Record<string, string | boolean | undefined>):
     ...letter('detach', 'd'),
     ...letter('poll', 'p'),
     ...letter('noPoll', 'P'),
+    ...letter('create', 'n'),
+    ...letter('remove', 'r'),
+    ...letter('rings', 'C'),
+    ...letter('memory', 'm'),
   };
 }
