@@ -6,7 +6,7 @@ import { shellWords } from '../check/qemu-command.ts';
 import { checkText } from '../check/static.ts';
 import type { HostConfig } from '../config/host-config.ts';
 import { alternatives, nearest } from '../config/nearest.ts';
-import { readConfigFile } from '../config/read-file.ts';
+import { readConfigFile, readTextFile } from '../config/read-file.ts';
 import { ConfigurationError } from '../errors.ts';
 import { describeFindings, wantsColors } from './findings-text.ts';
 import { interruptible } from './interrupt.ts';
@@ -90,7 +90,7 @@ function readCommands(given: readonly string[], config: HostConfig): Map<string,
 }
 
 function readCommand(file: string): string[] {
-  const words = shellWords(readConfigFile(file));
+  const words = shellWords(readTextFile(file));
   const start = words.findIndex((word) => /^(qemu-system-\w+|qemu-kvm|kvm)$/.test(basename(word)));
   if (start < 0)
     throw new ConfigurationError(

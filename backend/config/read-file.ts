@@ -7,8 +7,12 @@ const BYTES_MAX = 16 * 2 ** 20;
 const PART_BYTES = 64 * 1024;
 
 /** @throws ConfigurationError */
-export function readConfigFile(file: string): string {
-  const bytes = readBytes(file);
+export const readConfigFile = (file: string): string =>
+  readTextFile(file, `: 'ptnet init ${file}' makes one`);
+
+/** @param hint what would be right where there is no such file; @throws ConfigurationError */
+export function readTextFile(file: string, hint = ''): string {
+  const bytes = readBytes(file, hint);
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff) || isWide(bytes))
     throw new ConfigurationError(`${file}: is UTF-16 text: UTF-8 would be right`);
@@ -20,14 +24,15 @@ export function readConfigFile(file: string): string {
   }
 }
 
-function readBytes(file: string): Uint8Array {
+function readBytes(file: string, hint: string): Uint8Array {
   let fd: number | undefined;
   try {
     fd = openSync(file, 'r');
     return readAll(fd);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigurationError(`${file}: cannot be read: ${why}`, { cause });
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new ConfigurationError(`${file}: cannot be read: ${why}${missing ? hint : ''}`, { cause });
   } finally {
     if (fd !== undefined) closeSync(fd);
   }

@@ -26,5 +26,5 @@ test.each([
   ['/dev/zero', `/dev/zero: cannot be read: it has more than ${MOST} bytes`],
   ['/dev/urandom', `/dev/urandom: cannot be read: it has more than ${MOST} bytes`],
   [folder, `${folder}: cannot be read: EISDIR`],
-  ['/nowhere', '/nowhere: cannot be read: ENOENT'],
+  ['/nowhere', "open '/nowhere': 'ptnet init /nowhere' makes one"],
 ])('%s is refused', (path, message) => expect(() => readConfigFile(path)).toThrow(message));
