@@ -41,8 +41,7 @@ class PacketSocket {
   Bytes Receive(int timeout_ms = 60'000) {
     pollfd p{fd_, POLLIN, 0};
     if (poll(&p, 1, timeout_ms) != 1) return {};
-    Bytes frame(200'000);
-    iovec piece{frame.data(), frame.size()};
+    iovec piece{room_.data(), room_.size()};
     alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(tpacket_auxdata))];
     msghdr message{};
     message.msg_iov = &piece;
@@ -51,7 +50,7 @@ class PacketSocket {
     message.msg_controllen = sizeof control;
     const ssize_t size = recvmsg(fd_, &message, 0);
     if (size < 0) return {};  // the interface went down
-    frame.resize(static_cast<size_t>(size));
+    Bytes frame(room_.begin(), room_.begin() + size);
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c))
       if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA) RestoreTag(&frame, CMSG_DATA(c));
     return frame;
@@ -71,13 +70,17 @@ class PacketSocket {
 
   int fd_ = -1;
   const long skip_;
+  Bytes room_ = Bytes(200'000);  // for the frame that is received
 };
 
-/// How many frames of any kind are tried behind those of every length: a sanitizer sees no more in more of them.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr uint32_t kFramesOfAnyKind = 5'000;
+/// From one length that is tried to the next, and how many frames of any kind are tried behind them: a sanitizer sees
+/// no more in more of them, and who sends and receives here is one thread.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr uint32_t kLengthStep = 11, kFramesOfAnyKind = 1'000;
+#elif defined(__SANITIZE_ADDRESS__)
+inline constexpr uint32_t kLengthStep = 1, kFramesOfAnyKind = 5'000;
 #else
-inline constexpr uint32_t kFramesOfAnyKind = 90'000;
+inline constexpr uint32_t kLengthStep = 1, kFramesOfAnyKind = 90'000;
 #endif
 
 /// A frame of `len` bytes whose contents follow from `tag`: of a protocol that no stack looks at, with so many VLAN

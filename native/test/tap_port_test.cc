@@ -66,7 +66,8 @@ os::TapOptions Mtu(uint32_t mtu) {
 
 /// Every length from 14 bytes on, then any; a frame that the kernel gets may lie in up to 64 slots.
 void EveryFrameArrives(Random& random) {
-  constexpr uint32_t kLongest = 9018, kFrames = kLongest - 14 + kFramesOfAnyKind;
+  constexpr uint32_t kLongest = 9018, kLengths = (kLongest - 14) / kLengthStep + 1,
+                     kFrames = kLengths + kFramesOfAnyKind;
   Rig rig({"tap:t", 1, 1, 256, 256, 0}, Mtu(9000));
   rig.Attach();
   PacketSocket kernel("t");
@@ -74,7 +75,7 @@ void EveryFrameArrives(Random& random) {
   const uint64_t before = rig.port->rx(0).counters->packets;
   for (uint32_t i = 0; i < kFrames; i++) {
     const uint32_t any = random.OneIn(4) ? 14 + random.Below(kLongest - 13) : 14 + random.Below(200);
-    const uint32_t len = i <= kLongest - 14 ? 14 + i : any;
+    const uint32_t len = i < kLengths ? 14 + i * kLengthStep : any;
     const uint32_t tags = len >= 14 + 4 * 2 && len < 9000 ? random.Below(3) : 0;
     const Bytes frame = TestFrame(len, i, len > 9014 ? 1 : tags);
     const uint32_t least = len / 2048 + 2;  // the last piece takes what the others leave
