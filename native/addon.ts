@@ -66,6 +66,26 @@ export interface PortInfo {
   readonly rxSlots: number;
   /** Where each ring's counters are, in blocks of the statistics area; tx rings first. */
   readonly counterBlocks: readonly number[];
+  /** Whether a client may say where in its buffer each packet begins. */
+  readonly takesOffsets: boolean;
+}
+
+/** What was checked: `max` has no more than `bits` bits, and `initial` is not beyond it. */
+export interface OffsetsAsked {
+  /** Bytes. */
+  readonly max: number;
+  /** Of `ptr` in a slot, from the lowest on. */
+  readonly bits: number;
+  /** Of each slot that shows no packet; 0: those of rings that have offsets already stay. */
+  readonly initial: number;
+  /** Bytes that a packet which is received may take of a buffer; 0: as many as there are. */
+  readonly gap: number;
+}
+
+/** What is in force. */
+export interface OffsetsGiven {
+  readonly max: number;
+  readonly bits: number;
 }
 
 export interface PortNeeds {
@@ -316,6 +336,11 @@ interface Addon extends ProgramsAddon {
   portNeeds(shape: PortShape, ownsRxBufs: boolean): PortNeeds;
   portRestoreRings(port: Handle<'port'>): void;
   portRingOffsets(port: Handle<'port'>): number[];
+  portsSetOffsets(
+    engine: Handle<'engine'>,
+    parts: readonly { port: Handle<'port'>; rings: readonly boolean[]; shared: readonly boolean[] }[],
+    asked: OffsetsAsked,
+  ): OffsetsGiven;
   registerCreate(
     port: Handle<'port'>,
     rings: readonly boolean[],

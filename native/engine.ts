@@ -1,7 +1,7 @@
 // The engine and its attachments: a port's rings bound to a CSB and served by a worker.
 import { type AttachOptions, addon, type CsbPlace, type Handle, type WorkerStats } from './addon.ts';
 import { type Watch, watchReadable } from './os.ts';
-import type { Port } from './ports.ts';
+import type { OffsetPart, OffsetsAsked, OffsetsGiven, Port } from './ports.ts';
 
 export type { AttachOptions, CsbPlace, PolicyName, WorkerStats } from './addon.ts';
 
@@ -37,6 +37,15 @@ export class Engine {
    */
   attach(port: Port, guestToHost: CsbPlace, hostToGuest: CsbPlace, options: AttachOptions): Attachment {
     return new Attachment(addon.attach(this.handle, port.handle, guestToHost, hostToGuest, options));
+  }
+
+  /**
+   * From now on, for those that have none yet: what they have stays.
+   * @throws Error with `code` EBUSY, and nothing done, when one has offsets of fewer bits or up to less.
+   */
+  setOffsets(parts: readonly OffsetPart[], asked: OffsetsAsked): OffsetsGiven {
+    const handles = parts.map(({ port, ...rings }) => ({ ...rings, port: port.handle }));
+    return addon.portsSetOffsets(this.handle, handles, asked);
   }
 }
 

@@ -17,6 +17,8 @@ import type { RingCounters, StatsArea } from './stats.ts';
 
 export {
   type Lookup,
+  type OffsetsAsked,
+  type OffsetsGiven,
   type PayloadLevel,
   type PortInfo,
   type PortLimits,
@@ -99,6 +101,15 @@ export class Port {
 export interface HostRings {
   readonly port: Port;
   readonly rings: readonly boolean[];
+}
+
+/** Rings of a port that are to have offsets. */
+export interface OffsetPart {
+  readonly port: Port;
+  /** By ring of the port, tx rings first. */
+  readonly rings: readonly boolean[];
+  /** Those that somebody has already: what their slots say stays. */
+  readonly shared: readonly boolean[];
 }
 
 /** A netmap_if of its own, with the rings that were asked for, and extra buffers. */

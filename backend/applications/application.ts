@@ -12,6 +12,7 @@ import {
   type RegisterBody,
   writeBody,
 } from './bodies.ts';
+import { offsetsAsked } from './offsets.ts';
 import type { OpenPort } from './open-port.ts';
 import { Options, RefusedOptions } from './options.ts';
 import type { ApplicationPorts } from './ports.ts';
@@ -117,7 +118,8 @@ export class Application {
     const options = new Options(request.options);
     try {
       const { reply, fds } = this.#perform(request, options);
-      return { reply: { ...reply, statuses: options.statuses }, fds };
+      const { statuses, contents } = options;
+      return { reply: { ...reply, statuses, contents }, fds };
     } catch (error) {
       if (request.options.length === 0 || !(error instanceof Error)) throw error;
       throw new RefusedOptions(errnoOf(error), options.statuses, error);
@@ -147,6 +149,7 @@ export class Application {
     const asked = checkedBody(REGISTER, body);
     // Its arrays are in the program's memory, and looked at there.
     options.take(NETMAP_REQ_OPT.CSB);
+    const offsets = offsetsAsked(options, this.#ports.setOffsets);
     options.checkAllTaken();
     if (this.#bound) throw new ProtocolError(EBUSY, `bound to ${this.#bound.open.name} already`);
     const opened = this.#obtain(name, asked);
@@ -166,6 +169,7 @@ export class Application {
         exclusive: (asked.flags & NR_FLAG.EXCLUSIVE) !== 0,
         extraBufs: extraBufsOf(asked),
         ...(host && { host: { open: host, rings: rings.host } }),
+        ...(offsets && { offsets }),
       });
       this.#bound = { open, host, register, flags: asked.flags };
     } catch (error) {

@@ -80,6 +80,15 @@ export const POOLS_INFO = body(64, {
   bufSize: [60, 'u32'],
 });
 
+/** Of NETMAP_REQ_OPT_OFFSETS. */
+export const OFFSETS = body(32, {
+  max: [0, 'u64'],
+  initial: [8, 'u64'],
+  bits: [16, 'u32'],
+  txAlign: [20, 'u32'],
+  minGap: [24, 'u64'],
+});
+
 export type RegisterBody = Body<typeof REGISTER>;
 
 /** @throws ProtocolError EINVAL when it is not as long as it should be. */

@@ -3,7 +3,7 @@
 import { constants } from 'node:os';
 import type { Door, Part } from '../../native/door.ts';
 import { closeFd, eventfd, memfdCreate } from '../../native/os.ts';
-import type { Port, Register } from '../../native/ports.ts';
+import type { OffsetPart, Port, Register } from '../../native/ports.ts';
 import type { Broker, Policy } from '../datapath/broker.ts';
 import { ProtocolError } from '../errors.ts';
 import { HOST_TO_GUEST, RINGS_MAX } from './protocol.ts';
@@ -19,6 +19,8 @@ export interface Use {
   readonly extraBufs: number;
   /** The port whose rings are the host rings of this one, and which of them. */
   readonly host?: { readonly open: OpenPort; readonly rings: readonly boolean[] };
+  /** Gives these rings offsets, before anybody sees them. */
+  readonly offsets?: (parts: readonly OffsetPart[]) => void;
 }
 
 export interface OpenPortOptions {
@@ -72,9 +74,10 @@ export class OpenPort {
   }
 
   /** @throws ProtocolError EBUSY, or what making the register or serving the rings failed with, which leaves nothing. */
-  open(connection: number, { rings, exclusive, extraBufs, host }: Use): Register {
+  open(connection: number, { rings, exclusive, extraBufs, host, offsets }: Use): Register {
     this.#prepare({ rings, exclusive });
     if (host) host.open.#prepare({ rings: host.rings, exclusive });
+    offsets?.([this.#offsetPart(rings), ...(host ? [host.open.#offsetPart(host.rings)] : [])]);
     const register = this.port.register(
       rings,
       extraBufs,
@@ -93,6 +96,15 @@ export class OpenPort {
   #prepare(use: Holder): void {
     this.#checkShared(use);
     if (!this.#service) this.port.restoreRings();
+  }
+
+  #offsetPart(rings: readonly boolean[]): OffsetPart {
+    const holders = [...this.#holders.values()];
+    return {
+      port: this.port,
+      rings,
+      shared: rings.map((_, ring) => holders.some((holder) => holder.rings[ring])),
+    };
   }
 
   #hold(connection: number, use: Holder): void {

@@ -2,7 +2,7 @@
 // go with the last who has them.
 import { constants } from 'node:os';
 import type { Door } from '../../native/door.ts';
-import type { Port } from '../../native/ports.ts';
+import type { OffsetPart, OffsetsAsked, OffsetsGiven, Port } from '../../native/ports.ts';
 import { applicationPolicy } from '../config/applications.ts';
 import type { HostConfig, PortConfig } from '../config/host-config.ts';
 import { formatPortName, parsePortName, portNameProblem } from '../config/port-name.ts';
@@ -122,6 +122,10 @@ export class ApplicationPorts {
     while (ports.has(`${forms[0]}#${number}`)) number++;
     return this.obtain(`${forms[0]}#${number}`, uid, wanted);
   }
+
+  /** @throws Error with `code` EBUSY when rings have offsets that are not enough. */
+  readonly setOffsets = (parts: readonly OffsetPart[], asked: OffsetsAsked): OffsetsGiven =>
+    this.#options.broker.setOffsets(parts, asked);
 
   /** One that was made goes with the last who has it. */
   release({ name }: OpenPort): void {

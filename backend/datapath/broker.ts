@@ -2,7 +2,7 @@
 import type { Attachment, CsbPlace, PolicyName } from '../../native/engine.ts';
 import type { Kick } from '../../native/kick.ts';
 import { closeFd } from '../../native/os.ts';
-import type { Port } from '../../native/ports.ts';
+import type { OffsetPart, OffsetsAsked, OffsetsGiven, Port } from '../../native/ports.ts';
 import type { WorkerPool } from './engine.ts';
 import { unwireDoorbells, wireDoorbells } from './kick.ts';
 import { type Vector, wireInterrupts } from './notify.ts';
@@ -123,6 +123,11 @@ export class Broker {
     this.#pool.move(place.worker, policy.worker);
     place.worker = policy.worker;
     return true;
+  }
+
+  /** @throws Error with `code` EBUSY when rings have offsets that are not enough. */
+  setOffsets(parts: readonly OffsetPart[], asked: OffsetsAsked): OffsetsGiven {
+    return this.#pool.engine.setOffsets(parts, asked);
   }
 
   /** @returns the worker of what is served with this port. */

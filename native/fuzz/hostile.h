@@ -114,6 +114,20 @@ class Hostile {
       null_->sink(i).set_verify(kLevels[(what >> 4 & 3) == 3 ? 2 * i : (what >> 4 & 3)]);
     }
   }
+  /// Which rings have offsets, and how far they go; both of a pipe's pair do, or none. While nobody serves any.
+  void SetOffsets(uint8_t which) {
+    constexpr uint32_t kMost[] = {0, 1, 30, 100, 255, 256};
+    for (uint32_t i = 0; i < rings_.size(); i++) {
+      uint32_t first = i;
+      while (rings_[i].joined != nullptr && first > 0 && rings_[first].k != rings_[i].joined) first--;
+      if (rings_[first].k != rings_[i].joined) first = i;
+      Kring& k = *rings_[i].k;
+      const bool has = which >> (first % 8) & 1;
+      const uint32_t most = std::min(kMost[(which + first) % 6], k.buf_size);
+      k.SetOffsets(!has ? 0 : first % 2 ? UINT64_MAX : 0xfff, has ? most : 0, !has || first % 3 ? k.buf_size : 100);
+    }
+    for (const auto& taker : takers_) taker->rx(0).SetOffsets(0, 0, taker->rx(0).buf_size);
+  }
   /// The attachment of one ring ends, or another one begins.
   void ToggleAttachment(uint32_t ring) { rings_[ring].k->attached() ? Detach(rings_[ring]) : Attach(rings_[ring]); }
   /// A member without rings comes to the switch, or leaves it.
@@ -140,6 +154,8 @@ class Hostile {
   void WriteAnySlot(uint32_t ring, uint32_t where, uint64_t value) {
     const guest::Ring& r = rings_[ring].guest;
     SlotOf(r, where % r.num_slots).store(value, std::memory_order_relaxed);
+    // Wherever the offset ends.
+    std::atomic_ref<uint64_t>(r.slots[where % r.num_slots].ptr).store(value >> (value & 31), std::memory_order_relaxed);
   }
   /// Fills slots from the guest's head on as one that behaves would do, and gives them to the host.
   void Send(uint32_t ring, const Burst& burst) {
@@ -227,6 +243,10 @@ class Hostile {
     for (const Ring& r : rings_)
       if (auto* slots = reinterpret_cast<uint8_t*>(r.k->slots); slots >= base && slots < base + bufs)
         ASAN_UNPOISON_MEMORY_REGION(slots, r.k->num_slots * sizeof(NetmapSlot));
+    // A zero-copy monitor tells its client of offsets there.
+    for (const auto& taker : takers_)
+      if (&taker->region() == &region)
+        ASAN_UNPOISON_MEMORY_REGION(&taker->rx(0).ring->offset_mask, sizeof(NetmapRing::offset_mask));
   }
   /// Payload is read and written by whoever owns its slot, and a hostile guest lets everybody own everything. What
   /// comes of that is in the payload alone, so ThreadSanitizer is to look at all but that.

@@ -45,7 +45,8 @@ class Watcher final : public RingObserver {
     uint8_t sum = 0;
     for (uint32_t i = from; slots > 0; slots--, i = k.Next(i)) {
       const SlotWord w = ReadSlot(k.slots[i]);
-      if (CheckSlot(k, w) == Drop::kCount) sum += Look({k.Buf(w.buf_idx), w.len});
+      const uint32_t offset = k.OffsetOf(k.slots[i]);
+      if (CheckSlot(k, w, k.buf_size - offset) == Drop::kCount) sum += Look({k.Buf(w.buf_idx) + offset, w.len});
     }
     seen_.fetch_add(sum, std::memory_order_relaxed);
   }

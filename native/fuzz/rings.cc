@@ -55,6 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Input input{data, size};
   hostile->Reset();
   hostile->Configure(input.Byte());
+  hostile->SetOffsets(input.Byte());
   while (!input.over()) {
     const uint8_t what = input.Byte(), ring = static_cast<uint8_t>(input.Byte() % hostile->rings());
     const uint32_t more = what >> 3 & 7;

@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
   const uint64_t seconds = argc > 1 ? strtoull(argv[1], nullptr, 10) : 10;
   auto* const hostile = new Hostile;
   test::Random seeds("scribble");
+  hostile->SetOffsets(static_cast<uint8_t>(seeds.Below(256)));
   auto number = [&] { return Numbers(uint64_t{seeds.Below(UINT32_MAX)} << 32 | seeds.Below(UINT32_MAX)); };
   std::atomic<bool> over{false};
   Servings servings[2];

@@ -56,7 +56,7 @@ struct Ring {
     ring.buf_base = bufs;
     ring.num_slots = kSlots;
     ring.num_bufs = kSlots + kReservedBufs;
-    ring.buf_size = kBufBytes;
+    ring.SetBufSize(kBufBytes);
   }
   void Attach(Kring& ring) {
     Prepare(ring);

@@ -101,6 +101,22 @@ int FinishRegister(int fd, Context& context, const Options& options, Reply* repl
   return error;
 }
 
+/// Writes what options are to say behind their headers. False: a pointer leads nowhere.
+bool PutContents(const Reply& reply, const Options& options) {
+  const uint8_t* from = reply.contents;
+  ContentHeader header;
+  for (size_t left = reply.header.content_bytes; left >= sizeof header;) {
+    memcpy(&header, from, sizeof header);
+    from += sizeof header;
+    left -= sizeof header;
+    if (header.option >= options.count || header.bytes > left) return false;
+    if (!CopyOut(options.at[header.option] + sizeof(nmreq_option), from, header.bytes)) return false;
+    from += header.bytes;
+    left -= header.bytes;
+  }
+  return true;
+}
+
 /// Asks the host and writes back what it says. 0 or an errno.
 int AskHost(int fd, Context& context, const Message& message, const nmreq_header& header, uint64_t argument,
             size_t body_size, const Options& options) {
@@ -112,6 +128,7 @@ int AskHost(int fd, Context& context, const Message& message, const nmreq_header
   if (error == 0 && header.nr_reqtype == NETMAP_REQ_REGISTER) error = FinishRegister(fd, context, options, &reply);
   CloseFds(&reply);
   if (error != 0) return error;
+  if (!PutContents(reply, options)) return EFAULT;
   if (reply.header.body_bytes == body_size && !CopyOut(header.nr_body, reply.body, body_size)) return EFAULT;
   return CopyOut(argument + offsetof(nmreq_header, nr_name), reply.header.name, sizeof reply.header.name) ? 0 : EFAULT;
 }

@@ -18,7 +18,7 @@ class Watcher final : public RingObserver {
     CHECK(!gone);
     for (uint32_t i = from; slots > 0; slots--, i = k.Next(i)) {
       const SlotWord w = ReadSlot(k.slots[i]);
-      CHECK(CheckSlot(k, w) == Drop::kCount);
+      CHECK(CheckSlot(k, w, k.buf_size) == Drop::kCount);
       const uint32_t n = std::min<uint32_t>(w.len, sizeof header_ - have_);
       memcpy(header_ + have_, k.Buf(w.buf_idx), n);
       have_ += n;

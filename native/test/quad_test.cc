@@ -22,7 +22,7 @@ void PlainIsWhatOneSlotSays() {
   for (const auto& [num_bufs, buf_size] : {std::pair{3u, 64u}, {2048u, 2048u}, {1'000'000u, 65535u}, {64u, 65536u}}) {
     Kring k{};
     k.num_bufs = num_bufs;
-    k.buf_size = buf_size;
+    k.SetBufSize(buf_size);
     const PlainSlots plain(k);
     const uint32_t bufs[] = {0, 1, 2, k.num_bufs - 1, k.num_bufs, k.num_bufs + 1, 0x7fffffff, 0x80000000, UINT32_MAX};
     const uint32_t lens[] = {0, 1, k.buf_size - 1, k.buf_size, k.buf_size + 1, UINT16_MAX};
@@ -33,7 +33,7 @@ void PlainIsWhatOneSlotSays() {
           Slots s;
           for (NetmapSlot& slot : s.slots) slot = {2, 60, 0, 0};
           s.slots[at] = {buf, static_cast<uint16_t>(len), 0, UINT64_MAX};
-          const bool want = CheckSlot(k, ReadSlot(s.slots[at])) == Drop::kCount;
+          const bool want = CheckSlot(k, ReadSlot(s.slots[at]), k.buf_size) == Drop::kCount;
           CHECK_EQ(plain.All(s.Read()), want);
           s.slots[(at + 1) % kQuad].buf_idx = 0;
           CHECK(!plain.All(s.Read()));
@@ -114,7 +114,7 @@ void TheSinkCountsTheSame(Random& random) {
       if (random.OneIn(10)) slot.buf_idx = random.OneIn(2) ? random.Below(2) : k.num_bufs + random.Below(2);
       if (random.OneIn(10)) slot.len = 2049;
       if (random.OneIn(10)) slot.flags = NS_INDIRECT;
-      const Drop cause = CheckSlot(k, ReadSlot(k.slots[at]));
+      const Drop cause = CheckSlot(k, ReadSlot(k.slots[at]), k.buf_size);
       if (cause == Drop::kCount)
         packets++, bytes += slot.len;
       else

@@ -4,11 +4,10 @@
 #include <set>
 
 #include "forward/zcopy_monitor.h"
-#include "traffic.h"
+#include "monitor_rig.h"
 
 namespace ptnet::test {
 
-inline constexpr Ways kBoth{.tx = true, .rx = true}, kSent{.tx = true}, kReceived{.rx = true};
 inline constexpr AttachOptions kInline{.policy = Policy::kInline};
 
 inline std::shared_ptr<Port> Alias(std::shared_ptr<PipePair> pair, Port& end) { return {pair, &end}; }

@@ -63,6 +63,16 @@ struct nmreq_option {
   uint64_t nro_size;
 };
 
+struct nmreq_opt_offsets {
+  struct nmreq_option nro_opt;
+  uint64_t nro_max_offset;
+  uint64_t nro_initial_offset;
+  uint32_t nro_offset_bits;
+  uint32_t nro_tx_align;
+  uint64_t nro_min_gap;
+};
+_Static_assert(sizeof(struct nmreq_opt_offsets) == 56, "offsets");
+
 struct nmreq_register {
   uint64_t nr_offset;
   uint64_t nr_memsize;
@@ -118,6 +128,8 @@ struct nmreq_pools_info {
   uint32_t nr_buf_pool_objsize;
 };
 
+enum { OPT_OFFSETS = 5 };
+
 #define NIOCCTRL _IOWR('i', 151, struct nmreq_header)
 #define NIOCTXSYNC _IO('i', 148)
 #define NIOCRXSYNC _IO('i', 149)
@@ -146,6 +158,19 @@ enum {
 
 static inline char* buffer_of(struct netmap_ring* ring, uint32_t index) {
   return (char*)ring + ring->buf_ofs + (uint64_t)index * ring->nr_buf_size;
+}
+
+// Where the packet of a slot begins in its buffer.
+static inline uint64_t offset_of(const struct netmap_ring* ring, const struct netmap_slot* slot) {
+  return slot->ptr & ring->offset_mask;
+}
+
+static inline void set_offset(const struct netmap_ring* ring, struct netmap_slot* slot, uint64_t offset) {
+  slot->ptr = (slot->ptr & ~ring->offset_mask) | (offset & ring->offset_mask);
+}
+
+static inline char* packet_of(struct netmap_ring* ring, const struct netmap_slot* slot) {
+  return buffer_of(ring, slot->buf_idx) + offset_of(ring, slot);
 }
 
 static inline uint32_t next_of(const struct netmap_ring* ring, uint32_t i) {

@@ -1,5 +1,6 @@
 // Sends probe packets, receives and checks them, or sends back what comes: `traffic PORT send|receive|echo|ping|monitor
-// COUNT [poll|select|epoll|ioctl]`. Prints what it has seen as one line of JSON. A monitor sees both ways of PORT.
+// COUNT [poll|select|epoll|ioctl [OFFSET]]`. Prints what it has seen as one line of JSON. A monitor sees both ways of
+// PORT. With OFFSET its packets begin anywhere up to there in their buffers.
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ enum { SIZE = 60, BATCH = 256 };
 
 static uint64_t to_do, sent, received, corrupt, lost, next_seq, wakeups;
 static const char* how = "poll";
+static uint64_t offset_most;
 
 static uint64_t mix(uint64_t x) {
   uint64_t m = x * 0x9E3779B97F4A7C15ull;
@@ -109,7 +111,8 @@ static void send_batch(struct netmap_ring* ring, uint64_t most) {
   if (n > most) n = (uint32_t)most;
   for (uint32_t i = 0; i < n; i++) {
     struct netmap_slot* slot = &ring->slot[head];
-    write_probe(buffer_of(ring, slot->buf_idx), sent++);
+    set_offset(ring, slot, sent * 7 % (offset_most + 1));
+    write_probe(packet_of(ring, slot), sent++);
     slot->len = SIZE;
     slot->flags = 0;
     head = next_of(ring, head);
@@ -121,7 +124,9 @@ static void receive_batch(struct netmap_ring* ring) {
   uint32_t head = ring->head;
   for (uint32_t n = space(ring); n > 0; n--) {
     struct netmap_slot* slot = &ring->slot[head];
-    check_probe(buffer_of(ring, slot->buf_idx), slot->len);
+    check_probe(packet_of(ring, slot), slot->len);
+    // Where the next one is to be.
+    set_offset(ring, slot, received * 11 % (offset_most + 1));
     head = next_of(ring, head);
   }
   ring->head = ring->cur = head;
@@ -132,8 +137,9 @@ static void echo_batch(struct netmap_ring* rx, struct netmap_ring* tx) {
   uint32_t n = space(rx), m = space(tx);
   for (n = n < m ? n : m; n > 0; n--) {
     struct netmap_slot *from = &rx->slot[rx->head], *to = &tx->slot[tx->head];
-    check_probe(buffer_of(rx, from->buf_idx), from->len);
-    memcpy(buffer_of(tx, to->buf_idx), buffer_of(rx, from->buf_idx), from->len);
+    check_probe(packet_of(rx, from), from->len);
+    set_offset(tx, to, sent * 7 % (offset_most + 1));
+    memcpy(packet_of(tx, to), packet_of(rx, from), from->len);
     to->len = from->len;
     to->flags = 0;
     rx->head = rx->cur = next_of(rx, rx->head);
@@ -151,7 +157,9 @@ int main(int argc, char** argv) {
   uint64_t flags = strcmp(what, "monitor") == 0 ? FLAG_MONITOR_TX | FLAG_MONITOR_RX : 0;
   if (argc > 4) how = argv[4];
   struct port port;
-  if (port_open(&port, argv[1], REG_ALL_NIC, flags) != 0) fail(argv[1]);
+  if (argc > 5) offset_most = strtoull(argv[5], NULL, 10);
+  struct nmreq_opt_offsets offsets = {.nro_opt.nro_reqtype = OPT_OFFSETS, .nro_max_offset = offset_most};
+  if (port_open_with(&port, argv[1], REG_ALL_NIC, flags, offset_most > 0 ? &offsets.nro_opt : NULL) != 0) fail(argv[1]);
   struct netmap_ring *tx = first_tx(&port), *rx = first_rx(&port);
   printf("{\"ready\":true}\n");
   fflush(stdout);

@@ -200,6 +200,7 @@ Napi::Value PortInfo(const Napi::CallbackInfo& info) {
   Napi::Array blocks = Napi::Array::New(env, port.rings());
   for (uint32_t i = 0; i < port.rings(); i++) blocks.Set(i, port.stats().IndexOf(port.kring(i).counters));
   o.Set("counterBlocks", blocks);
+  o.Set("takesOffsets", port.TakesOffsets());
   return o;
 }
 

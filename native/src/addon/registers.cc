@@ -4,11 +4,13 @@
 #include "addon/doorbell_target.h"
 #include "addon/handles.h"
 #include "addon/interfaces.h"
+#include "forward/offsets.h"
 
 namespace ptnet::addon {
 namespace {
 
 constexpr int64_t kExtraBufsMost = 1'000'000;
+constexpr int64_t kBufMost = 65536;  // bytes
 
 bool GetRings(Napi::Value value, const char* name, std::vector<bool>* rings) {
   if (!value.IsArray()) {
@@ -47,6 +49,42 @@ Napi::Value RegisterInfo(const Napi::CallbackInfo& info) {
   Napi::Object o = Napi::Object::New(env);
   o.Set("nifpOfs", static_cast<double>(made->nifp_ofs()));
   o.Set("extraBufs", made->extra_bufs());
+  return o;
+}
+
+bool GetOffsets(Napi::Value value, OffsetsAsked* asked) {
+  int64_t max, bits, initial, gap;
+  if (!GetInteger(GetOption(value, "max"), "max", 0, kBufMost, &max) ||
+      !GetInteger(GetOption(value, "bits"), "bits", 1, 64, &bits) ||
+      !GetInteger(GetOption(value, "initial"), "initial", 0, max, &initial) ||
+      !GetInteger(GetOption(value, "gap"), "gap", 0, kBufMost, &gap))
+    return false;
+  *asked = {static_cast<uint32_t>(max), static_cast<uint32_t>(bits), static_cast<uint32_t>(initial),
+            static_cast<uint32_t>(gap)};
+  return true;
+}
+
+/// portsSetOffsets(engine, {port, rings: boolean[], shared: boolean[]}[], {max, bits, initial, gap}): {max, bits}
+Napi::Value PortsSetOffsets(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto engine = UnwrapHandle<Engine>(info[0]);
+  OffsetsAsked asked;
+  if (!engine || !GetOffsets(info[2], &asked)) return env.Undefined();
+  std::vector<OffsetRings> parts;
+  Napi::Array list = info[1].As<Napi::Array>();
+  for (uint32_t i = 0; info[1].IsArray() && i < list.Length(); i++) {
+    OffsetRings& part = parts.emplace_back();
+    auto handle = UnwrapHandle<PortHandle>(GetOption(list.Get(i), "port"));
+    if (!handle || !GetRings(GetOption(list.Get(i), "rings"), "rings", &part.rings) ||
+        !GetRings(GetOption(list.Get(i), "shared"), "shared", &part.shared))
+      return env.Undefined();
+    part.port = handle->port;
+  }
+  OffsetsGiven given;
+  if (!ThrowUnlessOk(env, SetOffsets(*engine, parts, asked, &given))) return env.Undefined();
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("max", given.max);
+  o.Set("bits", given.bits);
   return o;
 }
 
@@ -93,6 +131,7 @@ Napi::Value Drop(const Napi::CallbackInfo& info) {
 void InitRegisters(Napi::Env env, Napi::Object exports) {
   exports.Set("registerCreate", Napi::Function::New(env, RegisterCreate));
   exports.Set("registerInfo", Napi::Function::New(env, RegisterInfo));
+  exports.Set("portsSetOffsets", Napi::Function::New(env, PortsSetOffsets));
   exports.Set("portRestoreRings", Napi::Function::New(env, PortRestoreRings));
   exports.Set("portRingOffsets", Napi::Function::New(env, PortRingOffsets));
   exports.Set("drop", Napi::Function::New(env, Drop));

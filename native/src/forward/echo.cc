@@ -43,9 +43,10 @@ Used EchoFlow::Poll(const Budget& budget) noexcept {
   TxReader from(k_);
   RxWriter to(rx_);
   if (!from.Open() || rx_.blocked || !to.Open()) return {};
+  // The addresses are exchanged in one piece, here and there.
+  const uint32_t in_one = k_.vnet_hdr_len + kAddresses, shortest = rx_.room >= in_one ? in_one : UINT32_MAX;
   while (from.slots() < budget.slots && from.bytes() < budget.bytes && from.Peek(&packet_)) {
-    // The addresses are exchanged in one piece.
-    if (packet_.frags[0].len < k_.vnet_hdr_len + kAddresses) {
+    if (packet_.frags[0].len < shortest) {
       from.Drop(Drop::kBadLen);
       continue;
     }

@@ -39,7 +39,8 @@ Status InterfacePort::Reopen(Engine& engine) {
 }
 
 uint32_t SlotsForFrame(const HostInterface& interface, const Kring& k) noexcept {
-  return std::min({(k.vnet_hdr_len + interface.frame_max()) / k.buf_size + 1, kMaxFrags, k.num_slots - 1});
+  if (k.room == 0) return k.num_slots;  // never so many
+  return std::min({(k.vnet_hdr_len + interface.frame_max()) / k.room + 1, kMaxFrags, k.num_slots - 1});
 }
 
 }  // namespace ptnet

@@ -83,8 +83,9 @@ void MonitorRing::OnSlots(const Kring& k, uint32_t first, uint32_t slots) noexce
 void MonitorRing::CopySlots(const Kring& from, uint32_t first, uint32_t slots) noexcept {
   const bool up = Open();
   const Way way = from.dir == Dir::kTx ? Way::kTx : Way::kRx;
+  const bool plain = !from.has_offsets() && !k_.has_offsets();
   for (Drop cause = up ? Drop::kCount : Drop::kDown; slots > 0;) {
-    if (cause == Drop::kCount) {
+    if (cause == Drop::kCount && plain) {
       const uint32_t n = CopyRun(from, first, slots, &cause);
       first = from.Advance(first, n);
       slots -= n;
@@ -94,7 +95,7 @@ void MonitorRing::CopySlots(const Kring& from, uint32_t first, uint32_t slots) n
       k_.counters->CountDrop(cause, CountPackets(from, first, slots));
       break;
     }
-    // Of several slots, behind a header in one of its own, or one that its guest has spoilt meanwhile.
+    // Of several slots, behind a header in one of its own, with an offset, or one that its guest has spoilt meanwhile.
     if (!ReadPacket(from, first, from.Advance(first, slots), &packet_)) {
       k_.counters->CountDrop(Drop::kBadFrags);
       break;

@@ -106,7 +106,7 @@ uint32_t NetifRxFlow::SlotsWanted(const RxFrame& frame) const noexcept {
   const uint32_t whole = frame.len + k_.vnet_hdr_len;
   const bool cut = k_.vnet_hdr_len == 0 && frame.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE;
   const uint32_t segments = cut ? frame.len / std::max<uint32_t>(frame.vnet.gso_size, 64) + 1 : 1;
-  return std::min(whole / k_.buf_size + segments, k_.num_slots - 1);
+  return std::min(whole / std::max<uint32_t>(k_.room, 1) + segments, k_.num_slots - 1);
 }
 
 /// False when the frame is to stay: there is no room, or a slot is bad.

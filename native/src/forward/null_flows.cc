@@ -83,7 +83,7 @@ uint32_t SinkFlow::Consume(uint32_t head, const Budget& budget, uint64_t* checke
         ahead = k_.Next(ahead);
       }
     }
-    if (level == Payload::kNone && !(w.flags & NS_MOREFRAG) && CheckSlot(k_, w) == Drop::kCount) [[likely]] {
+    if (level == Payload::kNone && !(w.flags & NS_MOREFRAG) && IsPlain(k_, w)) [[likely]] {
       packets++;
       bytes += w.len;
       i = k_.Next(i);
@@ -202,6 +202,7 @@ Used SourceFlow::Poll(const Budget& budget) noexcept {
   Kring& k = k_;
   if (!k.attached() || k.blocked || Exhausted() || !TakeReleased()) return {};
   if (started_ns_ == 0) StartPace();
+  if (k.has_offsets()) slots_per_packet_ = SlotsFor(config_.size + k.vnet_hdr_len);
   const uint32_t room = Space();
   if (room < slots_per_packet_) return {};
   const uint32_t space = std::min(room, std::max(std::min(kBatch, budget.slots), slots_per_packet_));
@@ -220,11 +221,13 @@ Used SourceFlow::Poll(const Budget& budget) noexcept {
 /// payload.
 bool SourceFlow::Produce(uint32_t space, const Budget& budget, uint32_t* written) noexcept {
   uint64_t allowed = std::min<uint64_t>(Allowance(), slots_per_packet_ == 1 ? space : space / slots_per_packet_);
+  // Where a slot has its offset, nothing is known to have been filled in.
+  if (k_.has_offsets()) prefilled_ = 0;
   const bool writes = config_.payload == Payload::kFull || prefilled_ < k_.num_slots;
   if (writes) allowed = std::min<uint64_t>(allowed, std::max(budget.bytes / config_.size, 1u));
   const uint64_t before = sent_;
   bool fine = true;
-  if (slots_per_packet_ > 1 || k_.vnet_hdr_len > 0) {
+  if (slots_per_packet_ > 1 || k_.vnet_hdr_len > 0 || k_.has_offsets()) {
     for (; allowed > 0 && fine; allowed--) fine = MakeSlots();
   } else {
     // The first lap writes every byte of every buffer.
@@ -302,13 +305,13 @@ bool SourceFlow::MakeSlots() noexcept {
   bool stamp = config_.payload == Payload::kStamp && prefilled_ >= k_.num_slots;
   bool writes = config_.payload != Payload::kNone || prefilled_ < k_.num_slots;
   const uint32_t vnet_hdr_len = k_.vnet_hdr_len, len = vnet_hdr_len + config_.size;
-  for (uint32_t offset = 0; offset < len; offset += k_.buf_size, i = k_.Next(i)) {
+  for (uint32_t offset = 0; offset < len; offset += k_.room, i = k_.Next(i)) {
     const SlotWord old = ReadSlot(k_.slots[i]);
     if (!k_.ValidBuf(old.buf_idx)) return false;
-    uint32_t n = std::min(len - offset, k_.buf_size);
+    uint32_t n = std::min<uint32_t>(len - offset, k_.room);
     if (writes) {
       const uint32_t header = offset == 0 ? vnet_hdr_len : 0, from = offset + header - vnet_hdr_len;
-      uint8_t* to = k_.Buf(old.buf_idx);
+      uint8_t* to = k_.PlaceOf(k_.slots[i], old.buf_idx);
       memset(to, 0, header);
       to += header;
       stamp ? Write<Payload::kStamp>(to, sent_, from, n - header) : Write<Payload::kFull>(to, sent_, from, n - header);

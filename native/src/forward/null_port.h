@@ -56,7 +56,10 @@ class SourceFlow final : public Flow {
   void Configure(const SourceConfig& config);
 
  private:
-  uint32_t SlotsFor(uint32_t len) const { return (len + k_.buf_size - 1) / k_.buf_size; }
+  /// The headers of a probe packet are written in one piece.
+  uint32_t SlotsFor(uint32_t len) const {
+    return k_.room >= k_.vnet_hdr_len + probe::kHeaderLen ? k_.SlotsFor(len) : UINT32_MAX;
+  }
   bool Exhausted() const { return sent_ >= config_.packets; }
   uint32_t Space() const { return k_.FreeSlots(k_.hwtail); }
   void StartPace() noexcept;

@@ -14,14 +14,24 @@ namespace ptnet {
 Flow* PipeEnd::flow(uint32_t i) { return flows_[i]; }
 std::pair<Port*, uint32_t> PipeEnd::DoneAt(uint32_t ring) {
   if (ring >= shape().tx_rings) return {this, ring};
-  PipeEnd& other = this == &pair_->master() ? pair_->slave() : pair_->master();
-  return {&other, other.shape().tx_rings + ring};
+  return {&Other(), Other().shape().tx_rings + ring};
 }
+std::pair<Port*, uint32_t> PipeEnd::JoinedTo(uint32_t ring) {
+  const uint32_t tx = shape().tx_rings;
+  return {&Other(), ring < tx ? Other().shape().tx_rings + ring : ring - tx};
+}
+bool PipeEnd::KeepsOffsets() {
+  bool packets = false;
+  for (PipeEnd* end : {this, &Other()})
+    for (uint32_t i = 0; i < end->shape().rx_rings; i++) packets |= end->rx(i).hwcur != end->rx(i).hwtail;
+  return Other().attached || packets;
+}
+PipeEnd& PipeEnd::Other() const { return this == &pair_->master() ? pair_->slave() : pair_->master(); }
 std::shared_ptr<void> PipeEnd::Anchor() { return pair_->shared_from_this(); }
 
 Status PipeEnd::CheckVnetHdr(uint8_t len) {
-  PipeEnd& other = this == &pair_->master() ? pair_->slave() : pair_->master();
-  const uint32_t theirs = other.tx(0).vnet_hdr_len;
+  const PipeEnd& other = Other();
+  const uint32_t theirs = Other().tx(0).vnet_hdr_len;
   if (!other.attached || theirs == len) return Status::Ok();
   auto header = [](uint32_t n) { return n == 0 ? "none" : "one of " + std::to_string(n) + " bytes"; };
   return Status::Fail(EINVAL, name() + ": virtio-net header: " + header(len) + " here, " + header(theirs) + " at " +
@@ -98,6 +108,8 @@ uint32_t PumpFlow::TakeReleased(uint32_t most) noexcept {
     for (i = NextReplaced(i, to); i < to; i = NextReplaced(i + 1, to)) Replace(i);
     if (i == rx_.num_slots) i = 0;
   }
+  for (uint32_t i = first; tx_.has_offsets() && i != head; i = tx_.Next(i))
+    tx_.SetOffset(tx_.slots[i], rx_.OffsetOf(rx_.slots[i]));
   tx_.hwtail = tx_.Prev(head);
   return released;
 }
@@ -107,7 +119,7 @@ uint32_t PumpFlow::TakeReleased(uint32_t most) noexcept {
 inline uint32_t PumpFlow::PassSlots(uint32_t from, uint32_t to, uint64_t* bytes) noexcept {
   NetmapSlot* const sent = tx_.slots;
   NetmapSlot* const shown = rx_.slots;
-  const uint32_t most = std::min(tx_.buf_size, 65535u), bufs = tx_.num_bufs - kReservedBufs;
+  const uint32_t most = tx_.plain_room, bufs = tx_.num_bufs - kReservedBufs;
   uint32_t i = from;
   for (; i < to; i++) {
     const SlotWord w = ReadSlot(sent[i]);
@@ -158,7 +170,8 @@ uint32_t PumpFlow::PassPublished(uint32_t most) noexcept {
       if (i == head || most == 0) break;
     }
     SlotWord w = ReadSlot(tx_.slots[i]);
-    Drop cause = CheckSlot(tx_, w);
+    const uint32_t offset = tx_.OffsetOf(tx_.slots[i]);
+    Drop cause = CheckSlot(tx_, w, tx_.buf_size - offset);
     if (++slots > kMaxFrags) cause = Drop::kBadFrags;
     if (cause != Drop::kCount) [[unlikely]] {
       tx_.Block(&tx_.counters->drops[static_cast<int>(cause)]);
@@ -167,6 +180,7 @@ uint32_t PumpFlow::PassPublished(uint32_t most) noexcept {
     held_bytes += w.len;
     const SlotWord passed{w.buf_idx, w.len, static_cast<uint16_t>(w.flags & NS_MOREFRAG)};
     WriteSlot(rx_.slots[i], passed);
+    if (tx_.has_offsets()) rx_.SetOffset(rx_.slots[i], offset);
     if (w.flags & NS_BUF_CHANGED) WriteSlot(tx_.slots[i], passed);
     i = tx_.Next(i);
     if (w.flags & NS_MOREFRAG) continue;

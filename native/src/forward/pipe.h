@@ -43,12 +43,16 @@ class PipeEnd final : public Port {
   std::shared_ptr<void> Anchor() override;
   /// What it sends lies in the other end's rx ring until that gives it back.
   std::pair<Port*, uint32_t> DoneAt(uint32_t ring) override;
+  std::pair<Port*, uint32_t> JoinedTo(uint32_t ring) override;
+  /// What both ends see: while somebody is there, or packets are.
+  bool KeepsOffsets() override;
   /// Nothing is copied here, so both ends have to have the same; EINVAL.
   Status CheckVnetHdr(uint8_t len) override;
 
  private:
   friend class PipePair;
   using Port::Port;
+  PipeEnd& Other() const;
   PipePair* pair_ = nullptr;
   std::vector<PumpFlow*> flows_;
 };

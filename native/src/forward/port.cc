@@ -113,7 +113,7 @@ void Port::BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool
   k->buf_base = region_->base() + region_->bufs().offset();
   k->num_slots = num_slots;
   k->num_bufs = region_->bufs().num();
-  k->buf_size = region_->bufs().size();
+  k->SetBufSize(region_->bufs().size());
   k->index = index;
   k->mtu = shape_.mtu;
   k->dir = dir;
@@ -135,11 +135,23 @@ void Port::WriteHeader(const Kring& k) const {
   ring->head = ring->cur = k.hwcur;
   ring->tail = k.hwtail;
   ring->flags = 0;
-  ring->offset_mask = 0;
+  ring->offset_mask = k.offset_mask;
   ring->buf_align = 0;
 }
 
+/// Packets that lie behind some would not be found any more.
+void Port::ForgetOffsets(uint32_t i) {
+  Kring& k = kring(i);
+  if (!k.has_offsets() || KeepsOffsets()) return;
+  SpinGuard guard(k.lock);
+  k.SetOffsets(0, 0, k.buf_size);
+  k.ShowOffsetMask();
+  if (k.dir == Dir::kRx) k.hwcur = k.hwtail;
+  if (const auto [other, ring] = JoinedTo(i); other != nullptr) other->ForgetOffsets(ring);
+}
+
 void Port::RestoreRings() {
+  for (uint32_t i = 0; i < rings(); i++) ForgetOffsets(i);
   // The next client of a monitor begins behind what the one before has left: its headers have to say so, too.
   for (Kring& k : rx_)
     if (is_monitor()) k.hwcur = k.hwtail;

@@ -59,6 +59,12 @@ class Port : public Attachable {
   virtual SwitchMember* on_switch() { return nullptr; }
   /// The port, and the ring of it, where packets of the i-th ring are done with.
   virtual std::pair<Port*, uint32_t> DoneAt(uint32_t ring) { return {this, ring}; }
+  /// The port, and the ring of it, that shows the same packets at the same places; null: there is none.
+  virtual std::pair<Port*, uint32_t> JoinedTo(uint32_t) { return {nullptr, 0}; }
+  /// Whether a client may say where in its buffer each packet begins.
+  virtual bool TakesOffsets() const { return true; }
+  /// Whether what was said of that lasts, also for the client that comes next.
+  virtual bool KeepsOffsets() { return false; }
   /// Whether it shows what passes another one.
   virtual bool is_monitor() const { return false; }
   /// Monitors and captures that look at it now: the control plane's.
@@ -81,6 +87,7 @@ class Port : public Attachable {
   void GiveBack();
   void BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool bufs);
   void WriteHeader(const Kring& k) const;
+  void ForgetOffsets(uint32_t ring);
 
   friend class PipePair;  // whose ends share what they touch
 

@@ -14,8 +14,9 @@ using WhichSlots = std::optional<bool>;
 /// One ring whose packets come, by whoever serves it.
 struct SwapSource {
   WhichSlots which;
-  uint16_t flag = 0;    // of each slot where it comes
-  bool midway = false;  // the beginning of a packet was given back without its end: the rest is not taken either
+  uint16_t flag = 0;        // of each slot where it comes
+  uint32_t plain_room = 0;  // as Kring::plain_room, of both rings; set by Take()
+  bool midway = false;      // the beginning of a packet was given back without its end: the rest is not taken either
 };
 
 class SwapRing {
@@ -28,7 +29,8 @@ class SwapRing {
 
  private:
   void TakeSlots(SwapSource& source, Kring& from, uint32_t first, uint32_t slots) noexcept;
-  Drop Swap(RxWriter& to, Kring& from, uint32_t i, SlotWord w, uint16_t flag) noexcept;
+  Drop Swap(RxWriter& to, Kring& from, uint32_t i, SlotWord w, const SwapSource& source) noexcept;
+  Drop TakeOffset(NetmapSlot& place, const Kring& from, uint32_t i, uint32_t len) noexcept;
 
   Kring& k_;
   PeerMemory& memory_;

@@ -88,7 +88,7 @@ bool TapRxFlow::ReadFrame(RxWriter* to, uint32_t slots) noexcept {
     words[s] = ReadSlot(k_.slots[i]);
     if (!k_.ValidBuf(words[s].buf_idx)) [[unlikely]]
       return k_.Block(&k_.counters->drops[static_cast<int>(Drop::kBadBuf)]);
-    pieces[1 + s] = {k_.Buf(words[s].buf_idx), k_.buf_size};
+    pieces[1 + s] = {k_.PlaceOf(k_.slots[i], words[s].buf_idx), k_.room};
   }
   // A guest without a header is not shown the kernel's.
   uint8_t header[VirtioNetHdr::kVnetHdrLong] = {};
@@ -107,7 +107,7 @@ bool TapRxFlow::ReadFrame(RxWriter* to, uint32_t slots) noexcept {
   const auto len = static_cast<uint32_t>(got);
   // What waited in the queue when this guest came was for one that took more.
   const bool for_another = VirtioNetHdr::Load(header).Offloads();
-  if (for_another || len == slots * k_.buf_size) [[unlikely]] {
+  if (for_another || len == slots * k_.room) [[unlikely]] {
     k_.counters->CountDrop(for_another ? Drop::kDown : Drop::kBadLen);
     return true;
   }

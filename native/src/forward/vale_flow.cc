@@ -61,7 +61,7 @@ uint32_t ValeFlow::Read(uint32_t head, uint32_t most) noexcept {
   batch_.Clear(vnet_hdr_len);
   while (i != head && most > 0) {
     SlotWord w = ReadSlot(k_.slots[i]);
-    if (!(w.flags & NS_MOREFRAG) && w.len >= shortest && CheckSlot(k_, w) == Drop::kCount) [[likely]] {
+    if (!(w.flags & NS_MOREFRAG) && w.len >= shortest && IsPlain(k_, w)) [[likely]] {
       Frag frag{k_.Buf(w.buf_idx), w.len};
       if (!batch_copied_) [[likely]] {
         __builtin_prefetch(frag.data);

@@ -109,6 +109,7 @@ uint32_t ValeFlow::ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budge
     polls_batched_--;
     return k_.hwcur;
   }
+  if (k_.has_offsets()) return k_.hwcur;
   const Lookup* const lookup = sw.lookup();
   if (lookup != nullptr && !lookup->learns()) return k_.hwcur;
   const SlotWord w = ReadSlot(k_.slots[k_.hwcur]);
@@ -289,13 +290,14 @@ bool ValeDelivery::MustWait(const ValeRun& run) noexcept {
   return false;
 }
 
-/// False when the port is not served, or not with the sender's virtio-net header; then nothing was done.
+/// False when the port is not served, not with the sender's virtio-net header, or packets do not begin where its
+/// buffers do; then nothing was done.
 bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
   if (!Locked(run->budget)) {
     run->busy = true;
     return true;
   }
-  const bool served = k_.vnet_hdr_len == run->from.vnet_hdr_len && Open();
+  const bool served = k_.vnet_hdr_len == run->from.vnet_hdr_len && !k_.has_offsets() && Open();
   if (served) Put(run);
   Interrupt* const wanted = to_.Publish();
   k_.lock.Unlock();

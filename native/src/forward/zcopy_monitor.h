@@ -79,6 +79,8 @@ class ZcopyMonitorPort final : public Port, public std::enable_shared_from_this<
   Flow* flow(uint32_t i) override { return i < tx_flows_.size() ? tx_flows_[i].get() : nullptr; }
   std::shared_ptr<void> Anchor() override { return shared_from_this(); }
   bool is_monitor() const override { return true; }
+  /// Packets are where their sender has put them.
+  bool TakesOffsets() const override { return false; }
   /// It shows packets as they are, and has none of its own: EINVAL.
   Status CheckVnetHdr(uint8_t len) override;
   /// A client sees nothing of what passed before it came.

@@ -56,8 +56,14 @@ uint32_t Bridge::Lane::TakePacket(uint32_t most, uint32_t* len) noexcept {
   *len = 0;
   for (uint32_t i = rx.head(), n = 1; n <= most; n++, i = k.Next(i)) {
     const SlotWord w = ReadSlot(k.slots[i]);
-    const bool good = n <= kMaxFrags && CheckSlot(k, w) == Drop::kCount;
+    const uint32_t offset = rx.OffsetOf(i);
+    const bool good = n <= kMaxFrags && CheckSlot(k, w, k.buf_size - offset) == Drop::kCount;
     if (good) packet_[n - 1] = w;
+    if (good && offset > 0) {
+      // The other side need not know of offsets.
+      memmove(k.Buf(w.buf_idx), k.Buf(w.buf_idx) + offset, w.len);
+      rx.ClearOffset(i);
+    }
     if (*len != UINT32_MAX) *len = good ? *len + w.len : UINT32_MAX;
     if (!(w.flags & NS_MOREFRAG)) return n;
   }
@@ -77,6 +83,7 @@ void Bridge::Lane::Swap(uint32_t slots) noexcept {
     const bool more = n + 1 < slots;
     WriteSlot(to.slots[o], {full.buf_idx, full.len, static_cast<uint16_t>(NS_BUF_CHANGED | (more ? NS_MOREFRAG : 0))});
     WriteSlot(from.slots[i], {empty.buf_idx, empty.len, NS_BUF_CHANGED});
+    tx.ClearOffset(o);
   }
   tx.Advance(slots);
 }
@@ -99,6 +106,7 @@ void Bridge::Lane::Copy(uint32_t len) noexcept {
     left -= want;
     WriteSlot(to.slots[o],
               {place.buf_idx, static_cast<uint16_t>(want), static_cast<uint16_t>(left > 0 ? NS_MOREFRAG : 0)});
+    tx.ClearOffset(o);
     o = to.Next(o), slots++;
   } while (left > 0);
   tx.Advance(slots);

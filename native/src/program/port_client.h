@@ -1,6 +1,7 @@
 // A client of a port inside the host's own process: drives its rings by a CSB, as a VM does, from a thread of its own.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <vector>
@@ -32,6 +33,20 @@ class ClientRing {
     // Acquire: hwtail before the slots; pairs with Kring::Publish(). Sequentially consistent: behind appl_need_kick.
     const uint32_t tail = std::atomic_ref(ktoa_.hwtail).load(std::memory_order_seq_cst);
     tail_ = tail < k_.num_slots ? tail : head_;
+    offset_mask_ = std::atomic_ref(k_.ring->offset_mask).load(std::memory_order_relaxed);
+  }
+  // An application at the other end of a pipe may have offsets: the ring's header says so, which it may write to as
+  // well.
+  uint32_t OffsetOf(uint32_t i) const {
+    if (offset_mask_ == 0) [[likely]]
+      return 0;
+    const uint64_t ptr = std::atomic_ref(k_.slots[i].ptr).load(std::memory_order_relaxed);
+    return static_cast<uint32_t>(std::min(ptr & offset_mask_, uint64_t{k_.buf_size}));
+  }
+  /// The slot's packet begins where its buffer does.
+  void ClearOffset(uint32_t i) {
+    if (offset_mask_ != 0) [[unlikely]]
+      std::atomic_ref(k_.slots[i].ptr).fetch_and(~offset_mask_, std::memory_order_relaxed);
   }
   /// Whether the host has taken all that was published.
   bool Drained() { return LoadAcquire(ktoa_.hwcur) == head_; }
@@ -56,6 +71,7 @@ class ClientRing {
   CsbKtoa& ktoa_;
   uint32_t head_;
   uint32_t tail_ = 0;
+  uint64_t offset_mask_ = 0;
 };
 
 class PortClient {

@@ -243,6 +243,7 @@ bool Replay::Player::Send(const FilePacket& packet) {
     if (k.ValidBuf(place.buf_idx)) memcpy(k.Buf(place.buf_idx), packet.data + at, size);
     UpdateSlot(k.slots[tx.head()], place,
                {place.buf_idx, static_cast<uint16_t>(size), static_cast<uint16_t>(n + 1 < slots ? NS_MOREFRAG : 0)});
+    tx.ClearOffset(tx.head());
     at += size;
     tx.Advance(1);
   }

@@ -2,6 +2,7 @@
 // Ring headers in shared memory are written once, at creation, and never read back.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -25,8 +26,10 @@ struct Kring {
   uint8_t* buf_base = nullptr;
   uint32_t num_slots = 0;
   uint32_t num_bufs = 0;
-  uint32_t buf_size = 0;  // bytes between buffers, and the most a slot can hold
-  uint16_t index = 0;
+  uint32_t buf_size = 0;  // bytes between buffers
+  /// The most that a slot holds, for who takes it that packets begin where buffers do. 0: they do not, and whoever
+  /// finds a slot too long for that looks at its offset.
+  uint16_t plain_room = 0;
   Dir dir = Dir::kTx;
   uint8_t vnet_hdr_len = 0;  // of the virtio-net header that each packet begins with; by attachment
   RingCounters* counters = nullptr;
@@ -39,6 +42,8 @@ struct Kring {
   // Written by the one who serves the ring: its worker, or for a VALE rx ring whoever holds the lock.
   alignas(kCacheLine) uint32_t hwcur = 0;
   uint32_t hwtail = 0;
+  uint16_t index = 0;           // set at creation
+  uint16_t room = 0;            // bytes that a slot of an rx ring can be filled with, whatever its offset is
   bool waited_in_vain = false;  // VALE: patience ended before there was room to speak of; until there is, nobody waits
   bool blocked = false;         // a bad index or slot was met and reported: quiet until a kick or an attach
   SpinLock lock;
@@ -50,6 +55,9 @@ struct Kring {
   // Set at creation, for the control plane and for what is done on the way to a receiver without virtio-net header.
   NetmapRing* ring = nullptr;
   uint32_t mtu = 0;  // the port's
+  // Offsets (NETMAP_REQ_OPT_OFFSETS): set by the control plane while nobody serves the ring (forward/offsets.h).
+  uint32_t offset_max = 0;   // what a slot has beyond that is cut to it
+  uint64_t offset_mask = 0;  // of `ptr` in slots; 0: packets begin where buffers do
 
   uint32_t Next(uint32_t i) const { return ++i == num_slots ? 0 : i; }
   uint32_t Prev(uint32_t i) const { return (i == 0 ? num_slots : i) - 1; }
@@ -60,6 +68,44 @@ struct Kring {
   uint32_t Advance(uint32_t i, uint32_t n) const { return (i += n) >= num_slots ? i - num_slots : i; }
   bool attached() const { return atok != nullptr; }
   uint8_t* Buf(uint32_t buf_idx) const { return buf_base + uint64_t{buf_idx} * buf_size; }
+  void SetBufSize(uint32_t bytes) {
+    buf_size = bytes;
+    SetOffsets(0, 0, bytes);
+  }
+  /// `gap`: what a slot may be filled with at most.
+  void SetOffsets(uint64_t mask, uint32_t most, uint32_t gap) {
+    offset_mask = mask;
+    offset_max = most;
+    room = static_cast<uint16_t>(std::min({buf_size - most, gap, uint32_t{UINT16_MAX}}));
+    plain_room = mask == 0 ? room : 0;
+  }
+  /// In the ring's header: the client's, which may write there too.
+  void ShowOffsetMask() const {
+    std::atomic_ref<uint64_t>(ring->offset_mask).store(offset_mask, std::memory_order_relaxed);
+  }
+  bool has_offsets() const { return plain_room == 0; }
+  /// Where the packet of a slot begins in its buffer: read once, at most offset_max.
+  uint32_t OffsetOf(const NetmapSlot& slot) const {
+    if (!has_offsets()) return 0;
+    const uint64_t ptr = std::atomic_ref<uint64_t>(const_cast<NetmapSlot&>(slot).ptr).load(std::memory_order_relaxed);
+    return static_cast<uint32_t>(std::min(ptr & offset_mask, uint64_t{offset_max}));
+  }
+  /// What else `ptr` has stays there.
+  void SetOffset(NetmapSlot& slot, uint32_t offset) const {
+    std::atomic_ref<uint64_t> ptr(slot.ptr);
+    const uint64_t old = ptr.load(std::memory_order_relaxed), now = (old & ~offset_mask) | offset;
+    if (now != old) ptr.store(now, std::memory_order_relaxed);
+  }
+  /// Of an rx ring, where a packet for a slot that shows this buffer goes. An offset that was too great is cut in the
+  /// slot too: the client is to find the packet.
+  uint8_t* PlaceOf(NetmapSlot& slot, uint32_t buf_idx) const {
+    if (!has_offsets()) return Buf(buf_idx);
+    const uint32_t offset = OffsetOf(slot);
+    SetOffset(slot, offset);
+    return Buf(buf_idx) + offset;
+  }
+  /// Slots of an rx ring that so many bytes take, at least one; more than any packet may have when none can be filled.
+  uint32_t SlotsFor(uint32_t len) const { return room > 0 ? std::max((len + room - 1u) / room, 1u) : UINT32_MAX; }
   bool ValidBuf(uint32_t buf_idx) const { return buf_idx - kReservedBufs < num_bufs - kReservedBufs; }
   /// For prefetching: where the buffer of slot `i` is as far as can be told now, some address of the region when that
   /// is nowhere.

@@ -23,13 +23,16 @@ struct Packet {
   bool good() const { return cause == Drop::kCount; }
 };
 
-/// Why a slot of a tx ring cannot be used; kCount when it can.
-inline Drop CheckSlot(const Kring& k, SlotWord w) {
+/// Why a slot of a tx ring that holds up to `most` bytes cannot be used; kCount when it can.
+inline Drop CheckSlot(const Kring& k, SlotWord w, uint32_t most) {
   if (!k.ValidBuf(w.buf_idx)) return Drop::kBadBuf;
-  if (w.len > k.buf_size) return Drop::kBadLen;
+  if (w.len > most) return Drop::kBadLen;
   if (w.flags & NS_INDIRECT) return Drop::kBadFlags;
   return Drop::kCount;
 }
+
+/// Whether it can be used without a look at its offset.
+inline bool IsPlain(const Kring& k, SlotWord w) { return CheckSlot(k, w, k.plain_room) == Drop::kCount; }
 
 /// ReadPacket, slot by slot.
 inline bool ReadChain(const Kring& k, uint32_t i, uint32_t head, Packet* p) {
@@ -37,11 +40,12 @@ inline bool ReadChain(const Kring& k, uint32_t i, uint32_t head, Packet* p) {
   p->cause = Drop::kCount;
   for (; i != head; i = k.Next(i)) {
     SlotWord w = ReadSlot(k.slots[i]);
-    Drop cause = CheckSlot(k, w);
+    const uint32_t offset = k.OffsetOf(k.slots[i]);
+    Drop cause = CheckSlot(k, w, k.buf_size - offset);
     if (p->slots == 0) p->flags = w.flags;
     if (p->cause == Drop::kCount) p->cause = cause;
     if (p->slots < kMaxFrags) {
-      p->frags[p->slots] = {k.Buf(p->good() ? w.buf_idx : 0), w.len};
+      p->frags[p->slots] = {k.Buf(p->good() ? w.buf_idx : 0) + offset, w.len};
     } else if (p->good()) {
       p->cause = Drop::kBadFrags;
     }
@@ -59,7 +63,7 @@ inline bool ReadChain(const Kring& k, uint32_t i, uint32_t head, Packet* p) {
 inline bool ReadPacket(const Kring& k, uint32_t i, uint32_t head, Packet* p) {
   if (i == head) return false;
   const SlotWord w = ReadSlot(k.slots[i]);
-  if ((w.flags & NS_MOREFRAG) || CheckSlot(k, w) != Drop::kCount) [[unlikely]]
+  if ((w.flags & NS_MOREFRAG) || !IsPlain(k, w)) [[unlikely]]
     return ReadChain(k, i, head, p);
   p->frags[0] = {k.Buf(w.buf_idx), w.len};
   p->slots = 1;

@@ -4,7 +4,6 @@
 
 #include <emmintrin.h>
 
-#include <algorithm>
 #include <bit>
 #include <cstdint>
 
@@ -78,13 +77,12 @@ inline bool AnyOf(const NetmapSlot* slots, uint32_t count, uint16_t flags) {
 #endif
 }
 
-/// What is plain on one ring: a buffer of its region, a length that fits it, and no flags. Unsigned numbers are
-/// compared as signed ones that are shifted by 2^31, the only comparison that every x86-64 has.
+/// What is plain on one ring: a buffer of its region, a length that fits it without an offset, and no flags. Unsigned
+/// numbers are compared as signed ones that are shifted by 2^31, the only comparison that every x86-64 has.
 class PlainSlots {
  public:
   explicit PlainSlots(const Kring& k)
-      : bufs_most_(Shifted(k.num_bufs - kReservedBufs - 1)),
-        len_most_(Shifted(std::min(k.buf_size, uint32_t{UINT16_MAX}))) {}
+      : bufs_most_(Shifted(k.num_bufs - kReservedBufs - 1)), len_most_(Shifted(k.plain_room)) {}
 
   bool All(const Quad& q) const {
     const __m128i buf = _mm_add_epi32(q.buf_idx(), _mm_set1_epi32(static_cast<int>(kSign - kReservedBufs)));

@@ -40,7 +40,7 @@ bool RxWriter::CopyWhole(const Pieces& packet) noexcept {
     const SlotWord w = ReadSlot(k_.slots[i]);
     if (!k_.ValidBuf(w.buf_idx)) [[unlikely]]
       return false;
-    uint8_t* const to = k_.Buf(w.buf_idx);
+    uint8_t* const to = k_.PlaceOf(k_.slots[i], w.buf_idx);
     CopyPacket(to, frag.data, frag.len);
     if (f == 0) last_ = {to, frag.len};
     WriteSlot(k_.slots[i], {w.buf_idx, static_cast<uint16_t>(frag.len), RxFlags(f, packet.count)});
@@ -54,8 +54,8 @@ bool RxWriter::CopyCut(const Pieces& packet, uint32_t slots) noexcept {
   for (uint32_t s = 0, i = tail_; s < slots; s++, i = k_.Next(i)) {
     const SlotWord w = ReadSlot(k_.slots[i]);
     if (!k_.ValidBuf(w.buf_idx)) return false;
-    uint8_t* const to = k_.Buf(w.buf_idx);
-    const uint32_t want = std::min(left, k_.buf_size);
+    uint8_t* const to = k_.PlaceOf(k_.slots[i], w.buf_idx);
+    const uint32_t want = std::min<uint32_t>(left, k_.room);
     for (uint32_t have = 0; have < want;) {
       const Frag& frag = packet.frags[piece];
       const uint32_t n = std::min(want - have, frag.len - at);
@@ -71,29 +71,28 @@ bool RxWriter::CopyCut(const Pieces& packet, uint32_t slots) noexcept {
 }
 
 Drop RxWriter::Reserve(uint32_t len, Places* places) noexcept {
-  uint32_t slots = 1;
-  for (uint32_t left = len; left > k_.buf_size && slots <= kMaxFrags; left -= k_.buf_size) slots++;
+  const uint32_t slots = len <= k_.plain_room ? 1 : k_.SlotsFor(len);
   if (slots > kMaxFrags || slots >= k_.num_slots) return Drop::kBadFrags;
   if (!Room(slots)) return Drop::kFull;
   places->slots = slots;
-  places->buf_size = k_.buf_size;
+  places->buf_size = k_.room;
   for (uint32_t s = 0, i = tail_; s < slots; s++, i = k_.Next(i)) {
     const SlotWord w = ReadSlot(k_.slots[i]);
     if (!k_.ValidBuf(w.buf_idx)) return Drop::kBadBuf;
     places->words[s] = w;
-    places->bufs[s] = k_.Buf(w.buf_idx);
+    places->bufs[s] = k_.PlaceOf(k_.slots[i], w.buf_idx);
   }
   return Drop::kCount;
 }
 
 void RxWriter::TookFrame(const SlotWord* words, uint32_t len) noexcept {
-  if (len <= k_.buf_size) [[likely]] {
+  if (len <= k_.room) [[likely]] {
     UpdateSlot(k_.slots[tail_], words[0], {words[0].buf_idx, static_cast<uint16_t>(len), 0});
     return Took(1, len);
   }
-  const uint32_t slots = (len + k_.buf_size - 1) / k_.buf_size;
+  const uint32_t slots = k_.SlotsFor(len);
   for (uint32_t s = 0, left = len; s < slots; s++) {
-    const uint32_t n = std::min(left, k_.buf_size);
+    const uint32_t n = std::min<uint32_t>(left, k_.room);
     WriteSlot(k_.slots[tail_], {words[s].buf_idx, static_cast<uint16_t>(n), RxFlags(s, slots)});
     tail_ = k_.Next(tail_);
     left -= n;

@@ -48,18 +48,18 @@ class RxWriter {
   void JoinPieces(bool joins) noexcept { joins_ = joins; }
   /// Slots that the packet takes here.
   uint32_t SlotsFor(const Pieces& packet) const noexcept {
-    return MustCut(packet) ? (packet.len + k_.buf_size - 1) / k_.buf_size : packet.count;
+    return MustCut(packet) ? k_.SlotsFor(packet.len) : packet.count;
   }
   /// Copies one packet; kCount when it is in, else why it is not: kFull, kBadFrags for one that never fits, kBadBuf
   /// when a slot shows no buffer of its region. What is not in is neither counted nor dropped.
   Drop Put(const Pieces& packet) noexcept {
-    if (packet.count == 1 && packet.len <= k_.buf_size && Room(1)) [[likely]]
+    if (packet.count == 1 && packet.len <= k_.plain_room && Room(1)) [[likely]]
       return PutSlot(packet.frags[0]);
     return PutSlots(packet);
   }
   /// The same for a piece behind `front`, both in one slot. False, and nothing done, when there is no such slot.
   bool PutBehind(const Frag& front, const Frag& frag, Drop* cause) noexcept {
-    if (front.len + frag.len > k_.buf_size || !Room(1)) return false;
+    if (front.len + frag.len > k_.plain_room || !Room(1)) return false;
     *cause = PutSlot(frag, front);
     return true;
   }
@@ -127,7 +127,7 @@ class RxWriter {
   bool MustCut(const Pieces& packet) const noexcept {
     if (joins_) return true;
     for (uint32_t f = 0; f < packet.count; f++)
-      if (packet.frags[f].len > k_.buf_size) return true;
+      if (packet.frags[f].len > k_.room) return true;
     return false;
   }
   bool MoreRoom(uint32_t slots) noexcept;

@@ -10,7 +10,7 @@ ports: { 'null:b': { tx-rings: 2, rx-rings: 3 } }
 vms: { vm1: { devices: [{ port: 'vale0:1' }] } }
 `;
 
-test.each(['requests', 'switches', 'descriptors', 'kloop', 'monitors'])('%s', async (name) => {
+test.each(['requests', 'switches', 'descriptors', 'kloop', 'monitors', 'offsets'])('%s', async (name) => {
   const host = await startHost(YAML);
   const before = openFds();
   const client = await startClient(host, name, []);

@@ -59,6 +59,38 @@ describe.each(['poll', 'adaptive', 'notify'])('policy %s', (policy) => {
   });
 });
 
+test('packets that begin anywhere in their buffers: to a VM over a switch and back, watched with copies and without', async () => {
+  const host = await startHost(VALE);
+  const guest = await attach(host, 'vm1');
+  const echo = await startClient(host, 'traffic', ['vale0:app', 'echo', 2000, 'poll', 700]);
+  await echo.ready();
+  const watchers = await Promise.all(
+    ['poll', 'epoll'].map((how, i) =>
+      startClient(host, 'traffic', ['vale0:app', 'monitor', 4000, how, 300 * i]),
+    ),
+  );
+  for (const watcher of watchers) await watcher.ready();
+  const loop = await guest.ports[0]!.startLoop({ op: 'ping', count: 2000n, sleep: true });
+  expect((await loop.done).received).toMatchObject({ packets: 2000n, ...CLEAN });
+  expect(await echo.result()).toMatchObject({ received: 2000, sent: 2000 });
+  for (const watcher of watchers) expect(await watcher.result()).toMatchObject({ received: 4000 });
+});
+
+test.each([
+  ['poll', 500, 500],
+  ['epoll', 0, 1900],
+])(
+  'packets that begin anywhere in their buffers: two applications on a pipe, by %s',
+  async (how, near, far) => {
+    const host = await startHost('applications: {}');
+    const receiver = await startClient(host, 'traffic', ['a}1', 'receive', N, how, far]);
+    await receiver.ready();
+    const sender = await startClient(host, 'traffic', ['a{1', 'send', N, how, near]);
+    expect(await sender.result()).toMatchObject({ sent: N });
+    expect(await receiver.result()).toMatchObject({ received: N, corrupt: 0, lost: 0 });
+  },
+);
+
 test.each(['poll', 'select', 'epoll', 'ioctl'])('two applications on a pipe, waiting by %s', async (how) => {
   const host = await startHost('applications: {}');
   const receiver = await startClient(host, 'traffic', ['a}1', 'receive', N, how]);

@@ -104,6 +104,28 @@ const other = fc
       .map((body) => ({ reqtype, body })),
   );
 
+/** NETMAP_REQ_OPT_OFFSETS, with what it asks for near what may be. */
+const offsets = fc
+  .record({
+    max: fc.oneof(fc.nat(300), fc.constantFrom(2048, 2049), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
+    initial: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(400) }),
+    bits: fc.constantFrom(0, 0, 8, 16, 64, 65),
+    minGap: fc.oneof(fc.constant(0), fc.nat(3000)),
+  })
+  .map(({ max, initial, bits, minGap }) => {
+    const bytes = new Uint8Array(8 + 32);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, 5, true);
+    view.setUint32(4, 32, true);
+    view.setBigUint64(8, BigInt(max), true);
+    view.setBigUint64(16, BigInt(initial), true);
+    view.setUint32(24, bits, true);
+    view.setBigUint64(32, BigInt(minGap), true);
+    return bytes;
+  });
+
+const option = fc.oneof(offsets, fc.constant(new Uint8Array(8)));
+
 const control = fc
   .record({
     name,
@@ -112,24 +134,26 @@ const control = fc
       { weight: 1, arbitrary: other },
     ),
     api: fc.constantFrom(15, 15, 15, 14, 13, 0),
-    options: fc.constantFrom(0, 0, 0, 0, 1, 2),
+    options: fc.array(option, { maxLength: 2 }),
   })
   .map(({ name: text, request: { reqtype, body }, api, options }) => {
-    const bytes = new Uint8Array(84 + body.length + 8 * options);
+    const tail = options.flatMap((bytes) => [...bytes]);
+    const bytes = new Uint8Array(84 + body.length + tail.length);
     const view = new DataView(bytes.buffer);
     view.setUint16(0, 2, true);
-    view.setUint16(2, 2, true);
+    view.setUint16(2, 3, true);
     view.setUint32(4, 1, true);
     view.setUint16(8, api, true);
     view.setUint16(10, reqtype, true);
     view.setUint32(12, body.length, true);
-    view.setUint32(16, options, true);
+    view.setUint32(16, options.length, true);
     bytes.set(Buffer.from(text, 'latin1').subarray(0, 64), 20);
     bytes.set(body, 84);
+    bytes.set(tail, 84 + body.length);
     return bytes;
   });
 
-const plain = fc.constantFrom(2, 3, 4).map((operation) => Uint8Array.of(2, 0, 2, 0, operation, 0, 0, 0));
+const plain = fc.constantFrom(2, 3, 4).map((operation) => Uint8Array.of(2, 0, 3, 0, operation, 0, 0, 0));
 
 const mutated = fc
   .record({ bytes: control, at: fc.nat(200), value: fc.nat(255), cut: fc.nat(40) })

@@ -1,0 +1,82 @@
+// SetOffsets: both rings of a pipe's pair get the same, what lies in them stays where it is.
+#include "forward/offsets.h"
+
+#include <errno.h>
+
+#include <bit>
+#include <string>
+
+namespace ptnet {
+namespace {
+
+struct Offsets {
+  uint64_t mask;
+  uint32_t max, gap;
+};
+
+/// Whether the slot shows its client a packet.
+bool HasPacket(const Kring& k, uint32_t i) {
+  return k.dir == Dir::kRx && k.Distance(k.hwcur, i) < k.Distance(k.hwcur, k.hwtail);
+}
+
+/// `fills`: slots without a packet have `initial` from now on. Nobody serves the ring meanwhile.
+void Give(Kring& k, const Offsets& offsets, uint32_t initial, bool fills) {
+  SpinGuard guard(k.lock);
+  const bool first = !k.has_offsets();
+  if (first) k.SetOffsets(offsets.mask, offsets.max, offsets.gap);
+  k.ShowOffsetMask();
+  for (uint32_t i = 0; fills && i < k.num_slots; i++) {
+    // What came before offsets begins where its buffer begins.
+    if (!HasPacket(k, i))
+      k.SetOffset(k.slots[i], initial);
+    else if (first)
+      k.SetOffset(k.slots[i], 0);
+  }
+}
+
+void GiveBoth(Port& port, uint32_t ring, const Offsets& offsets, uint32_t initial, bool shared) {
+  const bool first = !port.kring(ring).has_offsets();
+  Give(port.kring(ring), offsets, initial, !shared && (first || initial > 0));
+  const auto [other, joined] = port.JoinedTo(ring);
+  // Whoever is there has put nothing elsewhere so far.
+  if (other != nullptr) Give(other->kring(joined), offsets, other->attached ? 0 : initial, first);
+}
+
+}  // namespace
+
+Status SetOffsets(Engine& engine, const std::vector<OffsetRings>& parts, const OffsetsAsked& asked,
+                  OffsetsGiven* given) {
+  Offsets now{asked.bits < 64 ? (uint64_t{1} << asked.bits) - 1 : UINT64_MAX, asked.max, asked.gap};
+  std::vector<std::vector<Offsets>> wanted(parts.size());
+  for (size_t p = 0; p < parts.size(); p++) {
+    const auto& [port, rings, shared] = parts[p];
+    if (now.gap == 0) now.gap = port->region().bufs().size();
+    for (uint32_t i = 0; i < port->rings(); i++) {
+      const Kring& k = port->kring(i);
+      if (rings[i] && k.has_offsets()) {
+        if ((k.offset_mask & now.mask) != now.mask || k.offset_max < now.max)
+          return Status::Fail(EBUSY, port->name() + ": ring " + std::to_string(i) + ": offsets of " +
+                                         std::to_string(std::bit_width(now.mask)) + " bits up to " +
+                                         std::to_string(now.max) + " asked for, and it has " +
+                                         std::to_string(std::bit_width(k.offset_mask)) + " bits up to " +
+                                         std::to_string(k.offset_max) + " already: those would be right");
+        now.mask = k.offset_mask;
+        now.max = k.offset_max;
+      }
+      wanted[p].push_back(now);
+    }
+  }
+  for (size_t p = 0; p < parts.size(); p++) {
+    const auto& [port, rings, shared] = parts[p];
+    for (uint32_t i = 0; i < port->rings(); i++) {
+      if (!rings[i]) continue;
+      Flow* const flow = port->flow(i);
+      const auto give = [&] { GiveBoth(*port, i, wanted[p][i], asked.initial, shared[i]); };
+      flow != nullptr ? engine.WithFlow(flow, give) : give();
+    }
+  }
+  *given = {now.max, static_cast<uint32_t>(std::bit_width(now.mask))};
+  return Status::Ok();
+}
+
+}  // namespace ptnet
