@@ -59,21 +59,24 @@ describe.each(['poll', 'adaptive', 'notify'])('policy %s', (policy) => {
   });
 });
 
-test('packets that begin anywhere in their buffers: to a VM over a switch and back, watched with copies and without', async () => {
+// All are on their way at once, and a monitor's ring of 1024 slots has to have room for both ways: a switch drops what a
+// ring has none for.
+test('packets that begin anywhere in their buffers: to a VM over a switch and back, watched with copies', async () => {
   const host = await startHost(VALE);
   const guest = await attach(host, 'vm1');
-  const echo = await startClient(host, 'traffic', ['vale0:app', 'echo', 2000, 'poll', 700]);
+  const echo = await startClient(host, 'traffic', ['vale0:app', 'echo', 500, 'poll', 700]);
   await echo.ready();
   const watchers = await Promise.all(
     ['poll', 'epoll'].map((how, i) =>
-      startClient(host, 'traffic', ['vale0:app', 'monitor', 4000, how, 300 * i]),
+      startClient(host, 'traffic', ['vale0:app', 'monitor', 1000, how, 300 * i]),
     ),
   );
   for (const watcher of watchers) await watcher.ready();
-  const loop = await guest.ports[0]!.startLoop({ op: 'ping', count: 2000n, sleep: true });
-  expect((await loop.done).received).toMatchObject({ packets: 2000n, ...CLEAN });
-  expect(await echo.result()).toMatchObject({ received: 2000, sent: 2000 });
-  for (const watcher of watchers) expect(await watcher.result()).toMatchObject({ received: 4000 });
+  const loop = await guest.ports[0]!.startLoop({ op: 'ping', count: 500n, sleep: true });
+  expect((await loop.done).received).toMatchObject({ packets: 500n, ...CLEAN });
+  expect(await echo.result()).toMatchObject({ received: 500, sent: 500 });
+  // Both ways, by turns: only whether each of them is whole can be told.
+  for (const watcher of watchers) expect(await watcher.result()).toMatchObject({ received: 1000 });
 });
 
 test.each([
