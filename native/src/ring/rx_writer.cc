@@ -59,7 +59,7 @@ bool RxWriter::CopyCut(const Pieces& packet, uint32_t slots) noexcept {
     for (uint32_t have = 0; have < want;) {
       const Frag& frag = packet.frags[piece];
       const uint32_t n = std::min(want - have, frag.len - at);
-      memcpy(to + have, frag.data + at, n);
+      memmove(to + have, frag.data + at, n);
       have += n, at += n;
       if (at == frag.len) piece++, at = 0;
     }

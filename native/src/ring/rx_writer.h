@@ -117,8 +117,9 @@ class RxWriter {
     if (!k_.ValidBuf(old.buf_idx)) [[unlikely]]
       return Drop::kBadBuf;
     last_ = {k_.Buf(old.buf_idx), front.len + frag.len};
-    if (front.len > 0) memcpy(last_.data, front.data, front.len);
     CopyPacket(last_.data + front.len, frag.data, frag.len);
+    // Afterwards: the packet may be there.
+    if (front.len > 0) memcpy(last_.data, front.data, front.len);
     UpdateSlot(k_.slots[tail_], old, {old.buf_idx, static_cast<uint16_t>(last_.len), 0});
     Took(1, last_.len);
     return Drop::kCount;
