@@ -136,6 +136,7 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
         doorbells: this.#doorbells,
         policy: this.#policy,
         vnetHdrLen: this.#vnetHdrLen,
+        plain: true,
       });
     } catch (error) {
       this.#complain('CREATE', `CREATE: ${(error as Error).message}`, { err: error });

@@ -165,6 +165,8 @@ export interface AttachOptions {
   worker: number;
   /** Bytes of virtio-net header that every packet begins with: 0 (the default), 10 or 12; read when a client attaches. */
   vnetHdrLen?: number;
+  /** Whether the client takes it that packets begin where buffers do; read when it attaches. */
+  plain?: boolean;
 }
 
 export interface TapOptions {

@@ -203,6 +203,7 @@ export class OpenPort {
       doorbells: [],
       policy: policy(),
       vnetHdrLen: this.#vnetHdrLen,
+      plain: false,
     });
   }
 

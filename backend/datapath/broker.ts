@@ -40,6 +40,8 @@ export interface BindRequest {
   readonly policy: Policy;
   /** Bytes of virtio-net header before each packet. */
   readonly vnetHdrLen: number;
+  /** Whether the client takes it that packets begin where buffers do, as a VM does. */
+  readonly plain: boolean;
 }
 
 /** Policy inline needs none; the engine does not look at the number. */
@@ -66,8 +68,8 @@ export class Broker {
    * @throws Error with `errno`, negative, when the port is in use or guest memory cannot be mapped.
    */
   bind(request: BindRequest): Binding {
-    const { policy, port, session, vnetHdrLen } = request;
-    const options = { ...policy, worker: this.#enter(port, policy), vnetHdrLen };
+    const { policy, port, session, vnetHdrLen, plain } = request;
+    const options = { ...policy, worker: this.#enter(port, policy), vnetHdrLen, plain };
     let attachment: Attachment | undefined;
     try {
       attachment = this.#pool.engine.attach(port, request.csb.guestToHost, request.csb.hostToGuest, options);

@@ -26,12 +26,16 @@ class Attachable {
   virtual PeerMemory& memory() = 0;
   /// Whether a client may come now whose packets begin with a virtio-net header of so many bytes.
   virtual Status CheckVnetHdr(uint8_t) { return Status::Ok(); }
+  /// Whether one may come that takes it that packets begin where buffers do: from now on they do, unless others need
+  /// their offsets.
+  virtual Status CheckPlain() { return Status::Ok(); }
   /// The control plane: a client with such a header, which was found right, drives the rings next.
   virtual void OnVnetHdr(uint8_t) noexcept {}
   /// The control plane: a client drives the rings from now on, or does no longer.
   virtual void OnServed(bool) noexcept {}
 
   bool attached = false;  // the control plane's: to one client at a time
+  bool plain = false;     // what its client, if it has one, said of itself (AttachOptions)
 
  protected:
   ~Attachable() = default;

@@ -39,6 +39,7 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   if (port->attached) return Status::Fail(EBUSY, port->name() + ": in use: detach the other client first");
   if (Status s = a->CheckOptions(options); !s.ok()) return s;
   if (Status s = port->CheckVnetHdr(options.vnet_hdr_len); !s.ok()) return s;
+  if (Status s = options.plain ? port->CheckPlain() : Status::Ok(); !s.ok()) return s;
   for (uint32_t i = 0; i < port->rings(); i++) {
     Flow* flow = port->flow(i);
     bool wants_inline = options.policy == Policy::kInline;
@@ -63,6 +64,7 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   a->seen_.resize(port->rings());
   a->activity_->memory = &memory;
   port->attached = true;
+  port->plain = options.plain;
   a->detached_ = false;
   a->engine_->AddTicked(a.get());
   port->OnVnetHdr(options.vnet_hdr_len);

@@ -21,6 +21,7 @@ struct AttachOptions {
   uint64_t spin_ns = 100'000;
   uint32_t worker = 0;
   uint8_t vnet_hdr_len = 0;  // bytes of virtio-net header before each packet: 0, 10 or 12
+  bool plain = false;        // the client takes it that packets begin where buffers do, as a VM does
 };
 
 /// Where a CSB array lies: a descriptor of guest memory and an offset into it.

@@ -191,6 +191,15 @@ void SourceFlow::StartPace() noexcept {
   if (prefilled_hdr_ != k_.vnet_hdr_len) prefilled_ = 0;
   prefilled_hdr_ = k_.vnet_hdr_len;
   slots_per_packet_ = SlotsFor(config_.size + k_.vnet_hdr_len);
+  by_slot_ = slots_per_packet_ > 1 || k_.vnet_hdr_len > 0;
+}
+
+/// Where a slot has its offset, nothing is known to have been filled in, neither now nor afterwards.
+void SourceFlow::HeedOffsets() noexcept {
+  slots_per_packet_ = SlotsFor(config_.size + k_.vnet_hdr_len);
+  by_slot_ = true;
+  prefilled_ = 0;
+  prefilled_hdr_ = UINT32_MAX;
 }
 
 void SourceFlow::EndRx() noexcept {
@@ -202,7 +211,8 @@ Used SourceFlow::Poll(const Budget& budget) noexcept {
   Kring& k = k_;
   if (!k.attached() || k.blocked || Exhausted() || !TakeReleased()) return {};
   if (started_ns_ == 0) StartPace();
-  if (k.has_offsets()) slots_per_packet_ = SlotsFor(config_.size + k.vnet_hdr_len);
+  if (k.has_offsets()) [[unlikely]]
+    HeedOffsets();
   const uint32_t room = Space();
   if (room < slots_per_packet_) return {};
   const uint32_t space = std::min(room, std::max(std::min(kBatch, budget.slots), slots_per_packet_));
@@ -221,13 +231,11 @@ Used SourceFlow::Poll(const Budget& budget) noexcept {
 /// payload.
 bool SourceFlow::Produce(uint32_t space, const Budget& budget, uint32_t* written) noexcept {
   uint64_t allowed = std::min<uint64_t>(Allowance(), slots_per_packet_ == 1 ? space : space / slots_per_packet_);
-  // Where a slot has its offset, nothing is known to have been filled in.
-  if (k_.has_offsets()) prefilled_ = 0;
   const bool writes = config_.payload == Payload::kFull || prefilled_ < k_.num_slots;
   if (writes) allowed = std::min<uint64_t>(allowed, std::max(budget.bytes / config_.size, 1u));
   const uint64_t before = sent_;
   bool fine = true;
-  if (slots_per_packet_ > 1 || k_.vnet_hdr_len > 0 || k_.has_offsets()) {
+  if (by_slot_) {
     for (; allowed > 0 && fine; allowed--) fine = MakeSlots();
   } else {
     // The first lap writes every byte of every buffer.

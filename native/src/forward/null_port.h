@@ -63,6 +63,7 @@ class SourceFlow final : public Flow {
   bool Exhausted() const { return sent_ >= config_.packets; }
   uint32_t Space() const { return k_.FreeSlots(k_.hwtail); }
   void StartPace() noexcept;
+  void HeedOffsets() noexcept;
   bool TakeReleased() noexcept;
   bool HasRoom() noexcept;
   uint64_t Allowance() noexcept;
@@ -80,6 +81,7 @@ class SourceFlow final : public Flow {
   probe::Header header_{};
   uint64_t sent_ = 0;
   uint32_t slots_per_packet_ = 1;
+  bool by_slot_ = false;  // packets of several slots, behind a header, or with offsets
   uint64_t prefilled_ = 0;
   uint32_t prefilled_hdr_ = 0;  // bytes of virtio-net header before what was filled in
   uint64_t started_ns_ = 0;     // 0 before the first poll of an attachment

@@ -42,6 +42,21 @@ void GiveBoth(Port& port, uint32_t ring, const Offsets& offsets, uint32_t initia
   if (other != nullptr) Give(other->kring(joined), offsets, other->attached ? 0 : initial, first);
 }
 
+/// Whoever has such a ring, or shares its slots, without offsets so far.
+Status CheckOthers(Port& port, const std::vector<bool>& rings, const std::vector<bool>& shared) {
+  for (uint32_t i = 0; i < port.rings(); i++) {
+    if (!rings[i] || port.kring(i).has_offsets()) continue;
+    if (shared[i])
+      return Status::Fail(EBUSY, port.name() + ": ring " + std::to_string(i) +
+                                     ": offsets: somebody has it without: the first one who opens it would be right");
+    const Port* const other = port.JoinedTo(i).first;
+    if (other != nullptr && other->attached && other->plain)
+      return Status::Fail(EOPNOTSUPP, port.name() + ": offsets: " + other->name() +
+                                          " has a client that knows nothing of them, as VMs do: none would be right");
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 Status SetOffsets(Engine& engine, const std::vector<OffsetRings>& parts, const OffsetsAsked& asked,
@@ -50,6 +65,7 @@ Status SetOffsets(Engine& engine, const std::vector<OffsetRings>& parts, const O
   std::vector<std::vector<Offsets>> wanted(parts.size());
   for (size_t p = 0; p < parts.size(); p++) {
     const auto& [port, rings, shared] = parts[p];
+    if (Status s = CheckOthers(*port, rings, shared); !s.ok()) return s;
     if (now.gap == 0) now.gap = port->region().bufs().size();
     for (uint32_t i = 0; i < port->rings(); i++) {
       const Kring& k = port->kring(i);

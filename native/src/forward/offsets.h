@@ -33,7 +33,8 @@ struct OffsetsGiven {
 };
 
 /// The control plane's. EBUSY when a ring has offsets already and its slots have not so many bits, or not so great a
-/// maximum; nothing was done then.
+/// maximum, and when somebody else has it without any; EOPNOTSUPP when the other end of a pipe has a client that looks
+/// for packets where buffers begin. Nothing was done then.
 Status SetOffsets(Engine& engine, const std::vector<OffsetRings>& parts, const OffsetsAsked& asked,
                   OffsetsGiven* given);
 

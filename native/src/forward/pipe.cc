@@ -20,12 +20,7 @@ std::pair<Port*, uint32_t> PipeEnd::JoinedTo(uint32_t ring) {
   const uint32_t tx = shape().tx_rings;
   return {&Other(), ring < tx ? Other().shape().tx_rings + ring : ring - tx};
 }
-bool PipeEnd::KeepsOffsets() {
-  bool packets = false;
-  for (PipeEnd* end : {this, &Other()})
-    for (uint32_t i = 0; i < end->shape().rx_rings; i++) packets |= end->rx(i).hwcur != end->rx(i).hwtail;
-  return Other().attached || packets;
-}
+bool PipeEnd::KeepsOffsets() { return Other().attached; }
 PipeEnd& PipeEnd::Other() const { return this == &pair_->master() ? pair_->slave() : pair_->master(); }
 std::shared_ptr<void> PipeEnd::Anchor() { return pair_->shared_from_this(); }
 

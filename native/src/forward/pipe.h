@@ -44,7 +44,7 @@ class PipeEnd final : public Port {
   /// What it sends lies in the other end's rx ring until that gives it back.
   std::pair<Port*, uint32_t> DoneAt(uint32_t ring) override;
   std::pair<Port*, uint32_t> JoinedTo(uint32_t ring) override;
-  /// What both ends see: while somebody is there, or packets are.
+  /// What both ends see: while somebody is at the other one.
   bool KeepsOffsets() override;
   /// Nothing is copied here, so both ends have to have the same; EINVAL.
   Status CheckVnetHdr(uint8_t len) override;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "datapath/engine.h"
+#include "ring/packet.h"
 
 namespace ptnet {
 namespace {
@@ -139,15 +140,30 @@ void Port::WriteHeader(const Kring& k) const {
   ring->buf_align = 0;
 }
 
-/// Packets that lie behind some would not be found any more.
+/// Packets that the next client is to get are moved to where it looks for them.
 void Port::ForgetOffsets(uint32_t i) {
   Kring& k = kring(i);
   if (!k.has_offsets() || KeepsOffsets()) return;
   SpinGuard guard(k.lock);
+  for (uint32_t s = k.hwcur; k.dir == Dir::kRx && s != k.hwtail; s = k.Next(s)) {
+    const SlotWord w = ReadSlot(k.slots[s]);
+    const uint32_t offset = k.OffsetOf(k.slots[s]);
+    if (CheckSlot(k, w, k.buf_size - offset) == Drop::kCount)
+      memmove(k.Buf(w.buf_idx), k.Buf(w.buf_idx) + offset, w.len);
+  }
   k.SetOffsets(0, 0, k.buf_size);
   k.ShowOffsetMask();
-  if (k.dir == Dir::kRx) k.hwcur = k.hwtail;
   if (const auto [other, ring] = JoinedTo(i); other != nullptr) other->ForgetOffsets(ring);
+}
+
+Status Port::CheckPlain() {
+  for (uint32_t i = 0; i < rings(); i++) {
+    ForgetOffsets(i);
+    if (kring(i).has_offsets())
+      return Status::Fail(EBUSY, name() + ": the other end has offsets (NETMAP_REQ_OPT_OFFSETS), of which this client "
+                                          "knows nothing: close it, or open it without");
+  }
+  return Status::Ok();
 }
 
 void Port::RestoreRings() {

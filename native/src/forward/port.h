@@ -67,6 +67,8 @@ class Port : public Attachable {
   virtual bool KeepsOffsets() { return false; }
   /// Whether it shows what passes another one.
   virtual bool is_monitor() const { return false; }
+  /// EBUSY while somebody needs the offsets that its rings have.
+  Status CheckPlain() override;
   /// Monitors and captures that look at it now: the control plane's.
   uint32_t watchers = 0;
   /// Instead of the limits that it has; `engine` serves it, null: nobody does yet. EINVAL for storm control of a port

@@ -29,9 +29,7 @@ struct Kring {
   uint32_t buf_size = 0;  // bytes between buffers
   /// The most that a slot holds, for who takes it that packets begin where buffers do. 0: they do not, and whoever
   /// finds a slot too long for that looks at its offset.
-  uint16_t plain_room = 0;
-  Dir dir = Dir::kTx;
-  uint8_t vnet_hdr_len = 0;  // of the virtio-net header that each packet begins with; by attachment
+  uint32_t plain_room = 0;
   RingCounters* counters = nullptr;
 
   // Set while an attachment drives the ring; null otherwise.
@@ -50,6 +48,8 @@ struct Kring {
   std::atomic<const ObserverList*> observers{nullptr};
   uint32_t observed = 0;          // what is before it has been shown to the observers, while there are any
   bool alone = false;             // what they are being shown are packets of one slot each: nobody has to look for that
+  Dir dir = Dir::kTx;             // set at creation
+  uint8_t vnet_hdr_len = 0;       // of the virtio-net header that each packet begins with; by attachment
   uint64_t observed_packets = 0;  // of its counter when it was last shown to them
 
   // Set at creation, for the control plane and for what is done on the way to a receiver without virtio-net header.
