@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "no_threads.h"
+#include "offsets_rig.h"
 #include "traffic.h"
 
 using namespace ptnet;
@@ -74,6 +75,30 @@ void BuffersGo() {
   rig.b.rx().Await();
   CHECK_EQ(rig.b.rx().slot(rig.b.rx().head).buf_idx, buf_idx);
   CHECK(rig.b.rx().Take() == Probe(0));
+}
+
+/// Of a pipe whose other end has offsets, and into one: by buffers and by copies.
+void OffsetsStayOnTheirSide(bool one_region) {
+  const auto region = MakeRegion();
+  BridgeRig rig(region, one_region ? region : MakeRegion(2), 16, 16);
+  Offsets(*rig.engine, rig.left->master(), {.max = 700});
+  for (const bool both : {false, true}) {
+    if (both) Offsets(*rig.engine, rig.right->master(), {.max = 300, .bits = 12, .initial = 300});
+    for (uint32_t n = 0; n < 40; n++) {
+      PutAt(rig.a.tx(), Probe(n, 1000), 17 * n);
+      rig.a.tx().Publish();
+      rig.b.rx().Await();
+      CHECK(TakeAt(rig.b.rx()) == Probe(n, 1000));
+      rig.b.rx().LastPut().ptr = 100;
+      rig.b.rx().Publish();
+      PutAt(rig.b.tx(), Probe(n, 900), both ? n : 0);
+      rig.b.tx().Publish();
+      rig.a.rx().Await();
+      CHECK(TakeAt(rig.a.rx()) == Probe(n, 900));
+      rig.a.rx().LastPut().ptr = 33;
+      rig.a.rx().Publish();
+    }
+  }
 }
 
 /// Into smaller buffers it is cut; what never fits is dropped, and what comes behind it goes on.
@@ -179,6 +204,8 @@ void NeedsAThread() {
 int main() {
   Random random("bridge_test");
   BuffersGo();
+  OffsetsStayOnTheirSide(true);
+  OffsetsStayOnTheirSide(false);
   BothWaysAtOnce(random, true, 16, 16);
   BothWaysAtOnce(random, true, 64, 8);
   BothWaysAtOnce(random, false, 32, 32);

@@ -55,6 +55,48 @@ void ASwitchPassesOnFromAndToAnyOffset() {
   }
 }
 
+/// Between stations with a virtio-net header or none, of any number of slots, into any number.
+void AHeaderComesBetween() {
+  constexpr uint32_t kHeaders[] = {12, 0, 10, 0}, kMost[] = {700, 0, 100, 64};
+  Net net;
+  for (const uint32_t header : kHeaders) {
+    Station& s = net.Add({"", 1, 1, 64, 64, 0}, kBuf, false);
+    s.guest.Attach(net.engine, *s.port,
+                   {.policy = Policy::kInline, .vnet_hdr_len = static_cast<uint8_t>(header)});
+  }
+  for (uint32_t i = 0; i < 4; i++)
+    if (kMost[i] > 0) Offsets(*net.engine, *net[i].port, {.max = kMost[i], .initial = kMost[i] / 2});
+  Random random("offsets behind headers");
+  for (uint32_t lap = 0; lap < 600; lap++) {
+    const auto from = static_cast<uint8_t>(random.Below(4));
+    const uint32_t pieces = 1 + random.Below(3), len = 14 + 42 * pieces + random.Below(1000);
+    const auto frame = Frame(random.OneIn(3) ? 0xff : static_cast<uint8_t>((from + 1) % 4), from, len, lap);
+    std::vector<uint8_t> packet(kHeaders[from]);
+    packet.insert(packet.end(), frame.begin(), frame.end());
+    GuestRing& tx = net[from].guest.tx();
+    for (uint32_t n = 0, at = 0, size = static_cast<uint32_t>(packet.size()); n < pieces; n++) {
+      const uint32_t end = n + 1 < pieces ? at + size / pieces : size;
+      PutAt(tx, {packet.begin() + at, packet.begin() + end}, random.Below(kMost[from] + 1));
+      if (n + 1 < pieces) tx.LastPut().flags = NS_MOREFRAG;
+      at = end;
+    }
+    net[from].Serve();
+    CHECK_EQ(net[from].tx_drops(Drop::kBadVnet) + net[from].tx_drops(Drop::kBadLen), 0u);
+    for (uint8_t to = 0; to < 4; to++) {
+      GuestRing& rx = net[to].guest.rx();
+      if (to == from || rx.Mine() == 0) continue;
+      std::vector<uint8_t> got = TakeAt(rx);
+      CHECK_EQ(got.size(), kHeaders[to] + frame.size());
+      CHECK(std::equal(frame.begin(), frame.end(), got.begin() + kHeaders[to]));
+      CHECK(std::all_of(got.begin(), got.begin() + kHeaders[to], [](uint8_t byte) { return byte == 0; }));
+      CHECK_EQ(rx.Mine(), 0u);
+      rx.LastPut().ptr = random.Below(kMost[to] + 1);
+      rx.Publish();
+    }
+  }
+  for (uint32_t i = 0; i < 4; i++) CHECK(net[i].rx(0).packets > 100);
+}
+
 void APacketIsCutToTheRoomThatIsLeft() {
   Net net;
   Station &a = net.Add(), &b = net.Add(), &c = net.Add();
@@ -156,6 +198,7 @@ void AZeroCopyMonitorShowsThem() {
 
 int main() {
   ASwitchPassesOnFromAndToAnyOffset();
+  AHeaderComesBetween();
   APacketIsCutToTheRoomThatIsLeft();
   CopiesOfAMonitorAreWhereItsSlotsSay();
   AZeroCopyMonitorShowsThem();

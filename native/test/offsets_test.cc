@@ -53,6 +53,42 @@ void APipeCarriesThem() {
   }
 }
 
+/// Who swaps buffers between pipes takes the offset along by himself, as he does with the length.
+void ABufferGoesOnWithItsOffset() {
+  PipeFixture f, g;
+  const auto region = f.region;
+  CHECK_OK(PipePair::Create(region, f.stats, {"q{1", 1, 1, 64, 64, 0}, "q}1", &g.pair));
+  g.a.Detach();
+  g.b.Detach();
+  g.a.Attach(f.engine, g.pair->master());
+  g.b.Attach(f.engine, g.pair->slave());
+  Offsets(*f.engine, f.pair->master(), {.max = 400});
+  Offsets(*f.engine, g.pair->slave(), {.max = 400});
+  std::vector<uint32_t> bufs;
+  for (uint32_t n = 0; n < 200; n++) {
+    PutAt(f.a.tx(), Probe(n, 500), 2 * n);
+    const uint32_t sent = f.a.tx().LastPut().buf_idx;
+    f.Send();
+    GuestRing &rx = f.b.rx(), &tx = g.a.tx();
+    std::swap(rx.slot(rx.head).buf_idx, tx.slot(tx.head).buf_idx);
+    tx.slot(tx.head).len = rx.slot(rx.head).len;
+    tx.slot(tx.head).ptr = rx.slot(rx.head).ptr;
+    rx.slot(rx.head).flags = tx.slot(tx.head).flags = NS_BUF_CHANGED;
+    const uint32_t spare = rx.slot(rx.head).buf_idx;
+    rx.head = rx.Next(rx.head), tx.head = tx.Next(tx.head);
+    f.Release();
+    tx.Publish();
+    g.a.Sync(tx);
+    CHECK_EQ(g.b.rx().slot(g.b.rx().head).buf_idx, sent);
+    CHECK_EQ(f.a.tx().LastPut().buf_idx, spare);
+    std::vector<uint64_t> offsets;
+    CHECK(TakeAt(g.b.rx(), &offsets) == Probe(n, 500));
+    CHECK_EQ(offsets[0], 2 * n);
+    g.b.rx().Publish();
+    g.b.Sync(g.b.rx());
+  }
+}
+
 /// The receiver's word goes back with the slot, and what it is beyond the maximum is cut.
 void APipeCutsThem() {
   PipeFixture f;
@@ -302,6 +338,7 @@ void TheyComeWhileThereIsTraffic() {
 
 int main() {
   APipeCarriesThem();
+  ABufferGoesOnWithItsOffset();
   APipeCutsThem();
   AnInitialOffsetIsInSlotsWithoutAPacket();
   WhatARingHasStays();

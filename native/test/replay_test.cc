@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "no_threads.h"
+#include "offsets_rig.h"
 #include "program/pcapng_writer.h"
 #include "temp_folder.h"
 #include "traffic.h"
@@ -77,6 +78,22 @@ void AsFastAsThePortTakesIt() {
   CHECK_EQ(s.bytes, 9000u * 60);
   rig.replay->Stop();
   CHECK(!rig.pair->slave().attached);
+}
+
+/// Into a pipe with offsets, where slots say otherwise to begin with and come back with any.
+void PacketsBeginWhereBuffersDo() {
+  TempFile file(200, 0);
+  ReplayRig rig(16);
+  Offsets(*rig.engine, rig.pair->slave(), {.max = 500, .initial = 500});
+  rig.Start({.path = file.path, .speed = 0});
+  for (uint64_t seq = 0; seq < 200; seq++) {
+    rig.guest.rx().Await();
+    std::vector<uint64_t> offsets;
+    CHECK_EQ(SeqOf(TakeAt(rig.guest.rx(), &offsets)), seq);
+    CHECK_EQ(offsets[0], 0u);
+    rig.guest.rx().LastPut().ptr = seq;
+    rig.guest.rx().Publish();
+  }
 }
 
 /// At the file's pace, at another one, and by a rate: no packet comes before its time.
@@ -230,6 +247,7 @@ void SaysWhatIsWrong() {
 
 int main() {
   AsFastAsThePortTakesIt();
+  PacketsBeginWhereBuffersDo();
   KeepsThePace();
   SeedsRepeat();
   LargePackets();

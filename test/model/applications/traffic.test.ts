@@ -75,8 +75,25 @@ test('packets that begin anywhere in their buffers: to a VM over a switch and ba
   const loop = await guest.ports[0]!.startLoop({ op: 'ping', count: 500n, sleep: true });
   expect((await loop.done).received).toMatchObject({ packets: 500n, ...CLEAN });
   expect(await echo.result()).toMatchObject({ received: 500, sent: 500 });
-  // Both ways, by turns: only whether each of them is whole can be told.
   for (const watcher of watchers) expect(await watcher.result()).toMatchObject({ received: 1000 });
+});
+
+test('a VM knows nothing of offsets: the other end of its pipe has none, whoever comes first', async () => {
+  const host = await startHost(PIPE);
+  const guest = await attach(host, 'vm1');
+  const late = await startClient(host, 'traffic', ['p}1', 'send', 1, 'poll', 100]);
+  await expect(late.result()).rejects.toThrow('p}1: Operation not supported');
+  await guest.delete();
+  const early = await startClient(host, 'traffic', ['p}1', 'receive', 1, 'poll', 100]);
+  await early.ready();
+  await expect(guest.create()).rejects.toThrow(/EBUSY/);
+  early.kill();
+  await expect.poll(() => host.host.stats().applications?.applications).toEqual([]);
+  await guest.create();
+  const loop = await guest.ports[0]!.startLoop({ op: 'receive', count: 500n, payload: 'full', sleep: true });
+  const sender = await startClient(host, 'traffic', ['p}1', 'send', 500]);
+  expect(await sender.result()).toMatchObject({ sent: 500 });
+  expect((await loop.done).received).toMatchObject({ packets: 500n, ...CLEAN });
 });
 
 test.each([
