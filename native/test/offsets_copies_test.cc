@@ -61,8 +61,7 @@ void AHeaderComesBetween() {
   Net net;
   for (const uint32_t header : kHeaders) {
     Station& s = net.Add({"", 1, 1, 64, 64, 0}, kBuf, false);
-    s.guest.Attach(net.engine, *s.port,
-                   {.policy = Policy::kInline, .vnet_hdr_len = static_cast<uint8_t>(header)});
+    s.guest.Attach(net.engine, *s.port, {.policy = Policy::kInline, .vnet_hdr_len = static_cast<uint8_t>(header)});
   }
   for (uint32_t i = 0; i < 4; i++)
     if (kMost[i] > 0) Offsets(*net.engine, *net[i].port, {.max = kMost[i], .initial = kMost[i] / 2});

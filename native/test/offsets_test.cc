@@ -20,7 +20,7 @@ void APipeCarriesThem() {
   PipeFixture f;
   CHECK_EQ(MaskOf(f.b.rx()), 0u);
   Offsets(*f.engine, f.pair->master(), {.max = 500, .bits = 16});
-  for (GuestRing* ring : {&f.a.tx(), &f.a.rx(), &f.b.tx(), &f.b.rx()}) CHECK_EQ(MaskOf(*ring), 0xffffu);
+  for (GuestRing *ring : {&f.a.tx(), &f.a.rx(), &f.b.tx(), &f.b.rx()}) CHECK_EQ(MaskOf(*ring), 0xffffu);
   uint64_t seq = 0;
   for (const uint32_t offset : {0u, 1u, 64u, 499u, 500u}) {
     // What else is in ptr is nobody's business.
@@ -148,7 +148,7 @@ void WhatARingHasStays() {
   CHECK_EQ(TryOffsets(*f.engine, f.pair->slave(), {.max = 10, .bits = 13}, &given).err, EBUSY);
   // One ring that cannot keeps all others from it.
   Net net;
-  Station& s = net.Add({"", 2, 1, 64, 64, 0}, kBuf, false);
+  Station &s = net.Add({"", 2, 1, 64, 64, 0}, kBuf, false);
   CHECK_OK(
       SetOffsets(*net.engine, {{Unowned(*s.port), {false, true, false}, {false, false, false}}}, {.max = 4}, &given));
   CHECK_EQ(TryOffsets(*net.engine, *s.port, {.max = 5}, &given).err, EBUSY);
@@ -184,7 +184,7 @@ void TheyLastAsLongAsAPortIsUsed() {
   f.b.Detach();
   f.pair->slave().rx(0).slots[1].len = kBuf;  // what is spoilt stays as it is
   f.pair->master().RestoreRings();
-  for (PipeEnd* end : {&f.pair->master(), &f.pair->slave()})
+  for (PipeEnd *end : {&f.pair->master(), &f.pair->slave()})
     CHECK(!end->tx(0).has_offsets() && !end->rx(0).has_offsets());
   f.AttachB();
   CHECK_EQ(MaskOf(f.b.rx()), 0u);

@@ -83,11 +83,11 @@ Status SetOffsets(Engine& engine, const std::vector<OffsetRings>& parts, const O
     }
   }
   for (size_t p = 0; p < parts.size(); p++) {
-    const auto& [port, rings, shared] = parts[p];
-    for (uint32_t i = 0; i < port->rings(); i++) {
-      if (!rings[i]) continue;
-      Flow* const flow = port->flow(i);
-      const auto give = [&] { GiveBoth(*port, i, wanted[p][i], asked.initial, shared[i]); };
+    const OffsetRings& part = parts[p];
+    for (uint32_t i = 0; i < part.port->rings(); i++) {
+      if (!part.rings[i]) continue;
+      Flow* const flow = part.port->flow(i);
+      const auto give = [&] { GiveBoth(*part.port, i, wanted[p][i], asked.initial, part.shared[i]); };
       flow != nullptr ? engine.WithFlow(flow, give) : give();
     }
   }

@@ -160,8 +160,9 @@ Status Port::CheckPlain() {
   for (uint32_t i = 0; i < rings(); i++) {
     ForgetOffsets(i);
     if (kring(i).has_offsets())
-      return Status::Fail(EBUSY, name() + ": the other end has offsets (NETMAP_REQ_OPT_OFFSETS), of which this client "
-                                          "knows nothing: close it, or open it without");
+      return Status::Fail(EBUSY, name() +
+                                     ": the other end has offsets (NETMAP_REQ_OPT_OFFSETS), of which this client "
+                                     "knows nothing: close it, or open it without");
   }
   return Status::Ok();
 }
