@@ -62,6 +62,7 @@ function request(policy: Partial<Policy> = {}, more: Partial<BindRequest> = {}):
     doorbells: [],
     policy: { policy: 'adaptive', spinUs: 100, ...policy },
     vnetHdrLen: 12,
+    plain: true,
     ...more,
   };
 }
