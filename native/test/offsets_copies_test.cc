@@ -149,6 +149,68 @@ void CopiesOfAMonitorAreWhereItsSlotsSay() {
   pass(0, 20);
 }
 
+/// Given back in parts, by turns: the beginnings wait in the monitor's ring, each slot with its offset.
+void APacketComesInParts() {
+  PipeFixture f;
+  const std::shared_ptr<Port> master = Alias(f.pair, f.pair->master());
+  ZcopyRig monitor(f.engine, master, kBoth);
+  monitor.Attach();
+  Offsets(*f.engine, *master, {.max = 1000});
+  const auto put = [](GuestRing& tx, uint64_t seq, uint32_t offset) {
+    for (uint32_t n = 0; n < 3; n++) {
+      PutAt(tx, Probe(seq + n, 100 + n), offset + 7 * n);
+      if (n < 2) tx.LastPut().flags = NS_MOREFRAG;
+    }
+    tx.Publish();
+  };
+  const auto release = [](Guest& guest, uint32_t slots) {
+    guest.rx().head = guest.rx().Advance(guest.rx().head, slots);
+    guest.rx().Publish();
+    guest.Sync(guest.rx());
+  };
+  const auto expect = [&](uint64_t seq, uint32_t offset) {
+    monitor.LookAgain();
+    std::vector<uint64_t> offsets;
+    std::vector<uint8_t> wanted;
+    for (uint32_t n = 0; n < 3; n++) {
+      const auto piece = Probe(seq + n, 100 + n);
+      wanted.insert(wanted.end(), piece.begin(), piece.end());
+    }
+    CHECK(TakeAt(monitor.guest.rx(), &offsets) == wanted);
+    CHECK(offsets == std::vector<uint64_t>({offset, offset + 7, offset + 14}));
+    monitor.guest.rx().Publish();
+  };
+  for (uint32_t lap = 0; lap < 60; lap++) {
+    put(f.a.tx(), 10 * lap, lap);
+    f.a.Sync(f.a.tx());
+    put(f.b.tx(), 10 * lap + 5, 900 - lap);
+    f.b.Sync(f.b.tx());
+    release(f.b, 1 + lap % 2);
+    release(f.a, 2 - lap % 2);
+    if (lap % 3 == 0) {
+      release(f.b, 2 - lap % 2);
+      expect(10 * lap, lap);
+      release(f.a, 1 + lap % 2);
+      expect(10 * lap + 5, 900 - lap);
+    } else {
+      release(f.a, 1 + lap % 2);
+      expect(10 * lap + 5, 900 - lap);
+      release(f.b, 2 - lap % 2);
+      expect(10 * lap, lap);
+    }
+  }
+  // Its next client begins without offsets, and without a beginning that had some.
+  put(f.a.tx(), 1, 50);
+  f.a.Sync(f.a.tx());
+  release(f.b, 1);
+  monitor.guest.Detach();
+  monitor.port->RestoreRings();
+  monitor.Attach();
+  release(f.b, 2);
+  monitor.LookAgain();
+  CHECK(TakeAt(monitor.guest.rx()).empty());
+}
+
 /// The packets themselves, wherever they begin, also to the one that stands behind another one.
 void AZeroCopyMonitorShowsThem() {
   PipeFixture f;
@@ -200,5 +262,6 @@ int main() {
   AHeaderComesBetween();
   APacketIsCutToTheRoomThatIsLeft();
   CopiesOfAMonitorAreWhereItsSlotsSay();
+  APacketComesInParts();
   AZeroCopyMonitorShowsThem();
 }
