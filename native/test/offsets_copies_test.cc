@@ -199,16 +199,19 @@ void APacketComesInParts() {
       expect(10 * lap, lap);
     }
   }
-  // Its next client begins without offsets, and without a beginning that had some.
+  // Its next client begins without offsets, and with what is given back from then on.
   put(f.a.tx(), 1, 50);
   f.a.Sync(f.a.tx());
   release(f.b, 1);
   monitor.guest.Detach();
   monitor.port->RestoreRings();
+  CHECK_EQ(monitor.port->rx(0).ring->offset_mask, 0u);
   monitor.Attach();
   release(f.b, 2);
   monitor.LookAgain();
-  CHECK(TakeAt(monitor.guest.rx()).empty());
+  std::vector<uint64_t> offsets;
+  CHECK_EQ(TakeAt(monitor.guest.rx(), &offsets).size(), 101u + 102u);
+  CHECK(offsets == std::vector<uint64_t>({57, 64}));
 }
 
 /// The packets themselves, wherever they begin, also to the one that stands behind another one.

@@ -38,7 +38,7 @@ void SwapRing::TakeSlots(SwapSource& source, Kring& from, uint32_t first, uint32
   }
   source.plain_room = std::min(from.plain_room, k_.plain_room);
   // The ring's client has begun anew.
-  if (!up || tail_ != to.tail() || (had_offsets_ && !k_.has_offsets())) parts_ = {};
+  if (!up || tail_ != to.tail()) parts_ = {};
   tail_ = to.tail();
   Part packet = Pop(source);
   Drop cause = packet.slots > 0 ? Drop::kCount : Drop::kBadFrags;
@@ -62,7 +62,6 @@ void SwapRing::TakeSlots(SwapSource& source, Kring& from, uint32_t first, uint32
       k_.counters->CountDrop(cause);
   }
   if (source.midway && cause == Drop::kCount && parts_[1].slots == 0) parts_[parts_[0].slots > 0] = packet;
-  had_offsets_ = k_.has_offsets();
   Interrupt* const wanted = to.Publish();
   k_.lock.Unlock();
   Raise(k_, wanted);

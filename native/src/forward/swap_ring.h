@@ -53,7 +53,6 @@ class SwapRing {
   // Under the ring's lock.
   std::array<Part, 2> parts_;  // beginnings that wait, behind the tail in this order; those without slots are last
   uint32_t tail_ = 0;          // where the ring ended when they were put there
-  bool had_offsets_ = false;   // the ring, then
 };
 
 }  // namespace ptnet
