@@ -83,7 +83,7 @@ test('interrupts are wired before doorbells; a masked vector and one without a r
       port,
       csb.guestToHost,
       csb.hostToGuest,
-      { policy: 'adaptive', spinUs: 100, worker: 3, vnetHdrLen: 12 },
+      { policy: 'adaptive', spinUs: 100, worker: 3, vnetHdrLen: 12, plain: true },
     ],
     ['setInterrupts', 0, [20, -1]],
     ['wire', 9, { region: 0, offset: 0x80, stride: 4 }, 'target'],
@@ -121,8 +121,8 @@ describe('both ends of a pipe have one place', () => {
     bind(broker, second);
     expect(calls.filter(([name]) => name === 'place')).toHaveLength(1);
     expect(calls.filter(([name]) => name === 'attach').map((call) => call[4])).toEqual([
-      { policy: 'adaptive', spinUs: 100, worker: 3, vnetHdrLen: 12 },
-      { policy: 'adaptive', spinUs: 100, worker: 3, vnetHdrLen: 12 },
+      { policy: 'adaptive', spinUs: 100, worker: 3, vnetHdrLen: 12, plain: true },
+      { policy: 'adaptive', spinUs: 100, worker: 3, vnetHdrLen: 12, plain: true },
     ]);
     broker.unbind(first);
     expect(names()).not.toContain('release');
