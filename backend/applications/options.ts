@@ -9,6 +9,8 @@ export class Options {
   readonly #options: readonly Option[];
   /** In the order of the request. */
   readonly statuses: number[];
+  /** What is to be written back, by its place in the request. */
+  readonly contents = new Map<number, Uint8Array>();
 
   constructor(options: readonly Option[]) {
     this.#options = options;
@@ -20,6 +22,14 @@ export class Options {
     const index = this.#options.findIndex((option) => option.type === type);
     if (index >= 0) this.statuses[index] = 0;
     return this.#options[index]?.bytes;
+  }
+
+  /** What one that was taken is to say from now on. */
+  give(type: number, bytes: Uint8Array): void {
+    this.contents.set(
+      this.#options.findIndex((option) => option.type === type),
+      bytes,
+    );
   }
 
   /** What was taken was not right after all. */

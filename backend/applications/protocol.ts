@@ -1,7 +1,7 @@
 // The numbers of the application protocol (docs/application-protocol.md) and of netmap's control ABI that it carries.
 
 /** Checked with every request: another one is refused with EPROTONOSUPPORT. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** What a message begins with. Doorbells do not come this far. */
 export const MESSAGE = { DOORBELL: 1, REQUEST: 2 } as const;

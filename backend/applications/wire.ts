@@ -18,6 +18,8 @@ const { EINVAL, EMSGSIZE, EPROTO, EPROTONOSUPPORT } = constants.errno;
 const HEADER = 8;
 const CONTROL = HEADER + 12 + NAME_BYTES;
 const REPLY = 24;
+/** Before what an option is to say: which, and how many bytes. */
+const CONTENT = 8;
 const BINDING = 40;
 const BINDING_RING = 24;
 
@@ -69,6 +71,8 @@ export interface Reply {
   readonly body?: Uint8Array;
   /** Of each option, in the order of the request. */
   readonly statuses?: readonly number[];
+  /** What options are to say from now on, by their place in the request. */
+  readonly contents?: ReadonlyMap<number, Uint8Array>;
   readonly binding?: Binding;
 }
 
@@ -139,13 +143,22 @@ function decodeOptions(bytes: Uint8Array, count: number): Option[] {
 const malformed = (what: string): ProtocolError =>
   new ProtocolError(EPROTO, `malformed request: ${what}`, { fatal: true });
 
-export function encodeReply({ errno, name = '', body, statuses = [], binding }: Reply): Uint8Array {
+export function encodeReply({
+  errno,
+  name = '',
+  body,
+  statuses = [],
+  contents = new Map(),
+  binding,
+}: Reply): Uint8Array {
   const bodyLength = body?.length ?? 0;
   const rings = binding?.rings ?? [];
   const bindingLength = binding === undefined ? 0 : BINDING + BINDING_RING * rings.length;
   const bodyAt = REPLY + NAME_BYTES;
   const statusesAt = bodyAt + bodyLength;
-  const bindingAt = statusesAt + 4 * statuses.length;
+  const contentsAt = statusesAt + 4 * statuses.length;
+  const contentsLength = [...contents.values()].reduce((sum, { length }) => sum + CONTENT + length, 0);
+  const bindingAt = contentsAt + contentsLength;
   const bytes = new Uint8Array(bindingAt + bindingLength);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, MESSAGE.REQUEST, true);
@@ -154,9 +167,17 @@ export function encodeReply({ errno, name = '', body, statuses = [], binding }: 
   view.setUint32(8, bodyLength, true);
   view.setUint32(12, statuses.length, true);
   view.setUint32(16, bindingLength, true);
+  view.setUint32(20, contentsLength, true);
   bytes.set(Buffer.from(name, 'latin1').subarray(0, NAME_BYTES - 1), REPLY);
   if (body) bytes.set(body, bodyAt);
   statuses.forEach((status, i) => void view.setUint32(statusesAt + 4 * i, status, true));
+  let at = contentsAt;
+  for (const [option, content] of contents) {
+    view.setUint32(at, option, true);
+    view.setUint32(at + 4, content.length, true);
+    bytes.set(content, at + CONTENT);
+    at += CONTENT + content.length;
+  }
   if (binding) encodeBinding(new DataView(bytes.buffer, bindingAt), binding);
   return bytes;
 }

@@ -7,6 +7,7 @@
 
 #include "abi.h"
 #include "calls.h"
+#include "extmem.h"
 #include "kloop.h"
 #include "legacy.h"
 #include "sync.h"
@@ -36,11 +37,11 @@ struct Options {
   uint64_t at[kOptionsMax];
   uint32_t count = 0;
   uint64_t known[kKnownOptions + 1] = {};
-  const uint8_t* content[kKnownOptions + 1] = {};  // in the message
+  uint8_t* content[kKnownOptions + 1] = {};  // in the message
 
   template <class Content>
-  const Content* Get(Option type) const {
-    return reinterpret_cast<const Content*>(content[type]);
+  Content* Get(Option type) const {
+    return reinterpret_cast<Content*>(content[type]);
   }
 };
 
@@ -91,6 +92,11 @@ int FinishRegister(int fd, Context& context, const Options& options, Reply* repl
     error = EnableCsb(*bound, *csb);
     PutStatus(options.known[NETMAP_REQ_OPT_CSB], error);
   }
+  const ExtmemOption* extmem = options.Get<ExtmemOption>(NETMAP_REQ_OPT_EXTMEM);
+  if (error == 0 && extmem != nullptr) {
+    error = PlaceRegion(fd, *extmem, bound->memsize);
+    PutStatus(options.known[NETMAP_REQ_OPT_EXTMEM], error);
+  }
   if (error == 0) {
     Bind(context, bound);
     return 0;
@@ -99,6 +105,22 @@ int FinishRegister(int fd, Context& context, const Options& options, Reply* repl
   Reply none;
   if (Ask(fd, Operation::kUnbind, &none) == 0) CloseFds(&none);
   return error;
+}
+
+/// Writes what options are to say behind their headers. False: a pointer leads nowhere.
+bool PutContents(const Reply& reply, const Options& options) {
+  const uint8_t* from = reply.contents;
+  ContentHeader header;
+  for (size_t left = reply.header.content_bytes; left >= sizeof header;) {
+    memcpy(&header, from, sizeof header);
+    from += sizeof header;
+    left -= sizeof header;
+    if (header.option >= options.count || header.bytes > left) return false;
+    if (!CopyOut(options.at[header.option] + sizeof(nmreq_option), from, header.bytes)) return false;
+    from += header.bytes;
+    left -= header.bytes;
+  }
+  return true;
 }
 
 /// Asks the host and writes back what it says. 0 or an errno.
@@ -112,6 +134,7 @@ int AskHost(int fd, Context& context, const Message& message, const nmreq_header
   if (error == 0 && header.nr_reqtype == NETMAP_REQ_REGISTER) error = FinishRegister(fd, context, options, &reply);
   CloseFds(&reply);
   if (error != 0) return error;
+  if (!PutContents(reply, options)) return EFAULT;
   if (reply.header.body_bytes == body_size && !CopyOut(header.nr_body, reply.body, body_size)) return EFAULT;
   return CopyOut(argument + offsetof(nmreq_header, nr_name), reply.header.name, sizeof reply.header.name) ? 0 : EFAULT;
 }
@@ -176,6 +199,13 @@ int Control(int fd, Context& context, uint64_t argument) {
   Options options;
   if (int error = TakeOptions(header.nr_options, body_size, &message, &options)) return error;
   if (const int error = ControlHere(fd, context, header, body, options); error >= 0) return error;
+  ExtmemOption* extmem = options.Get<ExtmemOption>(NETMAP_REQ_OPT_EXTMEM);
+  if (header.nr_reqtype == NETMAP_REQ_REGISTER && extmem != nullptr) {
+    if (const int error = OfferMemory(extmem)) {
+      PutStatus(options.known[NETMAP_REQ_OPT_EXTMEM], error);
+      return error;
+    }
+  }
   control.options = options.count;
   memcpy(message.bytes + control_at, &control, sizeof control);
   return AskHost(fd, context, message, header, argument, body_size, options);

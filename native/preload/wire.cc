@@ -51,6 +51,7 @@ bool Parse(const uint8_t* bytes, size_t size, Reply* reply) {
   if (!take(reply->body, h.body_bytes, sizeof reply->body)) return false;
   if (h.statuses > kOptionsMax || !take(reply->statuses, h.statuses * sizeof(uint32_t), sizeof reply->statuses))
     return false;
+  if (!take(reply->contents, h.content_bytes, sizeof reply->contents)) return false;
   reply->bound = h.binding_bytes != 0;
   if (!reply->bound) return size == 0;
   if (!take(&reply->binding, sizeof reply->binding, sizeof reply->binding) || reply->binding.rings > kRingsMax)

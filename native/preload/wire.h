@@ -1,4 +1,4 @@
-// The application protocol (docs/application-protocol.md), version 2, from the application's side.
+// The application protocol (docs/application-protocol.md), version 3, from the application's side.
 #pragma once
 
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 namespace ptnet::preload {
 
-inline constexpr uint16_t kVersion = 2;
+inline constexpr uint16_t kVersion = 3;
 inline constexpr uint16_t kDoorbell = 1;
 inline constexpr uint16_t kRequest = 2;
 inline constexpr size_t kMessageMax = 8192;
@@ -16,6 +16,7 @@ inline constexpr size_t kRingsMax = 64;
 inline constexpr size_t kCsbsMax = 2;
 inline constexpr size_t kOptionsMax = 170;  // of 24 bytes each in 4096
 inline constexpr size_t kOptionBytesMax = 4096;
+inline constexpr size_t kContentsMax = 256;
 
 enum class Operation : uint32_t { kControl = 1, kRegion = 2, kBinding = 3, kUnbind = 4 };
 
@@ -42,7 +43,7 @@ struct ControlHeader {
 };
 static_assert(sizeof(ControlHeader) == 76);
 
-/// Then the body, the statuses of the options, and the binding.
+/// Then the body, the statuses of the options, the contents of some, and the binding.
 struct ReplyHeader {
   uint16_t type;
   uint16_t version;
@@ -50,10 +51,17 @@ struct ReplyHeader {
   uint32_t body_bytes;
   uint32_t statuses;
   uint32_t binding_bytes;
-  uint32_t pad;
+  uint32_t content_bytes;
   char name[kNameBytes];
 };
 static_assert(sizeof(ReplyHeader) == 88);
+
+/// Then so many bytes, for behind the option's header.
+struct ContentHeader {
+  uint32_t option;  // which one of the request
+  uint32_t bytes;
+};
+static_assert(sizeof(ContentHeader) == 8);
 
 struct WireRing {
   uint64_t offset;  // of the netmap_ring in the region
@@ -81,6 +89,7 @@ struct Reply {
   ReplyHeader header;
   uint8_t body[kBodyMax];
   uint32_t statuses[kOptionsMax];
+  uint8_t contents[kContentsMax];
   WireBinding binding;
   WireRing rings[kRingsMax];
   bool bound;

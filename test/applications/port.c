@@ -7,20 +7,31 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-int control(int fd, uint16_t reqtype, const char* name, void* body) {
-  struct nmreq_header header = {.nr_version = 15, .nr_reqtype = reqtype, .nr_body = (uint64_t)(uintptr_t)body};
+static int control_with(int fd, uint16_t reqtype, const char* name, void* body, struct nmreq_option* option) {
+  struct nmreq_header header = {.nr_version = 15,
+                                .nr_reqtype = reqtype,
+                                .nr_options = (uint64_t)(uintptr_t)option,
+                                .nr_body = (uint64_t)(uintptr_t)body};
   strncpy(header.nr_name, name, sizeof header.nr_name - 1);
   return ioctl(fd, NIOCCTRL, &header);
 }
 
+int control(int fd, uint16_t reqtype, const char* name, void* body) {
+  return control_with(fd, reqtype, name, body, NULL);
+}
+
 int port_open(struct port* port, const char* name, uint32_t mode, uint64_t flags) {
+  return port_open_with(port, name, mode, flags, NULL);
+}
+
+int port_open_with(struct port* port, const char* name, uint32_t mode, uint64_t flags, struct nmreq_option* option) {
   memset(port, 0, sizeof *port);
   port->fd = open("/dev/netmap", O_RDWR);
   if (port->fd < 0) return -1;
   port->reg.nr_mode = mode;
   port->reg.nr_flags = flags;
   int error = 0;
-  if (control(port->fd, REQ_REGISTER, name, &port->reg) != 0) {
+  if (control_with(port->fd, REQ_REGISTER, name, &port->reg, option) != 0) {
     error = errno;
   } else {
     port->memory = mmap(NULL, port->reg.nr_memsize, PROT_READ | PROT_WRITE, MAP_SHARED, port->fd, 0);

@@ -14,6 +14,8 @@ struct port {
 int control(int fd, uint16_t reqtype, const char* name, void* body);
 /// Opens the device, registers and maps. 0, or -1 with errno and nothing left open.
 int port_open(struct port* port, const char* name, uint32_t mode, uint64_t flags);
+/// The same, with an option of the request; null: with none.
+int port_open_with(struct port* port, const char* name, uint32_t mode, uint64_t flags, struct nmreq_option* option);
 void port_close(struct port* port);
 /// The i-th NIC ring; null: it is not there.
 struct netmap_ring* tx_ring(const struct port* port, uint32_t i);

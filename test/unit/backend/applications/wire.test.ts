@@ -6,7 +6,7 @@ import { ProtocolError } from '../../../../backend/errors.ts';
 
 const { EINVAL, EMSGSIZE, EPROTO, EPROTONOSUPPORT } = constants.errno;
 
-function request(operation: number, rest: Uint8Array = new Uint8Array(), version = 2): Uint8Array {
+function request(operation: number, rest: Uint8Array = new Uint8Array(), version = 3): Uint8Array {
   const bytes = new Uint8Array(8 + rest.length);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, 2, true);
@@ -110,6 +110,7 @@ test('a reply has what the page says, where it says', () => {
     name: 'vale0:1',
     body: Uint8Array.of(1, 2, 3, 4),
     statuses: [95, 22],
+    contents: new Map([[1, Uint8Array.of(5, 6, 7, 8)]]),
     binding: {
       memsize: 2 ** 33,
       memId: 7,
@@ -118,12 +119,14 @@ test('a reply has what the page says, where it says', () => {
     },
   });
   const view = new DataView(bytes.buffer);
-  expect([view.getUint16(0, true), view.getUint16(2, true)]).toEqual([2, 2]);
-  expect([4, 8, 12, 16].map((at) => view.getUint32(at, true))).toEqual([5, 4, 2, 64]);
+  expect([view.getUint16(0, true), view.getUint16(2, true)]).toEqual([2, 3]);
+  expect([4, 8, 12, 16, 20].map((at) => view.getUint32(at, true))).toEqual([5, 4, 2, 64, 12]);
   expect(Buffer.from(bytes.subarray(24, 32)).toString()).toBe('vale0:1\0');
   expect([...bytes.subarray(88, 92)]).toEqual([1, 2, 3, 4]);
   expect([92, 96].map((at) => view.getUint32(at, true))).toEqual([95, 22]);
-  const at = 100;
+  expect([100, 104].map((at) => view.getUint32(at, true))).toEqual([1, 4]);
+  expect([...bytes.subarray(108, 112)]).toEqual([5, 6, 7, 8]);
+  const at = 112;
   expect(view.getBigUint64(at, true)).toBe(2n ** 33n);
   expect(view.getBigUint64(at + 8, true)).toBe(4096n);
   expect([16, 20, 24, 28].map((field) => view.getUint32(at + field, true))).toEqual([0x800, 64, 1, 7]);
