@@ -100,7 +100,8 @@ export class ApplicationRegions {
   #find(uid: number, number: bigint): RegionInfo | undefined {
     for (const [key, owner] of this.#owners) {
       const { info } = this.#table.regions.get(key)!;
-      if (owner === uid && (this.#memories.get(key) === number || fileNumber(info.fd) === number)) return info;
+      if (owner === uid && (this.#memories.get(key) === number || fileNumber(info.fd) === number))
+        return info;
     }
     return undefined;
   }

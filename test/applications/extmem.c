@@ -1,87 +1,9 @@
-// Memory of the program's own as a port's (NETMAP_REQ_OPT_EXTMEM): what is refused, what is given, and packets.
-// `extmem FILE`: a file of the program's own, which is made.
-#include <fcntl.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
+// Memory of the program's own as a port's (NETMAP_REQ_OPT_EXTMEM): what is refused, and what is given.
+#include "extmem.h"
 
-#include "check.h"
-#include "port.h"
+#include <sys/resource.h>
 
-enum { PAGE = 4096, SIZE = 12 << 20, SMALL = 4 << 20, LENGTH = 200 };
-
-static struct nmreq_opt_extmem option_of(const void* memory, uint64_t size) {
-  struct nmreq_opt_extmem option = {.nro_opt.nro_reqtype = OPT_EXTMEM, .nro_usrptr = (uint64_t)(uintptr_t)memory};
-  option.nro_info.nr_memsize = size;
-  return option;
-}
-
-/// As clients' libraries do it: what they use is their own memory, nothing is mapped.
-static int open_in(struct port* port, const char* name, struct nmreq_opt_extmem* option) {
-  if (port_open_with(port, name, REG_ALL_NIC, 0, &option->nro_opt) != 0) return -1;
-  munmap(port->memory, port->reg.nr_memsize);
-  port->memory = (char*)(uintptr_t)option->nro_usrptr;
-  port->nifp = (struct netmap_if*)(port->memory + port->reg.nr_offset);
-  return 0;
-}
-
-static int open_at(struct port* port, const char* name, void* memory, uint64_t size) {
-  struct nmreq_opt_extmem option = option_of(memory, size);
-  return open_in(port, name, &option);
-}
-
-static void* memory_of(uint64_t size, int flags) {
-  void* memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
-  CHECK(memory != MAP_FAILED);
-  return memory;
-}
-
-static void fill(char* packet, uint32_t number) {
-  memset(packet, 0xff, 6);
-  memcpy(packet + 6, "\x02\0\0\0\x7f\x02\x88\xb5", 8);
-  for (uint32_t i = 14; i < LENGTH; i++) packet[i] = (char)(i * 31 + number);
-}
-
-static int is_filled(const char* packet, uint32_t number) {
-  char wanted[LENGTH];
-  fill(wanted, number);
-  return memcmp(packet, wanted, LENGTH) == 0;
-}
-
-static void send_one(struct port* port, uint32_t number) {
-  struct netmap_ring* ring = first_tx(port);
-  struct netmap_slot* slot = &ring->slot[ring->head];
-  fill(buffer_of(ring, slot->buf_idx), number);
-  slot->len = LENGTH;
-  slot->flags = 0;
-  ring->head = ring->cur = next_of(ring, ring->head);
-  EXPECT(0, ioctl(port->fd, NIOCTXSYNC));
-}
-
-/// The buffer that it came in; 0: none came within a second.
-static uint32_t receive_one(struct port* port, uint32_t number) {
-  struct pollfd entry = {port->fd, POLLIN, 0};
-  if (poll(&entry, 1, 1000) != 1) return 0;
-  struct netmap_ring* ring = first_rx(port);
-  struct netmap_slot* slot = &ring->slot[ring->head];
-  const uint32_t index = slot->buf_idx;
-  CHECK(slot->len == LENGTH && is_filled(buffer_of(ring, index), number));
-  ring->head = ring->cur = next_of(ring, ring->head);
-  EXPECT(0, ioctl(port->fd, NIOCRXSYNC));
-  return index;
-}
-
-static void exchange(struct port* a, struct port* b) {
-  for (uint32_t i = 0; i < 2000; i++) {
-    send_one(a, i);
-    CHECK(receive_one(b, i) != 0);
-    send_one(b, i + 7);
-    CHECK(receive_one(a, i + 7) != 0);
-    if (failures > 0) return;
-  }
-}
+#include "csb.h"
 
 /// One that is refused leaves the memory as it was. The option's status says the same.
 static void refused_as(int error, const char* name, struct nmreq_opt_extmem option) {
@@ -127,8 +49,8 @@ static void pools(void) {
     uint32_t ifs, if_size, rings, ring_size, bufs, buf_size;
     int error;
   } kCases[] = {
-      {20000, 0, 0, 0, 0, 0, EINVAL}, {0, 8192, 0, 0, 0, 0, EINVAL},    {0, 0, 1, 0, 0, 0, EINVAL},
-      {0, 0, 5000, 0, 0, 0, EINVAL},  {0, 0, 0, 1 << 20, 0, 0, EINVAL}, {0, 0, 0, 100, 0, 0, EINVAL},
+      {20000, 0, 0, 0, 0, 0, EINVAL}, {0, 8192, 0, 0, 0, 0, EINVAL},       {0, 0, 1, 0, 0, 0, EINVAL},
+      {0, 0, 5000, 0, 0, 0, EINVAL},  {0, 0, 0, 1 << 20, 0, 0, EINVAL},    {0, 0, 0, 100, 0, 0, EINVAL},
       {0, 0, 0, 0, 3, 0, EINVAL},     {0, 0, 0, 0, UINT32_MAX, 0, EINVAL}, {0, 0, 0, 0, 0, 63, EINVAL},
       {0, 0, 0, 0, 0, 65537, EINVAL}, {0, 0, 1024, 131072, 0, 0, ENOMEM},
   };
@@ -171,23 +93,33 @@ static void pools(void) {
   munmap(memory, SIZE);
 }
 
-/// One that asks for rings of 16 slots.
-static int open_short(struct port* port, const char* name, struct nmreq_opt_extmem* option) {
-  *port = (struct port){.fd = open("/dev/netmap", O_RDWR), .memory = (char*)(uintptr_t)option->nro_usrptr};
-  port->reg = (struct nmreq_register){.nr_mode = REG_ALL_NIC, .nr_tx_slots = 16, .nr_rx_slots = 16, .nr_mem_id = 4711};
-  struct nmreq_header header = {.nr_version = 15,
-                                .nr_reqtype = REQ_REGISTER,
-                                .nr_options = (uint64_t)(uintptr_t)option,
-                                .nr_body = (uint64_t)(uintptr_t)&port->reg};
-  strncpy(header.nr_name, name, sizeof header.nr_name - 1);
-  if (ioctl(port->fd, NIOCCTRL, &header) != 0) {
-    const int error = errno;
-    close(port->fd);
-    errno = error;
-    return -1;
-  }
-  port->nifp = (struct netmap_if*)(port->memory + port->reg.nr_offset);
-  return 0;
+/// What the host has agreed to and the library cannot do: the register is given back, and the memory is as it was.
+static void given_back(void) {
+  char* memory = memory_of(SIZE, MAP_SHARED);
+  memset(memory, 0x5a, SIZE);
+  struct nmreq_opt_extmem option = option_of(memory, SIZE);
+  struct {
+    struct nmreq_option header;
+    uint64_t atok, ktoa;
+  } csb = {{.nro_reqtype = OPT_CSB}, 64, 128};
+  option.nro_opt.nro_next = (uint64_t)(uintptr_t)&csb;
+  struct port port;
+  EXPECT(EFAULT, port_open_with(&port, "vale0:x", REG_ALL_NIC, FLAG_EXCLUSIVE, &option.nro_opt));
+  CHECK(csb.header.nro_status == EFAULT);
+  const int fd = open("/dev/netmap", O_RDWR);
+  struct rlimit all, none;
+  CHECK(getrlimit(RLIMIT_AS, &all) == 0);
+  none = all;
+  none.rlim_cur = SIZE;
+  CHECK(setrlimit(RLIMIT_AS, &none) == 0);
+  option = option_of(memory, SIZE);
+  EXPECT(ENOMEM, open_short(&port, "vale0:x", &option));
+  CHECK(setrlimit(RLIMIT_AS, &all) == 0);
+  for (int i = 0; i < SIZE; i++) CHECK(memory[i] == 0x5a || failures > 9);
+  EXPECT(0, open_short(&port, "vale0:x", &option));
+  close(port.fd);
+  close(fd);
+  munmap(memory, SIZE);
 }
 
 /// As netmap's own check does it: sizes that add up to the memory, which ends within a page.
@@ -245,118 +177,12 @@ static void what_is_given(void) {
   munmap(memory, SIZE);
 }
 
-static void traffic(void) {
-  char* memory = memory_of(SIZE, MAP_PRIVATE);
-  struct port a, b, far;
-  // A pipe: the buffer itself passes to the other side.
-  struct nmreq_opt_extmem option = option_of(memory, SIZE);
-  option.nro_info.nr_if_pool_objtotal = 4;
-  EXPECT(0, open_in(&a, "m{1", &option));
-  EXPECT(0, open_at(&b, "m}1", memory, SIZE));
-  CHECK(a.reg.nr_mem_id == b.reg.nr_mem_id && a.reg.nr_offset != b.reg.nr_offset);
-  const uint32_t sent = first_tx(&a)->slot[0].buf_idx;
-  send_one(&a, 3);
-  CHECK(receive_one(&b, 3) == sent);
-  exchange(&a, &b);
-  close(a.fd);
-  close(b.fd);
-  // Its memory is the program's as before, and may be a port's again: of another region.
-  memset(memory, 0x11, SIZE);
-  EXPECT(0, open_at(&a, "vale0:m", memory, SIZE));
-  char* others = memory_of(SIZE, MAP_SHARED);
-  EXPECT(0, open_at(&b, "vale0:n", others, SIZE));
-  CHECK(a.reg.nr_mem_id != b.reg.nr_mem_id);
-  exchange(&a, &b);
-  close(b.fd);
-  EXPECT(0, port_open(&far, "vale0:far", REG_ALL_NIC, 0));
-  exchange(&a, &far);
-  port_close(&far);
-
-  // A child shares it, and what it does with its own mappings is nothing to the parent.
-  const pid_t child = fork();
-  if (child == 0) {
-    failures = 0;
-    struct port second;
-    EXPECT(0, open_at(&second, "vale0:child", memory, SIZE));
-    CHECK(second.reg.nr_mem_id == a.reg.nr_mem_id);
-    exchange(&a, &second);
-    munmap(memory, SIZE);
-    _exit(failures == 0 ? 0 : 1);
-  }
-  int status = -1;
-  CHECK(waitpid(child, &status, 0) == child && status == 0);
-  EXPECT(0, open_at(&b, "vale0:n", others, SIZE));
-  exchange(&a, &b);
-  // Memory that is taken away is nothing to the host: it can be given again, elsewhere.
-  munmap(others, SIZE);
-  close(b.fd);
-  close(a.fd);
-  munmap(memory, SIZE);
-}
-
-/// A port in a file, as the libraries' names with `@extmem:FILE` have it.
-static void* file_of(const char* path, int create) {
-  const int fd = open(path, O_RDWR | (create ? O_CREAT : 0), 0600);
-  CHECK(fd >= 0 && (!create || ftruncate(fd, SIZE) == 0));
-  void* memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  CHECK(memory != MAP_FAILED);
-  close(fd);
-  return memory;
-}
-
-/// Two processes that share nothing but the file: one region, and buffers that pass between them.
-static void files(const char* path) {
-  char* memory = file_of(path, 1);
-  struct port a, b;
-  struct nmreq_opt_extmem option = option_of(memory, SIZE);
-  option.nro_info.nr_if_pool_objtotal = 4;
-  EXPECT(0, open_in(&a, "f{1", &option));
-  const pid_t child = fork();
-  if (child == 0) {
-    failures = 0;
-    char* own = file_of(path, 0);
-    EXPECT(0, open_at(&b, "f}1", own, SIZE));
-    CHECK(b.reg.nr_mem_id == a.reg.nr_mem_id);
-    for (uint32_t i = 0; i < 1000 && failures == 0; i++) {
-      send_one(&b, i);
-      CHECK(receive_one(&b, i + 1) != 0);
-    }
-    _exit(failures == 0 ? 0 : 1);
-  }
-  for (uint32_t i = 0; i < 1000 && failures == 0; i++) {
-    CHECK(receive_one(&a, i) != 0);
-    send_one(&a, i + 1);
-  }
-  int status = -1;
-  CHECK(waitpid(child, &status, 0) == child && status == 0);
-  close(a.fd);
-  // The file itself is as it was: its bytes are not netmap's.
-  munmap(memory, SIZE);
-  memory = file_of(path, 0);
-  for (int i = 0; i < SIZE; i += PAGE) CHECK(memory[i] == 0);
-  munmap(memory, SIZE);
-}
-
-static void hugepages(void) {
-  char* memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
-  if (memory == MAP_FAILED) return;
-  struct port a, b;
-  EXPECT(EINVAL, open_at(&a, "vale0:h", memory, SIZE - PAGE));
-  EXPECT(0, open_at(&a, "vale0:h", memory, SIZE));
-  EXPECT(0, port_open(&b, "vale0:far", REG_ALL_NIC, 0));
-  exchange(&a, &b);
-  port_close(&b);
-  close(a.fd);
-  munmap(memory, SIZE);
-}
-
-int main(int argc, char** argv) {
-  if (argc < 2) return 2;
+int main(void) {
+  const int before = descriptors();
   addresses();
   pools();
+  given_back();
   what_is_given();
-  traffic();
-  files(argv[1]);
-  hugepages();
+  CHECK(descriptors() == before);
   return verdict();
 }
