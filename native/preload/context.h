@@ -42,6 +42,9 @@ struct Bound {
   std::atomic<guest::CsbGuestToHost*> atok{nullptr};
   std::atomic<guest::CsbHostToGuest*> ktoa{nullptr};
   KloopState kloop;
+  // Who sleeps on this open file until the host's byte comes. Those who were killed are counted until somebody has
+  // waited long enough for them.
+  std::atomic<uint32_t> sleepers{0};
 
   Ring* tx() { return rings; }
   Ring* rx() { return rings + tx_rings; }

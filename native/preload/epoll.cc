@@ -100,41 +100,46 @@ int LookAtOurs(int epoll, epoll_event* events, int most) {
   return ready;
 }
 
-bool ArmOurs(int epoll) {
-  bool quiet = true;
-  ForEach(epoll, [&](Entry& entry) {
-    const Held held(entry.fd);
-    if (held) quiet &= ArmRings(*held, static_cast<short>(entry.events.load() & kKinds));
-  });
-  return quiet;
-}
+/// Who sleeps in one call, for each entry.
+class Sleepers {
+ public:
+  bool LieDown(int epoll) {
+    bool quiet = true;
+    ForEach(epoll, [&](Entry& entry) {
+      const Held held(entry.fd);
+      const short events = static_cast<short>(entry.events.load() & kKinds);
+      if (held) quiet &= all_[&entry - entries].LieDown(entry.fd, *held, events);
+    });
+    return quiet;
+  }
+  /// @param readable whether one of ours was: the kernel does not say which. @return whether a byte was left for
+  /// others.
+  bool GetUp(bool readable) {
+    bool left = false;
+    for (int i = 0; i < used.load(std::memory_order_acquire); i++) {
+      const Held held(all_[i].fd());
+      if (held && all_[i].IsOn(*held)) left |= all_[i].GetUp(*held, readable);
+    }
+    return left;
+  }
 
-void DisarmOurs(int epoll) {
-  ForEach(epoll, [&](Entry& entry) {
-    const Held held(entry.fd);
-    if (held) DisarmRings(*held, static_cast<short>(entry.events.load() & kKinds));
-  });
-}
+ private:
+  Sleeper all_[kEntriesMax];
+};
 
-/// The kernel does not say which of ours it was.
-void TakeBytes(int epoll) {
+/// For each of ours in the set.
+void ForOurs(int epoll, void (*fn)(int fd, Context& context)) {
   ForEach(epoll, [&](Entry& entry) {
     const Held held(entry.fd);
-    if (held) TakeByte(entry.fd, *held);
+    if (held) fn(entry.fd, *held);
   });
 }
 
 /// Leaves those of the others. @return how many.
-int TakeOthers(int epoll, epoll_event* events, int count) {
+int KeepOthers(epoll_event* events, int count) {
   int kept = 0;
-  bool ours = false;
-  for (int i = 0; i < count; i++) {
-    if (events[i].data.u64 == kTag)
-      ours = true;
-    else
-      events[kept++] = events[i];
-  }
-  if (ours) TakeBytes(epoll);
+  for (int i = 0; i < count; i++)
+    if (events[i].data.u64 != kTag) events[kept++] = events[i];
   return kept;
 }
 
@@ -166,24 +171,32 @@ int EpollWait(int epoll, epoll_event* events, int most, const timespec* timeout,
   if (most <= 0 || events == nullptr) return Real().epoll_pwait(epoll, events, most, 0, mask);
   const bool waits = timeout == nullptr || timeout->tv_sec > 0 || timeout->tv_nsec > 0;
   const timespec deadline = timeout != nullptr && waits ? Deadline(*timeout) : timespec{};
+  Patience patience;
+  Sleepers sleepers;
   for (;;) {
     const int ours = LookAtOurs(epoll, events, most);
     if (ours == most) return ours;
     const bool sleeps = ours == 0 && waits;
-    if (sleeps && !ArmOurs(epoll)) {
-      DisarmOurs(epoll);
+    if (sleeps && !sleepers.LieDown(epoll)) {
+      (void)sleepers.GetUp(false);
       continue;
     }
     const int ms = !sleeps ? 0 : timeout == nullptr ? -1 : ToMs(Left(deadline));
     const int count = Real().epoll_pwait(epoll, events + ours, most - ours, ms, mask);
     const int error = errno;
-    if (sleeps) DisarmOurs(epoll);
+    const int others = KeepOthers(events + ours, count);
+    const bool readable = others < count;
+    const bool others_sleep = sleeps && sleepers.GetUp(readable);
+    if (!sleeps && readable) ForOurs(epoll, TakeStray);
     if (count < 0 && ours == 0) {
       errno = error;
       return -1;
     }
-    const int others = count > 0 ? TakeOthers(epoll, events + ours, count) : 0;
     if (!sleeps || others > 0 || count == 0 || ms == 0) return ours + others;
+    if (!others_sleep)
+      patience.Renew();
+    else if (!patience.Wait())
+      ForOurs(epoll, StopWaiting);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include "abi.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr short kIn = POLLIN | POLLRDNORM;
 constexpr short kOut = POLLOUT | POLLWRNORM;
+constexpr int kYields = 50, kNaps = 100;  // of a millisecond
 
 }  // namespace
 
@@ -38,20 +40,52 @@ short Look(int fd, Context& context, short events) {
   return found;
 }
 
-bool ArmRings(Context& context, short events) {
+bool Sleeper::LieDown(int fd, Context& context, short events) {
+  context_ = &context;
+  fd_ = fd;
+  events_ = events;
   Bound* bound = context.bound.load(std::memory_order_acquire);
   if (bound == nullptr) return true;
+  bound->sleepers.fetch_add(1);
   bool quiet = true;
   for (uint32_t i = 0; i < bound->tx_rings && (events & kOut) != 0; i++) quiet &= Arm(bound->tx()[i]);
   for (uint32_t i = 0; i < bound->rx_rings && (events & kIn) != 0; i++) quiet &= Arm(bound->rx()[i]);
   return quiet;
 }
 
-void DisarmRings(Context& context, short events) {
+bool Sleeper::GetUp(Context& context, bool readable) {
+  uint32_t others = 0;
+  if (Bound* bound = context.bound.load(std::memory_order_acquire)) {
+    for (uint32_t i = 0; i < bound->tx_rings && (events_ & kOut) != 0; i++) Disarm(bound->tx()[i]);
+    for (uint32_t i = 0; i < bound->rx_rings && (events_ & kIn) != 0; i++) Disarm(bound->rx()[i]);
+    uint32_t asleep = bound->sleepers.load();
+    while (asleep > 0 && !bound->sleepers.compare_exchange_weak(asleep, asleep - 1)) {
+    }
+    others = asleep > 0 ? asleep - 1 : 0;
+  }
+  context_ = nullptr;
+  if (readable && others == 0) TakeByte(fd_, context);
+  return readable && others > 0;
+}
+
+void TakeStray(int fd, Context& context) {
   Bound* bound = context.bound.load(std::memory_order_acquire);
-  if (bound == nullptr) return;
-  for (uint32_t i = 0; i < bound->tx_rings && (events & kOut) != 0; i++) Disarm(bound->tx()[i]);
-  for (uint32_t i = 0; i < bound->rx_rings && (events & kIn) != 0; i++) Disarm(bound->rx()[i]);
+  if (bound == nullptr || bound->sleepers.load() == 0) TakeByte(fd, context);
+}
+
+void StopWaiting(int fd, Context& context) {
+  if (Bound* bound = context.bound.load(std::memory_order_acquire)) bound->sleepers.store(0);
+  TakeByte(fd, context);
+}
+
+bool Patience::Wait() {
+  if (++times_ > kYields + kNaps) return false;
+  const timespec nap = {0, 1'000'000};
+  if (times_ <= kYields)
+    sched_yield();
+  else
+    nanosleep(&nap, nullptr);
+  return true;
 }
 
 void TakeByte(int fd, Context& context) {

@@ -10,12 +10,41 @@ namespace ptnet::preload {
 /// netmap's poll: syncs what is asked for, events as poll has them, and says what is there; POLLERR before a register,
 /// after the host has gone, and when a ring's indices were wrong.
 short Look(int fd, Context& context, short events);
-/// The host writes a byte when something comes. False: it has come meanwhile, and nobody need wait.
-bool ArmRings(Context& context, short events);
-void DisarmRings(Context& context, short events);
-/// After the descriptor was found readable: takes the host's byte, or its hang-up. A byte that is left costs a look at
-/// the rings.
+/// One that sleeps until the host writes a byte, as it does when something comes.
+class Sleeper {
+ public:
+  /// False: it has come meanwhile. Either way GetUp() follows. `events` may change until then, and the descriptor too.
+  bool LieDown(int fd, Context& context, short events);
+  /// @param readable whether the byte was there: the last one of those that sleep takes it, so that all are woken.
+  /// @return whether it was left for others.
+  bool GetUp(Context& context, bool readable);
+  int fd() const { return fd_; }
+  /// Whether it has lain down on what `context` is.
+  bool IsOn(const Context& context) const { return context_ == &context; }
+
+ private:
+  Context* context_ = nullptr;
+  int fd_ = -1;
+  short events_ = 0;
+};
+/// Somebody who does not sleep has found the byte: it is taken if nobody sleeps.
+void TakeStray(int fd, Context& context);
+/// Takes the host's byte, or its hang-up. A byte that is left costs a look at the rings.
 void TakeByte(int fd, Context& context);
+
+/// Those who sleep have been told, and not all of them have looked: how long one that found nothing waits for them.
+class Patience {
+ public:
+  /// False: they have had their time, as has one that was killed in its sleep. Who was only slow is told again by the
+  /// host, which looks after those that have not seen what came.
+  bool Wait();
+  void Renew() { times_ = 0; }
+
+ private:
+  int times_ = 0;
+};
+/// Nobody else is counted as asleep any more, and the byte is gone.
+void StopWaiting(int fd, Context& context);
 
 timespec Deadline(const timespec& timeout);
 /// Monotonic time that is left until `deadline`; zero when it has passed.

@@ -38,24 +38,37 @@ void Kick(int fd, Context& context, const Ring& ring) {
   errno = before;
 }
 
-}  // namespace
+enum class Published { kYes, kNo, kRaced };
 
-bool Publish(int fd, Context& context, Ring& ring, uint32_t head, uint32_t cur) {
-  const uint32_t published = Load(ring.gh->head, memory_order_relaxed);
+/// From `published`, which was read before head and cur were. Several threads may do so with one ring: each finds the
+/// head as it has read it, or another one was quicker.
+Published TryPublish(int fd, Context& context, Ring& ring, uint32_t published, uint32_t head, uint32_t cur) {
   // Slots and payload of what the host has added are read after it.
   const uint32_t tail = Load(ring.hg->hwtail, memory_order_acquire);
   const uint32_t owned = Distance(ring, published, tail);
-  if (!Owns(ring, published, owned, head) || !Owns(ring, head, Distance(ring, head, tail), cur)) return false;
+  if (!Owns(ring, published, owned, head) || !Owns(ring, head, Distance(ring, head, tail), cur))
+    return Load(ring.gh->head, memory_order_relaxed) == published ? Published::kNo : Published::kRaced;
   if (head != published || cur != Load(ring.gh->cur, memory_order_relaxed)) {
     Store(ring.gh->cur, cur, memory_order_relaxed);
     // Slots, payload and cur before head: pairs with the host's acquire load of head.
-    Store(ring.gh->head, head, memory_order_release);
+    std::atomic_ref shared(ring.gh->head);
+    if (!shared.compare_exchange_strong(published, head)) return Published::kRaced;
   }
   // Full barrier: our head before kern_need_kick; pairs with the host, which sets that before it looks at head again.
   guest::FullBarrier();
   if (Load(ring.hg->kern_need_kick, memory_order_relaxed) != 0 && head != Load(ring.hg->hwcur, memory_order_relaxed))
     Kick(fd, context, ring);
-  return true;
+  return Published::kYes;
+}
+
+}  // namespace
+
+bool Publish(int fd, Context& context, Ring& ring, uint32_t head, uint32_t cur) {
+  for (;;) {
+    const uint32_t published = Load(ring.gh->head, memory_order_acquire);
+    const Published done = TryPublish(fd, context, ring, published, head, cur);
+    if (done != Published::kRaced) return done == Published::kYes;
+  }
 }
 
 void Restore(Ring& ring) {
@@ -68,12 +81,21 @@ void Restore(Ring& ring) {
 
 bool Sync(int fd, Context& context, Ring& ring) {
   guest::netmap_ring& shared = *ring.shared;
-  const uint32_t head = Load(shared.head, memory_order_relaxed), cur = Load(shared.cur, memory_order_relaxed);
-  if (!Publish(fd, context, ring, head, cur)) {
+  Published done = Published::kRaced;
+  while (done == Published::kRaced) {
+    // Before the program's head: that is as new as what was published, or newer.
+    const uint32_t published = Load(ring.gh->head, memory_order_acquire);
+    const uint32_t head = Load(shared.head, memory_order_relaxed), cur = Load(shared.cur, memory_order_relaxed);
+    done = TryPublish(fd, context, ring, published, head, cur);
+  }
+  if (done == Published::kNo) {
     Restore(ring);
     return false;
   }
-  Store(shared.tail, Load(ring.hg->hwtail, memory_order_acquire), memory_order_relaxed);
+  uint32_t shown = Load(shared.tail, memory_order_relaxed);
+  const uint32_t tail = Load(ring.hg->hwtail, memory_order_acquire);
+  // Another thread may have shown a newer one since.
+  if (tail != shown) (void)std::atomic_ref(shared.tail).compare_exchange_strong(shown, tail);
   return true;
 }
 
@@ -93,15 +115,19 @@ bool IsUnpublished(const Ring& ring) {
 }
 
 bool Arm(Ring& ring) {
-  Store(ring.gh->appl_need_kick, 1, memory_order_relaxed);
+  // How many want to be told: for the host there are some or none.
+  std::atomic_ref(ring.gh->appl_need_kick).fetch_add(1);
   // Full barrier: appl_need_kick before hwtail; pairs with the host, which stores hwtail before it reads the flag.
   guest::FullBarrier();
-  if (Load(ring.hg->hwtail, memory_order_relaxed) == Load(ring.shared->cur, memory_order_relaxed)) return true;
-  Disarm(ring);
-  return false;
+  return Load(ring.hg->hwtail, memory_order_relaxed) == Load(ring.shared->cur, memory_order_relaxed);
 }
 
-void Disarm(Ring& ring) { Store(ring.gh->appl_need_kick, 0, memory_order_relaxed); }
+void Disarm(Ring& ring) {
+  std::atomic_ref flag(ring.gh->appl_need_kick);
+  uint32_t wanted = flag.load(memory_order_relaxed);
+  while (wanted > 0 && !flag.compare_exchange_weak(wanted, wanted - 1)) {
+  }
+}
 
 void LookForHost(int fd, Context& context) {
   if ((context.idle.fetch_add(1, memory_order_relaxed) + 1) % kIdleSyncs != 0) return;

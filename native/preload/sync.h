@@ -21,7 +21,8 @@ void Stamp(Ring& ring);
 bool HasRoom(const Ring& ring);
 /// Whether the program has moved head since it was published.
 bool IsUnpublished(const Ring& ring);
-/// Asks the host to wake us when the ring's tail moves. False: it has moved already, and nothing is asked.
+/// Asks the host to wake us when the ring's tail moves, until Disarm(); others may ask too. False: it has moved
+/// already.
 bool Arm(Ring& ring);
 void Disarm(Ring& ring);
 

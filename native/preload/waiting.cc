@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include <new>
+
 #include "calls.h"
 #include "context.h"
 #include "look.h"
@@ -14,32 +16,35 @@ namespace {
 
 constexpr nfds_t kOnStack = 64;
 
-/// Arrays for a call, on the stack when they are small.
+/// An array for a call, on the stack when it is small.
+template <class T>
 class Entries {
  public:
-  explicit Entries(nfds_t count) : bytes_(count * sizeof(pollfd)) {
+  explicit Entries(nfds_t count) : bytes_(count * sizeof(T)) {
     if (count > kOnStack) {
       void* p = Real().mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-      data_ = p == MAP_FAILED ? nullptr : static_cast<pollfd*>(p);
+      data_ = p == MAP_FAILED ? nullptr : static_cast<T*>(p);
     }
+    for (nfds_t i = 0; i < count && data_ != nullptr; i++) new (&data_[i]) T();
   }
   ~Entries() {
-    if (data_ != nullptr && data_ != small_) munmap(data_, bytes_);
+    if (bytes_ > sizeof small_ && data_ != nullptr) munmap(data_, bytes_);
   }
   Entries(const Entries&) = delete;
   Entries& operator=(const Entries&) = delete;
-  pollfd* get() { return data_; }
+  T* get() { return data_; }
 
  private:
   size_t bytes_;
-  pollfd small_[kOnStack];
-  pollfd* data_ = small_;
+  alignas(T) unsigned char small_[kOnStack * sizeof(T)];
+  T* data_ = reinterpret_cast<T*>(small_);
 };
 
 /// One call of Poll().
 class Wait {
  public:
-  Wait(pollfd* entries, nfds_t count, pollfd* kernels) : entries_(entries), count_(count), kernels_(kernels) {}
+  Wait(pollfd* entries, nfds_t count, pollfd* kernels, Sleeper* sleepers)
+      : entries_(entries), count_(count), kernels_(kernels), sleepers_(sleepers) {}
 
   /// How many are ready, of ours alone; the kernel's part is prepared.
   int LookAtOurs() {
@@ -59,20 +64,28 @@ class Wait {
   bool ArmOurs() {
     bool quiet = true;
     ForOurs([&](nfds_t i, Context& context) {
-      quiet &= ArmRings(context, entries_[i].events);
+      quiet &= sleepers_[i].LieDown(entries_[i].fd, context, entries_[i].events);
       kernels_[i].fd = entries_[i].fd;
-      kernels_[i].events = POLLIN;
+      // Who waits for neither is told of a hang-up only.
+      kernels_[i].events = entries_[i].events != 0 ? POLLIN : 0;
     });
     return quiet;
   }
 
-  void DisarmOurs(bool woken) {
+  /// Whether a byte was left for others.
+  bool DisarmOurs(bool woken) {
+    bool left = false;
     ForOurs([&](nfds_t i, Context& context) {
-      DisarmRings(context, entries_[i].events);
-      const short came = kernels_[i].revents;
-      if (woken && (came & POLLIN) != 0) TakeByte(entries_[i].fd, context);
-      if (woken && (came & (POLLHUP | POLLERR)) != 0) context.gone.store(true, std::memory_order_relaxed);
+      const short came = woken ? kernels_[i].revents : 0;
+      if (!sleepers_[i].IsOn(context)) return;
+      left |= sleepers_[i].GetUp(context, (came & POLLIN) != 0);
+      if ((came & (POLLHUP | POLLERR)) != 0) context.gone.store(true, std::memory_order_relaxed);
     });
+    return left;
+  }
+
+  void StopWaiting() {
+    ForOurs([&](nfds_t i, Context& context) { preload::StopWaiting(entries_[i].fd, context); });
   }
 
   /// The kernel's answer for those that are not ours. @return how many of them are ready.
@@ -100,6 +113,7 @@ class Wait {
   pollfd* const entries_;
   const nfds_t count_;
   pollfd* const kernels_;
+  Sleeper* const sleepers_;
 };
 
 }  // namespace
@@ -112,32 +126,40 @@ bool HasOurs(const pollfd* entries, nfds_t count) {
 }
 
 int Poll(pollfd* entries, nfds_t count, const timespec* timeout, const sigset_t* mask) {
-  Entries kernels(count);
-  if (kernels.get() == nullptr) {
+  Entries<pollfd> kernels(count);
+  Entries<Sleeper> sleepers(count);
+  if (kernels.get() == nullptr || sleepers.get() == nullptr) {
     errno = ENOMEM;
     return -1;
   }
   const timespec none{};
   const bool waits = timeout == nullptr || timeout->tv_sec > 0 || timeout->tv_nsec > 0;
   const timespec deadline = timeout != nullptr && waits ? Deadline(*timeout) : none;
-  Wait wait(entries, count, kernels.get());
+  Wait wait(entries, count, kernels.get(), sleepers.get());
+  Patience patience;
   for (;;) {
     const int ours = wait.LookAtOurs();
     const bool sleeps = ours == 0 && waits;
     if (sleeps && !wait.ArmOurs()) {
-      wait.DisarmOurs(false);
+      (void)wait.DisarmOurs(false);
       continue;
     }
     const timespec left = sleeps && timeout != nullptr ? Left(deadline) : none;
     const int woken = wait.Kernel(sleeps && timeout == nullptr ? nullptr : &left, mask);
     const int error = errno;
-    if (sleeps) wait.DisarmOurs(woken > 0);
+    const bool others_sleep = sleeps && wait.DisarmOurs(woken > 0);
     if (woken < 0 && ours == 0) {
       errno = error;
       return -1;
     }
     const int others = wait.TakeOthers();
     if (!sleeps || others > 0 || woken == 0) return ours + others;
+    if (!others_sleep) {
+      patience.Renew();
+      continue;
+    }
+    if (timeout != nullptr && left.tv_sec == 0 && left.tv_nsec == 0) return wait.LookAtOurs();
+    if (!patience.Wait()) wait.StopWaiting();
   }
 }
 
@@ -165,7 +187,7 @@ int Select(int count, fd_set* in, fd_set* out, fd_set* except, const timespec* t
     errno = EINVAL;
     return -1;
   }
-  Entries entries(static_cast<nfds_t>(count));
+  Entries<pollfd> entries(static_cast<nfds_t>(count));
   if (entries.get() == nullptr) {
     errno = ENOMEM;
     return -1;

@@ -57,6 +57,12 @@ describe.each(['poll', 'adaptive', 'notify'])('policy %s', (policy) => {
     expect((await loop.done).received).toMatchObject({ packets: 1000n, ...CLEAN });
     expect(await echo.result()).toMatchObject({ received: 1000, sent: 1000 });
   });
+
+  test('several sleep on one open file', async () => {
+    const host = await start('applications: {}');
+    const sleepers = await startClient(host, 'sleepers', []);
+    expect(await sleepers.result()).toEqual({ failures: 0 });
+  });
 });
 
 test.each(['poll', 'select', 'epoll', 'ioctl'])('two applications on a pipe, waiting by %s', async (how) => {
