@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "calls.h"
 #include "requests.h"
 
@@ -118,6 +120,30 @@ uint64_t MemoryNumber(const Mapping& mapping, uint64_t at, uint64_t bytes) {
   return number | kOtherFile;
 }
 
+/// The process in which somebody replaces memory: one at a time. Nobody waits, as the second one may be a signal
+/// handler of the first; what a child of fork finds here is its parent's.
+class Turn {
+ public:
+  Turn() : process_(getpid()) {
+    pid_t there = placing.load();
+    mine_ = there != process_ && placing.compare_exchange_strong(there, process_);
+  }
+  ~Turn() {
+    if (mine_) placing.store(0);
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  bool mine() const { return mine_; }
+
+ private:
+  static std::atomic<pid_t> placing;
+
+  const pid_t process_;
+  bool mine_;
+};
+std::atomic<pid_t> Turn::placing{0};
+
 void* MapAt(uint64_t at) { return reinterpret_cast<void*>(at); }
 
 }  // namespace
@@ -153,6 +179,12 @@ int PlaceRegion(int fd, const ExtmemOption& option, uint64_t memsize) {
   const uint64_t bytes = OfferedBytes(option);
   if (memsize + PageSize() - 1 < memsize || ((memsize + PageSize() - 1) & ~(PageSize() - 1)) > bytes) return ENOMEM;
   const int before = errno;
+  // While the host was asked, another thread may have unmapped the memory, or made it another port's.
+  const Turn turn;
+  if (!turn.mine()) return EBUSY;
+  ExtmemOption now = option;
+  if (const int error = OfferMemory(&now)) return error;
+  if (now.nr_if_pool_offset != option.nr_if_pool_offset) return EBUSY;
   const auto place = [&] {
     void* p = Map(fd, MapAt(option.usrptr), memsize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, 0);
     return p == MAP_FAILED ? errno : 0;

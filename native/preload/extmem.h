@@ -19,8 +19,8 @@ static_assert(sizeof(ExtmemOption) == 72);
 
 /// Looks whether all of it is there, to be read and written, and notes in the option which memory it is. 0 or an errno.
 int OfferMemory(ExtmemOption* option);
-/// Puts the first `memsize` bytes of the region that `fd` is bound to in the place of what was offered. 0 or an errno;
-/// then the program's mappings are as they were.
+/// Puts the first `memsize` bytes of the region that `fd` is bound to in the place of what was offered. 0 or an errno,
+/// EBUSY when another thread has been there meanwhile; then the program's mappings are as they were.
 int PlaceRegion(int fd, const ExtmemOption& option, uint64_t memsize);
 
 }  // namespace ptnet::preload

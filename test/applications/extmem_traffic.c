@@ -1,5 +1,6 @@
 // Packets between ports in memory of the program's own, and others. `extmem_traffic FILE`: a file of the program's,
 // which is made.
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -168,6 +169,51 @@ static void hugepages(void) {
   munmap(memory, SIZE);
 }
 
+static pthread_barrier_t barrier;
+static char* common;
+
+struct thread {
+  char name[16];
+  struct port port;
+  int error;
+};
+
+static void* opens(void* argument) {
+  struct thread* thread = argument;
+  struct nmreq_opt_extmem option = option_of(common, SIZE);
+  pthread_barrier_wait(&barrier);
+  thread->error = open_in(&thread->port, thread->name, &option) == 0 ? 0 : errno;
+  CHECK((int)option.nro_opt.nro_status == thread->error);
+  return NULL;
+}
+
+/// Threads that give the same memory at the same time: all that are not refused lie in one region, and that is there.
+static void at_once(void) {
+  enum { THREADS = 2, TIMES = 40 };
+  pthread_barrier_init(&barrier, NULL, THREADS);
+  for (int round = 0; round < TIMES && failures == 0; round++) {
+    common = memory_of(SIZE, MAP_PRIVATE);
+    struct thread threads[THREADS] = {{.name = "vale0:t0"}, {.name = "vale0:t1"}};
+    pthread_t ids[THREADS];
+    for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&ids[i], NULL, opens, &threads[i]) == 0);
+    for (int i = 0; i < THREADS; i++) pthread_join(ids[i], NULL);
+    int opened = 0;
+    uint16_t region = 0;
+    for (int i = 0; i < THREADS; i++) {
+      const struct thread* t = &threads[i];
+      CHECK(t->error == 0 || t->error == EBUSY);
+      if (t->error != 0) continue;
+      CHECK(opened++ == 0 || t->port.reg.nr_mem_id == region);
+      region = t->port.reg.nr_mem_id;
+      CHECK(strcmp(t->port.nifp->ni_name, t->name) == 0);
+      close(t->port.fd);
+    }
+    CHECK(opened > 0);
+    munmap(common, SIZE);
+  }
+  pthread_barrier_destroy(&barrier);
+}
+
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
   const int before = descriptors();
@@ -176,6 +222,7 @@ int main(int argc, char** argv) {
   other_kinds();
   files(argv[1]);
   hugepages();
+  at_once();
   CHECK(descriptors() == before);
   return verdict();
 }
