@@ -1,6 +1,9 @@
 // SwapRing: under the rx ring's lock, one look at the monitor's head, the swaps, one publication, one interrupt.
 #include "forward/swap_ring.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "datapath/notify.h"
 #include "datapath/stall_timer.h"
 #include "ring/packet.h"
@@ -33,36 +36,87 @@ void SwapRing::TakeSlots(SwapSource& source, Kring& from, uint32_t first, uint32
     k_.Unblock();
     k_.DisableKicks();  // a ring that was mended in time still has them enabled
   }
-  const auto cause_at = [&](uint32_t i) {
+  // The ring's client has begun anew.
+  if (!up || tail_ != to.tail()) parts_ = {};
+  tail_ = to.tail();
+  Part packet = Pop(source);
+  Drop cause = packet.slots > 0 ? Drop::kCount : Drop::kBadFrags;
+  const auto begin = [&](uint32_t i) {
+    packet = {.of = &source};
     if (!up) return Drop::kDown;
-    const uint32_t n = CountSlots(from, i, slots);
-    return n == 0 ? Drop::kBadFrags : to.Room(n) ? Drop::kCount : Drop::kFull;
+    // All of it where its end is there, else what there is of it.
+    const uint32_t whole = CountSlots(from, i, slots);
+    return to.Room(Waiting() + std::max(whole, 1u)) ? Drop::kCount : Drop::kFull;
   };
-  Drop cause = Drop::kBadFrags;
   for (uint32_t i = first; slots > 0; slots--, i = from.Next(i)) {
     const SlotWord w = ReadSlot(from.slots[i]);
     if (source.which && ((w.flags & NS_TXMON) != 0) != *source.which) continue;
-    if (!source.midway) cause = cause_at(i);
-    if (cause == Drop::kCount) cause = Swap(to, from, i, w, source.flag);
+    if (!source.midway) cause = begin(i);
+    if (cause == Drop::kCount) cause = Swap(to, &packet, from, i, w, source.flag);
     source.midway = w.flags & NS_MOREFRAG;
-    if (!source.midway && cause != Drop::kCount) k_.counters->CountDrop(cause);
+    if (source.midway) continue;
+    if (cause == Drop::kCount)
+      End(to, packet);
+    else
+      k_.counters->CountDrop(cause);
   }
+  if (source.midway && cause == Drop::kCount && parts_[1].slots == 0) parts_[parts_[0].slots > 0] = packet;
   Interrupt* const wanted = to.Publish();
   k_.lock.Unlock();
   Raise(k_, wanted);
 }
 
-/// For one slot there must be room; kCount when it was swapped.
-Drop SwapRing::Swap(RxWriter& to, Kring& from, uint32_t i, SlotWord w, uint16_t flag) noexcept {
-  if (!to.Room(1)) return Drop::kFull;  // a packet that has grown since it was looked at
-  NetmapSlot& place = k_.slots[to.tail()];
+/// For one slot more of `packet`, behind the beginnings that wait; kCount when it was swapped.
+Drop SwapRing::Swap(RxWriter& to, Part* packet, Kring& from, uint32_t i, SlotWord w, uint16_t flag) noexcept {
+  if (packet->slots == kMaxFrags) return Drop::kBadFrags;
+  const uint32_t behind = Waiting() + packet->slots;
+  if (!to.Room(behind + 1)) return Drop::kFull;
+  NetmapSlot& place = k_.slots[k_.Advance(to.tail(), behind)];
   const SlotWord mine = ReadSlot(place);
   if (!from.ValidBuf(w.buf_idx) || !k_.ValidBuf(mine.buf_idx)) return Drop::kBadBuf;
   if (w.len > from.buf_size) return Drop::kBadLen;
   WriteSlot(place, {w.buf_idx, w.len, static_cast<uint16_t>((w.flags & kKept) | flag)});
   WriteSlot(from.slots[i], {mine.buf_idx, mine.len, static_cast<uint16_t>(w.flags | NS_BUF_CHANGED)});
-  to.TookSlot(w.len, !(w.flags & NS_MOREFRAG));
+  packet->slots++;
+  packet->bytes += w.len;
   return Drop::kCount;
+}
+
+/// The packet is whole: it comes before the beginnings that wait.
+void SwapRing::End(RxWriter& to, const Part& packet) noexcept {
+  Rotate(to.tail(), Waiting(), packet.slots);
+  to.TookPacket(packet.slots, packet.bytes);
+  tail_ = to.tail();
+}
+
+/// Takes the source's beginning, which is the last one then, out of those that wait; one without slots when there is
+/// none.
+SwapRing::Part SwapRing::Pop(const SwapSource& source) noexcept {
+  if (parts_[0].of == &source) {
+    Rotate(tail_, parts_[0].slots, parts_[1].slots);
+    std::swap(parts_[0], parts_[1]);
+  }
+  for (Part& part : parts_)
+    if (part.of == &source) return std::exchange(part, {});
+  return {};
+}
+
+/// Of so many slots, and so many behind them, the second ones come first.
+void SwapRing::Rotate(uint32_t from, uint32_t first, uint32_t second) noexcept {
+  if (first == 0 || second == 0) return;
+  std::array<SlotWord, 3 * kMaxFrags> words;
+  const auto end = words.begin() + first + second;
+  uint32_t at = from;
+  for (auto word = words.begin(); word != end; word++, at = k_.Next(at)) *word = ReadSlot(k_.slots[at]);
+  std::rotate(words.begin(), words.begin() + first, end);
+  at = from;
+  for (auto word = words.begin(); word != end; word++, at = k_.Next(at)) WriteSlot(k_.slots[at], *word);
+}
+
+void SwapRing::Reset(SwapSource* source, const SwapSource& fresh) noexcept {
+  SpinGuard guard(k_.lock);
+  (void)Pop(*source);
+  *source = fresh;
 }
 
 }  // namespace ptnet

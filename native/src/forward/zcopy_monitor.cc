@@ -10,8 +10,8 @@
 
 namespace ptnet {
 
-ZcopyLane::ZcopyLane(ZcopyMonitorPort& owner, uint32_t i, bool sent)
-    : owner_(owner), ring_(i), sent_(sent), to_(owner.rx(i), owner.memory()) {}
+ZcopyLane::ZcopyLane(ZcopyMonitorPort& owner, SwapRing& to, uint32_t i, bool sent)
+    : owner_(owner), ring_(i), sent_(sent), to_(to) {}
 
 void ZcopyLane::OnDone(Kring& k, uint32_t from, uint32_t slots) noexcept { to_.Take(source_, k, from, slots); }
 
@@ -53,8 +53,8 @@ void ZcopyLane::Unlink(Engine& engine) {
 
 void ZcopyLane::StandAt(Engine& engine, const Place& place) {
   at_ = place;
-  source_ = {.which = place.port->is_monitor() ? WhichSlots(place.sent) : std::nullopt,
-             .flag = static_cast<uint16_t>(sent_ ? NS_TXMON : 0)};
+  to_.Reset(&source_, {.which = place.port->is_monitor() ? WhichSlots(place.sent) : std::nullopt,
+                       .flag = static_cast<uint16_t>(sent_ ? NS_TXMON : 0)});
   Kring& k = place.port->kring(place.ring);
   const bool served = k.dir == Dir::kTx || place.port->flow(place.ring) != nullptr;
   // What has been given back before is not for this one.
@@ -100,10 +100,12 @@ Status ZcopyMonitorPort::Create(std::shared_ptr<Region> region, std::shared_ptr<
   if (Status s = monitor->Build(true); !s.ok()) return s;
   for (uint32_t i = 0; i < shape.tx_rings; i++)
     monitor->tx_flows_.push_back(std::make_unique<ZcopyTxFlow>(monitor->tx(i), *monitor));
+  for (uint32_t i = 0; i < rings; i++)
+    monitor->swaps_.push_back(std::make_unique<SwapRing>(monitor->rx(i), monitor->memory()));
   for (uint32_t i = 0; ways.tx && i < port.shape().tx_rings; i++)
-    monitor->lanes_.push_back(std::make_unique<ZcopyLane>(*monitor, i, true));
+    monitor->lanes_.push_back(std::make_unique<ZcopyLane>(*monitor, *monitor->swaps_[i], i, true));
   for (uint32_t i = 0; ways.rx && i < port.shape().rx_rings; i++)
-    monitor->lanes_.push_back(std::make_unique<ZcopyLane>(*monitor, i, false));
+    monitor->lanes_.push_back(std::make_unique<ZcopyLane>(*monitor, *monitor->swaps_[i], i, false));
   monitor->engine_ = std::move(engine);
   monitor->watched_ = std::move(watched.port);
   *out = std::move(monitor);

@@ -18,7 +18,7 @@ class ZcopyMonitorPort;
 class ZcopyLane final : public SlotTaker {
  public:
   /// Ring i of the monitor's rx rings gets what was sent, or received.
-  ZcopyLane(ZcopyMonitorPort& owner, uint32_t i, bool sent);
+  ZcopyLane(ZcopyMonitorPort& owner, SwapRing& to, uint32_t i, bool sent);
   void OnDone(Kring& k, uint32_t from, uint32_t slots) noexcept override;
 
   // The control plane's.
@@ -46,7 +46,7 @@ class ZcopyLane final : public SlotTaker {
   ZcopyMonitorPort& owner_;
   const uint32_t ring_;
   const bool sent_;
-  SwapRing to_;
+  SwapRing& to_;
   Place at_;
   SwapSource source_;                    // set while nobody calls OnDone()
   std::atomic<Kring*> looked_{nullptr};  // what to look at again; null: its flow tells
@@ -92,6 +92,7 @@ class ZcopyMonitorPort final : public Port, public std::enable_shared_from_this<
   std::shared_ptr<Engine> engine_;
   std::shared_ptr<Port> watched_;
   std::vector<std::unique_ptr<ZcopyTxFlow>> tx_flows_;
+  std::vector<std::unique_ptr<SwapRing>> swaps_;  // one for each rx ring
   std::vector<std::unique_ptr<ZcopyLane>> lanes_;
   bool linked_ = false;
 };

@@ -95,12 +95,12 @@ class RxWriter {
     packets_ += packets;
     bytes_ += bytes;
   }
-  /// The same for one slot: the packet's last one, or not.
-  void TookSlot(uint32_t len, bool last) noexcept {
-    tail_ = k_.Next(tail_);
-    space_--;
-    packets_ += last;
-    bytes_ += len;
+  /// The same for one packet in so many slots.
+  void TookPacket(uint32_t slots, uint64_t bytes) noexcept {
+    tail_ = k_.Advance(tail_, slots);
+    space_ -= slots;
+    packets_++;
+    bytes_ += bytes;
   }
   /// The same for one packet of `len` bytes in as many slots as it takes, all but the last of them full; `words` are
   /// what they showed.
