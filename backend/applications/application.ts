@@ -12,11 +12,13 @@ import {
   type RegisterBody,
   writeBody,
 } from './bodies.ts';
+import { type OwnMemory, ownMemory, tellPools } from './extmem.ts';
 import { offsetsAsked } from './offsets.ts';
 import type { OpenPort } from './open-port.ts';
 import { Options, RefusedOptions } from './options.ts';
 import type { ApplicationPorts } from './ports.ts';
 import { API, NETMAP_REQ, NETMAP_REQ_OPT, NR_FLAG, NR_REG, RINGS_MAX, requestName } from './protocol.ts';
+import { poolFields } from './regions.ts';
 import { monitorFlags, ringsWanted, wantsHost } from './rings.ts';
 import { runAll } from './run-all.ts';
 import { answerSwitchRequest, type SwitchRequests } from './switch-requests.ts';
@@ -146,12 +148,14 @@ export class Application {
   }
 
   #register({ name, body }: ControlRequest, options: Options): Answer {
-    const asked = checkedBody(REGISTER, body);
+    const requested = checkedBody(REGISTER, body);
     // Its arrays are in the program's memory, and looked at there.
     options.take(NETMAP_REQ_OPT.CSB);
     const offsets = offsetsAsked(options, this.#ports.setOffsets);
+    const memory = ownMemory(options);
     options.checkAllTaken();
     if (this.#bound) throw new ProtocolError(EBUSY, `bound to ${this.#bound.open.name} already`);
+    const asked = memory ? { ...requested, memId: this.#placeIn(memory, options) } : requested;
     const opened = this.#obtain(name, asked);
     const { open, host } = opened;
     try {
@@ -185,8 +189,25 @@ export class Application {
     return this.#whole({ errno: 0, name, body: writeBody(REGISTER, body, fields) });
   }
 
+  /** The region that it is or becomes. */
+  #placeIn(memory: OwnMemory, options: Options): number {
+    try {
+      const region = this.#ports.regionOf(memory, this.id, this.who.uid);
+      tellPools(options, region);
+      return region.id;
+    } catch (error) {
+      return options.refuse(NETMAP_REQ_OPT.EXTMEM, errnoOf(error), String(error));
+    }
+  }
+
   #obtain(name: string, asked: RegisterBody): Opened {
-    const open = this.#obtainOne(name, asked);
+    let open: OpenPort;
+    try {
+      open = this.#obtainOne(name, asked);
+    } catch (error) {
+      this.#ports.tidy();
+      throw error;
+    }
     try {
       const host = wantsHost(asked.mode)
         ? this.#ports.obtainHost(open, this.who.uid, wantedBy(asked))
@@ -256,21 +277,8 @@ export class Application {
     const asked = checkedBody(POOLS_INFO, body);
     if (name === '') throw new ProtocolError(EINVAL, 'pools of no port: its name would be right');
     const open = this.#ports.obtain(name, this.who.uid, { ...ANY, memId: asked.memId });
-    const { memsize, id, pools } = open.port.region.info;
+    const fields = poolFields(open.port.region.info);
     this.#ports.release(open);
-    const fields = {
-      memsize,
-      memId: id,
-      ifOffset: pools.if.offset,
-      ifCount: pools.if.count,
-      ifSize: pools.if.size,
-      ringOffset: pools.ring.offset,
-      ringCount: pools.ring.count,
-      ringSize: pools.ring.size,
-      bufOffset: pools.buf.offset,
-      bufCount: pools.buf.count,
-      bufSize: pools.buf.size,
-    };
     return { reply: { errno: 0, name, body: writeBody(POOLS_INFO, body, fields) }, fds: [] };
   }
 

@@ -89,6 +89,22 @@ export const OFFSETS = body(32, {
   minGap: [24, 'u64'],
 });
 
+/** Of NETMAP_REQ_OPT_EXTMEM: a pointer, and pools. */
+export const EXTMEM = body(8 + POOLS_INFO.size, {
+  memsize: [8, 'u64'],
+  memId: [16, 'u16'],
+  /** On its way to the host: which memory it is. */
+  ifOffset: [24, 'u64'],
+  ifCount: [32, 'u32'],
+  ifSize: [36, 'u32'],
+  ringOffset: [40, 'u64'],
+  ringCount: [48, 'u32'],
+  ringSize: [52, 'u32'],
+  bufOffset: [56, 'u64'],
+  bufCount: [64, 'u32'],
+  bufSize: [68, 'u32'],
+});
+
 export type RegisterBody = Body<typeof REGISTER>;
 
 /** @throws ProtocolError EINVAL when it is not as long as it should be. */

@@ -2,6 +2,7 @@
 // go with the last who has them.
 import { constants } from 'node:os';
 import type { Door } from '../../native/door.ts';
+import type { RegionInfo } from '../../native/memory.ts';
 import type { OffsetPart, OffsetsAsked, OffsetsGiven, Port } from '../../native/ports.ts';
 import { applicationPolicy } from '../config/applications.ts';
 import type { HostConfig, PortConfig } from '../config/host-config.ts';
@@ -12,6 +13,7 @@ import { kindOf, type PortName } from '../ports/kinds/index.ts';
 import type { MonitorName } from '../ports/kinds/monitor.ts';
 import { peerOf } from '../ports/kinds/pipe.ts';
 import type { PortTable } from '../ports/table.ts';
+import type { OwnMemory } from './extmem.ts';
 import { nameOnSwitch } from './members.ts';
 import { OpenPort } from './open-port.ts';
 import { ApplicationRegions } from './regions.ts';
@@ -32,8 +34,6 @@ interface Entry {
   readonly uid: number | undefined;
   /** Ports that are there for it. */
   readonly parents: readonly Entry[];
-  /** The region that was made for it. */
-  readonly region: string | undefined;
   /** Those whose parent it is. */
   readonly children: Set<Entry>;
   readonly made: boolean;
@@ -127,6 +127,15 @@ export class ApplicationPorts {
   readonly setOffsets = (parts: readonly OffsetPart[], asked: OffsetsAsked): OffsetsGiven =>
     this.#options.broker.setOffsets(parts, asked);
 
+  /** What a program's own memory is, or becomes: tidy() has to be called where no port comes to lie there. @throws ProtocolError */
+  regionOf(memory: OwnMemory, connection: number, uid: number): RegionInfo {
+    return this.#regions.ofMemory(`extmem.${connection}`, uid, memory);
+  }
+
+  tidy(): void {
+    this.#regions.tidy();
+  }
+
   /** One that was made goes with the last who has it. */
   release({ name }: OpenPort): void {
     const entry = this.#entries.get(name);
@@ -144,7 +153,6 @@ export class ApplicationPorts {
     for (const parent of entry.parents) parent.children.delete(entry);
     this.#options.table.remove(name);
     port.drop();
-    if (entry.region !== undefined) this.#regions.drop(entry.region);
     this.#regions.tidy();
   }
 
@@ -193,7 +201,6 @@ export class ApplicationPorts {
       open: this.#openPort(name, table.port(name)),
       uid: undefined,
       parents: [],
-      region: undefined,
       children: new Set<Entry>(),
       made: false,
       pinned: false,
@@ -259,7 +266,6 @@ export class ApplicationPorts {
     const { table } = this.#options;
     const config = this.#config;
     const parents: Entry[] = beside ? [beside] : [];
-    let region: string | undefined;
     try {
       if (parsed.kind === 'monitor') parents.push(...this.#watched(parsed.parent, uid));
       else
@@ -267,16 +273,14 @@ export class ApplicationPorts {
           parents.push(this.#obtain(this.#parse(parent), uid, forParent(parsed, wanted)));
       const settings = this.#settings(parsed, name, wanted);
       checkRings(name, settings);
-      const shared =
+      const region =
         this.#sharedRegion(parsed, parents[0]) ??
         this.#regions.asked(wanted.memId, uid) ??
-        this.#globalOf(parsed);
-      if (shared === undefined)
-        region = this.#regions.add(name, uid, bothEnds(parsed, name, settings), wanted.extraBufs);
+        this.#globalOf(parsed) ??
+        this.#regions.add(name, uid, bothEnds(parsed, name, settings), wanted.extraBufs);
       const ports = new Map([...config.ports, [name, settings]]);
-      table.create({ ...config, ports }, name, (shared ?? region)!);
+      table.create({ ...config, ports }, name, region);
     } catch (error) {
-      if (region !== undefined) this.#regions.drop(region);
       this.#regions.tidy();
       for (const parent of parents) this.release(parent.open);
       throw error;
@@ -285,7 +289,6 @@ export class ApplicationPorts {
       open: this.#openPort(name, table.port(name)),
       uid,
       parents,
-      region,
       children: new Set(),
       made: true,
       pinned: false,

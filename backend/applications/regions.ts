@@ -1,13 +1,15 @@
 // The regions of ports that are made when applications open them: the one that the file names for all, or one that goes with its
-// port, which others of the same user may ask for by its id.
+// port, which others of the same user may ask for by its id, or by memory of their own that it has become.
+import { fstatSync } from 'node:fs';
 import { constants } from 'node:os';
-import type { RegionShape } from '../../native/memory.ts';
+import type { RegionInfo, RegionShape } from '../../native/memory.ts';
 import type { PortConfig } from '../config/host-config.ts';
 import { ProtocolError } from '../errors.ts';
 import { REGISTERS_MAX, regionKey, shapeFor } from '../ports/plan.ts';
 import type { PortTable } from '../ports/table.ts';
+import type { OwnMemory } from './extmem.ts';
 
-const { EINVAL, ENOMEM } = constants.errno;
+const { EBUSY, EINVAL, ENOMEM } = constants.errno;
 
 /** And down: ids of a file begin at 2, those of regions that come to a host that runs end at 65535. */
 const REGION_ID_MAX = 32_767;
@@ -28,6 +30,8 @@ export class ApplicationRegions {
   readonly #named: () => string | undefined;
   /** Keys of regions made here, with the user that may ask for one by its id. */
   readonly #owners = new Map<string, number>();
+  /** Of those that programs' own memory became, which that was. */
+  readonly #memories = new Map<string, bigint>();
 
   /** @param common the name of the region that the file has for all of them, as it is now. */
   constructor(table: PortTable, common: () => string | undefined) {
@@ -64,29 +68,82 @@ export class ApplicationRegions {
     return GLOBAL_KEY;
   }
 
-  /** After a port has gone. */
+  /** Those go that no port lies in any more. */
   tidy(): void {
-    const { regions, ports } = this.#table;
-    if (!regions.has(GLOBAL_KEY)) return;
-    if (![...ports.keys()].some((name) => this.#table.regionOf(name) === GLOBAL_KEY)) this.drop(GLOBAL_KEY);
+    const { ports } = this.#table;
+    const used = new Set([...ports.keys()].map((name) => this.#table.regionOf(name)));
+    for (const key of [...this.#owners.keys()]) if (!used.has(key)) this.#drop(key);
   }
 
   /** With room for these ports, which are the user's. @return its key @throws ProtocolError ENOMEM, ConfigurationError */
   add(name: string, uid: number, ports: ReadonlyMap<string, PortConfig>, extraBufs: number): string {
-    const used = new Set([...this.#table.regions.values()].map(({ info }) => info.id));
+    return this.#add(name, uid, (id) => shapeFor(id, ports, REGISTERS_MAX, extraBufs));
+  }
+
+  /**
+   * The region that a user's memory has become, or becomes now; tidy() takes it back if no port is made there.
+   * @throws ProtocolError ENOMEM, or EBUSY when that is larger; ConfigurationError
+   */
+  ofMemory(name: string, uid: number, { number, bytes, pools }: OwnMemory): RegionInfo {
+    const there = number === 0n ? undefined : this.#find(uid, number);
+    if (there && there.memsize > bytes)
+      throw new ProtocolError(
+        EBUSY,
+        `${name}: memory of ${bytes} bytes that is region ${there.id} already, of ${there.memsize}: all of it would be right`,
+      );
+    if (there) return there;
+    const key = this.#add(name, uid, (id) => ({ ...pools, id }));
+    this.#memories.set(key, number);
+    return this.#table.regions.get(key)!.info;
+  }
+
+  #find(uid: number, number: bigint): RegionInfo | undefined {
+    for (const [key, owner] of this.#owners) {
+      const { info } = this.#table.regions.get(key)!;
+      if (owner === uid && (this.#memories.get(key) === number || fileNumber(info.fd) === number))
+        return info;
+    }
+    return undefined;
+  }
+
+  #add(name: string, uid: number, shape: (id: number) => RegionShape): string {
+    const { regions } = this.#table;
+    const used = new Set([...regions.values()].map(({ info }) => info.id));
     let id = REGION_ID_MAX;
     while (used.has(id)) id--;
     if (id === 0) throw new ProtocolError(ENOMEM, `${name}: ${REGION_ID_MAX} regions are there already`);
-    const key = `application:${name}`;
-    this.#table.addRegion(key, shapeFor(id, ports, REGISTERS_MAX, extraBufs), false);
+    // One of an earlier port of that name may be there while others lie in it.
+    const named = `application:${name}`;
+    const key = regions.has(named) ? `${named}#${id}` : named;
+    this.#table.addRegion(key, shape(id), false);
     this.#owners.set(key, uid);
     return key;
   }
 
-  drop(key: string): void {
+  #drop(key: string): void {
     const region = this.#table.regions.get(key);
     this.#table.removeRegion(key);
     this.#owners.delete(key);
+    this.#memories.delete(key);
     region?.drop();
   }
+}
+
+const fileNumber = (fd: number): bigint => fstatSync(fd, { bigint: true }).ino;
+
+/** As netmap's structures have it. */
+export function poolFields({ memsize, id, pools }: RegionInfo) {
+  return {
+    memsize,
+    memId: id,
+    ifOffset: pools.if.offset,
+    ifCount: pools.if.count,
+    ifSize: pools.if.size,
+    ringOffset: pools.ring.offset,
+    ringCount: pools.ring.count,
+    ringSize: pools.ring.size,
+    bufOffset: pools.buf.offset,
+    bufCount: pools.buf.count,
+    bufSize: pools.buf.size,
+  };
 }

@@ -7,6 +7,7 @@
 
 #include "abi.h"
 #include "calls.h"
+#include "extmem.h"
 #include "kloop.h"
 #include "legacy.h"
 #include "sync.h"
@@ -36,11 +37,14 @@ struct Options {
   uint64_t at[kOptionsMax];
   uint32_t count = 0;
   uint64_t known[kKnownOptions + 1] = {};
-  const uint8_t* content[kKnownOptions + 1] = {};  // in the message
+  uint8_t* content[kKnownOptions + 1] = {};  // in the message
 
+  /// A copy, as one begins wherever the one before it ended. False: it was not given.
   template <class Content>
-  const Content* Get(Option type) const {
-    return reinterpret_cast<const Content*>(content[type]);
+  bool Get(Option type, Content* to) const {
+    if (content[type] == nullptr) return false;
+    memcpy(to, content[type], sizeof *to);
+    return true;
   }
 };
 
@@ -86,10 +90,15 @@ int TakeOptions(uint64_t first, size_t body_size, Message* message, Options* opt
 int FinishRegister(int fd, Context& context, const Options& options, Reply* reply) {
   int error = 0;
   Bound* bound = MakeBound(reply, &error);
-  const CsbOption* csb = options.Get<CsbOption>(NETMAP_REQ_OPT_CSB);
-  if (bound != nullptr && csb != nullptr) {
-    error = EnableCsb(*bound, *csb);
+  CsbOption csb;
+  if (bound != nullptr && options.Get(NETMAP_REQ_OPT_CSB, &csb)) {
+    error = EnableCsb(*bound, csb);
     PutStatus(options.known[NETMAP_REQ_OPT_CSB], error);
+  }
+  ExtmemOption extmem;
+  if (error == 0 && options.Get(NETMAP_REQ_OPT_EXTMEM, &extmem)) {
+    error = PlaceRegion(fd, extmem, bound->memsize);
+    PutStatus(options.known[NETMAP_REQ_OPT_EXTMEM], error);
   }
   if (error == 0) {
     Bind(context, bound);
@@ -134,11 +143,11 @@ int AskHost(int fd, Context& context, const Message& message, const nmreq_header
 }
 
 int EnableCsbOf(int fd, Context& context, const Options& options) {
-  const CsbOption* csb = options.Get<CsbOption>(NETMAP_REQ_OPT_CSB);
-  if (csb == nullptr) return EINVAL;
+  CsbOption csb;
+  if (!options.Get(NETMAP_REQ_OPT_CSB, &csb)) return EINVAL;
   // Before a register there is no ring that an entry could be wrong for.
   Bound* bound = BoundOf(fd, context);
-  const int error = bound == nullptr ? 0 : EnableCsb(*bound, *csb);
+  const int error = bound == nullptr ? 0 : EnableCsb(*bound, csb);
   PutStatus(options.known[NETMAP_REQ_OPT_CSB], error);
   return error;
 }
@@ -149,8 +158,10 @@ int StartKloop(int fd, Context& context, const uint8_t* body, const Options& opt
   nmreq_option eventfds = {};
   const uint64_t at = options.known[NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS];
   if (at != 0 && !CopyIn(&eventfds, at, sizeof eventfds)) return EFAULT;
-  KloopOptions asked = {options.Get<uint32_t>(NETMAP_REQ_OPT_SYNC_KLOOP_MODE),
-                        options.Get<KloopEventfds>(NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS), eventfds.nro_size};
+  uint32_t mode;
+  const bool has_mode = options.Get(NETMAP_REQ_OPT_SYNC_KLOOP_MODE, &mode);
+  const uint8_t* fds = options.content[NETMAP_REQ_OPT_SYNC_KLOOP_EVENTFDS];
+  KloopOptions asked = {has_mode ? &mode : nullptr, reinterpret_cast<const KloopEventfds*>(fds), eventfds.nro_size};
   const int error = RunKloop(fd, context, sleep_us, &asked);
   if (asked.mode != nullptr) PutStatus(options.known[NETMAP_REQ_OPT_SYNC_KLOOP_MODE], asked.mode_status);
   if (asked.eventfds != nullptr) PutStatus(at, asked.eventfds_status);
@@ -193,6 +204,14 @@ int Control(int fd, Context& context, uint64_t argument) {
   Options options;
   if (int error = TakeOptions(header.nr_options, body_size, &message, &options)) return error;
   if (const int error = ControlHere(fd, context, header, body, options); error >= 0) return error;
+  ExtmemOption extmem;
+  if (header.nr_reqtype == NETMAP_REQ_REGISTER && options.Get(NETMAP_REQ_OPT_EXTMEM, &extmem)) {
+    if (const int error = OfferMemory(&extmem)) {
+      PutStatus(options.known[NETMAP_REQ_OPT_EXTMEM], error);
+      return error;
+    }
+    memcpy(options.content[NETMAP_REQ_OPT_EXTMEM], &extmem, sizeof extmem);
+  }
   control.options = options.count;
   memcpy(message.bytes + control_at, &control, sizeof control);
   return AskHost(fd, context, message, header, argument, body_size, options);

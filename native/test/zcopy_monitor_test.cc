@@ -329,50 +329,6 @@ void SpoilsNothingElse() {
   CHECK(!monitor.Take().empty());
 }
 
-/// Both directions of a pipe, whose receivers give their slots back as it comes, seldom whole packets: all of them are
-/// seen, in order, whatever lies between the parts of one.
-void InParts(Random& random) {
-  PipeRig rig(MakeEngine(), 16, kInline, kInline);
-  ZcopyRig sent(rig.engine, Alias(rig.pair, rig.pair->master()), kSent, 256);
-  ZcopyRig both(rig.engine, Alias(rig.pair, rig.pair->slave()), kBoth, 256);
-  sent.Attach();
-  both.Attach();
-  constexpr uint64_t kPackets = 3000;
-  // Of each way: packets that were sent, and those that `sent` has seen, and `both`.
-  uint64_t put[2] = {}, taken = 0, seen[2] = {};
-  const auto size = [](uint64_t seq) { return static_cast<uint32_t>(60 + seq % 300); };
-  const auto length = [](uint64_t seq) { return static_cast<uint32_t>(1 + seq % 7); };
-  Guest* const ends[] = {&rig.a, &rig.b};
-  const auto look = [&] {
-    both.LookAgain();
-    for (auto packet = sent.Take(); !packet.empty(); packet = sent.Take(), taken++)
-      CHECK(packet == Probe(taken, size(taken), 0));
-    for (auto packet = both.Take(); !packet.empty(); packet = both.Take()) {
-      const uint16_t way = guest::Get<uint16_t>(packet.data() + guest::kStreamAt);
-      CHECK(packet == Probe(seen[way], size(seen[way]), way));
-      seen[way]++;
-    }
-  };
-  while (taken < kPackets || seen[0] < kPackets || seen[1] < kPackets) {
-    const uint16_t way = random.Below(2);
-    GuestRing &tx = ends[way]->tx(), &rx = ends[1 - way]->rx();
-    if (random.OneIn(2) && put[way] < kPackets && tx.Put(Probe(put[way], size(put[way]), way), length(put[way]))) {
-      put[way]++;
-      tx.Publish();
-      ends[way]->Sync(tx);
-    } else {
-      const uint32_t slots = random.Below(rx.Mine() + 1);
-      rx.head = (rx.head + slots) % rx.num_slots;
-      rx.Publish();
-      ends[1 - way]->Sync(rx);
-    }
-    look();
-    if (put[0] < kPackets || put[1] < kPackets || random.OneIn(3)) continue;
-    for (int end = 0; end < 2; end++) ends[end]->Sync(ends[end]->tx());
-  }
-  CHECK_EQ(sent.drops(Drop::kBadFrags) + both.drops(Drop::kBadFrags), 0u);
-}
-
 /// A region is as full as before when its monitors have gone.
 void GivesAllBuffersBack() {
   Sender sender;
@@ -406,7 +362,5 @@ int main() {
   RefusesWhatCannotBe();
   BeginsCleanInItsHeaders();
   SpoilsNothingElse();
-  Random random("zcopy_monitor_test");
-  InParts(random);
   GivesAllBuffersBack();
 }

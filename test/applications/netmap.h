@@ -128,7 +128,14 @@ struct nmreq_pools_info {
   uint32_t nr_buf_pool_objsize;
 };
 
-enum { OPT_OFFSETS = 5 };
+struct nmreq_opt_extmem {
+  struct nmreq_option nro_opt;
+  uint64_t nro_usrptr;
+  struct nmreq_pools_info nro_info;
+};
+_Static_assert(sizeof(struct nmreq_opt_extmem) == 96, "extmem");
+
+enum { OPT_EXTMEM = 1, OPT_OFFSETS = 5 };
 
 #define NIOCCTRL _IOWR('i', 151, struct nmreq_header)
 #define NIOCTXSYNC _IO('i', 148)

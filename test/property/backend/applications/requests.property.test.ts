@@ -124,7 +124,36 @@ const offsets = fc
     return bytes;
   });
 
-const option = fc.oneof(offsets, fc.constant(new Uint8Array(8)));
+/** NETMAP_REQ_OPT_EXTMEM, with sizes near what may be, and memory that others may have named before. */
+const extmem = fc
+  .record({
+    memsize: fc.oneof(
+      { weight: 3, arbitrary: fc.constantFrom(9 << 20, 4 << 20, 16 << 20) },
+      { weight: 1, arbitrary: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }) },
+    ),
+    number: fc.constantFrom(0n, 0n, 1n, 2n, 2n ** 63n + 1n, 2n ** 64n - 1n),
+    pools: fc.tuple(
+      fc.constantFrom(0, 0, 1, 4, 10_000, 10_001),
+      fc.constantFrom(0, 0, 56, 96, 4096, 4097),
+      fc.constantFrom(0, 0, 2, 8, 1024, 1025),
+      fc.constantFrom(0, 0, 256, 512, 131_072, 131_073),
+      fc.constantFrom(0, 0, 4, 64, 5000, 1_000_000, 1_000_001),
+      fc.constantFrom(0, 0, 64, 65, 4096, 65_536, 65_537),
+    ),
+    length: fc.constantFrom(72, 72, 72, 72, 72, 0, 8, 71, 73),
+  })
+  .map(({ memsize, number, pools, length }) => {
+    const bytes = new Uint8Array(8 + 80);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, 1, true);
+    view.setUint32(4, length, true);
+    view.setBigUint64(16, BigInt(memsize), true);
+    view.setBigUint64(32, number, true);
+    [40, 44, 56, 60, 72, 76].forEach((at, i) => void view.setUint32(at, pools[i]!, true));
+    return bytes.subarray(0, 8 + length);
+  });
+
+const option = fc.oneof(offsets, extmem, fc.constant(new Uint8Array(8)));
 
 const control = fc
   .record({
