@@ -180,6 +180,7 @@ describe('CREATE', () => {
         doorbells,
         policy: { policy: 'adaptive', spinUs: 50 },
         vnetHdrLen: 0,
+        plain: true,
       },
     ]);
     expect(texts()).toEqual([]);
