@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include "abi.h"
@@ -14,7 +13,6 @@ namespace {
 
 constexpr short kIn = POLLIN | POLLRDNORM;
 constexpr short kOut = POLLOUT | POLLWRNORM;
-constexpr int kYields = 50, kNaps = 100;  // of a millisecond
 
 }  // namespace
 
@@ -76,16 +74,6 @@ void TakeStray(int fd, Context& context) {
 void StopWaiting(int fd, Context& context) {
   if (Bound* bound = context.bound.load(std::memory_order_acquire)) bound->sleepers.store(0);
   TakeByte(fd, context);
-}
-
-bool Patience::Wait() {
-  if (++times_ > kYields + kNaps) return false;
-  const timespec nap = {0, 1'000'000};
-  if (times_ <= kYields)
-    sched_yield();
-  else
-    nanosleep(&nap, nullptr);
-  return true;
 }
 
 void TakeByte(int fd, Context& context) {

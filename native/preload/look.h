@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "context.h"
+#include "patience.h"
 
 namespace ptnet::preload {
 
@@ -32,17 +33,6 @@ void TakeStray(int fd, Context& context);
 /// Takes the host's byte, or its hang-up. A byte that is left costs a look at the rings.
 void TakeByte(int fd, Context& context);
 
-/// Those who sleep have been told, and not all of them have looked: how long one that found nothing waits for them.
-class Patience {
- public:
-  /// False: they have had their time, as has one that was killed in its sleep. Who was only slow is told again by the
-  /// host, which looks after those that have not seen what came.
-  bool Wait();
-  void Renew() { times_ = 0; }
-
- private:
-  int times_ = 0;
-};
 /// Nobody else is counted as asleep any more, and the byte is gone.
 void StopWaiting(int fd, Context& context);
 

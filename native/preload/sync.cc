@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "calls.h"
+#include "patience.h"
 
 namespace ptnet::preload {
 namespace {
@@ -18,6 +19,7 @@ using std::memory_order_relaxed;
 using std::memory_order_release;
 
 constexpr uint32_t kIdleSyncs = 4096;  // between two looks
+constexpr int kLooks = 4;              // at indices that are wrong
 
 uint32_t Distance(const Ring& ring, uint32_t from, uint32_t to) {
   return to >= from ? to - from : to + ring.num_slots - from;
@@ -38,37 +40,44 @@ void Kick(int fd, Context& context, const Ring& ring) {
   errno = before;
 }
 
-enum class Published { kYes, kNo, kRaced };
+/// Who syncs a ring keeps its other threads and processes out of it. The word lies behind the ring's entry of the CSB,
+/// which is the program's. Who holds it does not wait, so one that holds it for long was killed with it.
+class Lock {
+ public:
+  explicit Lock(const Ring& ring) : word_(reinterpret_cast<uint32_t*>(ring.gh)[kWord]) {
+    Patience patience;
+    for (uint32_t free = 0; !word_.compare_exchange_strong(free, 1, memory_order_acquire); free = 0)
+      if (!patience.Wait()) break;
+  }
+  ~Lock() { word_.store(0, memory_order_release); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
 
-/// From `published`, which was read before head and cur were. Several threads may do so with one ring: each finds the
-/// head as it has read it, or another one was quicker.
-Published TryPublish(int fd, Context& context, Ring& ring, uint32_t published, uint32_t head, uint32_t cur) {
+ private:
+  static constexpr size_t kWord = 4;
+  static_assert((kWord + 1) * sizeof(uint32_t) <= sizeof(guest::CsbGuestToHost));
+
+  std::atomic_ref<uint32_t> word_;
+};
+
+}  // namespace
+
+bool Publish(int fd, Context& context, Ring& ring, uint32_t head, uint32_t cur) {
+  const uint32_t published = Load(ring.gh->head, memory_order_relaxed);
   // Slots and payload of what the host has added are read after it.
   const uint32_t tail = Load(ring.hg->hwtail, memory_order_acquire);
   const uint32_t owned = Distance(ring, published, tail);
-  if (!Owns(ring, published, owned, head) || !Owns(ring, head, Distance(ring, head, tail), cur))
-    return Load(ring.gh->head, memory_order_relaxed) == published ? Published::kNo : Published::kRaced;
+  if (!Owns(ring, published, owned, head) || !Owns(ring, head, Distance(ring, head, tail), cur)) return false;
   if (head != published || cur != Load(ring.gh->cur, memory_order_relaxed)) {
     Store(ring.gh->cur, cur, memory_order_relaxed);
     // Slots, payload and cur before head: pairs with the host's acquire load of head.
-    std::atomic_ref shared(ring.gh->head);
-    if (!shared.compare_exchange_strong(published, head)) return Published::kRaced;
+    Store(ring.gh->head, head, memory_order_release);
   }
   // Full barrier: our head before kern_need_kick; pairs with the host, which sets that before it looks at head again.
   guest::FullBarrier();
   if (Load(ring.hg->kern_need_kick, memory_order_relaxed) != 0 && head != Load(ring.hg->hwcur, memory_order_relaxed))
     Kick(fd, context, ring);
-  return Published::kYes;
-}
-
-}  // namespace
-
-bool Publish(int fd, Context& context, Ring& ring, uint32_t head, uint32_t cur) {
-  for (;;) {
-    const uint32_t published = Load(ring.gh->head, memory_order_acquire);
-    const Published done = TryPublish(fd, context, ring, published, head, cur);
-    if (done != Published::kRaced) return done == Published::kYes;
-  }
+  return true;
 }
 
 void Restore(Ring& ring) {
@@ -81,21 +90,16 @@ void Restore(Ring& ring) {
 
 bool Sync(int fd, Context& context, Ring& ring) {
   guest::netmap_ring& shared = *ring.shared;
-  Published done = Published::kRaced;
-  while (done == Published::kRaced) {
-    // Before the program's head: that is as new as what was published, or newer.
-    const uint32_t published = Load(ring.gh->head, memory_order_acquire);
-    const uint32_t head = Load(shared.head, memory_order_relaxed), cur = Load(shared.cur, memory_order_relaxed);
-    done = TryPublish(fd, context, ring, published, head, cur);
-  }
-  if (done == Published::kNo) {
+  const Lock lock(ring);
+  bool good = false;
+  // Another thread of the program's may be about to move both: what is wrong stays so.
+  for (int look = 0; !good && look < kLooks; look++)
+    good = Publish(fd, context, ring, Load(shared.head, memory_order_acquire), Load(shared.cur, memory_order_relaxed));
+  if (!good) {
     Restore(ring);
     return false;
   }
-  uint32_t shown = Load(shared.tail, memory_order_relaxed);
-  const uint32_t tail = Load(ring.hg->hwtail, memory_order_acquire);
-  // Another thread may have shown a newer one since.
-  if (tail != shown) (void)std::atomic_ref(shared.tail).compare_exchange_strong(shown, tail);
+  Store(shared.tail, Load(ring.hg->hwtail, memory_order_acquire), memory_order_relaxed);
   return true;
 }
 
