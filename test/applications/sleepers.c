@@ -14,7 +14,7 @@
 #include "check.h"
 #include "port.h"
 
-enum { PACKETS = 20000, SLOTS = 16, SIZE = 60, PATIENCE_MS = 30000 };
+enum { PACKETS = 8000, SLOTS = 16, SIZE = 60, PATIENCE_MS = 60000 };
 
 static int open_small(struct port* port, const char* name) {
   memset(port, 0, sizeof *port);
