@@ -77,13 +77,13 @@ export class OpenPort {
   open(connection: number, { rings, exclusive, extraBufs, host, offsets }: Use): Register {
     this.#prepare({ rings, exclusive });
     if (host) host.open.#prepare({ rings: host.rings, exclusive });
-    offsets?.([this.#offsetPart(rings), ...(host ? [host.open.#offsetPart(host.rings)] : [])]);
     const register = this.port.register(
       rings,
       extraBufs,
       host && { port: host.open.port, rings: host.rings },
     );
     try {
+      offsets?.([this.#offsetPart(rings), ...(host ? [host.open.#offsetPart(host.rings)] : [])]);
       this.#hold(connection, { rings, exclusive });
       if (host) host.open.#hold(connection, { rings: host.rings, exclusive });
     } catch (error) {

@@ -45,6 +45,7 @@ struct Bound {
   // Who sleeps on this open file until the host's byte comes. Those who were killed are counted until somebody has
   // waited long enough for them.
   std::atomic<uint32_t> sleepers{0};
+  std::atomic<int> pauses{0};  // that were made for them since the byte came
 
   Ring* tx() { return rings; }
   Ring* rx() { return rings + tx_rings; }

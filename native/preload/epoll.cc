@@ -6,10 +6,12 @@
 #include <poll.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "calls.h"
 #include "look.h"
+#include "patience.h"
 #include "process.h"
 
 namespace ptnet::preload {
@@ -115,23 +117,43 @@ class Sleepers {
   /// @param readable whether one of ours was: the kernel does not say which. @return whether a byte was left for
   /// others.
   bool GetUp(bool readable) {
+    int asleep = 0;
+    ForAll([&](Sleeper&, Context&) { asleep++; });
     bool left = false;
-    for (int i = 0; i < used.load(std::memory_order_acquire); i++) {
-      const Held held(all_[i].fd());
-      if (held && all_[i].IsOn(*held)) left |= all_[i].GetUp(*held, readable);
-    }
+    ForAll([&](Sleeper& sleeper, Context& context) {
+      left |= sleeper.GetUp(context, readable && (asleep == 1 || IsReadable(sleeper.fd())));
+    });
     return left;
+  }
+  /// A pause for those for whom a byte was left.
+  void Pause() {
+    int times = 0;
+    ForAll([&](Sleeper& sleeper, Context& context) {
+      if (sleeper.left()) times = std::max(times, sleeper.Wait(context));
+    });
+    Patience::Pause(times);
   }
 
  private:
+  static bool IsReadable(int fd) {
+    pollfd entry = {fd, POLLIN, 0};
+    return Real().poll(&entry, 1, 0) == 1;
+  }
+  template <class Fn>
+  void ForAll(Fn fn) {
+    for (int i = 0; i < used.load(std::memory_order_acquire); i++) {
+      const Held held(all_[i].fd());
+      if (held && all_[i].IsOn(*held)) fn(all_[i], *held);
+    }
+  }
+
   Sleeper all_[kEntriesMax];
 };
 
-/// For each of ours in the set.
-void ForOurs(int epoll, void (*fn)(int fd, Context& context)) {
+void TakeStrays(int epoll) {
   ForEach(epoll, [&](Entry& entry) {
     const Held held(entry.fd);
-    if (held) fn(entry.fd, *held);
+    if (held) TakeStray(entry.fd, *held);
   });
 }
 
@@ -171,7 +193,6 @@ int EpollWait(int epoll, epoll_event* events, int most, const timespec* timeout,
   if (most <= 0 || events == nullptr) return Real().epoll_pwait(epoll, events, most, 0, mask);
   const bool waits = timeout == nullptr || timeout->tv_sec > 0 || timeout->tv_nsec > 0;
   const timespec deadline = timeout != nullptr && waits ? Deadline(*timeout) : timespec{};
-  Patience patience;
   Sleepers sleepers;
   for (;;) {
     const int ours = LookAtOurs(epoll, events, most);
@@ -187,16 +208,13 @@ int EpollWait(int epoll, epoll_event* events, int most, const timespec* timeout,
     const int others = KeepOthers(events + ours, count);
     const bool readable = others < count;
     const bool others_sleep = sleeps && sleepers.GetUp(readable);
-    if (!sleeps && readable) ForOurs(epoll, TakeStray);
+    if (!sleeps && readable) TakeStrays(epoll);
     if (count < 0 && ours == 0) {
       errno = error;
       return -1;
     }
     if (!sleeps || others > 0 || count == 0 || ms == 0) return ours + others;
-    if (!others_sleep)
-      patience.Renew();
-    else if (!patience.Wait())
-      ForOurs(epoll, StopWaiting);
+    if (others_sleep) sleepers.Pause();
   }
 }
 

@@ -5,7 +5,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <utility>
+
 #include "abi.h"
+#include "patience.h"
 #include "sync.h"
 
 namespace ptnet::preload {
@@ -42,6 +45,8 @@ bool Sleeper::LieDown(int fd, Context& context, short events) {
   context_ = &context;
   fd_ = fd;
   events_ = events;
+  asleep_ = true;
+  left_ = false;
   Bound* bound = context.bound.load(std::memory_order_acquire);
   if (bound == nullptr) return true;
   bound->sleepers.fetch_add(1);
@@ -52,8 +57,11 @@ bool Sleeper::LieDown(int fd, Context& context, short events) {
 }
 
 bool Sleeper::GetUp(Context& context, bool readable) {
+  left_ = false;
+  if (!std::exchange(asleep_, false)) return false;
+  Bound* const bound = context.bound.load(std::memory_order_acquire);
   uint32_t others = 0;
-  if (Bound* bound = context.bound.load(std::memory_order_acquire)) {
+  if (bound != nullptr) {
     for (uint32_t i = 0; i < bound->tx_rings && (events_ & kOut) != 0; i++) Disarm(bound->tx()[i]);
     for (uint32_t i = 0; i < bound->rx_rings && (events_ & kIn) != 0; i++) Disarm(bound->rx()[i]);
     uint32_t asleep = bound->sleepers.load();
@@ -61,19 +69,29 @@ bool Sleeper::GetUp(Context& context, bool readable) {
     }
     others = asleep > 0 ? asleep - 1 : 0;
   }
-  context_ = nullptr;
-  if (readable && others == 0) TakeByte(fd_, context);
-  return readable && others > 0;
+  left_ = readable && others > 0;
+  if (readable && !left_) {
+    if (bound != nullptr) bound->pauses.store(0, std::memory_order_relaxed);
+    TakeByte(fd_, context);
+  }
+  return left_;
+}
+
+int Sleeper::Wait(Context& context) {
+  Bound* bound = context.bound.load(std::memory_order_acquire);
+  if (bound == nullptr) return 1;
+  const int pauses = bound->pauses.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (pauses > Patience::kTimes) {
+    bound->sleepers.store(0);
+    bound->pauses.store(0, std::memory_order_relaxed);
+    TakeByte(fd_, context);
+  }
+  return pauses;
 }
 
 void TakeStray(int fd, Context& context) {
   Bound* bound = context.bound.load(std::memory_order_acquire);
   if (bound == nullptr || bound->sleepers.load() == 0) TakeByte(fd, context);
-}
-
-void StopWaiting(int fd, Context& context) {
-  if (Bound* bound = context.bound.load(std::memory_order_acquire)) bound->sleepers.store(0);
-  TakeByte(fd, context);
 }
 
 void TakeByte(int fd, Context& context) {

@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include "context.h"
-#include "patience.h"
 
 namespace ptnet::preload {
 
@@ -19,22 +18,24 @@ class Sleeper {
   /// @param readable whether the byte was there: the last one of those that sleep takes it, so that all are woken.
   /// @return whether it was left for others.
   bool GetUp(Context& context, bool readable);
+  /// When it was left: counts a pause for the others, who are not waited for any longer when there were enough.
+  /// @return how many there were.
+  int Wait(Context& context);
   int fd() const { return fd_; }
   /// Whether it has lain down on what `context` is.
   bool IsOn(const Context& context) const { return context_ == &context; }
+  bool left() const { return left_; }
 
  private:
   Context* context_ = nullptr;
   int fd_ = -1;
   short events_ = 0;
+  bool asleep_ = false, left_ = false;
 };
 /// Somebody who does not sleep has found the byte: it is taken if nobody sleeps.
 void TakeStray(int fd, Context& context);
 /// Takes the host's byte, or its hang-up. A byte that is left costs a look at the rings.
 void TakeByte(int fd, Context& context);
-
-/// Nobody else is counted as asleep any more, and the byte is gone.
-void StopWaiting(int fd, Context& context);
 
 timespec Deadline(const timespec& timeout);
 /// Monotonic time that is left until `deadline`; zero when it has passed.

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -45,9 +46,11 @@ void Kick(int fd, Context& context, const Ring& ring) {
 class Lock {
  public:
   explicit Lock(const Ring& ring) : word_(reinterpret_cast<uint32_t*>(ring.gh)[kWord]) {
-    Patience patience;
-    for (uint32_t free = 0; !word_.compare_exchange_strong(free, 1, memory_order_acquire); free = 0)
-      if (!patience.Wait()) break;
+    int times = 0;
+    for (uint32_t free = 0; !word_.compare_exchange_strong(free, 1, memory_order_acquire); free = 0) {
+      if (++times > Patience::kTimes) break;
+      Patience::Pause(times);
+    }
   }
   ~Lock() { word_.store(0, memory_order_release); }
   Lock(const Lock&) = delete;
@@ -93,8 +96,10 @@ bool Sync(int fd, Context& context, Ring& ring) {
   const Lock lock(ring);
   bool good = false;
   // Another thread of the program's may be about to move both: what is wrong stays so.
-  for (int look = 0; !good && look < kLooks; look++)
+  for (int look = 0; !good && look < kLooks; look++) {
+    if (look > 0) sched_yield();
     good = Publish(fd, context, ring, Load(shared.head, memory_order_acquire), Load(shared.cur, memory_order_relaxed));
+  }
   if (!good) {
     Restore(ring);
     return false;

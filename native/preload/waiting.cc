@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <new>
 
 #include "calls.h"
 #include "context.h"
 #include "look.h"
+#include "patience.h"
 
 namespace ptnet::preload {
 namespace {
@@ -64,10 +66,10 @@ class Wait {
   bool ArmOurs() {
     bool quiet = true;
     ForOurs([&](nfds_t i, Context& context) {
-      quiet &= sleepers_[i].LieDown(entries_[i].fd, context, entries_[i].events);
       kernels_[i].fd = entries_[i].fd;
-      // Who waits for neither is told of a hang-up only.
+      // Who waits for nothing is told of a hang-up only.
       kernels_[i].events = entries_[i].events != 0 ? POLLIN : 0;
+      if (entries_[i].events != 0) quiet &= sleepers_[i].LieDown(entries_[i].fd, context, entries_[i].events);
     });
     return quiet;
   }
@@ -77,15 +79,19 @@ class Wait {
     bool left = false;
     ForOurs([&](nfds_t i, Context& context) {
       const short came = woken ? kernels_[i].revents : 0;
-      if (!sleepers_[i].IsOn(context)) return;
-      left |= sleepers_[i].GetUp(context, (came & POLLIN) != 0);
       if ((came & (POLLHUP | POLLERR)) != 0) context.gone.store(true, std::memory_order_relaxed);
+      if (sleepers_[i].IsOn(context)) left |= sleepers_[i].GetUp(context, (came & POLLIN) != 0);
     });
     return left;
   }
 
-  void StopWaiting() {
-    ForOurs([&](nfds_t i, Context& context) { preload::StopWaiting(entries_[i].fd, context); });
+  /// A pause for those for whom a byte was left.
+  void Pause() {
+    int times = 0;
+    ForOurs([&](nfds_t i, Context& context) {
+      if (sleepers_[i].IsOn(context) && sleepers_[i].left()) times = std::max(times, sleepers_[i].Wait(context));
+    });
+    Patience::Pause(times);
   }
 
   /// The kernel's answer for those that are not ours. @return how many of them are ready.
@@ -136,7 +142,6 @@ int Poll(pollfd* entries, nfds_t count, const timespec* timeout, const sigset_t*
   const bool waits = timeout == nullptr || timeout->tv_sec > 0 || timeout->tv_nsec > 0;
   const timespec deadline = timeout != nullptr && waits ? Deadline(*timeout) : none;
   Wait wait(entries, count, kernels.get(), sleepers.get());
-  Patience patience;
   for (;;) {
     const int ours = wait.LookAtOurs();
     const bool sleeps = ours == 0 && waits;
@@ -154,12 +159,9 @@ int Poll(pollfd* entries, nfds_t count, const timespec* timeout, const sigset_t*
     }
     const int others = wait.TakeOthers();
     if (!sleeps || others > 0 || woken == 0) return ours + others;
-    if (!others_sleep) {
-      patience.Renew();
-      continue;
-    }
+    if (!others_sleep) continue;
     if (timeout != nullptr && left.tv_sec == 0 && left.tv_nsec == 0) return wait.LookAtOurs();
-    if (!patience.Wait()) wait.StopWaiting();
+    wait.Pause();
   }
 }
 

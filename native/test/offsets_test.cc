@@ -280,6 +280,17 @@ void NullAndEchoLookThere() {
   }
 }
 
+/// What would take its host long when it ends.
+void LargeRingsHaveNone() {
+  const auto engine = MakeEngine();
+  const auto stats = MakeStats();
+  std::shared_ptr<NullPort> null;
+  CHECK_OK(NullPort::Create(MakeRegion(1, 2048, 65536), stats, {"null:t", 1, 1, 64, 1025, 0}, &null));
+  OffsetsGiven given;
+  CHECK_EQ(TryOffsets(*engine, *null, {.max = 1}, &given).err, EOPNOTSUPP);
+  CHECK(!null->tx(0).has_offsets());
+}
+
 void RoomThatIsTooLittleMakesNoPackets() {
   const auto engine = MakeEngine();
   const auto stats = MakeStats();
@@ -345,6 +356,7 @@ int main() {
   TheyLastAsLongAsAPortIsUsed();
   WhoKnowsNothingOfThemKeepsOthersFromIt();
   NullAndEchoLookThere();
+  LargeRingsHaveNone();
   RoomThatIsTooLittleMakesNoPackets();
   TheyComeWhileThereIsTraffic();
 }

@@ -329,6 +329,30 @@ void SpoilsNothingElse() {
   CHECK(!monitor.Take().empty());
 }
 
+/// The beginning of a packet waits in a ring that has little room: a whole packet comes first, and does without it.
+void NoBeginningKeepsAPacketOut() {
+  Sender sender;
+  ZcopyRig monitor(sender.rig.engine, sender.rig.port, kSent, 8);
+  monitor.Attach();
+  SwapRing ring(monitor.port->rx(0), monitor.port->memory());
+  Kring& tx = sender.rig.port->tx(0);
+  const auto show = [&](uint32_t slot, uint16_t len, bool more) {
+    WriteSlot(tx.slots[slot], {ReadSlot(tx.slots[slot]).buf_idx, len, static_cast<uint16_t>(more ? NS_MOREFRAG : 0)});
+  };
+  SwapSource first, second;
+  for (uint32_t i = 0; i < 6; i++) show(i, 100, true);
+  ring.Take(first, tx, 0, 6);
+  CHECK(monitor.Take().empty());
+  for (uint32_t i = 10; i < 13; i++) show(i, 200, i < 12);
+  ring.Take(second, tx, 10, 3);
+  CHECK_EQ(monitor.Take().size(), 600u);
+  show(6, 100, false);
+  ring.Take(first, tx, 6, 1);
+  CHECK(monitor.Take().empty());
+  CHECK_EQ(monitor.drops(Drop::kBadFrags), 1u);
+  CheckBuffers({&tx, &sender.rig.port->rx(0), &monitor.port->rx(0), &monitor.port->tx(0)});
+}
+
 /// A region is as full as before when its monitors have gone.
 void GivesAllBuffersBack() {
   Sender sender;
@@ -362,5 +386,6 @@ int main() {
   RefusesWhatCannotBe();
   BeginsCleanInItsHeaders();
   SpoilsNothingElse();
+  NoBeginningKeepsAPacketOut();
   GivesAllBuffersBack();
 }

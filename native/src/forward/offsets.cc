@@ -9,6 +9,8 @@
 namespace ptnet {
 namespace {
 
+constexpr uint64_t kRingBytesMost = 64 << 20;
+
 struct Offsets {
   uint64_t mask;
   uint32_t max, gap;
@@ -42,10 +44,15 @@ void GiveBoth(Port& port, uint32_t ring, const Offsets& offsets, uint32_t initia
   if (other != nullptr) Give(other->kring(joined), offsets, other->attached ? 0 : initial, first);
 }
 
-/// Whoever has such a ring, or shares its slots, without offsets so far.
+/// Whoever has such a ring, or shares its slots, without offsets so far; and rings so large that to move what lies in
+/// them, when their offsets end, would take the host long.
 Status CheckOthers(Port& port, const std::vector<bool>& rings, const std::vector<bool>& shared) {
   for (uint32_t i = 0; i < port.rings(); i++) {
     if (!rings[i] || port.kring(i).has_offsets()) continue;
+    if (const uint64_t bytes = uint64_t{port.kring(i).num_slots} * port.kring(i).buf_size; bytes > kRingBytesMost)
+      return Status::Fail(EOPNOTSUPP, port.name() + ": ring " + std::to_string(i) + ": offsets: its buffers have " +
+                                          std::to_string(bytes) + " bytes: up to " + std::to_string(kRingBytesMost) +
+                                          " would be right");
     if (shared[i])
       return Status::Fail(EBUSY, port.name() + ": ring " + std::to_string(i) +
                                      ": offsets: somebody has it without: the first one who opens it would be right");

@@ -47,6 +47,8 @@ void SwapRing::TakeSlots(SwapSource& source, Kring& from, uint32_t first, uint32
     if (!up) return Drop::kDown;
     // All of it where its end is there, else what there is of it.
     const uint32_t whole = CountSlots(from, i, slots);
+    // What waits keeps no whole packet out.
+    if (whole > 0 && !to.Room(Waiting() + whole)) parts_ = {};
     return to.Room(Waiting() + std::max(whole, 1u)) ? Drop::kCount : Drop::kFull;
   };
   for (uint32_t i = first; slots > 0; slots--, i = from.Next(i)) {

@@ -68,6 +68,8 @@ struct Kring {
   uint32_t Advance(uint32_t i, uint32_t n) const { return (i += n) >= num_slots ? i - num_slots : i; }
   bool attached() const { return atok != nullptr; }
   uint8_t* Buf(uint32_t buf_idx) const { return buf_base + uint64_t{buf_idx} * buf_size; }
+  /// Less than that and nothing fits: a packet of a few bytes would cost its sender many slots.
+  static constexpr uint32_t kRoomMin = 64;
   void SetBufSize(uint32_t bytes) {
     buf_size = bytes;
     SetOffsets(0, 0, bytes);
@@ -76,7 +78,8 @@ struct Kring {
   void SetOffsets(uint64_t mask, uint32_t most, uint32_t gap) {
     offset_mask = mask;
     offset_max = most;
-    room = static_cast<uint16_t>(std::min({buf_size - most, gap, uint32_t{UINT16_MAX}}));
+    const uint32_t fits = std::min({buf_size - most, gap, uint32_t{UINT16_MAX}});
+    room = static_cast<uint16_t>(fits < kRoomMin ? 0 : fits);
     plain_room = mask == 0 ? room : 0;
   }
   /// In the ring's header: the client's, which may write there too.
