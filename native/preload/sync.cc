@@ -42,7 +42,7 @@ void Kick(int fd, Context& context, const Ring& ring) {
 }
 
 /// Who syncs a ring keeps its other threads and processes out of it. The word lies behind the ring's entry of the CSB,
-/// which is the program's. Who holds it does not wait, so one that holds it for long was killed with it.
+/// which is the program's. Who holds it waits for nobody, so one that holds it for long was killed with it.
 class Lock {
  public:
   explicit Lock(const Ring& ring) : word_(reinterpret_cast<uint32_t*>(ring.gh)[kWord]) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "netmap_rig.h"
-#include "offsets_rig.h"
+#include "offsets_frames.h"
 #include "vnet_frames.h"
 
 using namespace ptnet;
@@ -87,27 +87,7 @@ void PacketsAreWhereSlotsSay(Random& random, NetifAccess access) {
   Offsets(*rig.engine, *rig.port, {.max = 1000, .bits = 16, .initial = 900});
   rig.Attach();
   PacketSocket far("far");
-  for (uint32_t n = 0; n < 200; n++) {
-    const Bytes frame = TestFrame(60 + random.Below(1400), n);
-    const auto size = static_cast<uint32_t>(frame.size());
-    PutAt(rig.guest.tx(), frame, random.Below(std::min(1000u, kBuf - size) + 1));
-    rig.guest.tx().Publish();
-    rig.guest.Sync(rig.guest.tx());
-    CHECK(far.Receive() == frame);
-    CHECK(far.Send(frame));
-    Bytes got;
-    std::vector<uint64_t> offsets;
-    Eventually("a frame", [&] {
-      rig.guest.Sync(rig.guest.rx());
-      return !(got = TakeAt(rig.guest.rx(), &offsets)).empty();
-    });
-    CHECK(got == frame);
-    CHECK_EQ(offsets.size(), size > kBuf - 1000 ? 2u : 1u);
-    for (const uint64_t offset : offsets) CHECK(offset <= 1000);
-    rig.guest.rx().LastPut().ptr = random.Below(1200);  // of a later packet; what is too much is cut
-    rig.guest.rx().Publish();
-    rig.guest.Sync(rig.guest.rx());
-  }
+  FramesWithOffsets(random, rig.guest, far);
 }
 
 /// TCP of 30,000 bytes that is to be cut.

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "offsets_rig.h"
+#include "offsets_frames.h"
 #include "packet_socket.h"
 #include "traffic.h"
 
@@ -116,27 +116,7 @@ void PacketsAreWhereSlotsSay(Random& random) {
   usleep(1000);
   for (rig.guest.Sync(rig.guest.rx()); !TakeAt(rig.guest.rx()).empty();) rig.guest.Sync(rig.guest.rx());
   rig.guest.rx().Publish();
-  for (uint32_t n = 0; n < 200; n++) {
-    const Bytes frame = TestFrame(60 + random.Below(1400), n);
-    const auto size = static_cast<uint32_t>(frame.size());
-    PutAt(rig.guest.tx(), frame, random.Below(std::min(1000u, kBuf - size) + 1));
-    rig.guest.tx().Publish();
-    rig.guest.Sync(rig.guest.tx());
-    CHECK(kernel.Receive() == frame);
-    CHECK(kernel.Send(frame));
-    Bytes got;
-    std::vector<uint64_t> offsets;
-    Eventually("a frame", [&] {
-      rig.guest.Sync(rig.guest.rx());
-      return !(got = TakeAt(rig.guest.rx(), &offsets)).empty();
-    });
-    CHECK(got == frame);
-    CHECK_EQ(offsets.size(), size > kBuf - 1000 ? 2u : 1u);
-    for (const uint64_t offset : offsets) CHECK(offset <= 1000);
-    rig.guest.rx().LastPut().ptr = random.Below(1200);  // of a later packet; what is too much is cut
-    rig.guest.rx().Publish();
-    rig.guest.Sync(rig.guest.rx());
-  }
+  FramesWithOffsets(random, rig.guest, kernel);
 }
 
 void TheCarrierFollowsTheClient() {

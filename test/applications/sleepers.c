@@ -28,6 +28,11 @@ static int open_small(struct port* port, const char* name) {
   return 0;
 }
 
+static void open_pipe(struct port* a, struct port* b) {
+  EXPECT(0, open_small(a, "p{9"));
+  EXPECT(0, open_small(b, "p}9"));
+}
+
 // Counts: what a thread or a process is to do, and where it counts what it has done.
 struct job {
   struct port* port;
@@ -107,8 +112,7 @@ static void run(struct job* jobs, int count, void* (*const* what)(void*)) {
 // One thread sends by an end of a pipe and another one receives there, both asleep when there is nothing to do.
 static void a_thread_for_each_direction(int by_epoll) {
   struct port a, b;
-  EXPECT(0, open_small(&a, "p{9"));
-  EXPECT(0, open_small(&b, "p}9"));
+  open_pipe(&a, &b);
   struct job jobs[] = {{&a, by_epoll, PACKETS, 0, 0},
                        {&b, by_epoll, PACKETS, 0, 0},
                        {&b, by_epoll, PACKETS, 0, 0},
@@ -122,8 +126,7 @@ static void a_thread_for_each_direction(int by_epoll) {
 // The same in two processes: the child sends, the parent receives.
 static void a_process_for_each_direction(void) {
   struct port a, b;
-  EXPECT(0, open_small(&a, "p{9"));
-  EXPECT(0, open_small(&b, "p}9"));
+  open_pipe(&a, &b);
   const pid_t child = fork();
   if (child == 0) {
     struct job jobs[] = {{&a, 0, PACKETS, 0, 0}, {&b, 0, PACKETS, 0, 0}};
@@ -162,8 +165,7 @@ static void* receive_in_turns(void* of) {
 
 static void two_for_one_ring(void) {
   struct port a, b;
-  EXPECT(0, open_small(&a, "p{9"));
-  EXPECT(0, open_small(&b, "p}9"));
+  open_pipe(&a, &b);
   shared_next = 0;
   struct job jobs[] = {{&a, 0, PACKETS, 0, 0}, {&b, 0, PACKETS, 0, 0}, {&b, 0, PACKETS, 0, 0}};
   pthread_t threads[3];
@@ -184,8 +186,7 @@ static void two_for_one_ring(void) {
 // Who is killed in its sleep leaves the others theirs.
 static void killed_asleep(void) {
   struct port a, b;
-  EXPECT(0, open_small(&a, "p{9"));
-  EXPECT(0, open_small(&b, "p}9"));
+  open_pipe(&a, &b);
   for (int i = 0; i < 4; i++) {
     const pid_t child = fork();
     if (child == 0) {
