@@ -9,6 +9,8 @@ const NAMES_A_FAILURE = /^\s*(FAIL|FAILED|SUMMARY:)\s/;
 const LINES_OF_CAUSE = 8;
 /** Of a step that names none: the end of what it printed. */
 const LAST_LINES = 5;
+/** So many are run again: what fails in more places has not failed because the machine was busy. */
+const AGAIN_MAX = 3;
 
 /** The lines that say what failed in a step, and why, each failure once. */
 function failures(printed) {
@@ -28,8 +30,19 @@ function failures(printed) {
   return [...told].flatMap(([line, cause]) => [line, ...cause.map((each) => `  ${each}`)]);
 }
 
+/**
+ * The commands that run alone what a step says has failed; none when there is no command for some of it, and none for
+ * what a sanitizer found, which is a fault however rarely it shows.
+ */
+function commandsAgain(lines, again) {
+  const named = lines.filter((line) => NAMES_A_FAILURE.test(line));
+  const commands = named.map((line) => again(line));
+  if (named.length === 0 || commands.includes(undefined)) return [];
+  return [...new Map(commands.map((command) => [command.join(' '), command])).values()];
+}
+
 /** Runs one program; what it prints is given to `print`. Says how long it took, and resolves with what failed, if anything did. */
-async function runStep([program, ...args], cwd, print) {
+async function runStep({ command: [program, ...args], again }, cwd, print) {
   const started = performance.now();
   const color = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
   const printed = [];
@@ -52,7 +65,9 @@ async function runStep([program, ...args], cwd, print) {
   });
   const command = [basename(program), ...args].join(' ');
   console.error(`ptnetmap: ${command}: ${Math.round((performance.now() - started) / 1000)} s`);
-  return how && { command, how, lines: failures(Buffer.concat(printed).toString()) };
+  if (how === undefined) return undefined;
+  const lines = failures(Buffer.concat(printed).toString());
+  return { command, how, lines, again: again ? commandsAgain(lines, again) : [] };
 }
 
 /** All steps, whatever became of the one before; what failed. */
@@ -62,21 +77,45 @@ async function runLane(steps, cwd, print) {
   return failed.filter(Boolean);
 }
 
+/** A tree's own output, as it comes. */
+const printAtOnce = (data, to) => (to === 1 ? process.stdout : process.stderr).write(data);
+
+const say = (what, { command, how, lines }) =>
+  console.error([`ptnetmap: ${what} (${how}): ${command}`, ...lines].join('\n    '));
+
+/** Runs what failed again, with nothing beside it. Resolves with what failed then too, or was not run again. */
+async function runAgain(failed, cwd) {
+  const count = failed.flatMap(({ again }) => again).length;
+  if (count > AGAIN_MAX) return failed;
+  const left = [];
+  for (const each of failed) {
+    const [before, after] = [each.again, []];
+    for (const command of before) after.push(await runStep({ command }, cwd, printAtOnce));
+    if (before.length === 0 || after.some(Boolean)) left.push(each);
+    else say('UNSTABLE, failed beside other steps and passed without them', each);
+  }
+  return left;
+}
+
 /**
- * The foreground's output is seen as it comes, the background's, which gets the rest of the machine, when both have
- * ended. Every step is run, so that one run tells everything; at the end it is said again what failed.
+ * A step is a program with its arguments, or `{ command, again }`: `again` gives for a line that names a failure the
+ * command that runs only that. The foreground's output is seen as it comes, the background's, which gets the rest of the
+ * machine, when both have ended. Every step is run, so that one run tells everything. A few that failed, and that have a
+ * command to run them again, get a machine of their own: what passes there is told, and is no failure. At the end it is
+ * said again what failed.
  */
 export async function runLanes(cwd, { foreground, background }) {
   const printed = [];
-  const niced = background.map((step) => ['nice', '-n', '10', ...step]);
+  const step = (given) => (Array.isArray(given) ? { command: given } : given);
+  const niced = (given) => ({ ...step(given), command: ['nice', '-n', '10', ...step(given).command] });
   const failed = (
     await Promise.all([
-      runLane(foreground, cwd, (data, to) => (to === 1 ? process.stdout : process.stderr).write(data)),
-      runLane(niced, cwd, (data) => printed.push(data)),
+      runLane(foreground.map(step), cwd, printAtOnce),
+      runLane(background.map(niced), cwd, (data) => printed.push(data)),
     ])
   ).flat();
   process.stdout.write(Buffer.concat(printed));
-  for (const { command, how, lines } of failed)
-    console.error([`ptnetmap: failed (${how}): ${command}`, ...lines].join('\n    '));
-  return failed.length === 0;
+  const left = await runAgain(failed, cwd);
+  for (const each of left) say('failed', each);
+  return left.length === 0;
 }

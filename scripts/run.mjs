@@ -116,13 +116,26 @@ const script = (path) => (args) => run(process.execPath, [join(root, path), ...a
 
 /** The C++ tests use all cores, the others and what is in VMs wait a good deal. More steps can go beside each. */
 async function testAll({ foreground = [], background = [] }) {
-  const vitest = bin('vitest');
+  const vitest = (...args) => ({
+    command: [bin('vitest'), 'run', ...args],
+    again: (line) => {
+      const [, file] = /^FAIL\s+(test\/\S+\.test\.ts)/.exec(line) ?? [];
+      return file && [bin('vitest'), 'run', file];
+    },
+  });
+  // With the objects that build() has made.
+  const make = (folder, target) => ['make', '-s', '-k', '-j2', '-C', folder, 'ADDON=1', target];
   const folders = ['native/model', 'native/test', 'guest-driver/core/test', 'guest-driver/linux/test'];
   const passed = await runLanes(root, {
-    foreground: [[vitest, 'run', '--exclude', 'test/e2e/**'], [vitest, 'run', 'test/e2e'], ...foreground],
+    foreground: [vitest('--exclude', 'test/e2e/**'), vitest('test/e2e'), ...foreground],
     background: [
-      // With the objects that build() has made.
-      ...folders.map((folder) => ['make', '-s', '-k', '-j2', '-C', folder, 'ADDON=1', 'check']),
+      ...folders.map((folder) => ({
+        command: make(folder, 'check'),
+        again: (line) => {
+          const [, kind, test] = /^FAILED (?:\S*\/)?build\/(plain|asan|tsan)\/(\w+_test):/.exec(line) ?? [];
+          return test && make(folder, `run-${kind}-${test}`);
+        },
+      })),
       ...background,
     ],
   });

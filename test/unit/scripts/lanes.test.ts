@@ -13,15 +13,18 @@ interface Run {
   passed: boolean;
 }
 
-/** In a process of its own, because the steps write to its output. */
-function run(lanes: { foreground: string[][]; background: string[][] }): Run {
+/** In a process of its own, because the steps write to its output. `again` is the source of a function. */
+function run(lanes: { foreground: string[][]; background: string[][] }, again = 'undefined'): Run {
   const program = `const { runLanes } = await import('${MODULE}');
-process.exitCode = (await runLanes('/', ${JSON.stringify(lanes)})) ? 0 : 7;`;
+const { foreground, background } = ${JSON.stringify(lanes)};
+const again = ${again};
+const lanes = { foreground: foreground.map((command) => ({ command, again })), background };
+process.exitCode = (await runLanes('/', lanes)) ? 0 : 7;`;
   const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
     encoding: 'utf8',
   });
   expect([0, 7]).toContain(status);
-  const at = stderr.indexOf('ptnetmap: failed');
+  const at = stderr.search(/ptnetmap: (failed|UNSTABLE)/);
   return { stdout, told: at < 0 ? '' : stderr.slice(at), passed: status === 0 };
 }
 
@@ -80,4 +83,43 @@ ptnetmap: failed (exit 3): nice -n 10 sh
     8
     9
 `);
+});
+
+const fails = (...names: string[]): string[] =>
+  sh(`echo first; ${names.map((name) => `echo FAIL ${name}.test.ts`).join('; ')}; exit 1`);
+const AGAIN = `(line) => line.startsWith('FAIL') ? ['sh', '-c', 'echo again ' + line + '; exit ' + /\\d/.exec(line)[0]] : undefined`;
+
+test('what failed beside others is run again when all have ended, and one that passes then is told, but is no failure', () => {
+  const { stdout, told, passed } = run(
+    { foreground: [fails('a0', 'b0', 'a0')], background: [sh('echo last')] },
+    AGAIN,
+  );
+  expect(stdout).toBe(
+    'first\nFAIL a0.test.ts\nFAIL b0.test.ts\nFAIL a0.test.ts\nlast\nagain FAIL a0.test.ts\nagain FAIL b0.test.ts\n',
+  );
+  expect(told).toContain('UNSTABLE');
+  expect(told).toContain('FAIL b0.test.ts');
+  expect(passed).toBe(true);
+});
+
+test.each([
+  ['it fails again', ['a0', 'b1'], ['a0', 'b1']],
+  ['more than a few failed', ['a0', 'b0', 'c0', 'd0'], []],
+])('a failure stays one when %s', (_, names, again) => {
+  const { stdout, told, passed } = run({ foreground: [fails(...names)], background: [] }, AGAIN);
+  expect(stdout.match(/(?<=^again FAIL )\w+/gm) ?? []).toEqual(again);
+  expect(told).toContain('ptnetmap: failed (exit 1)');
+  expect(passed).toBe(false);
+});
+
+test.each([
+  [
+    'a sanitizer found something',
+    sh('echo FAIL a0.test.ts; echo SUMMARY: ThreadSanitizer: data race; exit 1'),
+  ],
+  ['it names nothing', sh('echo a0; exit 1')],
+])('nothing is run again when %s', (_, step) => {
+  const { stdout, passed } = run({ foreground: [step], background: [] }, AGAIN);
+  expect(stdout).not.toContain('again');
+  expect(passed).toBe(false);
 });
