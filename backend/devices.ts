@@ -34,6 +34,8 @@ export interface DeviceSurroundings {
   readonly runDir: RunDir;
   /** Who looks at the counters of what is served. */
   readonly watch: Pick<FaultWatch, 'add' | 'remove'>;
+  /** By path: those of another process, which listen there already; each is taken once. */
+  readonly sockets?: Map<string, number>;
 }
 
 const HOOKS: Omit<VfioUserHooks, 'regionFd'> = {
@@ -151,7 +153,9 @@ export class DeviceTable {
   }
 
   #export(path: string, device: PciDevice, complaints: Complaints, hooks: VfioUserHooks): ExportedDevice {
-    const options = { mode: this.#around.runDir.socketMode, complaints };
+    const socket = this.#around.sockets?.get(path);
+    this.#around.sockets?.delete(path);
+    const options = { mode: this.#around.runDir.socketMode, complaints, socket };
     return this.#around.server.export(path, device, hooks, options);
   }
 }

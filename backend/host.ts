@@ -1,5 +1,6 @@
 // The host: regions, ports and switches from a configuration, exported to VMs as PCI devices over vfio-user. What it is can change while it runs.
 import type { Kick } from '../native/kick.ts';
+import type { RegionShape } from '../native/memory.ts';
 import type { Station, StationsWanted } from '../native/ports.ts';
 import { StatsArea } from '../native/stats.ts';
 import { ApplicationServer } from './applications/server.ts';
@@ -21,9 +22,9 @@ import { leftBehind } from './left-behind.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { InterfaceWatch } from './ports/interface-watch.ts';
 import { planRegions } from './ports/plan.ts';
-import { type PlacedMember, PortTable } from './ports/table.ts';
+import { type PlacedMember, PortTable, type TakenPorts } from './ports/table.ts';
 import { type HostPrograms, Programs } from './programs/programs.ts';
-import { RunDir, socketPath } from './sockets.ts';
+import { RunDir, type RunDirState, socketPath } from './sockets.ts';
 import { VfioUserServer } from './vfio-user/server.ts';
 import { FaultWatch } from './watch.ts';
 
@@ -41,6 +42,16 @@ export interface HostVm {
   readonly name: string;
   readonly memory: string;
   readonly devices: readonly HostDevice[];
+}
+
+/** What another process has, and this one goes on with. */
+export interface TakenHost extends TakenPorts {
+  /** Of the counters. */
+  readonly stats: number;
+  readonly shapes: ReadonlyMap<string, RegionShape>;
+  readonly runDir: RunDirState;
+  /** Those of devices, by path. */
+  readonly sockets: Map<string, number>;
 }
 
 /** What a host that runs cannot become. */
@@ -66,6 +77,9 @@ export class Host {
   readonly #complaints: Complaints;
   #config: HostConfig;
   readonly #pool: WorkerPool;
+  readonly #stats: StatsArea;
+  /** Those of another process, until they are here. */
+  #shapes: ReadonlyMap<string, RegionShape> | undefined;
   readonly #kick: Kick;
   readonly #server: VfioUserServer;
   readonly #broker: Broker;
@@ -98,15 +112,34 @@ export class Host {
     return host;
   }
 
-  private constructor(config: HostConfig, log: Logger) {
+  /** Goes on with what another process has: nobody is served before go(). @throws Error, and the process is to end at once then */
+  static takeOver(config: HostConfig, taken: TakenHost, log: Logger): Host {
+    const host = new Host(config, log, taken);
+    host.#kick.pause();
+    host.#become(config);
+    return host;
+  }
+
+  /**
+   * What it is made of, for another process that goes on with it.
+   * @internal
+   */
+  get insides() {
+    const [kick, server, broker, ports] = [this.#kick, this.#server, this.#broker, this.#ports];
+    return { kick, server, broker, ports, devices: this.#devices, stats: this.#stats, programs: this.#programs };
+  }
+
+  private constructor(config: HostConfig, log: Logger, taken?: TakenHost) {
     this.#config = emptied(config);
+    this.#shapes = taken?.shapes;
+    this.#stats = new StatsArea(COUNTER_BLOCKS, taken?.stats);
     this.#pool = new WorkerPool(config.engine.workers, config.engine.workerCpus);
-    this.#ports = new PortTable(this.#pool.engine, new StatsArea(COUNTER_BLOCKS));
+    this.#ports = new PortTable(this.#pool.engine, this.#stats, taken);
     this.programs = this.#programs = new Programs(this.#pool, this.#ports, () => this.#config.engine);
     this.#kick = VfioUserServer.createKick();
     this.#server = new VfioUserServer(this.#kick, log);
     this.#broker = new Broker(this.#pool, this.#kick);
-    this.#runDir = new RunDir(config.runDir, config.sockets);
+    this.#runDir = new RunDir(config.runDir, config.sockets, taken?.runDir);
     this.#interfaces = new InterfaceWatch([], this.#pool.engine, log);
     this.#complaints = new Complaints(log, 'host');
     this.#watch = new FaultWatch(this.#pool.engine, [], this.#complaints, () => this.attached);
@@ -117,6 +150,7 @@ export class Host {
       ports: this.#ports,
       runDir: this.#runDir,
       watch: this.#watch,
+      ...(taken && { sockets: taken.sockets }),
     });
   }
 
@@ -179,7 +213,8 @@ export class Host {
   }
 
   #places(next: HostConfig) {
-    const shapes = planRegions(next, this.#ports.shapes);
+    const shapes = planRegions(next, this.#shapes ?? this.#ports.shapes);
+    this.#shapes = undefined;
     return { before: placesOf(this.#config, this.#ports.shapes), after: placesOf(next, shapes) };
   }
 

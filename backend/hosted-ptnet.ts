@@ -11,7 +11,7 @@ import {
   type PtnetDevice,
 } from '../pci/index.ts';
 import type { Complaints } from './complaints.ts';
-import type { Broker, Policy } from './datapath/broker.ts';
+import type { BindRequest, Broker, Policy } from './datapath/broker.ts';
 import { wireInterrupts } from './datapath/notify.ts';
 import { ProtocolError } from './errors.ts';
 import { complainOfRejects } from './rejects.ts';
@@ -41,6 +41,17 @@ export interface HostedPtnetOptions {
   readonly complaints: Complaints;
   /** Whether a guest may have its packets begin with a virtio-net header. */
   readonly vnetHdr: boolean;
+}
+
+/** All that is known of a device beside its session, in service or not. */
+export interface HostedState {
+  readonly device: PtnetDevice['state'];
+  readonly features: number;
+  readonly vnetHdrLen: number;
+  readonly policy: Policy;
+  readonly worker: number | undefined;
+  /** undefined: not in service. */
+  readonly csb: CsbAddresses | undefined;
 }
 
 export class HostedPtnet implements PtnetBackend, VfioUserHooks {
@@ -127,23 +138,27 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
     const hostToGuest = this.#resolve(session, 'host-to-guest', csb.hostToGuest, length);
     if (typeof hostToGuest === 'number') return hostToGuest;
     try {
-      this.#broker.bind({
-        device: this.options.name,
-        port: this.options.port,
-        session: session.id,
-        csb: { guestToHost, hostToGuest },
-        vectors: session.irqs.msix,
-        doorbells: this.#doorbells,
-        policy: this.#policy,
-        vnetHdrLen: this.#vnetHdrLen,
-        plain: true,
-      });
+      this.#broker.bind(this.#request(session, { guestToHost, hostToGuest }));
     } catch (error) {
       this.#complain('CREATE', `CREATE: ${(error as Error).message}`, { err: error });
       return -((error as { errno?: number }).errno ?? -EIO);
     }
     this.#csb = csb;
     return 0;
+  }
+
+  #request(session: Session, csb: BindRequest['csb']): BindRequest {
+    return {
+      device: this.options.name,
+      port: this.options.port,
+      session: session.id,
+      csb,
+      vectors: session.irqs.msix,
+      doorbells: this.#doorbells,
+      policy: this.#policy,
+      vnetHdrLen: this.#vnetHdrLen,
+      plain: true,
+    };
   }
 
   /** Where a CSB array lies, or the errno of why it cannot lie there. */
@@ -180,6 +195,42 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
     if (!binding) return;
     binding.attachment.ring(ring);
     if (binding.policy.policy === 'inline') binding.attachment.sync(ring);
+  }
+
+  /** What another host is to go on with. */
+  get state(): HostedState {
+    return {
+      device: this.device.state,
+      features: this.#features,
+      vnetHdrLen: this.#vnetHdrLen,
+      policy: this.#policy,
+      worker: this.worker,
+      csb: this.#csb,
+    };
+  }
+
+  /** Goes on with what another host has served: nothing of the guest's is touched before the attachment is resumed. @throws Error */
+  restore({ device, features, vnetHdrLen, policy, worker, csb }: HostedState, session: Session | undefined): void {
+    this.#features = features;
+    this.#vnetHdrLen = vnetHdrLen;
+    this.#policy = policy;
+    this.#session = session;
+    if (csb !== undefined) {
+      const length = CSB_ENTRY * this.options.port.rings;
+      const place = (which: string, address: bigint) => {
+        const found = session?.dma.resolve(address, length, 'rw');
+        if (found === undefined || 'errno' in found || address % BigInt(CSB_ENTRY) !== 0n)
+          throw new Error(`${this.options.name}: ${which} CSB: not in its guest's memory`);
+        return found;
+      };
+      const places = {
+        guestToHost: place('guest-to-host', csb.guestToHost),
+        hostToGuest: place('host-to-guest', csb.hostToGuest),
+      };
+      this.#broker.bind(this.#request(session!, places), worker ?? 0);
+    }
+    this.#csb = csb;
+    this.device.restore(device);
   }
 
   // What the session asks.

@@ -34,6 +34,14 @@ export function socketPath(runDir: string, vm: string, device: string): string {
   return join(runDir, vm, `${device}.sock`);
 }
 
+/** What a process knows of its run-dir. */
+export interface RunDirState {
+  /** Folders that it made. */
+  readonly made: readonly string[];
+  readonly sockets: readonly string[];
+  readonly through: number;
+}
+
 export class RunDir {
   readonly #path: string;
   readonly #group: number | undefined;
@@ -46,9 +54,14 @@ export class RunDir {
   /** Folders that we made, each after the one that it is in. */
   readonly #made: string[] = [];
   readonly #sockets: string[] = [];
+  /** Of another process: they and their folders are there, with their modes, and stay as they are when they are claimed. */
+  readonly #taken: Set<string>;
 
-  constructor(path: string, { mode, group }: SocketAccess = {}) {
+  constructor(path: string, { mode, group }: SocketAccess = {}, taken?: RunDirState) {
     this.#path = path;
+    this.#taken = new Set(taken?.sockets);
+    this.#made.push(...(taken?.made ?? []));
+    this.#through = taken?.through ?? 0;
     this.#group = group;
     this.#said = mode !== undefined || group !== undefined;
     const umask = readUmask();
@@ -63,8 +76,9 @@ export class RunDir {
    * something else than a socket is in the way.
    */
   claim(vm: string, device: string): string {
-    this.#folder(this.#path, statSync);
     const path = socketPath(this.#path, vm, device);
+    if (this.#taken.has(path)) return this.#keep(path);
+    this.#folder(this.#path, statSync);
     const folder = dirname(path);
     this.#folder(folder, lstatSync);
     const taken = this.#take(path);
@@ -74,12 +88,15 @@ export class RunDir {
 
   /** The same for a socket of the host's own, `control.sock`. */
   claimOwn(name: string): string {
+    const path = join(this.#path, name);
+    if (this.#taken.has(path)) return this.#keep(path);
     this.#folder(this.#path, statSync);
-    return this.#take(join(this.#path, name));
+    return this.#take(path);
   }
 
   /** Lets those in who may connect to a socket of the host's own, which is there; the host's user alone when nobody is named. */
   openOwn(path: string, { mode, group }: SocketAccess): void {
+    if (this.#taken.has(path)) return;
     const given = mode ?? (group === undefined ? 0o600 : SOCKET_MODE);
     this.#give(path, group, given);
     if (!this.#made.includes(this.#path)) return;
@@ -95,6 +112,7 @@ export class RunDir {
   /** Removes one socket, and the folder that was made for it when nothing else is in that; else its VM can be attached. */
   release(path: string): void {
     rmSync(path, { force: true });
+    this.#taken.delete(path);
     this.#sockets.splice(0, this.#sockets.length, ...this.#sockets.filter((other) => other !== path));
     const folder = dirname(path);
     if (folder === this.#path) return;
@@ -102,6 +120,16 @@ export class RunDir {
     if (this.#sockets.some((other) => dirname(other) === folder)) this.open(basename(folder));
     else if (this.#made.includes(folder) && removeIfEmpty(folder))
       this.#made.splice(this.#made.indexOf(folder), 1);
+  }
+
+  /** For another process. */
+  get state(): RunDirState {
+    return { made: [...this.#made], sockets: [...this.#sockets], through: this.#through };
+  }
+
+  #keep(path: string): string {
+    if (!this.#sockets.includes(path)) this.#sockets.push(path);
+    return path;
   }
 
   #take(path: string): string {
@@ -124,6 +152,7 @@ export class RunDir {
   open(vm: string): void {
     const folder = join(this.#path, vm);
     const mine = this.#sockets.filter((path) => dirname(path) === folder);
+    if (mine.length > 0 && mine.every((path) => this.#taken.has(path))) return;
     if (this.#group !== undefined) for (const path of mine) this.#give(path, this.#group, this.socketMode);
     // After the sockets, so that nobody comes through to one that is not given yet.
     const around = this.#made.filter((made) => `${folder}/`.startsWith(`${made}/`));

@@ -74,7 +74,8 @@ export class FaultWatch {
     this.#watched.push(watched);
     this.#seen.set(
       watched,
-      Array.from({ length: watched.port.rings }, () => faultsOf()),
+      // What another process has counted was said there.
+      Array.from({ length: watched.port.rings }, (_, ring) => faultsOf(watched.port.counters(ring))),
     );
   }
 

@@ -167,6 +167,8 @@ export interface AttachOptions {
   vnetHdrLen?: number;
   /** Whether the client takes it that packets begin where buffers do; read when it attaches. */
   plain?: boolean;
+  /** What another process has served: nothing is, and nothing is written, before it is resumed. */
+  resumes?: boolean;
 }
 
 export interface TapOptions {

@@ -1,5 +1,6 @@
 // The engine and its attachments: a port's rings bound to a CSB and served by a worker.
 import { type AttachOptions, addon, type CsbPlace, type Handle, type WorkerStats } from './addon.ts';
+import { handover } from './handover.ts';
 import { type Watch, watchReadable } from './os.ts';
 import type { OffsetPart, OffsetsAsked, OffsetsGiven, Port } from './ports.ts';
 
@@ -102,6 +103,14 @@ export class Attachment {
   /** Eventfds that ring the doorbells too, one a ring, -1 for none; duplicated here. */
   setDoorbells(fds: readonly number[]): void {
     addon.attachmentSetDoorbells(this.handle, fds);
+  }
+  /** Stops serving between two packets; the client notices nothing. Not with eventfds for doorbells, and not inline. */
+  suspend(): void {
+    handover.attachmentSuspend(this.handle);
+  }
+  /** Serves it, here and now: looks at every ring, and tells the client to do so too. */
+  resume(): void {
+    handover.attachmentResume(this.handle);
   }
   setPolicy(options: AttachOptions): void {
     addon.attachmentSetPolicy(this.handle, options);

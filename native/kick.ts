@@ -60,6 +60,21 @@ interface NativeKick {
   countersOf(listener: number): ListenerCounters;
   counters(): KickCounters;
   close(): void;
+  pause(): void;
+  resume(): void;
+  settled(sessions: number): boolean;
+  listenerSocket(listener: number): number;
+  sessionSocket(session: number): ReadSoFar;
+  adoptListener(socket: number, path: string, maxMessageSize: number, maxFds: number): number;
+  adoptFds(listener: number, fds: readonly number[]): void;
+  adoptSession(listener: number, socket: number, bytes: Uint8Array, fds: readonly number[]): number;
+}
+
+/** A session's socket, and what has been read of a message that has begun; the descriptors stay the session's. */
+export interface ReadSoFar {
+  readonly fd: number;
+  readonly bytes: Uint8Array;
+  readonly fds: number[];
 }
 
 const addon = loadAddon('native', 'ptnetmap') as {
@@ -128,6 +143,37 @@ export class Kick {
   /** Once it is closed, the last ones. */
   get counters(): KickCounters {
     return this.#last ?? this.#native.counters();
+  }
+  /** Reads no session and accepts nobody from now on: another process is to go on with all of it, or resume() comes. */
+  pause(): void {
+    this.#native.pause();
+  }
+  resume(): void {
+    this.#native.resume();
+  }
+  /** Paused: whether its owner knows of all sessions, has dealt with all that was read, and all answers are sent. */
+  settled(sessions: number): boolean {
+    return this.#native.settled(sessions);
+  }
+  /** The descriptor stays the listener's. */
+  listenerSocket(listener: number): number {
+    return this.#native.listenerSocket(listener);
+  }
+  sessionSocket(session: number): ReadSoFar {
+    return this.#native.sessionSocket(session);
+  }
+  /** As listen(), with a socket that listens there already, and is taken. @throws SystemError */
+  adoptListener(socket: number, path: string, options: ListenOptions = {}): number {
+    const { maxMessageSize = DEFAULT_MAX_MESSAGE, maxFds = DEFAULT_MAX_FDS } = options;
+    return this.#native.adoptListener(socket, path, maxMessageSize, maxFds);
+  }
+  /** Descriptors that a listener's client has sent to another process; they count as its, and stay the caller's. */
+  adoptFds(listener: number, fds: readonly number[]): void {
+    this.#native.adoptFds(listener, fds);
+  }
+  /** A listener's client, which connect() does not tell of; all descriptors are taken. @throws SystemError */
+  adoptSession(listener: number, { fd, bytes, fds }: ReadSoFar): number {
+    return this.#native.adoptSession(listener, fd, bytes, fds);
   }
   close(): void {
     this.#last ??= this.#native.counters();

@@ -7,6 +7,7 @@ import {
   type RegionInfo,
   type RegionShape,
 } from './addon.ts';
+import { handover, type RegionState } from './handover.ts';
 
 export type { PoolInfo, PortNeeds, RegionInfo, RegionShape } from './addon.ts';
 
@@ -29,9 +30,17 @@ export class Region {
   readonly handle: Handle<'region'>;
   #view: ArrayBuffer | undefined;
 
-  /** @throws Error with `code` EINVAL and the limit that the shape breaks, or the errno of a system call. */
-  constructor(shape: RegionShape) {
-    this.handle = addon.regionCreate(shape);
+  /**
+   * @param state of another process that has had it: nothing in it is written. Its descriptor stays the caller's.
+   * @throws Error with `code` EINVAL and the limit that the shape breaks, or the errno of a system call.
+   */
+  constructor(shape: RegionShape, state?: RegionState) {
+    this.handle = state ? handover.regionAdopt(shape, state) : addon.regionCreate(shape);
+  }
+
+  /** For another process. */
+  get state(): RegionState {
+    return handover.regionState(this.handle);
   }
 
   /** A snapshot: `pools.*.free` changes as ports come and go. The descriptor stays the region's. */

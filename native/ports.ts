@@ -12,6 +12,7 @@ import {
   type StationsWanted,
 } from './addon.ts';
 import type { Engine } from './engine.ts';
+import { handover, type PortPlaces } from './handover.ts';
 import type { Region } from './memory.ts';
 import type { RingCounters, StatsArea } from './stats.ts';
 
@@ -73,6 +74,10 @@ export class Port {
   /** Takes a VALE port out of its switch. @throws Error with `code` EBUSY while a client is attached. */
   leave(): void {
     addon.portLeave(this.handle);
+  }
+  /** For another process, while nobody serves it. */
+  get places(): PortPlaces {
+    return handover.portPlaces(this.handle);
   }
   /** Where each ring lies in its region, tx rings first. */
   get ringOffsets(): number[] {
@@ -141,6 +146,14 @@ export class NullPort extends Port {
   /** What the rx rings bring from now on, from sequence number 0. @throws Error with `code` EINVAL. */
   setSource(source: Source): void {
     addon.nullPortSetSource(this.#engine.handle, this.handle, source);
+  }
+  /** How many packets the source of each rx ring has sent since it was set. */
+  get sent(): bigint[] {
+    return handover.nullPortSent(this.handle);
+  }
+  /** After setSource(), before anybody serves it: each ring's source goes on behind so many. */
+  goOn(sent: readonly bigint[]): void {
+    for (const [ring, count] of sent.entries()) handover.nullPortGoOn(this.handle, ring, count);
   }
   /** How closely the sink looks; every stream starts at 0 again. */
   setVerify(level: PayloadLevel): void {
@@ -224,6 +237,10 @@ export class ValeSwitch {
    */
   putStation(mac: Uint8Array, port: string): void {
     addon.switchPutStation(this.handle, mac, port);
+  }
+  /** As if its port had brought a packet from there so many seconds ago. @throws Error with `code` ENOENT */
+  learnStation(mac: Uint8Array, port: string, idleS: number): void {
+    handover.switchLearnStation(this.handle, mac, port, idleS);
   }
   /** Forgets stations; how many. */
   removeStations(which: StationsWanted): number {

@@ -1,5 +1,6 @@
 // The counters of every ring, read straight from the memory that the data path writes.
 import { addon, type Handle } from './addon.ts';
+import { handover } from './handover.ts';
 
 /** In the order of the C++ enum Drop. */
 export const DROP_CAUSES = [
@@ -61,10 +62,18 @@ export class StatsArea {
   readonly handle: Handle<'stats'>;
   readonly #words: BigUint64Array;
 
-  /** @param blocks rings that can be counted at the same time. */
-  constructor(blocks: number) {
-    this.handle = addon.statsCreate(blocks);
+  /**
+   * @param blocks rings that can be counted at the same time.
+   * @param fd of the counters of another process, which go on here; it stays the caller's.
+   */
+  constructor(blocks: number, fd?: number) {
+    this.handle = fd === undefined ? addon.statsCreate(blocks) : handover.statsAdopt(blocks, fd);
     this.#words = new BigUint64Array(addon.statsBuffer(this.handle));
+  }
+
+  /** Of the memory; it stays the area's. */
+  get fd(): number {
+    return handover.statsFd(this.handle);
   }
 
   read(block: number): RingCounters {

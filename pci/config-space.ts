@@ -92,6 +92,16 @@ export class ConfigSpace {
     this.#bytes.set(this.#initial);
   }
 
+  /** What another one is to go on with. */
+  get bytes(): Uint8Array {
+    return this.#bytes.slice();
+  }
+
+  /** As another one was: what a guest may write, and nothing else. */
+  restore(bytes: Uint8Array): void {
+    this.write(0, bytes.subarray(0, CONFIG_SPACE_SIZE));
+  }
+
   get command(): number {
     return this.#view.getUint16(CONFIG.COMMAND, true);
   }

@@ -64,6 +64,16 @@ export class MsixMemory {
     this.#bytes.set(from, offset);
   }
 
+  /** What another one is to go on with. */
+  get bytes(): Uint8Array {
+    return this.#bytes.slice();
+  }
+
+  /** @param bytes of one of the same layout */
+  restore(bytes: Uint8Array): void {
+    this.#bytes.set(bytes.subarray(0, this.#bytes.length));
+  }
+
   reset(): void {
     this.#bytes.fill(0);
     const { vectors, tableOffset } = this.#layout;

@@ -65,11 +65,13 @@ export class Broker {
 
   /**
    * Starts serving: interrupts first, so that none is missed, then the rings, then the doorbells.
+   * @param resumesOn the worker, of what another process has served: nothing is, and nothing is written, before resume().
    * @throws Error with `errno`, negative, when the port is in use or guest memory cannot be mapped.
    */
-  bind(request: BindRequest): Binding {
+  bind(request: BindRequest, resumesOn?: number): Binding {
     const { policy, port, session, vnetHdrLen, plain } = request;
-    const options = { ...policy, worker: this.#enter(port, policy), vnetHdrLen, plain };
+    const resumes = resumesOn !== undefined;
+    const options = { ...policy, worker: this.#enter(port, policy, resumesOn), vnetHdrLen, plain, resumes };
     let attachment: Attachment | undefined;
     try {
       attachment = this.#pool.engine.attach(port, request.csb.guestToHost, request.csb.hostToGuest, options);
@@ -97,6 +99,14 @@ export class Broker {
       for (const fd of fds) closeFd(fd);
       return [];
     }
+  }
+
+  /** Serves nobody for a while. No doorbell comes meanwhile: the kick thread stands still. */
+  suspend(): void {
+    for (const { attachment } of this.#table.values()) attachment.suspend();
+  }
+  resume(): void {
+    for (const { attachment } of this.#table.values()) attachment.resume();
   }
 
   /** Stops serving: doorbells first, then the rings. */
@@ -133,9 +143,9 @@ export class Broker {
   }
 
   /** @returns the worker of what is served with this port. */
-  #enter(port: Port, { policy }: Policy): number {
+  #enter(port: Port, { policy }: Policy, on?: number): number {
     if (policy === 'inline') return NO_WORKER;
-    const place = this.#places.get(port.servedAs) ?? { worker: this.#pool.place(), attachments: 0 };
+    const place = this.#places.get(port.servedAs) ?? { worker: this.#pool.place(on), attachments: 0 };
     place.attachments++;
     this.#places.set(port.servedAs, place);
     return place.worker;

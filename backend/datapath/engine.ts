@@ -13,9 +13,9 @@ export class WorkerPool {
     this.#load = new Array<number>(workers).fill(0);
   }
 
-  /** The worker that serves the fewest; give it back with release(). */
-  place(): number {
-    const worker = this.#load.indexOf(Math.min(...this.#load));
+  /** The worker that serves the fewest, or the one that is asked for; give it back with release(). */
+  place(on?: number): number {
+    const worker = on !== undefined && on < this.count ? on : this.#load.indexOf(Math.min(...this.#load));
     this.#load[worker]!++;
     return worker;
   }

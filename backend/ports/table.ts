@@ -1,6 +1,7 @@
 // The regions, switches and ports of a host, by the names of its configuration.
 import type { Engine } from '../../native/engine.ts';
 import { type HostInterface, type InterfaceMember, InterfacePort } from '../../native/interfaces.ts';
+import type { PlacedShape, RegionState } from '../../native/handover.ts';
 import { Region, type RegionShape } from '../../native/memory.ts';
 import { NullPort, PipeMaster, type Port, ValeSwitch } from '../../native/ports.ts';
 import type { StatsArea } from '../../native/stats.ts';
@@ -38,7 +39,21 @@ export interface PlacedInterface {
 }
 
 /** Of a switch: what it was told last. */
-type SwitchSettings = Pick<SwitchConfig, 'patienceUs' | 'macAge' | 'lookup'>;
+export type SwitchSettings = Pick<SwitchConfig, 'patienceUs' | 'macAge' | 'lookup'>;
+
+/** By name; each is taken once. */
+export interface TakenPorts {
+  /** By key. */
+  readonly regions: Map<string, RegionState>;
+  readonly ports: Map<string, Pick<PlacedShape, 'places' | 'otherPlaces'> & { readonly sent?: readonly bigint[] }>;
+  readonly switches: Map<string, SwitchSettings>;
+}
+
+const taken = <V>(from: Map<string, V> | undefined, name: string): V | undefined => {
+  const value = from?.get(name);
+  from?.delete(name);
+  return value;
+};
 
 /** A switch that the file does not name. */
 const UNNAMED: SwitchSettings = { patienceUs: 50, macAge: 300 };
@@ -56,9 +71,13 @@ export class PortTable {
   readonly #members: PlacedMember[] = [];
   readonly #interfaces: PlacedInterface[] = [];
 
-  constructor(engine: Engine, stats: StatsArea) {
+  readonly #taken: TakenPorts | undefined;
+
+  /** @param taken what another process has had, and goes on here when it is made. */
+  constructor(engine: Engine, stats: StatsArea, taken?: TakenPorts) {
     this.#engine = engine;
     this.#stats = stats;
+    this.#taken = taken;
   }
 
   get ports(): ReadonlyMap<string, Port> {
@@ -84,6 +103,11 @@ export class PortTable {
 
   get shapes(): ReadonlyMap<string, RegionShape> {
     return this.#shapes;
+  }
+
+  /** What a switch was told last. */
+  settingsOf(name: string): SwitchSettings {
+    return this.#settings.get(name) ?? UNNAMED;
   }
 
   /** The key of the region that a port lies in. */
@@ -171,7 +195,7 @@ export class PortTable {
   addRegion(key: string, shape: RegionShape, ofFile = true): void {
     this.#regions.set(
       key,
-      explained(() => new Region(shape)),
+      explained(() => new Region(shape, taken(this.#taken?.regions, key))),
     );
     if (ofFile) this.#shapes.set(key, shape);
   }
@@ -238,10 +262,11 @@ export class PortTable {
   #create(config: HostConfig, text: string, region: Region): void {
     const name = parsePortName(text);
     const port = config.ports.get(text)!;
+    const { sent, ...places } = taken(this.#taken?.ports, text) ?? {};
     const created = kindOf(name).create(name, {
       config,
       port,
-      shape: { name: text, ...ringsOf(port), mtu: port.mtu ?? 0 },
+      shape: { name: text, ...ringsOf(port), mtu: port.mtu ?? 0, ...places },
       earlier: (earlier) => this.port(earlier),
       watched: (other) => this.watchable(other),
       valeSwitch: (vale) => this.#switch(config, vale),
@@ -250,6 +275,7 @@ export class PortTable {
       stats: this.#stats,
     });
     try {
+      if (sent && created instanceof NullPort) created.goOn(sent);
       if (port.limits) created.limit(this.#engine, port.limits);
     } catch (error) {
       if (created instanceof InterfacePort) created.interface.close();
@@ -296,7 +322,7 @@ export class PortTable {
   #switch(config: HostConfig, name: string): ValeSwitch {
     let vale = this.#switches.get(name);
     if (!vale) {
-      const settings = config.switches.get(name) ?? UNNAMED;
+      const settings = taken(this.#taken?.switches, name) ?? config.switches.get(name) ?? UNNAMED;
       vale = new ValeSwitch(this.#engine, name, settings);
       // Before its first port: no packet passes by another function.
       if (settings.lookup) setLookup(vale, settings.lookup);

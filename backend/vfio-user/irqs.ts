@@ -62,6 +62,17 @@ export class Interrupts {
     }
   }
 
+  /** As those of another process were; the descriptors are taken, and nobody is told. @throws ProtocolError */
+  restore(msix: readonly Interrupt[], err: Interrupt, req: Interrupt): void {
+    if (msix.length !== this.msix.length)
+      throw new ProtocolError(EINVAL, `${msix.length} vectors: ${this.msix.length} expected`);
+    for (const interrupt of [...msix, err, req])
+      for (const fd of [interrupt.fd, interrupt.maskFd, interrupt.unmaskFd]) if (fd >= 0) checkEventfd(fd);
+    for (const [i, interrupt] of msix.entries()) Object.assign(this.msix[i]!, interrupt);
+    Object.assign(this.err, err);
+    Object.assign(this.req, req);
+  }
+
   /** Forgets everything and closes all descriptors. */
   clear(): void {
     const fds = this.#tables.flat().flatMap(forget);

@@ -1,5 +1,5 @@
 // The vfio-user server: exports devices on sockets and ties the kick thread's connections to sessions.
-import { Kick, type KickEvents, type ListenerCounters } from '../../native/kick.ts';
+import { Kick, type KickEvents, type ListenerCounters, type ReadSoFar } from '../../native/kick.ts';
 import type { PciDevice } from '../../pci/index.ts';
 import { Complaints } from '../complaints.ts';
 import { errnoName } from '../errors.ts';
@@ -13,7 +13,11 @@ import { Turns } from './turns.ts';
 export type { VfioUserHooks } from './hooks.ts';
 
 /** What the server asks of the kick thread; its events go to connect, message and disconnect. */
-export type KickSockets = Pick<Kick, 'listen' | 'unlisten' | 'send' | 'release' | 'countersOf'>;
+export type KickSockets = Pick<Kick, 'listen' | 'unlisten' | 'send' | 'release' | 'countersOf'> & Partial<KickTaken>;
+type KickTaken = Pick<
+  Kick,
+  'adoptFds' | 'adoptListener' | 'adoptSession' | 'listenerSocket' | 'sessionSocket'
+>;
 
 /** So many are closed in no time, unless one of them waits. */
 const CLOSING_FDS_MAX = 16;
@@ -24,6 +28,8 @@ export interface ExportOptions {
   mode?: number;
   /** Where what its clients do wrong is counted and said; one of its own when not given. */
   complaints?: Complaints;
+  /** A socket that listens there already: it is taken. */
+  socket?: number | undefined;
 }
 
 /** Only the user that runs the host may attach a VM, unless told otherwise. */
@@ -153,11 +159,11 @@ export class VfioUserServer implements KickEvents {
 
   /** Listens on `path` for the device's client. @throws SystemError when the socket cannot be made. */
   export(path: string, device: PciDevice, hooks: VfioUserHooks, options: ExportOptions = {}): ExportedDevice {
-    const listener = this.#kick.listen(path, {
-      mode: options.mode ?? SOCKET_MODE,
-      maxMessageSize: MAX_MESSAGE_SIZE,
-      maxFds: MAX_RECEIVED_FDS,
-    });
+    const limits = { maxMessageSize: MAX_MESSAGE_SIZE, maxFds: MAX_RECEIVED_FDS };
+    const listener =
+      options.socket === undefined
+        ? this.#kick.listen(path, { mode: options.mode ?? SOCKET_MODE, ...limits })
+        : this.#kick.adoptListener!(options.socket, path, limits);
     const complaints = options.complaints ?? new Complaints(this.#log, device.name);
     const exported = new Exported(
       { path, device, hooks, complaints },
@@ -175,6 +181,32 @@ export class VfioUserServer implements KickEvents {
     for (const listener of [...this.#exported.keys()]) this.#withdraw(listener);
   }
 
+  /** Clients that are here now. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  /** The sockets of a device, and what has been read of its client's next message; all of it stays the kick thread's. */
+  sockets(device: ExportedDevice): { listener: number; session: ReadSoFar | undefined } {
+    const listener = this.#listenerOf(device);
+    return {
+      listener: this.#kick.listenerSocket!(listener),
+      session: device.session && this.#kick.sessionSocket!(device.session.id),
+    };
+  }
+
+  /** A client that was another process's; all descriptors are taken. */
+  adopt(device: ExportedDevice, socket: ReadSoFar, others: readonly number[], maxDmaMaps: number): Session {
+    const listener = this.#listenerOf(device);
+    this.#kick.adoptFds!(listener, others);
+    const id = this.#kick.adoptSession!(listener, socket);
+    return this.#admit(this.#exported.get(listener)!, id, maxDmaMaps);
+  }
+
+  #listenerOf(device: ExportedDevice): number {
+    return [...this.#exported].find(([, exported]) => exported === device)![0];
+  }
+
   /** A client came: the kick thread's event. */
   connect(listener: number, id: number): void {
     const exported = this.#exported.get(listener);
@@ -184,6 +216,11 @@ export class VfioUserServer implements KickEvents {
     }
     // The kick thread lets one client in at a time; if one is still here, it has gone without a word.
     exported.session?.close();
+    this.#admit(exported, id, this.#shareOfDmaMaps());
+    exported.complaints.add('client connected', 'client connected', { level: 'debug' });
+  }
+
+  #admit(exported: Exported, id: number, maxDmaMaps: number): Session {
     const { device, hooks, complaints } = exported;
     const transport = {
       send: (bytes: Uint8Array, fds: readonly number[]): void => this.#kick.send(id, bytes, fds),
@@ -194,11 +231,10 @@ export class VfioUserServer implements KickEvents {
         this.#kick.release(id);
       },
     };
-    const maxDmaMaps = this.#shareOfDmaMaps();
     const session = new Session({ id, device, hooks, transport, complaints, maxDmaMaps });
     exported.session = session;
     this.#sessions.set(id, session);
-    complaints.add('client connected', 'client connected', { level: 'debug' });
+    return session;
   }
 
   /** A whole message came: the kick thread's event. */

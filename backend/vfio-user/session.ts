@@ -32,6 +32,13 @@ export interface SessionOptions {
   maxDmaMaps?: number | undefined;
 }
 
+/** What is known of a client, beside its maps and interrupts. */
+export interface SessionState {
+  readonly limits: ClientLimits;
+  /** VFIO_USER_VERSION has been. */
+  readonly attached: boolean;
+}
+
 /** A message whose turn has not come. */
 interface Waiting {
   run(): Generator<void, void>;
@@ -71,6 +78,12 @@ export class Session {
 
   get limits(): ClientLimits {
     return this.#limits;
+  }
+
+  /** Goes on where the session of another process was; nobody is told. */
+  restore({ limits, attached }: SessionState): void {
+    this.#limits = limits;
+    this.#state = attached ? 'attached' : 'new';
   }
 
   /** Takes one whole message and deals with it at once; its descriptors are the session's from here on. Never throws. */

@@ -24,6 +24,22 @@ class CsbAddress {
   }
 }
 
+interface CsbAddressState {
+  readonly high: number;
+  readonly low: number;
+  readonly address: bigint;
+}
+
+/** The device's registers. */
+export interface PtnetState {
+  readonly guestToHost: CsbAddressState;
+  readonly hostToGuest: CsbAddressState;
+  readonly features: number;
+  readonly vnetHdrLen: number;
+  readonly result: number;
+  readonly serving: boolean;
+}
+
 export class PtnetControl implements RegisterBank {
   readonly #backend: PtnetBackend;
   readonly #rejects: Rejects;
@@ -37,6 +53,29 @@ export class PtnetControl implements RegisterBank {
   constructor(backend: PtnetBackend, rejects: Rejects) {
     this.#backend = backend;
     this.#rejects = rejects;
+  }
+
+  /** What another one is to go on with. */
+  get state(): PtnetState {
+    const half = ({ high, low, address }: CsbAddress) => ({ high, low, address });
+    return {
+      guestToHost: half(this.#guestToHost),
+      hostToGuest: half(this.#hostToGuest),
+      features: this.#features,
+      vnetHdrLen: this.#vnetHdrLen,
+      result: this.#result,
+      serving: this.#serving,
+    };
+  }
+
+  /** As another one was; the backend is not told: it has a state of its own. */
+  restore({ guestToHost, hostToGuest, features, vnetHdrLen, result, serving }: PtnetState): void {
+    Object.assign(this.#guestToHost, guestToHost);
+    Object.assign(this.#hostToGuest, hostToGuest);
+    this.#features = features;
+    this.#vnetHdrLen = vnetHdrLen;
+    this.#result = result;
+    this.#serving = serving;
   }
 
   get serving(): boolean {

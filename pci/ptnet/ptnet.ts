@@ -8,7 +8,7 @@ import { MsixMemory, msixCapability } from '../msix.ts';
 import { RegisterFile } from '../register-file.ts';
 import { type OnReject, Rejects } from '../rejects.ts';
 import type { PtnetBackend } from './backend.ts';
-import { PtnetControl } from './control.ts';
+import { PtnetControl, type PtnetState } from './control.ts';
 import { PTNET, PTNET_REGISTERS } from './registers.ts';
 
 export interface PtnetOptions {
@@ -21,6 +21,10 @@ export interface PtnetDevice extends RegisterDevice {
   readonly serving: boolean;
   /** Stops serving because the host must (the guest's memory goes away, the client left); registers stay. */
   stop(): void;
+  /** What another one is to go on with, beside config space. */
+  readonly state: { readonly registers: PtnetState; readonly msix: Uint8Array };
+  /** As another one was; nobody is told. */
+  restore(state: PtnetDevice['state']): void;
 }
 
 export function createPtnet(name: string, backend: PtnetBackend, options: PtnetOptions = {}): PtnetDevice {
@@ -81,5 +85,12 @@ export function createPtnet(name: string, backend: PtnetBackend, options: PtnetO
       return control.serving;
     },
     stop: () => control.stop(),
+    get state() {
+      return { registers: control.state, msix: msix.bytes };
+    },
+    restore: (state) => {
+      control.restore(state.registers);
+      msix.restore(state.msix);
+    },
   };
 }

@@ -1,8 +1,9 @@
 // What the host has to know about a kind of port: one object of this form, in a file of its own, is all of it.
 import type { Engine } from '../../../native/engine.ts';
+import type { PlacedShape } from '../../../native/handover.ts';
 import type { InterfaceMember } from '../../../native/interfaces.ts';
 import type { Region } from '../../../native/memory.ts';
-import type { Port, PortShape, ValeSwitch } from '../../../native/ports.ts';
+import type { Port, ValeSwitch } from '../../../native/ports.ts';
 import type { StatsArea } from '../../../native/stats.ts';
 import type { FileCheck } from '../../config/file-checks.ts';
 import type { HostConfig, PortConfig } from '../../config/host-config.ts';
@@ -34,7 +35,7 @@ export interface PortMaker {
   readonly config: HostConfig;
   /** The settings of this port. */
   readonly port: PortConfig;
-  readonly shape: PortShape;
+  readonly shape: PlacedShape;
   /** One of those that `dependsOn` names. */
   earlier(name: string): Port;
   /** The same, which may be a member of a switch that is no port. */

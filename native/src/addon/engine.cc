@@ -32,6 +32,7 @@ bool GetAttachOptions(Napi::Value value, AttachOptions* options) {
     return false;
   if (!GetVnetHdrLen(GetOption(value, "vnetHdrLen"), &options->vnet_hdr_len)) return false;
   options->plain = GetOption(value, "plain").ToBoolean();
+  options->resumes = GetOption(value, "resumes").ToBoolean();
   options->spin_ns = static_cast<uint64_t>(spin_us) * 1000;
   options->worker = static_cast<uint32_t>(worker);
   for (int i = 0; i < 4; i++) {

@@ -51,6 +51,14 @@ class KickObject : public Napi::ObjectWrap<KickObject>, private KickSink {
   Napi::Value CountersOf(const Napi::CallbackInfo& info);
   Napi::Value Counters(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
+  Napi::Value Pause(const Napi::CallbackInfo& info);
+  Napi::Value Resume(const Napi::CallbackInfo& info);
+  Napi::Value Settled(const Napi::CallbackInfo& info);
+  Napi::Value ListenerSocket(const Napi::CallbackInfo& info);
+  Napi::Value SessionSocket(const Napi::CallbackInfo& info);
+  Napi::Value AdoptListener(const Napi::CallbackInfo& info);
+  Napi::Value AdoptSession(const Napi::CallbackInfo& info);
+  Napi::Value AdoptFds(const Napi::CallbackInfo& info);
   bool Check(Napi::Env env, os::Error error, const std::string& object);
   bool IsOpen(Napi::Env env);
   void Shut();
@@ -71,7 +79,14 @@ void KickObject::Register(Napi::Env env, Napi::Object exports) {
            InstanceMethod("clearDoorbells", &KickObject::ClearDoorbells),
            InstanceMethod("delivered", &KickObject::Delivered), InstanceMethod("release", &KickObject::Release),
            InstanceMethod("eventfd", &KickObject::Eventfd), InstanceMethod("countersOf", &KickObject::CountersOf),
-           InstanceMethod("counters", &KickObject::Counters), InstanceMethod("close", &KickObject::Close)}));
+           InstanceMethod("counters", &KickObject::Counters), InstanceMethod("close", &KickObject::Close),
+           InstanceMethod("pause", &KickObject::Pause), InstanceMethod("resume", &KickObject::Resume),
+           InstanceMethod("settled", &KickObject::Settled),
+           InstanceMethod("listenerSocket", &KickObject::ListenerSocket),
+           InstanceMethod("sessionSocket", &KickObject::SessionSocket),
+           InstanceMethod("adoptListener", &KickObject::AdoptListener),
+           InstanceMethod("adoptFds", &KickObject::AdoptFds),
+           InstanceMethod("adoptSession", &KickObject::AdoptSession)}));
 }
 
 KickObject::KickObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KickObject>(info) {
@@ -259,6 +274,83 @@ Napi::Value KickObject::Eventfd(const Napi::CallbackInfo& info) {
       !Check(info.Env(), kick_->CreateEventfd(session, &fd), "session " + std::to_string(session)))
     return info.Env().Undefined();
   return Napi::Number::New(info.Env(), fd.Release());
+}
+
+Napi::Value KickObject::Pause(const Napi::CallbackInfo& info) {
+  if (IsOpen(info.Env())) Check(info.Env(), kick_->Pause(), "kick thread");
+  return info.Env().Undefined();
+}
+
+Napi::Value KickObject::Resume(const Napi::CallbackInfo& info) {
+  if (IsOpen(info.Env())) Check(info.Env(), kick_->Resume(), "kick thread");
+  return info.Env().Undefined();
+}
+
+Napi::Value KickObject::Settled(const Napi::CallbackInfo& info) {
+  int64_t sessions;
+  if (!GetInteger(info[0], "sessions", 0, UINT32_MAX, &sessions)) return info.Env().Undefined();
+  return Napi::Boolean::New(info.Env(), open_ && kick_->Settled(static_cast<size_t>(sessions)));
+}
+
+/// listenerSocket(listener): a descriptor that stays the listener's.
+Napi::Value KickObject::ListenerSocket(const Napi::CallbackInfo& info) {
+  uint32_t listener;
+  if (!IsOpen(info.Env()) || !GetId(info[0], "listener", &listener)) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), kick_->SocketOf(listener));
+}
+
+/// sessionSocket(session): {fd, bytes, fds}; the descriptors stay the session's.
+Napi::Value KickObject::SessionSocket(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uint32_t session;
+  KickSession::Rest rest;
+  if (!IsOpen(env) || !GetId(info[0], "session", &session)) return env.Undefined();
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("fd", kick_->SocketOf(session, &rest));
+  o.Set("bytes", Napi::Value(env, NewBytes(env, rest.bytes)));
+  Napi::Array fds = Napi::Array::New(env, rest.fds.size());
+  for (uint32_t i = 0; i < rest.fds.size(); i++) fds.Set(i, rest.fds[i]);
+  o.Set("fds", fds);
+  return o;
+}
+
+/// adoptListener(socket, path, maxMessageSize, maxFds): the descriptor is taken.
+Napi::Value KickObject::AdoptListener(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  int socket;
+  std::string path;
+  int64_t bytes, fds;
+  uint32_t listener;
+  if (!IsOpen(env) || !GetFd(info[0], &socket) || !GetString(info[1], "path", &path) ||
+      !GetInteger(info[2], "maxMessageSize", 64, 1 << 28, &bytes) || !GetInteger(info[3], "maxFds", 0, 253, &fds))
+    return env.Undefined();
+  const KickLimits limits{static_cast<uint32_t>(bytes), static_cast<uint32_t>(fds)};
+  if (!Check(env, kick_->AdoptListener(socket, path, limits, &listener), path)) return env.Undefined();
+  return Napi::Number::New(env, listener);
+}
+
+/// adoptFds(listener, fds): they stay the caller's, and count as the listener's client's.
+Napi::Value KickObject::AdoptFds(const Napi::CallbackInfo& info) {
+  uint32_t listener;
+  std::vector<int> fds;
+  if (IsOpen(info.Env()) && GetId(info[0], "listener", &listener) && GetFds(info[1], &fds))
+    kick_->AdoptFds(listener, fds);
+  return info.Env().Undefined();
+}
+
+/// adoptSession(listener, socket, bytes, fds): the descriptors are taken.
+Napi::Value KickObject::AdoptSession(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uint32_t listener, session;
+  int socket;
+  std::vector<int> fds;
+  if (!IsOpen(env) || !GetId(info[0], "listener", &listener) || !GetFd(info[1], &socket) ||
+      !info[2].IsTypedArray() || !GetFds(info[3], &fds))
+    return env.Undefined();
+  auto bytes = info[2].As<Napi::Uint8Array>();
+  const os::Error error = kick_->AdoptSession(listener, socket, {bytes.Data(), bytes.ByteLength()}, fds, &session);
+  if (!Check(env, error, "listener " + std::to_string(listener))) return env.Undefined();
+  return Napi::Number::New(env, session);
 }
 
 Napi::Value KickObject::Close(const Napi::CallbackInfo& info) {

@@ -19,6 +19,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitDoor(env, exports);
   InitMonitors(env, exports);
   InitPrograms(env, exports);
+  InitHandover(env, exports);
+  InitPackets(env, exports);
   return exports;
 }
 

@@ -7,6 +7,7 @@
 #include "addon/args.h"
 #include "addon/external.h"
 #include "addon/handles.h"
+#include "addon/region_args.h"
 
 namespace ptnet::addon {
 
@@ -28,21 +29,32 @@ bool GetCount(Napi::Value object, const char* key, uint32_t* out) {
   return true;
 }
 
+}  // namespace
+
+bool GetRegionShape(Napi::Value value, uint16_t* id, RegionShape* shape, RegionPages* pages) {
+  int64_t n;
+  if (!GetInteger(GetOption(value, "id"), "id", 0, 65535, &n) || !GetCount(value, "ifNum", &shape->ifs.num) ||
+      !GetCount(value, "ifSize", &shape->ifs.size) || !GetCount(value, "ringNum", &shape->rings.num) ||
+      !GetCount(value, "ringSize", &shape->rings.size) || !GetCount(value, "bufNum", &shape->bufs.num) ||
+      !GetCount(value, "bufSize", &shape->bufs.size))
+    return false;
+  *id = static_cast<uint16_t>(n);
+  pages->hugepages = GetOption(value, "hugepages").ToBoolean();
+  if (GetOption(value, "numaNode").IsUndefined()) return true;
+  return GetCount(value, "numaNode", &pages->numa_node.emplace());
+}
+
+namespace {
+
 Napi::Value RegionCreate(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  int64_t id;
+  uint16_t id;
   RegionShape shape;
-  if (!GetInteger(GetOption(info[0], "id"), "id", 0, 65535, &id) || !GetCount(info[0], "ifNum", &shape.ifs.num) ||
-      !GetCount(info[0], "ifSize", &shape.ifs.size) || !GetCount(info[0], "ringNum", &shape.rings.num) ||
-      !GetCount(info[0], "ringSize", &shape.rings.size) || !GetCount(info[0], "bufNum", &shape.bufs.num) ||
-      !GetCount(info[0], "bufSize", &shape.bufs.size))
-    return env.Undefined();
-  RegionPages pages{.hugepages = GetOption(info[0], "hugepages").ToBoolean()};
-  if (Napi::Value node = GetOption(info[0], "numaNode"); !node.IsUndefined()) {
-    if (!GetCount(info[0], "numaNode", &pages.numa_node.emplace())) return env.Undefined();
-  }
+  RegionPages pages;
   std::shared_ptr<Region> region;
-  if (!ThrowUnlessOk(env, Region::Create(static_cast<uint16_t>(id), shape, pages, &region))) return env.Undefined();
+  if (!GetRegionShape(info[0], &id, &shape, &pages) ||
+      !ThrowUnlessOk(env, Region::Create(id, shape, pages, &region)))
+    return env.Undefined();
   return WrapHandle(env, std::move(region));
 }
 

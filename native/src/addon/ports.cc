@@ -2,6 +2,7 @@
 #include "addon/addon.h"
 #include "addon/args.h"
 #include "addon/handles.h"
+#include "addon/places.h"
 #include "addon/port_args.h"
 
 namespace ptnet::addon {
@@ -23,7 +24,8 @@ bool GetShape(Napi::Value value, PortShape* shape) {
     if (!GetInteger(option, key, 0, 1'000'000, &n)) return false;
     *field = static_cast<uint32_t>(n);
   }
-  return true;
+  return GetPlaces(GetOption(value, "places"), &shape->places) &&
+         GetPlaces(GetOption(value, "otherPlaces"), &shape->other_places);
 }
 
 bool GetMac(Napi::Value value, uint8_t mac[6]) {

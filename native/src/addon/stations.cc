@@ -60,6 +60,23 @@ Napi::Value SwitchPutStation(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+/// switchLearnStation(switch, mac, port, idleS): as if the port had brought a packet from there then.
+Napi::Value SwitchLearnStation(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uint8_t mac[6] = {};
+  std::string port;
+  int64_t idle_s;
+  auto sw = UnwrapHandle<ValeSwitch>(info[0]);
+  if (!sw || !GetMac(info[1], mac) || !GetString(info[2], "port", &port) ||
+      !GetInteger(info[3], "idleS", 0, UINT32_MAX, &idle_s))
+    return env.Undefined();
+  if (const std::optional<uint32_t> number = NumberOf(*sw, port); !number)
+    ThrowUnlessOk(env, Status::Fail(ENOENT, sw->name() + ": '" + port + "' does not stand on it"));
+  else
+    sw->table().Learn(ForwardingTable::MacAt(mac), *number, sw->now_s() - static_cast<uint32_t>(idle_s));
+  return env.Undefined();
+}
+
 /// switchRemoveStations(switch, {mac?, port?, static}): of those that match all that is given; `static` true takes
 /// static ones too. How many.
 Napi::Value SwitchRemoveStations(const Napi::CallbackInfo& info) {
@@ -86,6 +103,7 @@ Napi::Value SwitchRemoveStations(const Napi::CallbackInfo& info) {
 void InitStations(Napi::Env env, Napi::Object exports) {
   exports.Set("switchStations", Napi::Function::New(env, SwitchStations));
   exports.Set("switchPutStation", Napi::Function::New(env, SwitchPutStation));
+  exports.Set("switchLearnStation", Napi::Function::New(env, SwitchLearnStation));
   exports.Set("switchRemoveStations", Napi::Function::New(env, SwitchRemoveStations));
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "os/event.h"
 
@@ -27,6 +28,8 @@ Status KeptWaiting(const Attachable& port) {
 }  // namespace
 
 Status Attachment::CheckOptions(const AttachOptions& options) const {
+  if (options.resumes && options.policy == Policy::kInline)
+    return Status::Fail(EINVAL, port_->name() + ": policy inline cannot be gone on with");
   if (options.worker < engine_->workers() || options.policy == Policy::kInline) return Status::Ok();
   return Status::Fail(EINVAL, port_->name() + ": worker " + std::to_string(options.worker) +
                                   " is not there: use 0 to " + std::to_string(engine_->workers() - 1));
@@ -66,6 +69,13 @@ Status Attachment::Create(std::shared_ptr<Engine> engine, Attachable* port, cons
   port->attached = true;
   port->plain = options.plain;
   a->detached_ = false;
+  a->options_ = options;
+  if (options.resumes) {
+    for (uint32_t i = 0; i < port->rings(); i++) a->Rebind(i);
+    a->suspended_ = true;
+    *out = std::move(a);
+    return Status::Ok();
+  }
   a->engine_->AddTicked(a.get());
   port->OnVnetHdr(options.vnet_hdr_len);
   for (uint32_t i = 0; i < port->rings(); i++) a->Bind(i, options);
@@ -158,6 +168,8 @@ void Attachment::Detach() {
     if (detached_) return;
     detached_ = true;
   }
+  // Through what is served: its flows have a worker then, as those of others.
+  if (std::exchange(suspended_, false)) Relink();
   port_->OnServed(false);
   engine_->RemoveTicked(this);
   CloseDoorbells();
@@ -214,8 +226,11 @@ Status Attachment::SetPolicy(const AttachOptions& options) {
     if (flow == nullptr) continue;
     if (Engine::IsInline(*flow) || options.policy == Policy::kInline)
       return Status::Fail(EINVAL, port_->name() + ": inline is chosen when a client attaches, not while it runs");
-    engine_->Move(flow, options.policy, options.spin_ns, options.worker);
+    if (!suspended_) engine_->Move(flow, options.policy, options.spin_ns, options.worker);
   }
+  options_.policy = options.policy;
+  options_.spin_ns = options.spin_ns;
+  options_.worker = options.worker;
   return Status::Ok();
 }
 

@@ -22,6 +22,9 @@ struct AttachOptions {
   uint32_t worker = 0;
   uint8_t vnet_hdr_len = 0;  // bytes of virtio-net header before each packet: 0, 10 or 12
   bool plain = false;        // the client takes it that packets begin where buffers do, as a VM does
+  /// The client goes on with what another process, or this one before Suspend(), has served: nothing is written to its
+  /// memory, and nothing is served, before Resume().
+  bool resumes = false;
 };
 
 /// Where a CSB array lies: a descriptor of guest memory and an offset into it.
@@ -63,6 +66,12 @@ class Attachment final : public DoorbellTarget, private Ticked, public std::enab
   /// its way to the guest, and none is left in an eventfd that it has not looked at. Idempotent.
   void Detach();
 
+  /// Stops serving between two packets, so that Resume() goes on with nothing lost, doubled or altered, here or in
+  /// another process. The client notices nothing. Not with doorbells of eventfds, and not under kInline. Idempotent.
+  void Suspend();
+  /// Looks at every ring, and tells the client to do so too. Idempotent.
+  void Resume();
+
   uint32_t rings() const noexcept override { return port_->rings(); }
   /// A doorbell; any thread. The ring's number has been checked.
   Worker* Ring(uint32_t ring) noexcept override;
@@ -91,6 +100,8 @@ class Attachment final : public DoorbellTarget, private Ticked, public std::enab
   Attachment(std::shared_ptr<Engine> engine, Attachable* port) : engine_(std::move(engine)), port_(port) {}
   Status CheckOptions(const AttachOptions& options) const;
   void Bind(uint32_t ring, const AttachOptions& options);
+  void Rebind(uint32_t ring);
+  void Relink();
   void Drain(uint32_t ring, Flow* flow);
   void Unbind(uint32_t ring);
   Status OpenWatches();
@@ -126,6 +137,8 @@ class Attachment final : public DoorbellTarget, private Ticked, public std::enab
   std::shared_ptr<DeviceActivity> activity_ = std::make_shared<DeviceActivity>();
   SpinLock ring_lock_;  // doorbells against Detach
   bool detached_ = true;
+  bool suspended_ = false;
+  AttachOptions options_;  // for Resume()
 };
 
 }  // namespace ptnet

@@ -51,6 +51,9 @@ class alignas(kCacheLine) Flow {
   virtual void Unblock() noexcept {}
   /// The tx ring's attachment ends now: a packet that is under way to some of its destinations is forgotten.
   virtual void EndTx() noexcept {}
+  /// Nobody serves it for a while, or another process does: what is under way to some of its destinations only gets to
+  /// the others, or is dropped there.
+  virtual void Settle() noexcept {}
   /// The rx ring's attachment ends now: takes what its guest has given back, so that the next one does not see it
   /// again.
   virtual void EndRx() noexcept {}

@@ -38,6 +38,8 @@ os::Error Register(int epoll, int operation, int fd, uint32_t events, uint64_t t
 
 }  // namespace
 
+uint64_t Kick::ListenerTag(uint32_t id) { return Tag(Source::kListener, id); }
+
 os::Error Kick::Start(KickSink* sink, std::unique_ptr<Kick>* out) {
   std::unique_ptr<Kick> kick(new Kick(sink));
   if (const os::Error error = kick->Open()) return error;
@@ -98,7 +100,7 @@ void Kick::Run() {
   epoll_event events[kEventsAtOnce];
   while (!stopping_.load(std::memory_order_acquire)) {
     const int count = epoll_wait(epoll_.get(), events, kEventsAtOnce, PatienceMs());
-    if (resume_ns_ != 0 && NowNs() >= resume_ns_) Resume();
+    if (resume_ns_ != 0 && NowNs() >= resume_ns_) Unpause();
     for (int i = 0; i < count; ++i) {
       const auto id = static_cast<uint32_t>(events[i].data.u64);
       switch (static_cast<Source>(events[i].data.u64 >> 32)) {
@@ -127,7 +129,7 @@ void Kick::OnWake() {
 void Kick::OnListener(uint32_t id) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = listeners_.find(id);
-  if (found == listeners_.end()) return;
+  if (found == listeners_.end() || paused_) return;
   Listener& listener = found->second;
   // Connections that are to be closed may have to wait for what their client has sent, like all that is its.
   if (!os::MayHoldPeerFd(listener.peer)) return Pause(id, &listener);
@@ -157,11 +159,11 @@ void Kick::Pause(uint32_t id, Listener* listener) {
   resume_ns_ = NowNs() + kPauseNs;
 }
 
-void Kick::Resume() {
+void Kick::Unpause() {
   resume_ns_ = 0;
   const std::lock_guard<std::mutex> lock(mutex_);
   for (auto& [id, listener] : listeners_)
-    if (std::exchange(listener.paused, false))
+    if (std::exchange(listener.paused, false) && !paused_)
       (void)Register(epoll_.get(), EPOLL_CTL_MOD, listener.socket.get(), EPOLLIN, Tag(Source::kListener, id));
 }
 
@@ -182,6 +184,7 @@ void Kick::Adopt(uint32_t id, Listener* listener, os::PeerFd socket) {
   sessions_.emplace(number, session);
   sink_->OnConnect(id, number);
   const auto lock = session->LockFromOutside();
+  session->Pause(paused_);
   UpdateInterest(session.get());
 }
 
@@ -263,8 +266,8 @@ os::Error Kick::Listen(const std::string& path, mode_t mode, const KickLimits& l
   entry.file = os::SocketFile::At(path);
   const std::lock_guard<std::mutex> lock(mutex_);
   const uint32_t id = next_id_++;
-  const os::Error error =
-      Register(epoll_.get(), EPOLL_CTL_ADD, entry.socket.get(), EPOLLIN, Tag(Source::kListener, id));
+  const os::Error error = Register(epoll_.get(), EPOLL_CTL_ADD, entry.socket.get(), paused_ ? 0 : EPOLLIN,
+                                   Tag(Source::kListener, id));
   if (error) {
     entry.file.Remove();
     return error;

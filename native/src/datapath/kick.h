@@ -59,6 +59,27 @@ class Kick {
   /** Whether Release has not been called yet. */
   bool Has(uint32_t session);
 
+  // For another process that goes on with all of it, or this one that does so after all.
+
+  /** Reads no session and accepts nobody from now on. Afterwards nothing is being read. */
+  os::Error Pause();
+  os::Error Resume();
+  /** Paused: whether there are `sessions` of them, all that was read before has been dealt with, and all answers are
+     sent. */
+  bool Settled(size_t sessions);
+  /** The listener's socket, which stays the listener's; -1: there is none. */
+  int SocketOf(uint32_t listener);
+  /** The session's, with what has been read of a message; -1: there is none. */
+  int SocketOf(uint32_t session, KickSession::Rest* rest);
+  /** Listens with a socket that listens at `path` already; it is taken. */
+  os::Error AdoptListener(int socket, const std::string& path, const KickLimits& limits, uint32_t* listener);
+  /** Descriptors that a listener's client has sent: they count as its, as those that it sends from now on. */
+  void AdoptFds(uint32_t listener, std::span<const int> fds);
+  /** A client of a listener that has none; everything is taken, also in an error. The sink is not told. EPROTO: more
+     than the beginning of a message. */
+  os::Error AdoptSession(uint32_t listener, int socket, std::span<const uint8_t> bytes, std::span<const int> fds,
+                         uint32_t* session);
+
   /** Stops the thread and closes everything; afterwards every method fails with EBADF. */
   void Stop();
 
@@ -92,8 +113,9 @@ class Kick {
   void OnListener(uint32_t id);
   void Refuse(Listener* listener, const os::PeerFd& client);
   void Pause(uint32_t id, Listener* listener);
-  void Resume();
+  void Unpause();
   int PatienceMs() const;
+  os::Error SetPaused(bool paused);
   void OnSession(uint32_t id, bool alone);
   void Serve(uint32_t listener, Worker& worker, bool alone);
   void Adopt(uint32_t id, Listener* listener, os::PeerFd socket);
@@ -102,6 +124,7 @@ class Kick {
   void Disconnect(KickSession* session, int error);
   void UpdateInterest(KickSession* session);
   void StopListening(const Listener& listener);
+  static uint64_t ListenerTag(uint32_t id);
 
   KickSink* const sink_;
   KickCounters counters_;
@@ -115,6 +138,7 @@ class Kick {
 
   // Guards the tables; taken before a session's lock, never after it.
   std::mutex mutex_;
+  bool paused_ = false;
   uint32_t next_id_ = 1;
   std::map<uint32_t, Listener> listeners_;
   std::unordered_map<uint32_t, std::shared_ptr<KickSession>> sessions_;

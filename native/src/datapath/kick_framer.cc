@@ -105,6 +105,17 @@ bool KickFramer::TakeFresh() {
   return true;
 }
 
+std::vector<uint8_t> KickFramer::Taken() const {
+  if (body_.empty()) return {staged_, staged_ + staged_bytes_};
+  return {body_.begin(), body_.begin() + static_cast<std::ptrdiff_t>(body_filled_)};
+}
+
+std::vector<int> KickFramer::TakenFds() const {
+  std::vector<int> fds;
+  for (const os::PeerFd& fd : fds_) fds.push_back(fd.get());
+  return fds;
+}
+
 void KickFramer::Clear() {
   staged_bytes_ = 0;
   body_ = {};

@@ -65,6 +65,9 @@ class KickFramer {
   int error() const { return error_; }
   /** Whether a message has begun that is not whole yet. */
   bool within() const { return staged_bytes_ != 0 || !body_.empty(); }
+  /** What of it is here. */
+  std::vector<uint8_t> Taken() const;
+  std::vector<int> TakenFds() const;
   void Clear();
 
  private:

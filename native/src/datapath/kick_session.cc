@@ -146,8 +146,22 @@ void KickSession::End() {
 
 void KickSession::CloseSocket() { socket_.Reset(); }
 
+bool KickSession::GoOnWith(std::span<const uint8_t> bytes, std::vector<os::PeerFd>* fds) {
+  DoorbellWrite doorbell;
+  KickMessage message;
+  while (!bytes.empty()) {
+    const std::span<uint8_t> space = framer_.Space();
+    const size_t some = std::min(space.size(), bytes.size());
+    std::copy_n(bytes.begin(), some, space.begin());
+    framer_.Add(some, fds);
+    bytes = bytes.subspan(some);
+    if (framer_.Next(&doorbell, &message) != KickFramer::Found::kNothing) return false;
+  }
+  return fds->empty();
+}
+
 bool KickSession::wants_read() const {
-  return outbound_.empty() && undelivered_messages_ < kMaxUndeliveredMessages &&
+  return !paused_ && outbound_.empty() && undelivered_messages_ < kMaxUndeliveredMessages &&
          undelivered_bytes_ < limits_.max_message_bytes && undelivered_fds_ < kMaxUndeliveredFds;
 }
 

@@ -80,6 +80,19 @@ class KickSession {
   void End();
   void CloseSocket();
 
+  /** Not read from now on, until it is false; what has been queued is still sent. */
+  void Pause(bool paused) { paused_ = paused; }
+  /** Whether all that has come has been dealt with, and all answers are sent: what is left is the rest below. */
+  bool settled() const { return !ended_ && undelivered_messages_ == 0 && outbound_.empty() && rung_ == nullptr; }
+  /** The beginning of a message that has been read; its descriptors stay the session's. */
+  struct Rest {
+    std::vector<uint8_t> bytes;
+    std::vector<int> fds;
+  };
+  Rest TakenSoFar() const { return {framer_.Taken(), framer_.TakenFds()}; }
+  /** As another process had it; false when that is more than the beginning of a message. */
+  bool GoOnWith(std::span<const uint8_t> bytes, std::vector<os::PeerFd>* fds);
+
   bool wants_read() const;
   /** The epoll events it waits for, 0 for none. */
   uint32_t interest() const;
@@ -101,6 +114,7 @@ class KickSession {
 
   os::PeerFd socket_;  // descriptors that nobody has read are closed with it
   bool ended_ = false;
+  bool paused_ = false;
 
   KickFramer framer_;
   std::vector<os::PeerFd> fresh_;  // of the last read

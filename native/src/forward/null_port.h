@@ -54,6 +54,10 @@ class SourceFlow final : public Flow {
   void EndRx() noexcept override;
   uint64_t Due() const noexcept override;
   void Configure(const SourceConfig& config);
+  /// Of each ring, since Configure().
+  uint64_t sent() const { return sent_; }
+  /// After Configure(), before anybody serves it: so many have been sent.
+  void GoOn(uint64_t sent) { paced_from_ = sent_ = sent; }
 
  private:
   /// The headers of a probe packet are written in one piece.

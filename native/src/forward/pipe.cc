@@ -37,6 +37,7 @@ Status PipePair::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsAre
                         const std::string& slave_name, std::shared_ptr<PipePair>* out) {
   std::shared_ptr<PipePair> pair(new PipePair());
   PortShape slave{slave_name, master.rx_rings, master.tx_rings, master.rx_slots, master.tx_slots, master.extra_bufs};
+  slave.places = master.other_places;
   pair->master_.reset(new PipeEnd(region, stats, master));
   pair->slave_.reset(new PipeEnd(region, stats, slave));
   // The buffers are the tx rings'; an rx ring shows those of its peer.
@@ -50,7 +51,7 @@ Status PipePair::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsAre
   auto join = [&](PipeEnd& from, PipeEnd& to) {
     for (uint32_t i = 0; i < from.shape().tx_rings; i++) {
       Kring &tx = from.tx(i), &rx = to.rx(i);
-      for (uint32_t s = 0; s < tx.num_slots; s++) rx.slots[s].buf_idx = tx.slots[s].buf_idx;
+      for (uint32_t s = 0; !master.places && s < tx.num_slots; s++) rx.slots[s].buf_idx = tx.slots[s].buf_idx;
       pair->pumps_.push_back(std::make_unique<PumpFlow>(tx, rx));
       from.flows_[i] = to.flows_[to.shape().tx_rings + i] = pair->pumps_.back().get();
     }

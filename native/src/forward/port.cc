@@ -71,6 +71,7 @@ Status Port::CheckShape() const {
 Status Port::Build(bool rx_bufs) {
   rings_own_bufs_ = rx_bufs;
   if (Status s = CheckShape(); !s.ok()) return s;
+  if (shape_.places) return Adopt(*shape_.places);
   if (Status s = region_->Check(shape_.name, Needs(shape_, rx_bufs)); !s.ok()) return s;
   if (stats_->available() < rings()) return Status::Fail(ENOMEM, shape_.name + ": no counters left: fewer rings");
   holder_ = region_->NewHolder();
@@ -105,11 +106,20 @@ Status Port::Build(bool rx_bufs) {
 
 void Port::BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool bufs) {
   NetmapRing* ring = region_->AllocRing(holder_);
-  k->slots = ring->slots();
   for (uint32_t i = 0; bufs && i < num_slots; i++) {
-    k->slots[i].buf_idx = region_->AllocBuf(holder_);
-    k->slots[i].len = static_cast<uint16_t>(std::min(region_->bufs().size(), 65535u));
+    ring->slots()[i].buf_idx = region_->AllocBuf(holder_);
+    ring->slots()[i].len = static_cast<uint16_t>(std::min(region_->bufs().size(), 65535u));
   }
+  PlaceRing(k, ring, dir, index, num_slots);
+  k->counters = stats_->Alloc();
+  k->hwcur = 0;
+  k->hwtail = dir == Dir::kTx ? num_slots - 1 : 0;
+  WriteHeader(*k);
+}
+
+/// What the host has of a ring wherever it comes from.
+void Port::PlaceRing(Kring* k, NetmapRing* ring, Dir dir, uint16_t index, uint32_t num_slots) {
+  k->slots = ring->slots();
   region_->TrackRing(holder_, k->slots, num_slots);
   k->buf_base = region_->base() + region_->bufs().offset();
   k->num_slots = num_slots;
@@ -118,11 +128,7 @@ void Port::BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool
   k->index = index;
   k->mtu = shape_.mtu;
   k->dir = dir;
-  k->counters = stats_->Alloc();
   k->ring = ring;
-  k->hwcur = 0;
-  k->hwtail = dir == Dir::kTx ? num_slots - 1 : 0;
-  WriteHeader(*k);
 }
 
 void Port::WriteHeader(const Kring& k) const {

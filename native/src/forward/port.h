@@ -15,6 +15,19 @@
 
 namespace ptnet {
 
+/// Where a port of another process lies in its region, and how far its rings are: another one goes on with it.
+struct PortPlaces {
+  struct Ring {
+    uint64_t offset = 0;    // in the region
+    uint32_t counters = 0;  // block of the statistics
+    uint32_t hwcur = 0, hwtail = 0;
+    uint8_t vnet_hdr_len = 0;
+  };
+  Holder holder = 0;
+  uint64_t nifp_ofs = 0;
+  std::vector<Ring> rings;  // tx rings first
+};
+
 struct PortShape {
   std::string name;
   uint32_t tx_rings = 1;
@@ -24,6 +37,10 @@ struct PortShape {
   uint32_t extra_bufs = 0;
   /// The longest IP packet for a client without virtio-net header, when its sender leaves the cutting to us; 0: any.
   uint32_t mtu = 0;
+  /// Where it lies already; null: it is new.
+  std::shared_ptr<const PortPlaces> places = nullptr;
+  /// The same of the other end of a pipe.
+  std::shared_ptr<const PortPlaces> other_places = nullptr;
 };
 
 class SwitchMember;
@@ -52,6 +69,8 @@ class Port : public Attachable {
   Kring& tx(uint32_t i) { return tx_[i]; }
   Kring& rx(uint32_t i) { return rx_[i]; }
   StatsArea& stats() const { return *stats_; }
+  /// For another process; while nobody serves it.
+  PortPlaces Places();
   /// Before a client comes that reads ring headers and slots, as an application does: what the one before wrote there
   /// is undone. Nobody is attached.
   void RestoreRings();
@@ -87,6 +106,9 @@ class Port : public Attachable {
  private:
   Status CheckShape() const;
   void GiveBack();
+  Status Adopt(const PortPlaces& places);
+  bool AdoptRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, const PortPlaces::Ring& place);
+  void PlaceRing(Kring* k, NetmapRing* ring, Dir dir, uint16_t index, uint32_t num_slots);
   void BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool bufs);
   void WriteHeader(const Kring& k) const;
   void ForgetOffsets(uint32_t ring);

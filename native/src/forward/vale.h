@@ -23,6 +23,7 @@ class ValeFlow final : public TxFlow {
   Used Poll(const Budget& budget) noexcept override;
   bool Arm() noexcept override;
   void EndTx() noexcept override;
+  void Settle() noexcept override;
 
  private:
   uint32_t ForwardRun(ValeSwitch& sw, uint32_t head, const Budget& budget, Used* used) noexcept;

@@ -106,6 +106,17 @@ void ValeFlow::EndTx() noexcept {
   k_.hwtail = k_.Prev(batch_end_);
 }
 
+void ValeFlow::Settle() noexcept {
+  // So many pieces there are not of any batch: what is left then waits for a lock that nobody gives back.
+  constexpr int kPiecesMax = 1000;
+  for (int i = 0; batch_open_ && k_.attached() && i < kPiecesMax; i++) (void)Poll(kSyncBudget);
+  if (k_.attached() && batch_open_) {
+    EndTx();
+    k_.Publish();
+  }
+  waits_since_ns_ = 0;
+}
+
 bool ValeFlow::Arm() noexcept {
   if (k_.attached() && (batch_open_ || (waits_since_ns_ != 0 && HasWork()))) return true;
   return TxFlow::Arm();

@@ -6,7 +6,7 @@
 namespace ptnet {
 
 Pool::Pool(uint64_t offset, uint32_t num, uint32_t size, uint32_t reserved)
-    : offset_(offset), num_(num), size_(size), holders_(num, 0) {
+    : offset_(offset), reserved_(reserved), num_(num), size_(size), holders_(num, 0) {
   free_.reserve(num);
   for (uint32_t i = num; i-- > reserved;) free_.push_back(i);
 }
@@ -23,6 +23,17 @@ bool Pool::Free(uint32_t index) {
   if (index >= num_ || holders_[index] == 0) return false;
   holders_[index] = 0;
   free_.push_back(index);
+  return true;
+}
+
+bool Pool::Restore(const std::vector<Holder>& holders) {
+  if (holders.size() != num_) return false;
+  for (uint32_t i = 0; i < reserved_; i++)
+    if (holders[i] != 0) return false;
+  holders_ = holders;
+  free_.clear();
+  for (uint32_t i = num_; i-- > reserved_;)
+    if (holders_[i] == 0) free_.push_back(i);
   return true;
 }
 

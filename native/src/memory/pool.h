@@ -26,9 +26,13 @@ class Pool {
   bool Free(uint32_t index);
   Holder holder(uint32_t index) const { return holders_[index]; }
   void set_holder(uint32_t index, Holder holder) { holders_[index] = holder; }
+  const std::vector<Holder>& holders() const { return holders_; }
+  /// As another process had it. False, and nothing happens, when that is not one of so many objects.
+  bool Restore(const std::vector<Holder>& holders);
 
  private:
   uint64_t offset_ = 0;
+  uint32_t reserved_ = 0;
   uint32_t num_ = 0;
   uint32_t size_ = 0;
   std::vector<uint32_t> free_;  // a stack: what was freed last is handed out first

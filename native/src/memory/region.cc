@@ -60,6 +60,16 @@ Status SystemFailure(uint16_t id, const char* call) {
 }  // namespace
 
 Status Region::Create(uint16_t id, const RegionShape& shape, const RegionPages& pages, std::shared_ptr<Region>* out) {
+  std::shared_ptr<Region> r;
+  if (Status s = Place(id, shape, pages, &r); !s.ok()) return s;
+  if (Status s = r->Make(pages); !s.ok()) return s;
+  if (Status s = r->Map(pages); !s.ok()) return s;
+  *out = std::move(r);
+  return Status::Ok();
+}
+
+/// Where the pools lie, of memory that is still to come.
+Status Region::Place(uint16_t id, const RegionShape& shape, const RegionPages& pages, std::shared_ptr<Region>* out) {
   if (id == 0) return Status::Fail(EINVAL, "region 0: 0 is not an id: use 1 to 65535");
   for (const auto& [limits, pool] :
        {std::pair{kIfLimits, shape.ifs}, {kRingLimits, shape.rings}, {kBufLimits, shape.bufs}}) {
@@ -80,12 +90,11 @@ Status Region::Create(uint16_t id, const RegionShape& shape, const RegionPages& 
   r->bufs_ = place(shape.bufs, kReservedBufs);
   r->memsize_ = at;
   r->bar_size_ = std::bit_ceil(pages.hugepages ? RoundUp(at, kHugePage) : at);
-  if (Status s = r->Map(pages); !s.ok()) return s;
   *out = std::move(r);
   return Status::Ok();
 }
 
-Status Region::Map(const RegionPages& pages) {
+Status Region::Make(const RegionPages& pages) {
   std::string name = "ptnetmap-region-" + std::to_string(id_);
   unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | (pages.hugepages ? MFD_HUGETLB : 0u);
   fd_ = memfd_create(name.c_str(), flags);
@@ -94,6 +103,10 @@ Status Region::Map(const RegionPages& pages) {
   // A peer that got the descriptor must not be able to take pages away under the workers.
   if (fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
     return SystemFailure(id_, "fcntl(F_ADD_SEALS)");
+  return Status::Ok();
+}
+
+Status Region::Map(const RegionPages& pages) {
   void* p = mmap(nullptr, bar_size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
   if (p == MAP_FAILED && pages.hugepages && errno == ENOMEM)
     return Status::Fail(ENOMEM, "region " + std::to_string(id_) + ": too few hugepages are free: it takes " +

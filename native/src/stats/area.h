@@ -13,6 +13,8 @@ namespace ptnet {
 class StatsArea {
  public:
   static Status Create(uint32_t blocks, std::shared_ptr<StatsArea>* out);
+  /// The counters of another process, which go on; `fd` is duplicated. EINVAL when it is no memory of so many blocks.
+  static Status Adopt(uint32_t blocks, int fd, std::shared_ptr<StatsArea>* out);
   ~StatsArea();
   StatsArea(const StatsArea&) = delete;
   StatsArea& operator=(const StatsArea&) = delete;
@@ -25,10 +27,13 @@ class StatsArea {
   /// A zeroed block; the caller has checked available().
   RingCounters* Alloc();
   void Free(RingCounters* block);
+  /// A block that is free here, with what it has counted; null: it is not.
+  RingCounters* Take(uint32_t index);
   uint32_t IndexOf(const RingCounters* block) const { return static_cast<uint32_t>(block - blocks_); }
 
  private:
   StatsArea() = default;
+  Status Map();
   int fd_ = -1;
   RingCounters* blocks_ = nullptr;
   uint32_t count_ = 0;

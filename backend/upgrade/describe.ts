@@ -1,0 +1,169 @@
+// A host that stands still, as it is told to the process that goes on with it: numbers, names, and the descriptors that are meant.
+import { PipeMaster, type Port } from '../../native/ports.ts';
+import { NullPort } from '../../native/ports.ts';
+import type { LookupConfig } from '../config/host-config.ts';
+import { configText } from '../config/write.ts';
+import type { PlacedDevice } from '../devices.ts';
+import type { Host } from '../host.ts';
+import type { Interrupt } from '../vfio-user/irqs.ts';
+import type { Session } from '../vfio-user/session.ts';
+import type { GivenState } from './state.ts';
+
+export interface Description {
+  readonly state: GivenState;
+  /** They stay whose they are. */
+  readonly fds: readonly number[];
+}
+
+class Fds {
+  readonly all: number[] = [];
+
+  add(fd: number): number {
+    return this.all.push(fd) - 1;
+  }
+
+  optional(fd: number): number | undefined {
+    return fd < 0 ? undefined : this.add(fd);
+  }
+}
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+
+function runs(values: Uint32Array): [number, number][] {
+  const all: [number, number][] = [];
+  for (const value of values) {
+    const last = all.at(-1);
+    if (last?.[0] === value) last[1]++;
+    else all.push([value, 1]);
+  }
+  return all;
+}
+
+/** @param own the sockets of the host's own, by name. */
+export function describe(host: Host, own: ReadonlyMap<string, number>): Description {
+  const fds = new Fds();
+  const { ports, devices, stats } = host.insides;
+  const state: GivenState = {
+    config: configText(host.config),
+    stats: fds.add(stats.fd),
+    runDir: mutable(host.runDir.state),
+    regions: [...ports.regions].map(([key, region]) => {
+      const { fd, ifs, rings, bufs, lastHolder, owned, extraHolders } = region.state;
+      const shape = { ...ports.shapes.get(key)! };
+      const objects = { ifs: runs(ifs), rings: runs(rings), bufs: runs(bufs) };
+      const holders = { lastHolder, owned: runs(owned), extraHolders: runs(extraHolders) };
+      return { key, shape, fd: fds.add(fd), ...objects, ...holders };
+    }),
+    ports: [...ports.ports].flatMap(([name, port]) => describePort(name, port)),
+    switches: [...ports.switches].map(([name, vale]) => {
+      const { patienceUs, macAge, lookup } = ports.settingsOf(name);
+      const stations = vale.stations.map(({ mac, ...rest }) => ({ ...rest, mac: base64(mac) }));
+      return { name, patienceUs, macAge, ...(lookup && { lookup: describeLookup(lookup) }), stations };
+    }),
+    devices: [...devices.all].map((device) => describeDevice(host, device, fds)),
+    own: [...own].map(([name, fd]) => ({ name, fd: fds.add(fd) })),
+  };
+  return { state, fds: fds.all };
+}
+
+const mutable = ({ made, sockets, through }: Host['runDir']['state']) => ({
+  made: [...made],
+  sockets: [...sockets],
+  through,
+});
+
+type GivenPort = GivenState['ports'][number];
+
+function describePort(name: string, port: Port): GivenPort[] {
+  const places = (of: Port): GivenPort['places'] => {
+    const { holder, nifpOfs, rings } = of.places;
+    return { holder, nifpOfs, rings: rings.map((ring) => ({ ...ring, vnetHdrLen: ring.vnetHdrLen as 0 })) };
+  };
+  // With the first end of its pipe.
+  if (port.servedAs !== port) return [];
+  return [
+    {
+      name,
+      places: places(port),
+      ...(port instanceof PipeMaster && { otherPlaces: places(port.slave) }),
+      ...(port instanceof NullPort && { sent: port.sent.map(String) }),
+    },
+  ];
+}
+
+function describeLookup(lookup: LookupConfig): NonNullable<GivenState['switches'][number]['lookup']> {
+  switch (lookup.kind) {
+    case 'static':
+      return { ...lookup, stations: [...lookup.stations] };
+    case 'isolated':
+      return {
+        ...lookup,
+        promiscuous: [...lookup.promiscuous],
+        communities: [...lookup.communities].map(([name, members]) => [name, [...members]]),
+      };
+    case 'plugin':
+      throw new Error('a plug-in is not handed over');
+    default:
+      return { kind: lookup.kind };
+  }
+}
+
+function describeDevice(host: Host, { vm, name, exported, hosted }: PlacedDevice, fds: Fds) {
+  const { listener, session } = host.insides.server.sockets(exported);
+  return {
+    vm,
+    name,
+    path: exported.path,
+    listener: fds.add(listener),
+    config: base64(exported.device.config.bytes),
+    ...(exported.session && session && { session: describeSession(exported.session, session, fds) }),
+    ...(hosted && { ptnet: describePtnet(hosted.state) }),
+  };
+}
+
+type Socket = NonNullable<ReturnType<Host['insides']['server']['sockets']>['session']>;
+
+function describeSession({ state, limits, dma, irqs }: Session, socket: Socket, fds: Fds) {
+  const interrupt = ({ fd, maskFd, unmaskFd, masked, pending }: Interrupt) => ({
+    fd: fds.optional(fd),
+    maskFd: fds.optional(maskFd),
+    unmaskFd: fds.optional(unmaskFd),
+    masked,
+    pending,
+  });
+  return {
+    fd: fds.add(socket.fd),
+    bytes: base64(socket.bytes),
+    fds: socket.fds.map((fd) => fds.add(fd)),
+    attached: state === 'attached',
+    maxMsgFds: limits.maxMsgFds,
+    maxDmaMaps: dma.max,
+    dma: dma.maps.map(({ address, size, offset, flags, fd }) => ({
+      address: String(address),
+      size: String(size),
+      offset: String(offset),
+      flags,
+      fd: fds.optional(fd),
+    })),
+    msix: irqs.msix.map(interrupt),
+    err: interrupt(irqs.err),
+    req: interrupt(irqs.req),
+  };
+}
+
+type HostedState = NonNullable<PlacedDevice['hosted']>['state'];
+
+function describePtnet({ device, features, vnetHdrLen, policy, worker, csb }: HostedState) {
+  const { guestToHost, hostToGuest, ...registers } = device.registers;
+  const address = (of: typeof guestToHost) => ({ ...of, address: String(of.address) });
+  return {
+    registers: { ...registers, guestToHost: address(guestToHost), hostToGuest: address(hostToGuest) },
+    msix: base64(device.msix),
+    features,
+    vnetHdrLen,
+    policy: policy.policy as 'poll',
+    spinUs: policy.spinUs,
+    worker,
+    csb: csb && { guestToHost: String(csb.guestToHost), hostToGuest: String(csb.hostToGuest) },
+  };
+}

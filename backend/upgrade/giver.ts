@@ -1,0 +1,204 @@
+// The host that is to be taken over: listens for who wants to, stands still for him, and ends when he serves, or goes on as if nothing had been asked.
+import { handover } from '../../native/handover.ts';
+import { closeFd, peerCredentials, type Watch, watchReadable } from '../../native/os.ts';
+import type { Complaints } from '../complaints.ts';
+import { configText } from '../config/write.ts';
+import type { Host } from '../host.ts';
+import { VERSION } from '../version.ts';
+import { describe } from './describe.ts';
+import { obstacles } from './obstacles.ts';
+import { PROTOCOL, STATE } from './state.ts';
+import { HandoverError, Wire } from './wire.ts';
+
+/** For all of it, from the first word to the last; what it takes longer is given up. */
+const PATIENCE_MS = 5000;
+/** For what clients have sent already to be dealt with. */
+const SETTLE_MS = 2000;
+/** Behind the commit: nobody else serves then, and it is only to be said how it went. */
+const AFTER_COMMIT_MS = 30_000;
+
+export interface GiverOptions {
+  readonly host: Host;
+  /** In the run-dir. */
+  readonly path: string;
+  readonly complaints: Complaints;
+  /** Why this host must not be taken over, whatever it has; none: it may. */
+  readonly forbidden?: string | undefined;
+  /** Sockets of the host's own, by name. */
+  own(): ReadonlyMap<string, number>;
+  /** Ends the process at once, with nothing undone. */
+  end(code: number): void;
+  readonly patienceMs?: number;
+}
+
+export class Giver {
+  readonly #options: GiverOptions;
+  readonly #socket: number;
+  readonly #watch: Watch;
+  /** One at a time. */
+  #talk: { readonly wire: Wire; watch?: Watch; timer?: NodeJS.Timeout } | undefined;
+  #closed = false;
+
+  /** @param socket that listens at `path` already. @throws SystemError */
+  constructor(options: GiverOptions, socket?: number) {
+    this.#options = options;
+    this.#socket = socket ?? handover.packetsListen(options.path, 0o600);
+    this.#watch = watchReadable(this.#socket, () => this.#greet());
+  }
+
+  /** It listens; for who goes on with it. */
+  get socket(): number {
+    return this.#socket;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#hangUp();
+    this.#watch.close();
+    closeFd(this.#socket);
+  }
+
+  #greet(): void {
+    const fd = handover.packetsAccept(this.#socket);
+    if (fd === undefined) return;
+    const wire = new Wire(fd);
+    const { uid } = peerCredentials(fd);
+    const mine = process.geteuid?.();
+    if (this.#talk !== undefined || (uid !== 0 && uid !== mine)) {
+      this.#refuse(wire, this.#talk ? 'another process is taking it over' : `uid ${uid} is neither root nor ${mine}`);
+      wire.close();
+      return;
+    }
+    const patience = this.#options.patienceMs ?? PATIENCE_MS;
+    wire.deadline = performance.now() + patience;
+    this.#talk = { wire, timer: setTimeout(() => this.#hangUp(), patience) };
+    this.#await((wire) => this.#plan(wire));
+  }
+
+  /** What has come is dealt with by `then`, on the event loop; between two messages everybody is served. */
+  #await(then: (wire: Wire) => void): void {
+    const talk = this.#talk;
+    if (talk === undefined) return;
+    talk.watch = watchReadable(talk.wire.fd, () => {
+      talk.watch?.close();
+      delete talk.watch;
+      try {
+        then(talk.wire);
+      } catch (error) {
+        this.#failed(talk.wire, error as Error);
+      }
+    });
+  }
+
+  #hangUp(): void {
+    const talk = this.#talk;
+    this.#talk = undefined;
+    if (talk === undefined) return;
+    clearTimeout(talk.timer);
+    talk.watch?.close();
+    talk.wire.close();
+  }
+
+  #refuse(wire: Wire, why: string): void {
+    try {
+      wire.send({ kind: 'refused', why });
+    } catch {
+      // Whoever asked has gone.
+    }
+  }
+
+  #failed(wire: Wire, error: Error): void {
+    this.#refuse(wire, error.message);
+    this.#options.complaints.add('takeover failed', `a takeover came to nothing: ${error.message}: this process goes on`, {
+      details: { err: error },
+    });
+    this.#hangUp();
+  }
+
+  #plan(wire: Wire): void {
+    const hello = wire.receive();
+    if (hello === undefined) return this.#hangUp();
+    if (hello.kind !== 'hello') throw new HandoverError(`${hello.kind}: hello was expected`);
+    const { host, forbidden } = this.#options;
+    const lines = forbidden === undefined ? obstacles(host) : [forbidden];
+    if (hello.protocol !== PROTOCOL || hello.state !== STATE)
+      lines.unshift(
+        `it speaks version ${PROTOCOL} of this protocol, with state ${STATE}, not ${hello.protocol} with ${hello.state}`,
+      );
+    if (lines.length > 0) {
+      this.#refuse(wire, lines.join('\n'));
+      this.#hangUp();
+      return;
+    }
+    const config = configText(host.config);
+    wire.send({ kind: 'plan', protocol: PROTOCOL, state: STATE, version: VERSION, pid: process.pid, config });
+    this.#await((wire) => void this.#go(wire));
+  }
+
+  async #go(wire: Wire): Promise<void> {
+    const { host, complaints } = this.#options;
+    try {
+      const go = wire.receive();
+      if (go === undefined) return this.#hangUp();
+      if (go.kind !== 'go') throw new HandoverError(`${go.kind}: go was expected`);
+      host.insides.kick.pause();
+      try {
+        await this.#settle();
+        if (this.#closed) return;
+        this.#give(wire);
+      } finally {
+        if (!this.#closed) host.insides.kick.resume();
+      }
+    } catch (error) {
+      if (this.#closed) return;
+      if (this.#talk?.wire === wire) this.#failed(wire, error as Error);
+      else complaints.add('takeover failed', `a takeover came to nothing: ${(error as Error).message}`);
+    }
+  }
+
+  /** What was read before the kick thread stood still is dealt with, in turn with everything else. */
+  async #settle(): Promise<void> {
+    const { kick, server } = this.#options.host.insides;
+    const until = performance.now() + SETTLE_MS;
+    while (!kick.settled(server.sessions)) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      if (this.#closed) return;
+      if (this.#talk === undefined) throw new HandoverError('it took too long');
+      if (performance.now() > until) throw new HandoverError('a client does not read what it has been answered');
+    }
+  }
+
+  /** The event loop does not turn before it is over: nothing changes meanwhile but by this. Returns when it came to nothing. */
+  #give(wire: Wire): void {
+    const { host, own, end } = this.#options;
+    const lines = obstacles(host);
+    if (lines.length > 0) throw new HandoverError(lines.join('\n'));
+    const { broker } = host.insides;
+    let committed = false;
+    try {
+      broker.suspend();
+      const { state, fds } = describe(host, own());
+      wire.sendState(JSON.stringify(state), fds);
+      const answer = wire.receive();
+      if (answer === undefined) throw new HandoverError('the new process ended before it had everything');
+      if (answer.kind !== 'prepared')
+        throw new HandoverError(answer.kind === 'failed' ? answer.why : `${answer.kind}: prepared was expected`);
+      wire.send({ kind: 'commit' });
+      committed = true;
+      wire.deadline = performance.now() + AFTER_COMMIT_MS;
+      if (wire.receive()?.kind !== 'serving') throw new HandoverError('the new process ended after it had taken over');
+      end(0);
+    } catch (error) {
+      if (committed) this.#lost(error as Error);
+      else broker.resume();
+      throw error;
+    }
+  }
+
+  /** The other one may have served somebody: whatever is here is of before, and cannot be gone on with. */
+  #lost(error: Error): void {
+    this.#options.complaints.add('takeover lost', `${error.message}: VMs have lost their devices`, { level: 'error' });
+    this.#options.end(1);
+  }
+}

@@ -1,0 +1,50 @@
+// What of a host cannot be handed over to another process: a line for each, before anything is touched.
+import { parseConfig } from '../config/load.ts';
+import { parsePortName } from '../config/port-name.ts';
+import { configText } from '../config/write.ts';
+import type { Host } from '../host.ts';
+import { same } from '../ports/table.ts';
+
+/** Kinds of port whose state is told. */
+const KINDS = ['null', 'echo', 'pipe', 'vale'];
+
+export function obstacles(host: Host): string[] {
+  const { devices, programs } = host.insides;
+  const cannot = 'cannot be handed over yet';
+  const lines: string[] = [];
+  if (host.config.applications !== undefined)
+    lines.push(`applications: connections of applications ${cannot}: a host without 'applications' would be right`);
+  for (const { id } of programs.list()) lines.push(`${id}: a program that runs on a port ${cannot}: end it first`);
+  lines.push(...ofPorts(host, cannot));
+  for (const { vm, name, hosted } of devices.all) {
+    if (hosted?.policy.policy === 'inline') lines.push(`${vm}/${name}: a device with policy inline ${cannot}`);
+    if (hosted?.doorbells === 'eventfd')
+      lines.push(`${vm}/${name}: a client that rings its doorbells by eventfds ${cannot}`);
+  }
+  if (lines.length === 0 && !isSaidByAFile(host))
+    lines.push('its configuration is one that no file says, and cannot be handed over: this is a fault of ours');
+  return lines;
+}
+
+function ofPorts({ config, insides: { ports } }: Host, cannot: string): string[] {
+  const lines = ports.members.map(({ name }) => `${name}: a member of a switch that is no port ${cannot}`);
+  for (const [name, port] of ports.ports) {
+    const { kind } = parsePortName(name);
+    if (!KINDS.includes(kind)) lines.push(`${name}: a port of kind ${kind} ${cannot}`);
+    if (config.ports.get(name)?.sink.verify) lines.push(`${name}: a sink that verifies ${cannot}`);
+    if (port.region.info.lost) lines.push(`${name}: the memory of its region has been taken away`);
+  }
+  for (const name of ports.switches.keys())
+    if (ports.settingsOf(name).lookup?.kind === 'plugin')
+      lines.push(`${name}: a switch whose lookup function is a plug-in ${cannot}`);
+  return lines;
+}
+
+/** The other process reads it so. */
+function isSaidByAFile({ config }: Host): boolean {
+  try {
+    return same(parseConfig(configText(config), 'its configuration', { runDir: config.runDir }), config);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,99 @@
+// The process that takes a host over: asks for it, builds all of it beside the one that serves, and serves when that one has let go.
+import { handover } from '../../native/handover.ts';
+import { ConfigurationError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { isServed } from '../sockets.ts';
+import { VERSION } from '../version.ts';
+import { hasEnded } from './process.ts';
+import { type Rebuilt, rebuild } from './rebuild.ts';
+import { type Message, PROTOCOL, STATE } from './state.ts';
+import { HandoverError, Wire } from './wire.ts';
+
+const PATIENCE_MS = 5000;
+/** A process that the kernel is taking apart: its descriptors go a little before it does. */
+const DYING_MS = 2000;
+
+export interface TakerOptions {
+  readonly path: string;
+  readonly runDir: string;
+  /** A socket of the host that is not for this: it tells whether one runs there. */
+  readonly controlPath: string;
+  readonly log: Logger;
+  /** Before it says that it has everything: from then on a signal is for a host that serves. */
+  beforePrepared?(): void;
+  readonly patienceMs?: number;
+}
+
+/**
+ * The host, which serves when this returns; the event loop has not turned meanwhile. @throws ConfigurationError with a line for people:
+ * the other host goes on. The process is to end then by exitNow(), with nothing undone: what it has is that host's too.
+ */
+export function takeOver({ path, runDir, controlPath, log, ...options }: TakerOptions): Rebuilt {
+  const wire = new Wire(connect(path, runDir, controlPath));
+  wire.deadline = performance.now() + (options.patienceMs ?? PATIENCE_MS);
+  try {
+    wire.send({ kind: 'hello', protocol: PROTOCOL, state: STATE, version: VERSION });
+    const plan = expect(wire.receive(), 'plan');
+    wire.send({ kind: 'go' });
+    const { text, fds } = wire.receiveState(expect(wire.receive(), 'state'));
+    const rebuilt = prepare(wire, () => rebuild(text, fds, runDir, log));
+    options.beforePrepared?.();
+    wire.send({ kind: 'prepared' });
+    awaitCommit(wire, plan.pid);
+    rebuilt.go();
+    say(wire, { kind: 'serving' });
+    wire.close();
+    return rebuilt;
+  } catch (error) {
+    const why = error instanceof HandoverError ? error.message : `a fault of ours: ${(error as Error).message}`;
+    throw new ConfigurationError(`${runDir}: not taken over, the host there goes on: ${why}`, { cause: error });
+  }
+}
+
+function connect(path: string, runDir: string, controlPath: string): number {
+  try {
+    return handover.packetsConnect(path);
+  } catch (error) {
+    const why = isServed(controlPath)
+      ? "a host is there, but not one that can be taken over: one that 'ptnet up' has started would be right"
+      : 'no host is there: the same without --takeover would be right';
+    throw new ConfigurationError(`${runDir}: ${why}`, { cause: error });
+  }
+}
+
+function expect<Kind extends Message['kind']>(message: Message | undefined, kind: Kind): Extract<Message, { kind: Kind }> {
+  if (message === undefined) throw new HandoverError('the host there ended');
+  if (message.kind === 'refused' || message.kind === 'abort' || message.kind === 'failed')
+    throw new HandoverError(message.why);
+  if (message.kind !== kind) throw new HandoverError(`${message.kind}: ${kind} was expected`);
+  return message as Extract<Message, { kind: Kind }>;
+}
+
+function prepare(wire: Wire, build: () => Rebuilt): Rebuilt {
+  try {
+    return build();
+  } catch (error) {
+    const { message } = error as Error;
+    say(wire, { kind: 'failed', why: message.slice(0, 10_000) });
+    throw new HandoverError(message, { cause: error });
+  }
+}
+
+/** Until the other one has let go, or is no more: what it had is ours then, and nobody else's. */
+function awaitCommit(wire: Wire, pid: number): void {
+  const message = wire.receive();
+  if (message !== undefined) {
+    expect(message, 'commit');
+    return;
+  }
+  // Who hangs up and lives goes on himself.
+  if (!hasEnded(pid, DYING_MS)) throw new HandoverError('the host there has hung up');
+}
+
+function say(wire: Wire, message: Message): void {
+  try {
+    wire.send(message);
+  } catch {
+    // It has gone, and need not know.
+  }
+}

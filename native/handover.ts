@@ -1,0 +1,72 @@
+// What another process needs to go on with regions, ports and attachments, and the packets that two hosts exchange meanwhile.
+import type { Handle, PortShape, RegionShape } from './addon.ts';
+import { loadAddon } from './load.ts';
+
+/** What a process knows of a region beyond the memory itself. */
+export interface RegionState {
+  /** Of the memory; it stays the region's. */
+  readonly fd: number;
+  /** Holders by object, 0 for none. */
+  readonly ifs: Uint32Array;
+  readonly rings: Uint32Array;
+  readonly bufs: Uint32Array;
+  readonly lastHolder: number;
+  /** Holder, how many buffers it was given, holder, ... */
+  readonly owned: Uint32Array;
+  readonly extraHolders: Uint32Array;
+}
+
+/** Where a ring lies, and how far it is. */
+export interface RingPlace {
+  readonly offset: number;
+  /** Block of the statistics. */
+  readonly counters: number;
+  readonly hwcur: number;
+  readonly hwtail: number;
+  readonly vnetHdrLen: number;
+}
+
+export interface PortPlaces {
+  readonly holder: number;
+  readonly nifpOfs: number;
+  /** tx rings first. */
+  readonly rings: readonly RingPlace[];
+}
+
+/** A port of another process, which goes on here. */
+export interface PlacedShape extends PortShape {
+  readonly places?: PortPlaces;
+  /** Of the other end of a pipe. */
+  readonly otherPlaces?: PortPlaces;
+}
+
+export interface Packet {
+  readonly bytes: Uint8Array;
+  /** The receiver owns them. */
+  readonly fds: number[];
+}
+
+/** As many bytes, and descriptors, a packet may have. */
+export const PACKET_BYTES_MAX = 65_536;
+export const PACKET_FDS_MAX = 253;
+
+interface HandoverAddon {
+  regionState(region: Handle<'region'>): RegionState;
+  regionAdopt(shape: RegionShape, state: RegionState): Handle<'region'>;
+  statsFd(stats: Handle<'stats'>): number;
+  statsAdopt(blocks: number, fd: number): Handle<'stats'>;
+  portPlaces(port: Handle<'port'>): PortPlaces;
+  nullPortSent(port: Handle<'port'>): bigint[];
+  nullPortGoOn(port: Handle<'port'>, ring: number, sent: bigint): void;
+  attachmentSuspend(attachment: Handle<'attachment'>): void;
+  attachmentResume(attachment: Handle<'attachment'>): void;
+  switchLearnStation(vale: Handle<'switch'>, mac: Uint8Array, port: string, idleS: number): void;
+  packetsListen(path: string, mode: number): number;
+  packetsAccept(listener: number): number | undefined;
+  packetsConnect(path: string): number;
+  packetSend(socket: number, bytes: Uint8Array, fds: readonly number[], timeoutMs: number): void;
+  packetReceive(socket: number, timeoutMs: number): Packet | undefined;
+  exitNow(code: number): never;
+}
+
+export const handover = loadAddon('native', 'ptnetmap') as HandoverAddon;

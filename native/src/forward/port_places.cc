@@ -1,0 +1,51 @@
+// Port: where it lies, for another process, and going on with one that lies there.
+#include <errno.h>
+
+#include "forward/port.h"
+
+namespace ptnet {
+
+PortPlaces Port::Places() {
+  PortPlaces places{holder_, nifp_ofs(), {}};
+  for (uint32_t i = 0; i < rings(); i++) {
+    const Kring& k = kring(i);
+    places.rings.push_back(
+        {region_->OffsetOf(k.ring), stats_->IndexOf(k.counters), k.hwcur, k.hwtail, k.vnet_hdr_len});
+  }
+  return places;
+}
+
+/// Nothing is written to the region or the counters: another process may still use them.
+Status Port::Adopt(const PortPlaces& places) {
+  auto fail = [&](const std::string& what) { return Status::Fail(EINVAL, name() + ": taken over: " + what); };
+  if (places.rings.size() != rings()) return fail("it has other rings");
+  // Before anything is given to it: the region is not to take back what it has not got.
+  NetmapIf* const nifp = region_->AdoptIf(places.holder, places.nifp_ofs);
+  if (nifp == nullptr) return fail("its netmap_if is not there, or somebody else's");
+  nifp_ = nifp;
+  holder_ = places.holder;
+  for (uint32_t i = 0; i < rings(); i++) {
+    const bool tx = i < shape_.tx_rings;
+    const uint32_t index = tx ? i : i - shape_.tx_rings;
+    if (!AdoptRing(&kring(i), tx ? Dir::kTx : Dir::kRx, static_cast<uint16_t>(index),
+                   tx ? shape_.tx_slots : shape_.rx_slots, places.rings[i]))
+      return fail("ring " + std::to_string(i) + " is not there, or somebody else's, or its indices are none");
+  }
+  memory_ = std::make_shared<PeerMemory>(*tx_[0].counters);
+  return Status::Ok();
+}
+
+bool Port::AdoptRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, const PortPlaces::Ring& place) {
+  if (place.hwcur >= num_slots || place.hwtail >= num_slots) return false;
+  NetmapRing* const ring = region_->AdoptRing(holder_, place.offset);
+  if (ring == nullptr) return false;
+  k->counters = stats_->Take(place.counters);
+  if (k->counters == nullptr) return false;
+  PlaceRing(k, ring, dir, index, num_slots);
+  k->hwcur = place.hwcur;
+  k->hwtail = place.hwtail;
+  k->vnet_hdr_len = place.vnet_hdr_len;
+  return true;
+}
+
+}  // namespace ptnet
