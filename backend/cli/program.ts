@@ -84,6 +84,7 @@ function registerUp(program: Command, io: Io, startHost: StartHost): void {
     .argument('<file>', 'the configuration (YAML), see docs/configuration.md and examples/')
     .option('--stats <seconds>', 'print the counters of every ring as a JSON object, each <seconds>', seconds)
     .option('--run-dir <folder>', "where the devices' sockets go, instead of the file's run-dir")
+    .option('--takeover', 'go on in the place of the host that runs in that run-dir, under its VMs', false)
     .option('--json', 'print the VMs with their QEMU arguments as one JSON object', false)
     .option('--verbose', 'log what the devices do', false)
     .addHelpText(

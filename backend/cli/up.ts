@@ -27,6 +27,8 @@ export type StartHost = (
     overrides: { runDir?: string };
     /** SIGHUP makes it read the file again; else a terminal that is closed ends it, as it ends other programs. */
     rereads?: boolean;
+    /** Goes on in the place of the host that runs there. */
+    takeOver?: boolean;
   },
 ) => Promise<RunningHost>;
 
@@ -36,6 +38,7 @@ export interface UpOptions {
   /** Seconds between two objects of counters; undefined: none. */
   readonly stats?: number;
   readonly runDir?: string;
+  readonly takeover?: boolean;
 }
 
 /** A VM as `--json` prints it; scripts read these keys. */
@@ -51,7 +54,13 @@ export async function up(file: string, options: UpOptions, io: Io, startHost: St
   const config = loadConfig(file, overrides);
   for (const warning of configWarnings(config)) io.err(`warning: ${file}: ${warning}\n`);
   const launcher = await launcherHere();
-  const host = await startHost(config, { verbose: options.verbose, file, overrides, rereads: true });
+  const host = await startHost(config, {
+    verbose: options.verbose,
+    file,
+    overrides,
+    rereads: true,
+    ...(options.takeover && { takeOver: true }),
+  });
   const timer = options.stats === undefined ? undefined : setInterval(report, options.stats * 1000);
   function report(): void {
     io.out(`${JSON.stringify(host.stats())}\n`);

@@ -9,6 +9,8 @@ export const CONTROL_SOCKET = 'control.sock';
 export const READ_SOCKET = 'control-ro.sock';
 /** For those who may change the host: it takes the descriptors that a request speaks of. */
 export const FILES_SOCKET = 'control-fd.sock';
+/** For a process that goes on in the host's place. */
+export const UPGRADE_SOCKET = 'upgrade.sock';
 export const DEFAULT_RUN_DIR = '/run/ptnetmap';
 
 /** What is wrong with `value` as a path (undefined: nothing). */

@@ -1,7 +1,7 @@
 // Files that clients of the control API hand to the host: descriptors, over a Unix socket of their own. Each has a name that
 // nobody can guess, and waits for the request that says what is to become of it.
 import { randomBytes } from 'node:crypto';
-import { createServer, type Socket } from 'node:net';
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { Channel, closePeerFd, dup } from '../../native/os.ts';
 import type { Complaints } from '../complaints.ts';
 import { listen } from './listen.ts';
@@ -28,10 +28,10 @@ export class HandedFiles {
     this.#complaints = complaints;
   }
 
-  /** @param path of the socket, which is this user's alone. @throws Error of listen(2) or bind(2) */
-  static async start(path: string, complaints: Complaints): Promise<HandedFiles> {
+  /** @param where the socket, which is this user's alone. @throws Error of listen(2) or bind(2) */
+  static async start(where: ListenOptions, complaints: Complaints): Promise<HandedFiles> {
     const files = new HandedFiles(complaints);
-    await listen(files.#server, { path }, complaints);
+    await listen(files.#server, where, complaints);
     return files;
   }
 
@@ -41,6 +41,10 @@ export class HandedFiles {
     const fd = handed?.fd;
     if (handed) handed.fd = undefined;
     return fd;
+  }
+
+  get server(): Server {
+    return this.#server;
   }
 
   close(): void {

@@ -19,23 +19,39 @@ const CHECK_MS = 1000;
 /** So many at a time of each socket; more are hung up on. */
 export const CONNECTIONS_MAX = 32;
 
+/** What is served by TCP, among the names of sockets. */
+const METRICS = 'metrics';
+
 type Fetch = (request: Request, env: never) => Response | Promise<Response>;
 
 export class ControlServer {
   readonly #servers: Server[] = [];
   readonly #target: ControlTarget;
   readonly #paths: string[] = [];
+  /** By name: those that listen already, of another process. */
+  readonly #taken: ReadonlyMap<string, number>;
+  readonly #named = new Map<string, object>();
   #files: HandedFiles | undefined;
   /** Where metrics are served by TCP. */
   metrics: AddressInfo | undefined;
 
-  private constructor(target: ControlTarget) {
+  private constructor(target: ControlTarget, taken: ReadonlyMap<string, number>) {
     this.#target = target;
+    this.#taken = taken;
+  }
+
+  /** For another process; they stay this one's. */
+  get sockets(): ReadonlyMap<string, number> {
+    const fdOf = (server: object) => (server as { _handle: { fd: number } })._handle.fd;
+    return new Map([...this.#named].map(([name, server]) => [name, fdOf(server)]));
   }
 
   /** @throws ConfigurationError when a socket cannot be made; then none is there. */
-  static async start(target: ControlTarget): Promise<ControlServer> {
-    const server = new ControlServer(target);
+  static async start(
+    target: ControlTarget,
+    taken: ReadonlyMap<string, number> = new Map(),
+  ): Promise<ControlServer> {
+    const server = new ControlServer(target, taken);
     try {
       await server.#listen();
     } catch (error) {
@@ -49,8 +65,9 @@ export class ControlServer {
     const { host, complaints } = this.#target;
     const { change, read, metrics } = host.config.control;
     const filesPath = this.#claim(FILES_SOCKET);
-    const files = await HandedFiles.start(filesPath, complaints);
+    const files = await HandedFiles.start(this.#where(FILES_SOCKET, { path: filesPath }), complaints);
     this.#files = files;
+    this.#named.set(FILES_SOCKET, files.server);
     host.runDir.openOwn(filesPath, change);
     const sockets = [
       [CONTROL_SOCKET, true, change],
@@ -59,19 +76,26 @@ export class ControlServer {
     for (const [name, writable, access] of sockets) {
       const path = this.#claim(name);
       const app = createApp({ ...this.#target, files }, { writable });
-      await this.#serve(app.fetch as Fetch, { path });
+      this.#named.set(name, await this.#serve(app.fetch as Fetch, this.#where(name, { path })));
       host.runDir.openOwn(path, access);
     }
     if (!metrics) return;
     const app = new Hono().get('/metrics', async (c) =>
       c.body(await metricsText(host), 200, { 'Content-Type': METRICS_TYPE }),
     );
-    const server = await this.#serve(app.fetch as Fetch, metrics).catch((error: Error) => {
+    const where = this.#where(METRICS, metrics);
+    const server = await this.#serve(app.fetch as Fetch, where).catch((error: Error) => {
       throw new ConfigurationError(`control.metrics: ${error.message}: another port would be right`, {
         cause: error,
       });
     });
+    this.#named.set(METRICS, server);
     this.metrics = server.address() as AddressInfo;
+  }
+
+  #where(name: string, where: ListenOptions): ListenOptions {
+    const fd = this.#taken.get(name);
+    return fd === undefined ? where : ({ fd } as ListenOptions);
   }
 
   #claim(name: string): string {

@@ -14,7 +14,8 @@ export function obstacles(host: Host): string[] {
   const lines: string[] = [];
   if (host.config.applications !== undefined)
     lines.push(`applications: connections of applications ${cannot}: a host without 'applications' would be right`);
-  for (const { id } of programs.list()) lines.push(`${id}: a program that runs on a port ${cannot}: end it first`);
+  for (const { id, kind, ended } of programs.states)
+    if (!ended) lines.push(`program ${id}: a ${kind} that runs ${cannot}: end it first`);
   lines.push(...ofPorts(host, cannot));
   for (const { vm, name, hosted } of devices.all) {
     if (hosted?.policy.policy === 'inline') lines.push(`${vm}/${name}: a device with policy inline ${cannot}`);

@@ -34,6 +34,8 @@ export function takeOver({ path, runDir, controlPath, log, ...options }: TakerOp
   try {
     wire.send({ kind: 'hello', protocol: PROTOCOL, state: STATE, version: VERSION });
     const plan = expect(wire.receive(), 'plan');
+    // Whether it lives is all that tells whether it has let go, if it says nothing any more.
+    if (hasEnded(plan.pid, 0)) throw new HandoverError(`process ${plan.pid}: cannot be seen from here`);
     wire.send({ kind: 'go' });
     const { text, fds } = wire.receiveState(expect(wire.receive(), 'state'));
     const rebuilt = prepare(wire, () => rebuild(text, fds, runDir, log));
@@ -81,10 +83,17 @@ function prepare(wire: Wire, build: () => Rebuilt): Rebuilt {
 
 /** Until the other one has let go, or is no more: what it had is ours then, and nobody else's. */
 function awaitCommit(wire: Wire, pid: number): void {
-  const message = wire.receive();
-  if (message !== undefined) {
-    expect(message, 'commit');
-    return;
+  // However long it takes: the other one may have let go already, and its word be on the way.
+  wire.deadline = Number.POSITIVE_INFINITY;
+  for (;;) {
+    try {
+      const message = wire.receive();
+      if (message === undefined) break;
+      expect(message, 'commit');
+      return;
+    } catch (error) {
+      if (!(error instanceof HandoverError && error.timedOut)) throw error;
+    }
   }
   // Who hangs up and lives goes on himself.
   if (!hasEnded(pid, DYING_MS)) throw new HandoverError('the host there has hung up');
