@@ -126,7 +126,15 @@ export class Host {
    */
   get insides() {
     const [kick, server, broker, ports] = [this.#kick, this.#server, this.#broker, this.#ports];
-    return { kick, server, broker, ports, devices: this.#devices, stats: this.#stats, programs: this.#programs };
+    return {
+      kick,
+      server,
+      broker,
+      ports,
+      devices: this.#devices,
+      stats: this.#stats,
+      programs: this.#programs,
+    };
   }
 
   private constructor(config: HostConfig, log: Logger, taken?: TakenHost) {

@@ -210,7 +210,10 @@ export class HostedPtnet implements PtnetBackend, VfioUserHooks {
   }
 
   /** Goes on with what another host has served: nothing of the guest's is touched before the attachment is resumed. @throws Error */
-  restore({ device, features, vnetHdrLen, policy, worker, csb }: HostedState, session: Session | undefined): void {
+  restore(
+    { device, features, vnetHdrLen, policy, worker, csb }: HostedState,
+    session: Session | undefined,
+  ): void {
     this.#features = features;
     this.#vnetHdrLen = vnetHdrLen;
     this.#policy = policy;

@@ -45,7 +45,8 @@ const code = await run(process.argv.slice(2), io, async (config, { verbose, rere
   const handlers = options.takeOver ? SIGNALS.map((signal) => process.listeners(signal)) : [];
   if (options.takeOver) for (const signal of SIGNALS) process.removeAllListeners(signal);
   const beforePrepared = () => {
-    for (const [i, signal] of SIGNALS.entries()) for (const each of handlers[i] ?? []) process.on(signal, each);
+    for (const [i, signal] of SIGNALS.entries())
+      for (const each of handlers[i] ?? []) process.on(signal, each);
   };
   const start = () =>
     ServedHost.start(config, {

@@ -54,7 +54,9 @@ export class ServedHost {
     { log, changes = log, file, overrides, ...options }: ServeOptions,
   ): Promise<ServedHost> {
     const path = join(config.runDir, UPGRADE_SOCKET);
-    const rebuilt = options.takeOver ? takenOver(config.runDir, path, log, options.beforePrepared) : undefined;
+    const rebuilt = options.takeOver
+      ? takenOver(config.runDir, path, log, options.beforePrepared)
+      : undefined;
     const host = rebuilt?.host ?? (await Host.start(config, { log }));
     const target: ControlTarget = {
       host,

@@ -1,7 +1,7 @@
 // The regions, switches and ports of a host, by the names of its configuration.
 import type { Engine } from '../../native/engine.ts';
-import { type HostInterface, type InterfaceMember, InterfacePort } from '../../native/interfaces.ts';
 import type { PlacedShape, RegionState } from '../../native/handover.ts';
+import { type HostInterface, type InterfaceMember, InterfacePort } from '../../native/interfaces.ts';
 import { Region, type RegionShape } from '../../native/memory.ts';
 import { NullPort, PipeMaster, type Port, ValeSwitch } from '../../native/ports.ts';
 import type { StatsArea } from '../../native/stats.ts';
@@ -45,7 +45,10 @@ export type SwitchSettings = Pick<SwitchConfig, 'patienceUs' | 'macAge' | 'looku
 export interface TakenPorts {
   /** By key. */
   readonly regions: Map<string, RegionState>;
-  readonly ports: Map<string, Pick<PlacedShape, 'places' | 'otherPlaces'> & { readonly sent?: readonly bigint[] }>;
+  readonly ports: Map<
+    string,
+    Pick<PlacedShape, 'places' | 'otherPlaces'> & { readonly sent?: readonly bigint[] }
+  >;
   readonly switches: Map<string, SwitchSettings>;
 }
 

@@ -1,6 +1,5 @@
 // A host that stands still, as it is told to the process that goes on with it: numbers, names, and the descriptors that are meant.
-import { PipeMaster, type Port } from '../../native/ports.ts';
-import { NullPort } from '../../native/ports.ts';
+import { NullPort, PipeMaster, type Port } from '../../native/ports.ts';
 import type { LookupConfig } from '../config/host-config.ts';
 import { configText } from '../config/write.ts';
 import type { PlacedDevice } from '../devices.ts';

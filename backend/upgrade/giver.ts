@@ -66,7 +66,10 @@ export class Giver {
     const { uid } = peerCredentials(fd);
     const mine = process.geteuid?.();
     if (this.#talk !== undefined || (uid !== 0 && uid !== mine)) {
-      this.#refuse(wire, this.#talk ? 'another process is taking it over' : `uid ${uid} is neither root nor ${mine}`);
+      this.#refuse(
+        wire,
+        this.#talk ? 'another process is taking it over' : `uid ${uid} is neither root nor ${mine}`,
+      );
       wire.close();
       return;
     }
@@ -110,9 +113,13 @@ export class Giver {
 
   #failed(wire: Wire, error: Error): void {
     this.#refuse(wire, error.message);
-    this.#options.complaints.add('takeover failed', `a takeover came to nothing: ${error.message}: this process goes on`, {
-      details: { err: error },
-    });
+    this.#options.complaints.add(
+      'takeover failed',
+      `a takeover came to nothing: ${error.message}: this process goes on`,
+      {
+        details: { err: error },
+      },
+    );
     this.#hangUp();
   }
 
@@ -165,7 +172,8 @@ export class Giver {
       await new Promise((resolve) => setTimeout(resolve, 1));
       if (this.#closed) return;
       if (this.#talk === undefined) throw new HandoverError('it took too long');
-      if (performance.now() > until) throw new HandoverError('a client does not read what it has been answered');
+      if (performance.now() > until)
+        throw new HandoverError('a client does not read what it has been answered');
     }
   }
 
@@ -183,11 +191,14 @@ export class Giver {
       const answer = wire.receive();
       if (answer === undefined) throw new HandoverError('the new process ended before it had everything');
       if (answer.kind !== 'prepared')
-        throw new HandoverError(answer.kind === 'failed' ? answer.why : `${answer.kind}: prepared was expected`);
+        throw new HandoverError(
+          answer.kind === 'failed' ? answer.why : `${answer.kind}: prepared was expected`,
+        );
       wire.send({ kind: 'commit' });
       committed = true;
       wire.deadline = performance.now() + AFTER_COMMIT_MS;
-      if (wire.receive()?.kind !== 'serving') throw new HandoverError('the new process ended after it had taken over');
+      if (wire.receive()?.kind !== 'serving')
+        throw new HandoverError('the new process ended after it had taken over');
       end(0);
     } catch (error) {
       if (committed) this.#lost(error as Error);
@@ -198,7 +209,9 @@ export class Giver {
 
   /** The other one may have served somebody: whatever is here is of before, and cannot be gone on with. */
   #lost(error: Error): void {
-    this.#options.complaints.add('takeover lost', `${error.message}: VMs have lost their devices`, { level: 'error' });
+    this.#options.complaints.add('takeover lost', `${error.message}: VMs have lost their devices`, {
+      level: 'error',
+    });
     this.#options.end(1);
   }
 }

@@ -13,17 +13,22 @@ export function obstacles(host: Host): string[] {
   const cannot = 'cannot be handed over yet';
   const lines: string[] = [];
   if (host.config.applications !== undefined)
-    lines.push(`applications: connections of applications ${cannot}: a host without 'applications' would be right`);
+    lines.push(
+      `applications: connections of applications ${cannot}: a host without 'applications' would be right`,
+    );
   for (const { id, kind, ended } of programs.states)
     if (!ended) lines.push(`program ${id}: a ${kind} that runs ${cannot}: end it first`);
   lines.push(...ofPorts(host, cannot));
   for (const { vm, name, hosted } of devices.all) {
-    if (hosted?.policy.policy === 'inline') lines.push(`${vm}/${name}: a device with policy inline ${cannot}`);
+    if (hosted?.policy.policy === 'inline')
+      lines.push(`${vm}/${name}: a device with policy inline ${cannot}`);
     if (hosted?.doorbells === 'eventfd')
       lines.push(`${vm}/${name}: a client that rings its doorbells by eventfds ${cannot}`);
   }
   if (lines.length === 0 && !isSaidByAFile(host))
-    lines.push('its configuration is one that no file says, and cannot be handed over: this is a fault of ours');
+    lines.push(
+      'its configuration is one that no file says, and cannot be handed over: this is a fault of ours',
+    );
   return lines;
 }
 

@@ -19,6 +19,7 @@ function ended(pid: number): boolean {
 
 /** Waits for it, so long and no longer. */
 export function hasEnded(pid: number, withinMs: number): boolean {
-  for (const until = performance.now() + withinMs; performance.now() < until; sleep(2)) if (ended(pid)) return true;
+  for (const until = performance.now() + withinMs; performance.now() < until; sleep(2))
+    if (ended(pid)) return true;
   return ended(pid);
 }

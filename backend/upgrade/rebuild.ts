@@ -27,7 +27,8 @@ class TakenFds {
 
   take(index: number): number {
     const fd = this.#fds[index];
-    if (fd === undefined) throw new HandoverError(`descriptor ${index}: there is none, or it was used before`);
+    if (fd === undefined)
+      throw new HandoverError(`descriptor ${index}: there is none, or it was used before`);
     this.#fds[index] = undefined;
     return fd;
   }
@@ -75,7 +76,8 @@ export function rebuild(text: string, given: readonly number[], runDir: string, 
   );
   // What has taken them has duplicates.
   for (const fd of [stats, ...memories]) closeFd(fd);
-  if (regions.size > 0) throw new HandoverError(`region ${[...regions.keys()][0]}: its configuration has none`);
+  if (regions.size > 0)
+    throw new HandoverError(`region ${[...regions.keys()][0]}: its configuration has none`);
   for (const { name, stations } of state.switches) learn(host, name, stations);
   for (const device of state.devices) restoreDevice(host, device, fds);
   const own = new Map(state.own.map(({ name, fd }) => [name, fds.take(fd)]));
@@ -134,7 +136,10 @@ function restoreDevice(host: Host, given: TakenState['devices'][number], fds: Ta
   const { registers, msix, features, vnetHdrLen, policy, spinUs, worker, csb } = given.ptnet;
   const device = { registers, msix };
   const settings = { policy: { policy, spinUs }, worker, csb };
-  hosted.restore({ device, features, vnetHdrLen, ...settings }, session?.state === 'attached' ? session : undefined);
+  hosted.restore(
+    { device, features, vnetHdrLen, ...settings },
+    session?.state === 'attached' ? session : undefined,
+  );
 }
 
 type Exported = Parameters<Host['insides']['server']['adopt']>[0];

@@ -30,7 +30,9 @@ const runs = () =>
   z
     .array(z.tuple([u32(), z.number().int().min(1).max(OBJECTS_MAX)]))
     .refine((all) => all.reduce((sum, [, times]) => sum + times, 0) <= OBJECTS_MAX)
-    .transform((all) => Uint32Array.from(all.flatMap(([value, times]) => new Array<number>(times).fill(value))));
+    .transform((all) =>
+      Uint32Array.from(all.flatMap(([value, times]) => new Array<number>(times).fill(value))),
+    );
 
 const shape = z.strictObject({
   id: z.number().int().min(1).max(65_535),

@@ -47,8 +47,11 @@ export function takeOver({ path, runDir, controlPath, log, ...options }: TakerOp
     wire.close();
     return rebuilt;
   } catch (error) {
-    const why = error instanceof HandoverError ? error.message : `a fault of ours: ${(error as Error).message}`;
-    throw new ConfigurationError(`${runDir}: not taken over, the host there goes on: ${why}`, { cause: error });
+    const why =
+      error instanceof HandoverError ? error.message : `a fault of ours: ${(error as Error).message}`;
+    throw new ConfigurationError(`${runDir}: not taken over, the host there goes on: ${why}`, {
+      cause: error,
+    });
   }
 }
 
@@ -63,7 +66,10 @@ function connect(path: string, runDir: string, controlPath: string): number {
   }
 }
 
-function expect<Kind extends Message['kind']>(message: Message | undefined, kind: Kind): Extract<Message, { kind: Kind }> {
+function expect<Kind extends Message['kind']>(
+  message: Message | undefined,
+  kind: Kind,
+): Extract<Message, { kind: Kind }> {
   if (message === undefined) throw new HandoverError('the host there ended');
   if (message.kind === 'refused' || message.kind === 'abort' || message.kind === 'failed')
     throw new HandoverError(message.why);

@@ -93,8 +93,7 @@ export class Wire {
         got.push(...packet.fds);
         if (have > bytes || got.length > fds) throw new HandoverError('more state than was announced');
       }
-      if (got.length !== fds)
-        throw new HandoverError(`${got.length} descriptors: ${fds} were announced`);
+      if (got.length !== fds) throw new HandoverError(`${got.length} descriptors: ${fds} were announced`);
     } catch (error) {
       for (const fd of got) closeFd(fd);
       throw error;

@@ -13,7 +13,8 @@ import { Turns } from './turns.ts';
 export type { VfioUserHooks } from './hooks.ts';
 
 /** What the server asks of the kick thread; its events go to connect, message and disconnect. */
-export type KickSockets = Pick<Kick, 'listen' | 'unlisten' | 'send' | 'release' | 'countersOf'> & Partial<KickTaken>;
+export type KickSockets = Pick<Kick, 'listen' | 'unlisten' | 'send' | 'release' | 'countersOf'> &
+  Partial<KickTaken>;
 type KickTaken = Pick<
   Kick,
   'adoptFds' | 'adoptListener' | 'adoptSession' | 'listenerSocket' | 'sessionSocket'

@@ -1,0 +1,115 @@
+// The transaction of a handover, all of its interleavings: two processes, each of which may die at any step, and messages that are lost by death alone.
+import { describe, expect, test } from 'vitest';
+
+/** `serving`, `frozen`, `committed` and `gone` are the old one's; `waiting`, `prepared`, `serving` and `gone` the new one's. */
+interface State {
+  readonly old: 'serving' | 'frozen' | 'committed' | 'gone';
+  readonly oldDied: boolean;
+  readonly new: 'asking' | 'building' | 'prepared' | 'serving' | 'gone';
+  readonly newDied: boolean;
+  /** On their way. */
+  readonly toOld: readonly string[];
+  readonly toNew: readonly string[];
+}
+
+const START: State = { old: 'serving', oldDied: false, new: 'asking', newDied: false, toOld: [], toNew: [] };
+
+interface Rules {
+  /** A wrong one, to see that the check sees it: whoever has prepared waits only so long. */
+  readonly impatient?: boolean;
+  /** Another: who is hung up on does not look whether the other one lives. */
+  readonly gullible?: boolean;
+}
+
+function steps(s: State, rules: Rules): State[] {
+  const next: State[] = [];
+  const [said, heard] = [s.toOld[0], s.toNew[0]];
+  // Deaths: what was sent is still read, and the end of it after that.
+  if (s.old !== 'gone') next.push({ ...s, old: 'gone', oldDied: true });
+  if (s.new !== 'gone') next.push({ ...s, new: 'gone', newDied: true });
+  // The old one.
+  if (s.old === 'serving' && said === 'go')
+    next.push({ ...s, old: 'frozen', toOld: s.toOld.slice(1), toNew: [...s.toNew, 'state'] });
+  if (s.old === 'frozen') {
+    // Its time is over, at any time; whether the word arrives or not it goes on.
+    next.push({ ...s, old: 'serving', toNew: [...s.toNew, 'refused'] });
+    next.push({ ...s, old: 'serving', toNew: [...s.toNew, 'hung up'] });
+    if (said === 'prepared') {
+      const committed: State = {
+        ...s,
+        old: 'committed',
+        toOld: s.toOld.slice(1),
+        toNew: [...s.toNew, 'commit'],
+      };
+      // A word to nobody cannot be sent.
+      next.push(s.new === 'gone' ? { ...s, old: 'serving', toOld: s.toOld.slice(1) } : committed);
+    }
+    if (s.new === 'gone' && said === undefined) next.push({ ...s, old: 'serving' });
+  }
+  if (s.old === 'committed' && (said === 'serving' || s.new === 'gone')) next.push({ ...s, old: 'gone' });
+  // The new one.
+  if (s.new === 'asking') next.push({ ...s, new: 'building', toOld: [...s.toOld, 'go'] });
+  const away = { ...s, new: 'gone' as const };
+  if (s.new === 'building') {
+    next.push(away);
+    if (heard === 'state')
+      next.push({ ...s, new: 'prepared', toNew: s.toNew.slice(1), toOld: [...s.toOld, 'prepared'] });
+    else if (heard !== undefined || s.old === 'gone') next.push(away);
+  }
+  if (s.new === 'prepared') {
+    const serves: State = { ...s, new: 'serving', toNew: s.toNew.slice(1), toOld: [...s.toOld, 'serving'] };
+    if (heard === 'commit') next.push(serves);
+    if (heard === 'refused') next.push(away);
+    if (heard === 'hung up') next.push(rules.gullible || s.old === 'gone' ? serves : away);
+    if (heard === undefined && s.old === 'gone') next.push(serves);
+    if (rules.impatient) next.push(away);
+  }
+  return next;
+}
+
+/** All states that can be come to, and those from which nothing goes on. */
+function explore(rules: Rules): { all: State[]; ends: State[] } {
+  const seen = new Map<string, State>([[JSON.stringify(START), START]]);
+  const ends: State[] = [];
+  for (const state of seen.values()) {
+    const next = steps(state, rules);
+    const living = next.filter((s) => s.oldDied === state.oldDied && s.newDied === state.newDied);
+    if (living.length === 0) ends.push(state);
+    for (const each of next) seen.set(JSON.stringify(each), each);
+  }
+  return { all: [...seen.values()], ends };
+}
+
+const both = ({ old, new: taker }: State): boolean =>
+  (old === 'serving' || old === 'frozen') && taker === 'serving';
+/** Somebody serves, or each has died: of its own accord none ends before the other one serves. */
+const served = (s: State): boolean => s.old === 'serving' || s.new === 'serving' || s.oldDied || s.newDied;
+/** Only the old one's death, or the new one's behind the commit, leaves nobody. */
+const lost = (s: State): boolean =>
+  s.old !== 'serving' && s.new !== 'serving' && !s.oldDied && !(s.newDied && s.old !== 'frozen');
+
+describe('the transaction', () => {
+  const { all, ends } = explore({});
+
+  test('two never serve', () => {
+    expect(all.length).toBeGreaterThan(50);
+    expect(all.filter(both)).toEqual([]);
+  });
+
+  test('where it ends somebody serves, unless the old one died, or the new one after it had been let go', () => {
+    expect(ends.length).toBeGreaterThan(3);
+    expect(ends.filter((s) => !served(s))).toEqual([]);
+    expect(ends.filter(lost)).toEqual([]);
+  });
+
+  test('a death of the new one before the commit costs nothing', () => {
+    const before = ends.filter((s) => s.newDied && !s.oldDied && s.old !== 'gone');
+    expect(before.length).toBeGreaterThan(0);
+    for (const { old } of before) expect(old).toBe('serving');
+  });
+});
+
+test('a rule that is wrong is seen', () => {
+  expect(explore({ impatient: true }).ends.filter(lost).length).toBeGreaterThan(0);
+  expect(explore({ gullible: true }).all.filter(both).length).toBeGreaterThan(0);
+});
