@@ -1,9 +1,9 @@
 // What of a host cannot be handed over to another process: a line for each, before anything is touched.
+import { isDeepStrictEqual } from 'node:util';
 import { parseConfig } from '../config/load.ts';
 import { parsePortName } from '../config/port-name.ts';
 import { configText } from '../config/write.ts';
 import type { Host } from '../host.ts';
-import { same } from '../ports/table.ts';
 
 /** Kinds of port whose state is told. */
 const KINDS = ['null', 'echo', 'pipe', 'vale'];
@@ -49,7 +49,7 @@ function ofPorts({ config, insides: { ports } }: Host, cannot: string): string[]
 /** The other process reads it so. */
 function isSaidByAFile({ config }: Host): boolean {
   try {
-    return same(parseConfig(configText(config), 'its configuration', { runDir: config.runDir }), config);
+    return isDeepStrictEqual(parseConfig(configText(config), 'its configuration', { runDir: config.runDir }), config);
   } catch {
     return false;
   }
