@@ -182,10 +182,9 @@ namespace {
 int PlaceInHugepages(int fd, uint64_t at, uint64_t bytes, uint64_t memsize) {
   void* const region = Map(fd, nullptr, memsize, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
   if (region == MAP_FAILED) return errno;
-  const void* const room = Real().mmap(MapAt(at), bytes, PROT_READ | PROT_WRITE,
-                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-  if (room != MAP_FAILED &&
-      mremap(region, memsize, memsize, MREMAP_MAYMOVE | MREMAP_FIXED, MapAt(at)) != MAP_FAILED)
+  const void* const room =
+      Real().mmap(MapAt(at), bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  if (room != MAP_FAILED && mremap(region, memsize, memsize, MREMAP_MAYMOVE | MREMAP_FIXED, MapAt(at)) != MAP_FAILED)
     return 0;
   const int error = errno;
   munmap(region, memsize);

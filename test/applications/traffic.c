@@ -1,7 +1,7 @@
 // Sends probe packets, receives and checks them, or sends back what comes: `traffic PORT send|receive|echo|ping|monitor
-// COUNT [poll|select|epoll|ioctl [OFFSET [own]]]`. Prints what it has seen as one line of JSON. A monitor sees both ways
-// of PORT. With OFFSET its packets begin anywhere up to there in their buffers; with `own` the port lies in memory of
-// the program's.
+// COUNT [poll|select|epoll|ioctl [OFFSET [own]]]`. Prints what it has seen as one line of JSON. A monitor sees both
+// ways of PORT. With OFFSET its packets begin anywhere up to there in their buffers; with `own` the port lies in memory
+// of the program's.
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
