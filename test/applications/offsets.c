@@ -184,8 +184,26 @@ static void null_and_echo(void) {
   port_close(&port);
 }
 
+// Where a ring was left has no say in where packets begin: its rings are driven anew, and its slots are all free.
+static void after_somebody_else(void) {
+  for (int round = 0; round < 3; round++) {
+    struct port port;
+    EXPECT(0, port_open(&port, "null:b", REG_ALL_NIC, 0));
+    for (int i = 0; i < 17 + round; i++) send_packet(&port, 'l', 0);
+    port_close(&port);
+    struct nmreq_opt_offsets o = asked(1000, 200 + (uint64_t)round, 0);
+    EXPECT(0, open_at(&port, "null:b", 0, &o));
+    const struct netmap_ring* ring = first_tx(&port);
+    uint32_t elsewhere = 0;
+    for (uint32_t s = 0; s < ring->num_slots; s++) elsewhere += ring->slot[s].ptr != 200 + (uint64_t)round;
+    CHECK(elsewhere == 0);
+    port_close(&port);
+  }
+}
+
 int main(void) {
   refusals();
+  after_somebody_else();
   what_is_there_stays();
   across_pipes();
   across_a_switch();
