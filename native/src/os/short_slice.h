@@ -22,9 +22,9 @@ struct SchedAttributes {
 static_assert(sizeof(SchedAttributes) == 48);
 
 /// The calling thread gets the CPU for shorter turns, and sooner: Linux's fair scheduler lets who asks for a shorter
-/// slice go first when it wakes up, and takes from who yields the rest of this slice instead of one of milliseconds. Its
-/// share of the CPU stays as it is. Kernels before 6.12 have no such slice, and other schedulers than the fair one none
-/// at all: nothing changes there.
+/// slice go first when it wakes up, and takes from who yields the rest of this slice instead of one of milliseconds.
+/// Its share of the CPU stays as it is. Kernels before 6.12 have no such slice, and other schedulers than the fair one
+/// none at all: nothing changes there.
 inline void KeepToShortSlices() {
   constexpr uint64_t kKeepPolicy = 0x08;  // SCHED_FLAG_KEEP_POLICY
   SchedAttributes attributes = {};
