@@ -77,7 +77,7 @@ async function runLane(steps, cwd, print) {
   return failed.filter(Boolean);
 }
 
-/** A tree's own output, as it comes. */
+/** To our own output, as it comes. */
 const printAtOnce = (data, to) => (to === 1 ? process.stdout : process.stderr).write(data);
 
 const say = (what, { command, how, lines }) =>

@@ -114,14 +114,17 @@ function linkCommand() {
 
 const script = (path) => (args) => run(process.execPath, [join(root, path), ...args], { stdout: 1 });
 
+/** For a line of vitest's that names a failure: what runs its file again, given what runs a file. */
+const fileAgain = (command) => (line) => {
+  const [, file] = /^FAIL\s+(test\/\S+\.test\.ts)/.exec(line) ?? [];
+  return file && [...command, file];
+};
+
 /** The C++ tests use all cores, the others and what is in VMs wait a good deal. More steps can go beside each. */
 async function testAll({ foreground = [], background = [] }) {
   const vitest = (...args) => ({
     command: [bin('vitest'), 'run', ...args],
-    again: (line) => {
-      const [, file] = /^FAIL\s+(test\/\S+\.test\.ts)/.exec(line) ?? [];
-      return file && [bin('vitest'), 'run', file];
-    },
+    again: fileAgain([bin('vitest'), 'run']),
   });
   // With the objects that build() has made.
   const make = (folder, target) => ['make', '-s', '-k', '-j2', '-C', folder, 'ADDON=1', target];
@@ -175,8 +178,9 @@ const commands = {
   'test-all': async () => {
     build();
     const node = (...file) => [process.execPath, join(root, 'scripts', ...file)];
+    const nodes = node('nodes', 'main.mjs');
     await testAll({
-      foreground: [[...node('nodes', 'main.mjs'), '--short']],
+      foreground: [{ command: [...nodes, '--short'], again: fileAgain(nodes) }],
       background: [[...node('fuzz.mjs'), '--seconds', '60']],
     });
   },

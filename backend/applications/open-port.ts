@@ -19,7 +19,7 @@ export interface Use {
   readonly extraBufs: number;
   /** The port whose rings are the host rings of this one, and which of them. */
   readonly host?: { readonly open: OpenPort; readonly rings: readonly boolean[] };
-  /** Gives these rings offsets, before anybody sees them. */
+  /** Gives these rings offsets, before their application sees them. What it throws refuses all of it. */
   readonly offsets?: (parts: readonly OffsetPart[]) => void;
 }
 
@@ -82,10 +82,13 @@ export class OpenPort {
       extraBufs,
       host && { port: host.open.port, rings: host.rings },
     );
+    // Who shares them is asked before this one does.
+    const parts = [this.#offsetPart(rings), ...(host ? [host.open.#offsetPart(host.rings)] : [])];
     try {
-      offsets?.([this.#offsetPart(rings), ...(host ? [host.open.#offsetPart(host.rings)] : [])]);
       this.#hold(connection, { rings, exclusive });
       if (host) host.open.#hold(connection, { rings: host.rings, exclusive });
+      // Last: rings that somebody else keeps in use would stay as this has made them.
+      offsets?.(parts);
     } catch (error) {
       runAll([() => host?.open.close(connection), () => this.close(connection), () => register.drop()]);
       throw error;

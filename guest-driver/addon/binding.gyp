@@ -14,7 +14,7 @@
   "targets": [
     {
       "target_name": "ptnetguest",
-      "include_dirs": ["..", "src", "<!@(node -p \"require('node-addon-api').include\")"],
+      "include_dirs": ["..", "../..", "src", "<!@(node -p \"require('node-addon-api').include\")"],
       "sources": ["<!@(find src -name '*.cc' | sort)"]
     }
   ]

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 
 #include "calls.h"
 #include "look.h"
@@ -193,13 +194,15 @@ int EpollWait(int epoll, epoll_event* events, int most, const timespec* timeout,
   if (most <= 0 || events == nullptr) return Real().epoll_pwait(epoll, events, most, 0, mask);
   const bool waits = timeout == nullptr || timeout->tv_sec > 0 || timeout->tv_nsec > 0;
   const timespec deadline = timeout != nullptr && waits ? Deadline(*timeout) : timespec{};
-  Sleepers sleepers;
+  // Made when the call is about to sleep: most that find something do not.
+  std::optional<Sleepers> sleepers;
   for (;;) {
     const int ours = LookAtOurs(epoll, events, most);
     if (ours == most) return ours;
     const bool sleeps = ours == 0 && waits;
-    if (sleeps && !sleepers.LieDown(epoll)) {
-      (void)sleepers.GetUp(false);
+    if (sleeps && !sleepers) sleepers.emplace();
+    if (sleeps && !sleepers->LieDown(epoll)) {
+      (void)sleepers->GetUp(false);
       continue;
     }
     const int ms = !sleeps ? 0 : timeout == nullptr ? -1 : ToMs(Left(deadline));
@@ -207,14 +210,14 @@ int EpollWait(int epoll, epoll_event* events, int most, const timespec* timeout,
     const int error = errno;
     const int others = KeepOthers(events + ours, count);
     const bool readable = others < count;
-    const bool others_sleep = sleeps && sleepers.GetUp(readable);
+    const bool others_sleep = sleeps && sleepers->GetUp(readable);
     if (!sleeps && readable) TakeStrays(epoll);
     if (count < 0 && ours == 0) {
       errno = error;
       return -1;
     }
     if (!sleeps || others > 0 || count == 0 || ms == 0) return ours + others;
-    if (others_sleep) sleepers.Pause();
+    if (others_sleep) sleepers->Pause();
   }
 }
 

@@ -176,6 +176,23 @@ int OfferMemory(ExtmemOption* option) {
   return there >= at + bytes ? 0 : EFAULT;
 }
 
+namespace {
+
+/// The host is asked before anything of the program's goes: the region lies elsewhere until there is room for it.
+int PlaceInHugepages(int fd, uint64_t at, uint64_t bytes, uint64_t memsize) {
+  void* const region = Map(fd, nullptr, memsize, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+  if (region == MAP_FAILED) return errno;
+  const void* const room =
+      Real().mmap(MapAt(at), bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  if (room != MAP_FAILED && mremap(region, memsize, memsize, MREMAP_MAYMOVE | MREMAP_FIXED, MapAt(at)) != MAP_FAILED)
+    return 0;
+  const int error = errno;
+  munmap(region, memsize);
+  return error;
+}
+
+}  // namespace
+
 int PlaceRegion(int fd, const ExtmemOption& option, uint64_t memsize) {
   const uint64_t bytes = OfferedBytes(option);
   if (memsize + PageSize() - 1 < memsize || ((memsize + PageSize() - 1) & ~(PageSize() - 1)) > bytes) return ENOMEM;
@@ -192,9 +209,7 @@ int PlaceRegion(int fd, const ExtmemOption& option, uint64_t memsize) {
   };
   int error = place();
   // Hugepages cannot be replaced in part: then all of them are, and what the region leaves over is empty.
-  if (error == EINVAL && Real().mmap(MapAt(option.usrptr), bytes, PROT_READ | PROT_WRITE,
-                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
-    error = place();
+  if (error == EINVAL) error = PlaceInHugepages(fd, option.usrptr, bytes, memsize);
   errno = before;
   return error;
 }

@@ -137,6 +137,39 @@ void AnInitialOffsetIsInSlotsWithoutAPacket() {
   CHECK_EQ(tx.slots[5].ptr, 100u);
 }
 
+/// A program was killed that had published packets, and somebody else keeps the port's other rings.
+void WhatWaitsInATxRingStaysWhereItIs() {
+  for (const bool had_offsets : {false, true}) {
+    PipeFixture f;
+    if (had_offsets) Offsets(*f.engine, f.pair->master(), {.max = 300});
+    const uint32_t offset = had_offsets ? 77 : 0;
+    // In other slots than the first, with something in `ptr` that meant nothing before offsets.
+    for (uint64_t n = 0; n < 40; n++) {
+      PutAt(f.a.tx(), Probe(n), offset);
+      f.Send();
+      CHECK(TakeAt(f.b.rx()) == Probe(n));
+      f.Release();
+    }
+    for (uint64_t n = 40; n < 80; n++) {
+      PutAt(f.a.tx(), Probe(n), offset);
+      if (!had_offsets) f.a.tx().LastPut().ptr = 55;
+    }
+    f.a.tx().Show();
+    Offsets(*f.engine, f.pair->master(), {.max = 300, .initial = 200});
+    f.Sync();
+    for (uint64_t n = 40; n < 80; n++) {
+      std::vector<uint64_t> offsets;
+      CHECK(TakeAt(f.b.rx(), &offsets) == Probe(n));
+      CHECK_EQ(offsets[0], offset);
+    }
+    for (uint32_t i = 17; i < 40; i++) CHECK_EQ(f.pair->master().tx(0).slots[i].ptr, 200u);
+    // One whose index is none has no packets there.
+    f.a.tx().WriteHead(4711);
+    Offsets(*f.engine, f.pair->master(), {.max = 300, .initial = 100});
+    for (uint32_t i = 0; i < 64; i++) CHECK_EQ(f.pair->master().tx(0).slots[i].ptr, 100u);
+  }
+}
+
 void WhatARingHasStays() {
   PipeFixture f;
   OffsetsGiven given;
@@ -352,6 +385,7 @@ int main() {
   ABufferGoesOnWithItsOffset();
   APipeCutsThem();
   AnInitialOffsetIsInSlotsWithoutAPacket();
+  WhatWaitsInATxRingStaysWhereItIs();
   WhatARingHasStays();
   TheyLastAsLongAsAPortIsUsed();
   WhoKnowsNothingOfThemKeepsOthersFromIt();

@@ -1,7 +1,13 @@
 // Memory of the program's own as a port's (NETMAP_REQ_OPT_EXTMEM): what is refused, and what is given.
 #include "extmem.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "csb.h"
 
@@ -177,12 +183,58 @@ static void what_is_given(void) {
   munmap(memory, SIZE);
 }
 
+/// From now on large shared mappings fail: those in the place of another one with EINVAL, as in the place of hugepages;
+/// the others with `others`, when that is not 0.
+static void restrict_mappings(int others) {
+  struct sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 7),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 1 << 20, 0, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[3])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MAP_SHARED | MAP_FIXED, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MAP_SHARED, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, others != 0 ? SECCOMP_RET_ERRNO | (uint32_t)others : SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog filter = {sizeof program / sizeof *program, program};
+  CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+}
+
+/// Memory of which nothing can be replaced in part, as hugepages: what cannot be had leaves it as it was.
+static void in_one_piece(void) {
+  if (fork() == 0) {
+    char* memory = memory_of(SIZE, MAP_PRIVATE);
+    memset(memory, 0x5a, SIZE);
+    struct port a, b;
+    EXPECT(0, port_open(&b, "vale0:far", REG_ALL_NIC, 0));
+    restrict_mappings(0);
+    struct nmreq_opt_extmem option = option_of(memory, SIZE);
+    EXPECT(0, open_short(&a, "vale0:piece", &option));
+    CHECK(first_tx(&a)->num_slots == 16);
+    exchange(&a, &b);
+    CHECK(memory[SIZE - 1] == 0);
+    close(a.fd);
+    // As when the host has gone between.
+    memset(memory, 0x5a, SIZE);
+    restrict_mappings(ENODEV);
+    option = option_of(memory, SIZE);
+    EXPECT(ENODEV, open_short(&a, "vale0:piece", &option));
+    for (int i = 0; i < SIZE; i += PAGE) CHECK(memory[i] == 0x5a || failures > 9);
+    _exit(failures != 0);
+  }
+  int status = -1;
+  CHECK(wait(&status) > 0 && status == 0);
+}
+
 int main(void) {
   const int before = descriptors();
   addresses();
   pools();
   given_back();
   what_is_given();
+  in_one_piece();
   CHECK(descriptors() == before);
   return verdict();
 }

@@ -4,40 +4,22 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "port.h"
+#include "packets.h"
 
-enum { SIZE = 60, WAIT_MS = 10000, SLOT_TXMON = 0x40 };
+enum { SLOT_TXMON = 0x40 };
 #define BOTH (FLAG_MONITOR_TX | FLAG_MONITOR_RX)
 
 static int open_monitor(struct port* port, const char* name, uint64_t flags) {
   return port_open(port, name, REG_ALL_NIC, flags);
 }
 
-static void send_one(struct port* port, char what) {
-  struct netmap_ring* ring = first_tx(port);
-  struct netmap_slot* slot = &ring->slot[ring->head];
-  char* packet = buffer_of(ring, slot->buf_idx);
-  memset(packet, what, SIZE);
-  memset(packet, 0xff, 6);
-  memcpy(packet + 6, "\x02\0\0\0\0\x01", 6);
-  slot->len = SIZE;
-  slot->flags = 0;
-  ring->head = ring->cur = next_of(ring, ring->head);
-  EXPECT(0, ioctl(port->fd, NIOCTXSYNC));
-}
+static void send_one(struct port* port, char what) { send_packet(port, what, 0); }
 
-// The next packet's last byte, and its slot's flags; 0: none came.
+// And its slot's flags.
 static char take_one(struct port* port, uint16_t* flags) {
-  struct netmap_ring* ring = first_rx(port);
-  struct pollfd entry = {port->fd, POLLIN, 0};
-  if (ring->head == ring->tail && poll(&entry, 1, WAIT_MS) != 1) return 0;
-  struct netmap_slot* slot = &ring->slot[ring->head];
-  CHECK(slot->len == SIZE);
-  const char what = buffer_of(ring, slot->buf_idx)[SIZE - 1];
-  *flags = slot->flags;
-  ring->head = ring->cur = next_of(ring, ring->head);
-  EXPECT(0, ioctl(port->fd, NIOCRXSYNC));
+  struct netmap_slot lay = {0};
+  const char what = take_packet(port, &lay);
+  *flags = lay.flags;
   return what;
 }
 
@@ -193,12 +175,12 @@ static void of_many_rings(void) {
   one.nr_ringid = 0;
   EXPECT(0, control(fd, REQ_REGISTER, "null:b", &one));
   struct netmap_ring* tx = tx_ring(&port, 1);
-  tx->slot[tx->head].len = SIZE;
+  tx->slot[tx->head].len = PACKET_BYTES;
   tx->head = tx->cur = next_of(tx, tx->head);
   EXPECT(0, ioctl(port.fd, NIOCTXSYNC));
   send_one(&port, 'x');
   struct pollfd entry = {fd, POLLIN, 0};
-  CHECK(poll(&entry, 1, WAIT_MS) == 1);
+  CHECK(poll(&entry, 1, PACKET_WAIT_MS) == 1);
   close(fd);
   port_close(&port);
 }

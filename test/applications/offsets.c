@@ -7,10 +7,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "port.h"
+#include "packets.h"
 
-enum { SIZE = 200, WAIT_MS = 10000, BUF = 2048 };
+enum { BUF = 2048 };
 
 static struct nmreq_opt_offsets asked(uint64_t max, uint64_t initial, uint32_t bits) {
   struct nmreq_opt_offsets o = {.nro_max_offset = max, .nro_initial_offset = initial, .nro_offset_bits = bits};
@@ -23,36 +22,11 @@ static int open_at(struct port* port, const char* name, uint64_t flags, struct n
   return port_open_with(port, name, REG_ALL_NIC, flags, &option->nro_opt);
 }
 
-static void send_at(struct port* port, char what, uint64_t offset) {
-  struct netmap_ring* ring = first_tx(port);
-  struct netmap_slot* slot = &ring->slot[ring->head];
-  memset(buffer_of(ring, slot->buf_idx), 0x55, BUF);
-  set_offset(ring, slot, offset);
-  char* packet = packet_of(ring, slot);
-  memset(packet, what, SIZE);
-  memset(packet, 0xff, 6);
-  memcpy(packet + 6, "\x02\0\0\0\0\x01", 6);
-  slot->len = SIZE;
-  slot->flags = 0;
-  ring->head = ring->cur = next_of(ring, ring->head);
-  EXPECT(0, ioctl(port->fd, NIOCTXSYNC));
-}
-
-// The next packet's bytes have to be all the same behind its addresses: they are returned, and where it was. 0: none
-// came.
+// And where it was.
 static char take_at(struct port* port, uint64_t* offset) {
-  struct netmap_ring* ring = first_rx(port);
-  struct pollfd entry = {port->fd, POLLIN, 0};
-  if (ring->head == ring->tail && poll(&entry, 1, WAIT_MS) != 1) return 0;
-  struct netmap_slot* slot = &ring->slot[ring->head];
-  CHECK(slot->len == SIZE);
-  *offset = offset_of(ring, slot);
-  const char* packet = packet_of(ring, slot);
-  CHECK((unsigned char)packet[0] == 0xff && packet[6] == 2);
-  for (int i = 13; i < SIZE; i++) CHECK(packet[i] == packet[12]);
-  const char what = packet[12];
-  ring->head = ring->cur = next_of(ring, ring->head);
-  EXPECT(0, ioctl(port->fd, NIOCRXSYNC));
+  struct netmap_slot lay = {0};
+  const char what = take_packet(port, &lay);
+  *offset = offset_of(first_rx(port), &lay);
   return what;
 }
 
@@ -148,10 +122,10 @@ static void across_pipes(void) {
   CHECK(first_rx(&b)->offset_mask == 0xffff && first_tx(&b)->offset_mask == 0xffff);
   CHECK(first_tx(&b)->slot[3].ptr == 128);
   for (int i = 0; i < 1200; i++) {
-    send_at(&a, (char)('a' + i % 26), (uint64_t)i % 301);
+    send_packet(&a, (char)('a' + i % 26), (uint64_t)i % 301);
     CHECK(take_at(&b, &offset) == 'a' + i % 26);
     CHECK(offset == (uint64_t)i % 301);
-    send_at(&b, (char)('A' + i % 26), (uint64_t)(i + 7) % 301);
+    send_packet(&b, (char)('A' + i % 26), (uint64_t)(i + 7) % 301);
     CHECK(take_at(&a, &offset) == 'A' + i % 26);
     CHECK(offset == (uint64_t)(i + 7) % 301);
   }
@@ -171,7 +145,7 @@ static void across_a_switch(void) {
   EXPECT(0, port_open(&zero, "vale0:a", REG_ALL_NIC, FLAG_ZCOPY_MON));
   for (int i = 0; i < 1200; i++) {
     const char what = (char)('a' + i % 26);
-    send_at(&a, what, (uint64_t)i % 1001);
+    send_packet(&a, what, (uint64_t)i % 1001);
     CHECK(take_at(&b, &offset) == what && offset == 40);
     CHECK(take_at(&c, &offset) == what && offset == 0);
     CHECK(take_at(&monitor, &offset) == what && offset == 0);
@@ -191,18 +165,18 @@ static void null_and_echo(void) {
   uint64_t offset;
   struct nmreq_opt_offsets o = asked(1000, 0, 0);
   EXPECT(0, open_at(&port, "null:offsets", 0, &o));
-  for (int i = 0; i < 100; i++) send_at(&port, 'n', 10 * (uint64_t)i);
+  for (int i = 0; i < 100; i++) send_packet(&port, 'n', 10 * (uint64_t)i);
   port_close(&port);
   o = asked(1000, 900, 0);
   EXPECT(0, open_at(&port, "echo:offsets", 0, &o));
-  send_at(&port, 'e', 333);
+  send_packet(&port, 'e', 333);
   // It comes back with its addresses exchanged.
   struct pollfd entry = {port.fd, POLLIN, 0};
-  CHECK(poll(&entry, 1, WAIT_MS) == 1);
+  CHECK(poll(&entry, 1, PACKET_WAIT_MS) == 1);
   struct netmap_ring* ring = first_rx(&port);
   offset = offset_of(ring, &ring->slot[ring->head]);
   const char* packet = packet_of(ring, &ring->slot[ring->head]);
-  CHECK(offset == 900 && (unsigned char)packet[6] == 0xff && packet[0] == 2 && packet[SIZE - 1] == 'e');
+  CHECK(offset == 900 && (unsigned char)packet[6] == 0xff && packet[0] == 2 && packet[PACKET_BYTES - 1] == 'e');
   port_close(&port);
   // A port without rings for anybody.
   o = asked(5, 0, 0);
@@ -210,8 +184,26 @@ static void null_and_echo(void) {
   port_close(&port);
 }
 
+// Where a ring was left has no say in where packets begin: its rings are driven anew, and its slots are all free.
+static void after_somebody_else(void) {
+  for (int round = 0; round < 3; round++) {
+    struct port port;
+    EXPECT(0, port_open(&port, "null:b", REG_ALL_NIC, 0));
+    for (int i = 0; i < 17 + round; i++) send_packet(&port, 'l', 0);
+    port_close(&port);
+    struct nmreq_opt_offsets o = asked(1000, 200 + (uint64_t)round, 0);
+    EXPECT(0, open_at(&port, "null:b", 0, &o));
+    const struct netmap_ring* ring = first_tx(&port);
+    uint32_t elsewhere = 0;
+    for (uint32_t s = 0; s < ring->num_slots; s++) elsewhere += ring->slot[s].ptr != 200 + (uint64_t)round;
+    CHECK(elsewhere == 0);
+    port_close(&port);
+  }
+}
+
 int main(void) {
   refusals();
+  after_somebody_else();
   what_is_there_stays();
   across_pipes();
   across_a_switch();

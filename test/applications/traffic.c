@@ -1,19 +1,21 @@
 // Sends probe packets, receives and checks them, or sends back what comes: `traffic PORT send|receive|echo|ping|monitor
-// COUNT [poll|select|epoll|ioctl [OFFSET]]`. Prints what it has seen as one line of JSON. A monitor sees both ways of
-// PORT. With OFFSET its packets begin anywhere up to there in their buffers.
+// COUNT [poll|select|epoll|ioctl [OFFSET [own]]]`. Prints what it has seen as one line of JSON. A monitor sees both
+// ways of PORT. With OFFSET its packets begin anywhere up to there in their buffers; with `own` the port lies in memory
+// of the program's.
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "port.h"
 
-enum { SIZE = 60, BATCH = 256 };
+enum { SIZE = 60, BATCH = 256, OWN_BYTES = 12 << 20 };
 // Who is to do so much will be killed: what it has seen it has to say before.
 #define FOR_EVER 1000000000000ull
 
@@ -150,6 +152,25 @@ static void echo_batch(struct netmap_ring* rx, struct netmap_ring* tx) {
 
 static int drained(struct netmap_ring* ring) { return space(ring) == ring->num_slots - 1; }
 
+static void open_as(struct port* port, const char* name, uint64_t flags, int own) {
+  struct nmreq_opt_offsets offsets = {.nro_opt.nro_reqtype = OPT_OFFSETS, .nro_max_offset = offset_most};
+  struct nmreq_option* options = offset_most > 0 ? &offsets.nro_opt : NULL;
+  struct nmreq_opt_extmem memory = {.nro_opt.nro_reqtype = OPT_EXTMEM, .nro_info.nr_memsize = OWN_BYTES};
+  if (own) {
+    void* p = mmap(NULL, OWN_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) fail("mmap");
+    memory.nro_usrptr = (uint64_t)(uintptr_t)p;
+    memory.nro_opt.nro_next = (uint64_t)(uintptr_t)options;
+    options = &memory.nro_opt;
+  }
+  if (port_open_with(port, name, REG_ALL_NIC, flags, options) != 0) fail(name);
+  if (!own) return;
+  // Its memory is the port's: what the descriptor gives is not needed.
+  munmap(port->memory, port->reg.nr_memsize);
+  port->memory = (char*)(uintptr_t)memory.nro_usrptr;
+  port->nifp = (struct netmap_if*)(port->memory + port->reg.nr_offset);
+}
+
 int main(int argc, char** argv) {
   if (argc < 4) return 2;
   const char* what = argv[2];
@@ -158,8 +179,8 @@ int main(int argc, char** argv) {
   if (argc > 4) how = argv[4];
   struct port port;
   if (argc > 5) offset_most = strtoull(argv[5], NULL, 10);
-  struct nmreq_opt_offsets offsets = {.nro_opt.nro_reqtype = OPT_OFFSETS, .nro_max_offset = offset_most};
-  if (port_open_with(&port, argv[1], REG_ALL_NIC, flags, offset_most > 0 ? &offsets.nro_opt : NULL) != 0) fail(argv[1]);
+  const int own = argc > 6 && strcmp(argv[6], "own") == 0;
+  open_as(&port, argv[1], flags, own);
   struct netmap_ring *tx = first_tx(&port), *rx = first_rx(&port);
   printf("{\"ready\":true}\n");
   fflush(stdout);

@@ -45,7 +45,13 @@ export const DIRECTIONS: readonly Direction[] = [
   // The guest is a second reading of the interface: it shares register offsets and the os layer with the host, no logic.
   {
     from: 'guest-driver/',
-    to: ['guest-driver/', /^pci\/[^/]+\/registers\.ts$/, 'native/os.ts', 'native/load.ts'],
+    to: [
+      'guest-driver/',
+      /^pci\/[^/]+\/registers\.ts$/,
+      'native/os.ts',
+      'native/load.ts',
+      /^native\/src\/os\//,
+    ],
   },
   { from: 'guest-driver/core/', to: ['guest-driver/core/'] },
   { from: 'guest-driver/agent/', to: ['guest-driver/agent/', 'guest-driver/core/'] },

@@ -5,6 +5,7 @@
 #include "core/loop.h"
 #include "core/ping.h"
 #include "core/stack.h"
+#include "native/src/os/short_slice.h"
 
 namespace ptnet::guest {
 
@@ -37,6 +38,7 @@ void LoopThread::Stop() {
 }
 
 void LoopThread::Run() {
+  os::KeepToShortSlices();
   if (loops_.size() == 1)
     RunLoop(*loops_[0]);
   else

@@ -15,6 +15,7 @@
 #include "datapath/worker.h"
 #include "os/event.h"
 #include "os/peer_share.h"
+#include "os/short_slice.h"
 #include "os/thread.h"
 
 namespace ptnet {
@@ -97,6 +98,7 @@ void Kick::Stop() {
 void Kick::Wake() { (void)os::SignalEventfd(wake_.get()); }
 
 void Kick::Run() {
+  os::KeepToShortSlices();
   epoll_event events[kEventsAtOnce];
   while (!stopping_.load(std::memory_order_acquire)) {
     const int count = epoll_wait(epoll_.get(), events, kEventsAtOnce, PatienceMs());

@@ -16,6 +16,7 @@
 
 #include "datapath/clock.h"
 #include "os/event_signaller.h"
+#include "os/short_slice.h"
 
 namespace ptnet {
 namespace {
@@ -302,6 +303,7 @@ void Worker::Run() {
   // Opened now, not when the first interrupt is to be raised, or somebody is slow.
   os::EventSignaller::OfThisThread();
   StallSample::KeepOpen();
+  os::KeepToShortSlices();
   uint64_t busy = 0;
   for (uint64_t round = 0; !stop_.load(std::memory_order_relaxed); round++) {
     if (RunCalls()) LookForStalls();

@@ -16,9 +16,12 @@ struct Offsets {
   uint32_t max, gap;
 };
 
-/// Whether the slot shows its client a packet.
-bool HasPacket(const Kring& k, uint32_t i) {
-  return k.dir == Dir::kRx && k.Distance(k.hwcur, i) < k.Distance(k.hwcur, k.hwtail);
+/// Where the packets end that begin at hwcur: those that an rx ring shows its client, and those that wait to leave a tx
+/// ring, whose program may have been killed.
+uint32_t PacketsUpTo(Kring& k) {
+  if (k.dir == Dir::kRx) return k.hwtail;
+  uint32_t head = k.hwcur;
+  return k.attached() && k.TryHead(&head) ? head : k.hwcur;
 }
 
 /// `fills`: slots without a packet have `initial` from now on. Nobody serves the ring meanwhile.
@@ -27,9 +30,10 @@ void Give(Kring& k, const Offsets& offsets, uint32_t initial, bool fills) {
   const bool first = !k.has_offsets();
   if (first) k.SetOffsets(offsets.mask, offsets.max, offsets.gap);
   k.ShowOffsetMask();
+  const uint32_t packets = k.Distance(k.hwcur, PacketsUpTo(k));
   for (uint32_t i = 0; fills && i < k.num_slots; i++) {
     // What came before offsets begins where its buffer begins.
-    if (!HasPacket(k, i))
+    if (k.Distance(k.hwcur, i) >= packets)
       k.SetOffset(k.slots[i], initial);
     else if (first)
       k.SetOffset(k.slots[i], 0);

@@ -9,6 +9,7 @@
 #include "limits/limits.h"
 #include "limits/threads.h"
 #include "memory/layout.h"
+#include "os/short_slice.h"
 #include "ring/copy.h"
 
 namespace ptnet::limits {
@@ -40,6 +41,7 @@ void Wait(uint32_t* spins) {
 }
 
 void Send(Shared& ring) {
+  os::KeepToShortSlices();
   uint64_t head = 0, tail = 0;
   uint32_t spins = 0;
   while (!ring.stop.load(std::memory_order_relaxed)) {
@@ -62,6 +64,7 @@ void Send(Shared& ring) {
 
 template <bool copy>
 void Receive(Shared& ring, const Buffers& from, const Buffers& to, uint64_t* wrong) {
+  os::KeepToShortSlices();
   uint64_t head = 0, tail = 0, bad = 0;
   uint32_t spins = 0;
   while (!ring.stop.load(std::memory_order_relaxed)) {

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "datapath/clock.h"
+#include "os/short_slice.h"
 
 namespace ptnet {
 namespace {
@@ -178,6 +179,7 @@ Status Bridge::Start(std::shared_ptr<Engine> engine, std::shared_ptr<Port> a, st
 }
 
 void Bridge::Run() {
+  os::KeepToShortSlices();
   std::vector<ClientRing*> rings;
   for (const auto& lane : lanes_) rings.push_back(&lane->rx), rings.push_back(&lane->tx);
   const auto ready = [this] {

@@ -17,6 +17,7 @@
 
 #include "datapath/clock.h"
 #include "os/event.h"
+#include "os/short_slice.h"
 #include "os/thread.h"
 #include "program/pcap_reader.h"
 #include "program/port_client.h"
@@ -94,6 +95,7 @@ Status Replay::Player::Open(std::shared_ptr<Engine> engine, std::shared_ptr<Port
 }
 
 void Replay::Player::Run() {
+  os::KeepToShortSlices();
   mine_.lock();
   if (OpenFile()) PlayAll();
   if (!stopped()) Drain();

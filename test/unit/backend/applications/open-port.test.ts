@@ -137,3 +137,30 @@ test('one that cannot be served is told of when the others are, also to one that
   open.close(1);
   expect([open.inUse, open.csb]).toEqual([false, undefined]);
 });
+
+test('rings get their offsets when nothing else can fail any more, and what refuses these leaves nothing', () => {
+  openAs(1, FIRST);
+  calls = [];
+  const shared: (readonly boolean[])[] = [];
+  const openWith = (connection: number, refuse: boolean) =>
+    open.open(connection, {
+      rings: BOTH,
+      exclusive: false,
+      extraBufs: 0,
+      offsets: (parts) => {
+        for (const part of parts) shared.push(part.shared);
+        if (refuse) throw new Error('refused');
+      },
+    });
+  unserved.add(2);
+  expect(() => openWith(2, false)).toThrow('not served');
+  expect(shared).toEqual([]);
+  unserved.clear();
+  expect(() => openWith(2, true)).toThrow('refused');
+  expect(shared).toEqual([FIRST]);
+  expect(calls.filter(([what]) => what === 'dropRegister')).toHaveLength(2);
+  calls = [];
+  openWith(3, false);
+  expect(shared).toEqual([FIRST, FIRST]);
+  expect(calls).toContainEqual(['wake', 3, SECOND]);
+});
