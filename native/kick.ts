@@ -67,14 +67,18 @@ interface NativeKick {
   sessionSocket(session: number): ReadSoFar;
   adoptListener(socket: number, path: string, maxMessageSize: number, maxFds: number): number;
   adoptFds(listener: number, fds: readonly number[]): void;
-  adoptSession(listener: number, socket: number, bytes: Uint8Array, fds: readonly number[]): number;
+  adoptSession(listener: number, socket: ReadSoFar): number;
 }
 
-/** A session's socket, and what has been read of a message that has begun; the descriptors stay the session's. */
-export interface ReadSoFar {
-  readonly fd: number;
+export interface Piece {
   readonly bytes: Uint8Array;
   readonly fds: number[];
+}
+
+/** A session's socket, what has been read of a message that has begun, and answers that the peer has not taken yet; the descriptors stay the session's. */
+export interface ReadSoFar extends Piece {
+  readonly fd: number;
+  readonly unsent: readonly Piece[];
 }
 
 const addon = loadAddon('native', 'ptnetmap') as {
@@ -151,7 +155,7 @@ export class Kick {
   resume(): void {
     this.#native.resume();
   }
-  /** Paused: whether its owner knows of all sessions, has dealt with all that was read, and all answers are sent. */
+  /** Paused: whether its owner knows of all sessions and has dealt with all that was read. */
   settled(sessions: number): boolean {
     return this.#native.settled(sessions);
   }
@@ -172,8 +176,8 @@ export class Kick {
     this.#native.adoptFds(listener, fds);
   }
   /** A listener's client, which connect() does not tell of; all descriptors are taken. @throws SystemError */
-  adoptSession(listener: number, { fd, bytes, fds }: ReadSoFar): number {
-    return this.#native.adoptSession(listener, fd, bytes, fds);
+  adoptSession(listener: number, socket: ReadSoFar): number {
+    return this.#native.adoptSession(listener, socket);
   }
   close(): void {
     this.#last ??= this.#native.counters();

@@ -42,8 +42,13 @@ function portMade({ txRings, rxRings, txSlots, rxSlots, ...rest }: PortConfig): 
   return [txRings, rxRings, txSlots, rxSlots, mtu, netns, access, addresses, vnetHdr];
 }
 
+/** The same for shapes that say the same, in whatever order. */
+function shapeId(key: string, shape: RegionShape): string {
+  return JSON.stringify([key, Object.entries(shape).sort(([a], [b]) => (a < b ? -1 : 1))]);
+}
+
 export function placesOf(config: HostConfig, shapes: ReadonlyMap<string, RegionShape>): Places {
-  const regionIds = new Map([...shapes].map(([key, shape]) => [key, JSON.stringify([key, shape])]));
+  const regionIds = new Map([...shapes].map(([key, shape]) => [key, shapeId(key, shape)]));
   const regions = new Map([...shapes].map(([key, shape]) => [regionIds.get(key)!, { key, shape }]));
   const regionsOfPorts = portRegions(config);
   const switches = switchesOf(config);

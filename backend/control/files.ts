@@ -1,10 +1,10 @@
 // Files that clients of the control API hand to the host: descriptors, over a Unix socket of their own. Each has a name that
 // nobody can guess, and waits for the request that says what is to become of it.
 import { randomBytes } from 'node:crypto';
-import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { Channel, closePeerFd, dup } from '../../native/os.ts';
 import type { Complaints } from '../complaints.ts';
-import { listen } from './listen.ts';
+import { goOnListening, listen } from './listen.ts';
 
 /** A file that nobody has asked for by then is closed, and its client hung up on. */
 const WAIT_MS = 10_000;
@@ -28,10 +28,17 @@ export class HandedFiles {
     this.#complaints = complaints;
   }
 
-  /** @param where the socket, which is this user's alone. @throws Error of listen(2) or bind(2) */
-  static async start(where: ListenOptions, complaints: Complaints): Promise<HandedFiles> {
+  /** @param path of the socket, which is this user's alone. @throws Error of listen(2) or bind(2) */
+  static async start(path: string, complaints: Complaints): Promise<HandedFiles> {
     const files = new HandedFiles(complaints);
-    await listen(files.#server, where, complaints);
+    await listen(files.#server, { path }, complaints);
+    return files;
+  }
+
+  /** With a socket that listens already, which is taken. @throws Error */
+  static adopt(socket: number, complaints: Complaints): HandedFiles {
+    const files = new HandedFiles(complaints);
+    goOnListening(files.#server, socket, complaints);
     return files;
   }
 

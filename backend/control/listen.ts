@@ -14,11 +14,22 @@ export function listen(server: Server, where: ListenOptions, complaints: Complai
     try {
       server.listen(where, () => {
         server.off('error', reject);
-        server.on('error', (error) => complaints.add('socket', error.message, { details: { err: error } }));
+        complainOf(server, complaints);
         resolve();
       });
     } finally {
       process.umask(before);
     }
   });
+}
+
+/** As listen(), at once, with a socket that listens already: it is taken, and nobody is accepted before the event loop turns. @throws Error */
+export function goOnListening(server: Server, fd: number, complaints: Complaints): void {
+  complainOf(server, complaints);
+  server.listen({ fd });
+  if (!server.listening) throw new Error(`descriptor ${fd}: no socket that listens`);
+}
+
+function complainOf(server: Server, complaints: Complaints): void {
+  server.on('error', (error) => complaints.add('socket', error.message, { details: { err: error } }));
 }

@@ -9,8 +9,8 @@ import { CONTROL_SOCKET, UPGRADE_SOCKET } from '../config/run-dir.ts';
 import { Host } from '../host.ts';
 import type { Logger } from '../log.ts';
 import { Giver } from '../upgrade/giver.ts';
-import type { Rebuilt } from '../upgrade/rebuild.ts';
 import { takeOver } from '../upgrade/taker.ts';
+import { HandoverError } from '../upgrade/wire.ts';
 import { ControlServer } from './server.ts';
 import type { ControlTarget } from './target.ts';
 
@@ -24,15 +24,16 @@ export interface ServeOptions {
   readonly overrides?: { readonly runDir?: string };
   /** Another process may go on in this one's place; a text: it may not, and why. */
   readonly mayBeTaken?: boolean | string;
-  /** The host that runs in the configuration's run-dir, with the configuration that it has, instead of a new one. */
-  readonly takeOver?: boolean;
-  /** As with a host that is taken over: before it is. */
-  readonly beforePrepared?: () => void;
 }
 
-function takenOver(runDir: string, path: string, log: Logger, beforePrepared?: () => void): Rebuilt {
-  const controlPath = join(runDir, CONTROL_SOCKET);
-  return takeOver({ path, runDir, controlPath, log, ...(beforePrepared && { beforePrepared }) });
+function targetOf(host: Host, { log, changes = log, file, overrides }: ServeOptions): ControlTarget {
+  return {
+    host,
+    log,
+    complaints: new Complaints(changes, 'control'),
+    ...(file !== undefined && { file }),
+    ...(overrides && { overrides }),
+  };
 }
 
 export class ServedHost {
@@ -51,24 +52,13 @@ export class ServedHost {
   /** @throws ConfigurationError; then nothing is left. */
   static async start(
     config: HostConfig,
-    { log, changes = log, file, overrides, ...options }: ServeOptions,
+    options: ServeOptions,
   ): Promise<ServedHost> {
-    const path = join(config.runDir, UPGRADE_SOCKET);
-    const rebuilt = options.takeOver
-      ? takenOver(config.runDir, path, log, options.beforePrepared)
-      : undefined;
-    const host = rebuilt?.host ?? (await Host.start(config, { log }));
-    const target: ControlTarget = {
-      host,
-      log,
-      complaints: new Complaints(changes, 'control'),
-      ...(file !== undefined && { file }),
-      ...(overrides && { overrides }),
-    };
+    const host = await Host.start(config, { log: options.log });
+    const target = targetOf(host, options);
     try {
-      const control = await ControlServer.start(target, rebuilt?.own);
-      const served = new ServedHost(host, control, target);
-      if (options.mayBeTaken) served.#listen(options.mayBeTaken, rebuilt?.own.get(UPGRADE_SOCKET));
+      const served = new ServedHost(host, await ControlServer.start(target), target);
+      if (options.mayBeTaken) served.#listen(options.mayBeTaken);
       return served;
     } catch (error) {
       await host.close();
@@ -76,7 +66,36 @@ export class ServedHost {
     }
   }
 
-  #listen(mayBeTaken: true | string, socket: number | undefined): void {
+  /**
+   * Goes on in the place of the host that runs in the configuration's run-dir, and makes of it what the configuration says, as apply()
+   * does. The event loop does not turn before it serves. @throws ConfigurationError: the other one goes on, and this process is to end
+   * at once, with nothing undone.
+   */
+  static takeOver(config: HostConfig, options: ServeOptions, beforeServing?: () => void): ServedHost {
+    const { runDir } = config;
+    const { file, overrides } = options;
+    const next = (host: Host) =>
+      file === undefined ? config : loadConfig(file, overrides, host.config);
+    const served = takeOver({
+      path: join(runDir, UPGRADE_SOCKET),
+      runDir,
+      controlPath: join(runDir, CONTROL_SOCKET),
+      log: options.log,
+      complete: ({ host, own }) => {
+        const { refused } = host.preview(next(host));
+        if (refused.length > 0) throw new HandoverError(refused.map(({ text }) => text).join('\n'));
+        const target = targetOf(host, options);
+        const served = new ServedHost(host, ControlServer.adopt(target, own), target);
+        served.#listen(options.mayBeTaken ?? true, own.get(UPGRADE_SOCKET));
+        return served;
+      },
+      ...(beforeServing && { beforeServing }),
+    });
+    served.#bring(() => next(served.host), 'taken over');
+    return served;
+  }
+
+  #listen(mayBeTaken: boolean | string, socket?: number): void {
     const { host, control } = this;
     const path = host.runDir.claimOwn(UPGRADE_SOCKET);
     const giver: Giver = new Giver(
@@ -84,7 +103,7 @@ export class ServedHost {
         host,
         path,
         complaints: this.#target.complaints,
-        forbidden: mayBeTaken === true ? undefined : mayBeTaken,
+        forbidden: typeof mayBeTaken === 'string' ? mayBeTaken : undefined,
         own: () => new Map([...control.sockets, [UPGRADE_SOCKET, giver.socket]]),
         end: (code) => handover.exitNow(code),
       },
@@ -99,20 +118,26 @@ export class ServedHost {
 
   /** Brings the host to what its file says now; what cannot be is said in the log, and nothing has changed then. */
   reload(): void {
-    const { file, complaints, host, overrides = {} } = this.#target;
-    const say = (text: string, level: 'info' | 'error', event: string) =>
-      complaints.add(event, text, { level, freely: 10_000, details: { event, file } });
-    if (file === undefined) {
-      say('there is no file to read again', 'error', 'reload-failed');
-      return;
-    }
+    const { file, host, overrides = {} } = this.#target;
+    if (file === undefined) this.#say('there is no file to read again', 'error', 'reload-failed');
+    else this.#bring(() => loadConfig(file, overrides, host.config), 'read again');
+  }
+
+  #bring(read: () => HostConfig, how: string): void {
+    const { file, host } = this.#target;
     try {
-      const changes = host.apply(loadConfig(file, overrides, host.config));
-      say(`${file}: read again: ${changes.length} changes`, 'info', 'reload');
-      for (const change of changes) say(formatChange(change), 'info', 'change');
+      const changes = host.apply(read());
+      this.#say(`${file}: ${how}: ${changes.length} changes`, 'info', 'reload');
+      for (const change of changes) this.#say(formatChange(change), 'info', 'change');
     } catch (error) {
-      say(`${file}: not taken, nothing has changed: ${(error as Error).message}`, 'error', 'reload-failed');
+      const why = (error as Error).message;
+      this.#say(`${file}: not taken, nothing has changed: ${why}`, 'error', 'reload-failed');
     }
+  }
+
+  #say(text: string, level: 'info' | 'error', event: string): void {
+    const { file, complaints } = this.#target;
+    complaints.add(event, text, { level, freely: 10_000, details: { event, file } });
   }
 
   /** Once, however often it is asked for. */

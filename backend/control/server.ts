@@ -1,6 +1,6 @@
 // The sockets of the control API: one for those who may change the host, with one for their files, one for those who may ask, and TCP on the loopback for metrics if it is wanted.
 import type { IncomingMessage, Server } from 'node:http';
-import type { AddressInfo, ListenOptions } from 'node:net';
+import type { AddressInfo, Server as TcpServer } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { CONTROL_SOCKET, FILES_SOCKET, READ_SOCKET } from '../config/run-dir.ts';
@@ -8,7 +8,7 @@ import { ConfigurationError } from '../errors.ts';
 import { METRICS_TYPE, metricsText } from '../metrics/metrics.ts';
 import { createApp } from './app.ts';
 import { HandedFiles } from './files.ts';
-import { listen } from './listen.ts';
+import { goOnListening, listen } from './listen.ts';
 import type { ControlTarget } from './target.ts';
 
 /** A request that has not come as a whole by then ends. */
@@ -28,30 +28,18 @@ export class ControlServer {
   readonly #servers: Server[] = [];
   readonly #target: ControlTarget;
   readonly #paths: string[] = [];
-  /** By name: those that listen already, of another process. */
-  readonly #taken: ReadonlyMap<string, number>;
-  readonly #named = new Map<string, object>();
+  readonly #named = new Map<string, Server | TcpServer>();
   #files: HandedFiles | undefined;
   /** Where metrics are served by TCP. */
   metrics: AddressInfo | undefined;
 
-  private constructor(target: ControlTarget, taken: ReadonlyMap<string, number>) {
+  private constructor(target: ControlTarget) {
     this.#target = target;
-    this.#taken = taken;
-  }
-
-  /** For another process; they stay this one's. */
-  get sockets(): ReadonlyMap<string, number> {
-    const fdOf = (server: object) => (server as { _handle: { fd: number } })._handle.fd;
-    return new Map([...this.#named].map(([name, server]) => [name, fdOf(server)]));
   }
 
   /** @throws ConfigurationError when a socket cannot be made; then none is there. */
-  static async start(
-    target: ControlTarget,
-    taken: ReadonlyMap<string, number> = new Map(),
-  ): Promise<ControlServer> {
-    const server = new ControlServer(target, taken);
+  static async start(target: ControlTarget): Promise<ControlServer> {
+    const server = new ControlServer(target);
     try {
       await server.#listen();
     } catch (error) {
@@ -61,41 +49,85 @@ export class ControlServer {
     return server;
   }
 
+  /**
+   * With the sockets of another process, by name; they are taken, and nobody is accepted before the event loop turns.
+   * @throws Error, and the process is to end then: nothing is taken back.
+   */
+  static adopt(target: ControlTarget, sockets: ReadonlyMap<string, number>): ControlServer {
+    const server = new ControlServer(target);
+    server.#goOn(sockets);
+    return server;
+  }
+
+  /** Of each, by name, the descriptor; they stay this one's. */
+  get sockets(): ReadonlyMap<string, number> {
+    const fdOf = (server: object) => (server as { _handle: { fd: number } })._handle.fd;
+    return new Map([...this.#named].map(([name, server]) => [name, fdOf(server)]));
+  }
+
   async #listen(): Promise<void> {
     const { host, complaints } = this.#target;
-    const { change, read, metrics } = host.config.control;
+    const { change, metrics } = host.config.control;
     const filesPath = this.#claim(FILES_SOCKET);
-    const files = await HandedFiles.start(this.#where(FILES_SOCKET, { path: filesPath }), complaints);
-    this.#files = files;
-    this.#named.set(FILES_SOCKET, files.server);
+    const files = await HandedFiles.start(filesPath, complaints);
+    this.#admit(files);
     host.runDir.openOwn(filesPath, change);
-    const sockets = [
-      [CONTROL_SOCKET, true, change],
-      [READ_SOCKET, false, read],
-    ] as const;
-    for (const [name, writable, access] of sockets) {
+    for (const { name, fetch, access } of this.#apis(files)) {
       const path = this.#claim(name);
-      const app = createApp({ ...this.#target, files }, { writable });
-      this.#named.set(name, await this.#serve(app.fetch as Fetch, this.#where(name, { path })));
+      await listen(this.#create(name, fetch), { path }, complaints);
       host.runDir.openOwn(path, access);
     }
     if (!metrics) return;
-    const app = new Hono().get('/metrics', async (c) =>
-      c.body(await metricsText(host), 200, { 'Content-Type': METRICS_TYPE }),
-    );
-    const where = this.#where(METRICS, metrics);
-    const server = await this.#serve(app.fetch as Fetch, where).catch((error: Error) => {
+    const server = this.#create(METRICS, this.#metricsApp());
+    await listen(server, metrics, complaints).catch((error: Error) => {
       throw new ConfigurationError(`control.metrics: ${error.message}: another port would be right`, {
         cause: error,
       });
     });
-    this.#named.set(METRICS, server);
     this.metrics = server.address() as AddressInfo;
   }
 
-  #where(name: string, where: ListenOptions): ListenOptions {
-    const fd = this.#taken.get(name);
-    return fd === undefined ? where : ({ fd } as ListenOptions);
+  #goOn(sockets: ReadonlyMap<string, number>): void {
+    const { host, complaints } = this.#target;
+    const socket = (name: string): number => {
+      const fd = sockets.get(name);
+      if (fd === undefined) throw new Error(`${name}: no such socket has come along`);
+      return fd;
+    };
+    this.#claim(FILES_SOCKET);
+    const files = HandedFiles.adopt(socket(FILES_SOCKET), complaints);
+    this.#admit(files);
+    for (const { name, fetch } of this.#apis(files)) {
+      this.#claim(name);
+      goOnListening(this.#create(name, fetch), socket(name), complaints);
+    }
+    if (!host.config.control.metrics) return;
+    const server = this.#create(METRICS, this.#metricsApp());
+    goOnListening(server, socket(METRICS), complaints);
+    this.metrics = server.address() as AddressInfo;
+  }
+
+  #admit(files: HandedFiles): void {
+    this.#files = files;
+    this.#named.set(FILES_SOCKET, files.server);
+  }
+
+  /** What is served on a Unix socket, and to whom. */
+  #apis(files: HandedFiles) {
+    const { change, read } = this.#target.host.config.control;
+    const fetch = (writable: boolean) => createApp({ ...this.#target, files }, { writable }).fetch as Fetch;
+    return [
+      { name: CONTROL_SOCKET, fetch: fetch(true), access: change },
+      { name: READ_SOCKET, fetch: fetch(false), access: read },
+    ];
+  }
+
+  #metricsApp(): Fetch {
+    const { host } = this.#target;
+    const app = new Hono().get('/metrics', async (c) =>
+      c.body(await metricsText(host), 200, { 'Content-Type': METRICS_TYPE }),
+    );
+    return app.fetch as Fetch;
   }
 
   #claim(name: string): string {
@@ -104,7 +136,7 @@ export class ControlServer {
     return path;
   }
 
-  async #serve(fetch: Fetch, where: ListenOptions): Promise<Server> {
+  #create(name: string, fetch: Fetch): Server {
     const server = createAdaptorServer({
       fetch: fetch as never,
       serverOptions: {
@@ -119,7 +151,7 @@ export class ControlServer {
     server.timeout = IDLE_MS;
     server.on('timeout', (socket: IncomingMessage['socket']) => socket.destroy());
     this.#servers.push(server);
-    await listen(server, where, this.#target.complaints);
+    this.#named.set(name, server);
     return server;
   }
 

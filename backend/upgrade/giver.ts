@@ -14,8 +14,8 @@ import { HandoverError, Wire } from './wire.ts';
 const PATIENCE_MS = 5000;
 /** For what clients have sent already to be dealt with. */
 const SETTLE_MS = 2000;
-/** Behind the commit: nobody else serves then, and it is only to be said how it went. */
-const AFTER_COMMIT_MS = 30_000;
+/** For one that was killed to be seen to have ended. */
+const KILLED_MS = 1000;
 
 export interface GiverOptions {
   readonly host: Host;
@@ -183,7 +183,6 @@ export class Giver {
     const lines = obstacles(host);
     if (lines.length > 0) throw new HandoverError(lines.join('\n'));
     const { broker } = host.insides;
-    let committed = false;
     try {
       broker.suspend();
       const { state, fds } = describe(host, own());
@@ -195,23 +194,39 @@ export class Giver {
           answer.kind === 'failed' ? answer.why : `${answer.kind}: prepared was expected`,
         );
       wire.send({ kind: 'commit' });
-      committed = true;
-      wire.deadline = performance.now() + AFTER_COMMIT_MS;
-      if (wire.receive()?.kind !== 'serving')
-        throw new HandoverError('the new process ended after it had taken over');
-      end(0);
+      if (!this.#otherServes(wire))
+        throw new HandoverError('the new process ended, or was ended, before it served anybody');
     } catch (error) {
-      if (committed) this.#lost(error as Error);
-      else broker.resume();
+      broker.resume();
       throw error;
     }
+    end(0);
   }
 
-  /** The other one may have served somebody: whatever is here is of before, and cannot be gone on with. */
-  #lost(error: Error): void {
-    this.#options.complaints.add('takeover lost', `${error.message}: VMs have lost their devices`, {
-      level: 'error',
-    });
-    this.#options.end(1);
+  /** Behind the commit. Whoever does not say it in time is ended: only then is it known that it never will. */
+  #otherServes(wire: Wire): boolean {
+    const { pid } = peerCredentials(wire.fd);
+    wire.deadline = performance.now() + (this.#options.patienceMs ?? PATIENCE_MS);
+    for (;;) {
+      try {
+        const message = wire.receive();
+        if (message === undefined) return false;
+        if (message.kind === 'serving') return true;
+      } catch {
+        // Too late, or no message: what it has said before it ended is still read.
+      }
+      kill(pid);
+      wire.deadline = performance.now() + KILLED_MS;
+    }
+  }
+}
+
+/** 0 is one that cannot be seen from here. */
+function kill(pid: number): void {
+  if (pid <= 0) return;
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended, or is another user's: its end is waited for.
   }
 }

@@ -156,7 +156,11 @@ function restoreSession(host: Host, exported: Exported, given: GivenSession, fds
   const msix = given.msix.map(interrupt);
   const [err, req] = [interrupt(given.err), interrupt(given.req)];
   const maps = given.dma.map((map) => ({ ...map, fd: fds.optional(map.fd) }));
-  const socket = { fd: fds.take(given.fd), bytes: given.bytes, fds: given.fds.map((fd) => fds.take(fd)) };
+  const piece = ({ bytes, fds: numbers }: Pick<GivenSession, 'bytes' | 'fds'>) => ({
+    bytes,
+    fds: numbers.map((fd) => fds.take(fd)),
+  });
+  const socket = { fd: fds.take(given.fd), ...piece(given), unsent: given.unsent.map(piece) };
   const theirs = [...msix, err, req].flatMap((each) => [each.fd, each.maskFd, each.unmaskFd]);
   const others = [...theirs, ...maps.map(({ fd }) => fd)].filter((fd) => fd >= 0);
   const session = host.insides.server.adopt(exported, socket, others, given.maxDmaMaps);

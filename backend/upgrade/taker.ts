@@ -13,22 +13,24 @@ const PATIENCE_MS = 5000;
 /** A process that the kernel is taking apart: its descriptors go a little before it does. */
 const DYING_MS = 2000;
 
-export interface TakerOptions {
+export interface TakerOptions<T> {
   readonly path: string;
   readonly runDir: string;
   /** A socket of the host that is not for this: it tells whether one runs there. */
   readonly controlPath: string;
   readonly log: Logger;
-  /** Before it says that it has everything: from then on a signal is for a host that serves. */
-  beforePrepared?(): void;
+  /** Whatever is to serve beside the host, ready to, before the other one lets go. What it throws ends it all. */
+  complete(rebuilt: Rebuilt): T;
+  /** The other one has let go: from now on a signal is for a host that serves. */
+  beforeServing?(): void;
   readonly patienceMs?: number;
 }
 
 /**
- * The host, which serves when this returns; the event loop has not turned meanwhile. @throws ConfigurationError with a line for people:
- * the other host goes on. The process is to end then by exitNow(), with nothing undone: what it has is that host's too.
+ * What complete() gave; its host serves when this returns, and the event loop has not turned meanwhile. @throws ConfigurationError with
+ * a line for people: the other host goes on. The process is to end then by exitNow(), with nothing undone: what it has is that host's too.
  */
-export function takeOver({ path, runDir, controlPath, log, ...options }: TakerOptions): Rebuilt {
+export function takeOver<T>({ path, runDir, controlPath, log, ...options }: TakerOptions<T>): T {
   const wire = new Wire(connect(path, runDir, controlPath));
   wire.deadline = performance.now() + (options.patienceMs ?? PATIENCE_MS);
   try {
@@ -38,14 +40,18 @@ export function takeOver({ path, runDir, controlPath, log, ...options }: TakerOp
     if (hasEnded(plan.pid, 0)) throw new HandoverError(`process ${plan.pid}: cannot be seen from here`);
     wire.send({ kind: 'go' });
     const { text, fds } = wire.receiveState(expect(wire.receive(), 'state'));
-    const rebuilt = prepare(wire, () => rebuild(text, fds, runDir, log));
-    options.beforePrepared?.();
+    const { rebuilt, completed } = prepare(wire, () => {
+      const rebuilt = rebuild(text, fds, runDir, log);
+      return { rebuilt, completed: options.complete(rebuilt) };
+    });
     wire.send({ kind: 'prepared' });
     awaitCommit(wire, plan.pid);
-    rebuilt.go();
+    options.beforeServing?.();
+    // First this: until it is said the other one may go on, if this process ends.
     say(wire, { kind: 'serving' });
+    rebuilt.go();
     wire.close();
-    return rebuilt;
+    return completed;
   } catch (error) {
     const why =
       error instanceof HandoverError ? error.message : `a fault of ours: ${(error as Error).message}`;
@@ -77,7 +83,7 @@ function expect<Kind extends Message['kind']>(
   return message as Extract<Message, { kind: Kind }>;
 }
 
-function prepare(wire: Wire, build: () => Rebuilt): Rebuilt {
+function prepare<T>(wire: Wire, build: () => T): T {
   try {
     return build();
   } catch (error) {
@@ -89,17 +95,10 @@ function prepare(wire: Wire, build: () => Rebuilt): Rebuilt {
 
 /** Until the other one has let go, or is no more: what it had is ours then, and nobody else's. */
 function awaitCommit(wire: Wire, pid: number): void {
-  // However long it takes: the other one may have let go already, and its word be on the way.
-  wire.deadline = Number.POSITIVE_INFINITY;
-  for (;;) {
-    try {
-      const message = wire.receive();
-      if (message === undefined) break;
-      expect(message, 'commit');
-      return;
-    } catch (error) {
-      if (!(error instanceof HandoverError && error.timedOut)) throw error;
-    }
+  const message = wire.receive();
+  if (message !== undefined) {
+    expect(message, 'commit');
+    return;
   }
   // Who hangs up and lives goes on himself.
   if (!hasEnded(pid, DYING_MS)) throw new HandoverError('the host there has hung up');

@@ -14,10 +14,6 @@ export class HandoverError extends PtnetError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_HANDOVER', message, options);
   }
-
-  get timedOut(): boolean {
-    return (this.cause as { code?: string } | undefined)?.code === 'ETIMEDOUT';
-  }
 }
 
 /** One end. Everything waits until `deadline` (of performance.now()) and no longer: an event loop that turns would be one that serves. */

@@ -223,4 +223,12 @@ vms:
     await client.change('PATCH', '/v1/ports/vale0:1', { rate: { tx: '10Mbit' } });
     expect(parseConfig(await client.config(), 'written')).toEqual(host.host.config);
   });
+
+  test('what a host says that it is, it is: its regions too, of a VM that is connected', async () => {
+    const { host, client } = await startControlled(
+      "regions: { own: { buf-num: 9000 } }\nvms: { vm1: { region: own, devices: [{ port: 'null:a' }] } }",
+    );
+    await attach(host, 'vm1');
+    expect(await client.apply(await client.config(), 'written')).toMatchObject({ changes: [] });
+  });
 });

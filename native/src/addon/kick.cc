@@ -299,18 +299,28 @@ Napi::Value KickObject::ListenerSocket(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), kick_->SocketOf(listener));
 }
 
-/// sessionSocket(session): {fd, bytes, fds}; the descriptors stay the session's.
+Napi::Object NewMessage(Napi::Env env, const std::vector<uint8_t>& bytes, const std::vector<int>& fds) {
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("bytes", Napi::Value(env, NewBytes(env, bytes)));
+  Napi::Array list = Napi::Array::New(env, fds.size());
+  for (uint32_t i = 0; i < fds.size(); i++) list.Set(i, fds[i]);
+  o.Set("fds", list);
+  return o;
+}
+
+/// sessionSocket(session): {fd, bytes, fds, unsent}; the descriptors stay the session's.
 Napi::Value KickObject::SessionSocket(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   uint32_t session;
   KickSession::Rest rest;
   if (!IsOpen(env) || !GetId(info[0], "session", &session)) return env.Undefined();
-  Napi::Object o = Napi::Object::New(env);
-  o.Set("fd", kick_->SocketOf(session, &rest));
-  o.Set("bytes", Napi::Value(env, NewBytes(env, rest.bytes)));
-  Napi::Array fds = Napi::Array::New(env, rest.fds.size());
-  for (uint32_t i = 0; i < rest.fds.size(); i++) fds.Set(i, rest.fds[i]);
-  o.Set("fds", fds);
+  const int socket = kick_->SocketOf(session, &rest);
+  Napi::Object o = NewMessage(env, rest.bytes, rest.fds);
+  o.Set("fd", socket);
+  Napi::Array unsent = Napi::Array::New(env, rest.unsent.size());
+  for (uint32_t i = 0; i < rest.unsent.size(); i++)
+    unsent.Set(i, NewMessage(env, rest.unsent[i].bytes, rest.unsent[i].fds));
+  o.Set("unsent", unsent);
   return o;
 }
 
@@ -338,17 +348,29 @@ Napi::Value KickObject::AdoptFds(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// adoptSession(listener, socket, bytes, fds): the descriptors are taken.
+bool GetMessage(Napi::Value value, std::vector<uint8_t>* bytes, std::vector<int>* fds) {
+  Napi::Value data = GetOption(value, "bytes");
+  if (!data.IsTypedArray() || !GetFds(GetOption(value, "fds"), fds)) return false;
+  auto view = data.As<Napi::Uint8Array>();
+  bytes->assign(view.Data(), view.Data() + view.ByteLength());
+  return true;
+}
+
+/// adoptSession(listener, {fd, bytes, fds, unsent}): the descriptors are taken.
 Napi::Value KickObject::AdoptSession(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   uint32_t listener, session;
   int socket;
-  std::vector<int> fds;
-  if (!IsOpen(env) || !GetId(info[0], "listener", &listener) || !GetFd(info[1], &socket) ||
-      !info[2].IsTypedArray() || !GetFds(info[3], &fds))
+  KickSession::Rest rest;
+  if (!IsOpen(env) || !GetId(info[0], "listener", &listener) || !GetFd(GetOption(info[1], "fd"), &socket) ||
+      !GetMessage(info[1], &rest.bytes, &rest.fds))
     return env.Undefined();
-  auto bytes = info[2].As<Napi::Uint8Array>();
-  const os::Error error = kick_->AdoptSession(listener, socket, {bytes.Data(), bytes.ByteLength()}, fds, &session);
+  auto unsent = GetOption(info[1], "unsent").As<Napi::Array>();
+  for (uint32_t i = 0; i < unsent.Length(); i++) {
+    auto& answer = rest.unsent.emplace_back();
+    if (!GetMessage(unsent.Get(i), &answer.bytes, &answer.fds)) return env.Undefined();
+  }
+  const os::Error error = kick_->AdoptSession(listener, socket, rest, &session);
   if (!Check(env, error, "listener " + std::to_string(listener))) return env.Undefined();
   return Napi::Number::New(env, session);
 }

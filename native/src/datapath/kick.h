@@ -64,8 +64,7 @@ class Kick {
   /** Reads no session and accepts nobody from now on. Afterwards nothing is being read. */
   os::Error Pause();
   os::Error Resume();
-  /** Paused: whether there are `sessions` of them, all that was read before has been dealt with, and all answers are
-     sent. */
+  /** Paused: whether there are `sessions` of them, and all that was read before has been dealt with. */
   bool Settled(size_t sessions);
   /** The listener's socket, which stays the listener's; -1: there is none. */
   int SocketOf(uint32_t listener);
@@ -77,8 +76,7 @@ class Kick {
   void AdoptFds(uint32_t listener, std::span<const int> fds);
   /** A client of a listener that has none; everything is taken, also in an error. The sink is not told. EPROTO: more
      than the beginning of a message. */
-  os::Error AdoptSession(uint32_t listener, int socket, std::span<const uint8_t> bytes, std::span<const int> fds,
-                         uint32_t* session);
+  os::Error AdoptSession(uint32_t listener, int socket, const KickSession::Rest& rest, uint32_t* session);
 
   /** Stops the thread and closes everything; afterwards every method fails with EBADF. */
   void Stop();

@@ -29,6 +29,12 @@ os::Error IsConnected(int socket) {
   return type == SOCK_STREAM && address.ss_family == AF_UNIX ? os::Error{} : os::Error{EINVAL, "connect"};
 }
 
+std::vector<os::PeerFd> Owned(const std::vector<int>& fds, os::PeerId peer) {
+  std::vector<os::PeerFd> owned;
+  for (const int fd : fds) owned.emplace_back(fd, peer);
+  return owned;
+}
+
 }  // namespace
 
 os::Error Kick::Pause() { return SetPaused(true); }
@@ -106,15 +112,15 @@ void Kick::AdoptFds(uint32_t listener, std::span<const int> fds) {
     if (found != listeners_.end()) os::AdoptPeerFd(fd, found->second.peer);
 }
 
-os::Error Kick::AdoptSession(uint32_t listener, int socket, std::span<const uint8_t> bytes, std::span<const int> fds,
-                             uint32_t* number) {
+os::Error Kick::AdoptSession(uint32_t listener, int socket, const KickSession::Rest& taken, uint32_t* number) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = listeners_.find(listener);
   const bool free = found != listeners_.end() && found->second.session == 0;
   const os::PeerId peer = free ? found->second.peer : 0;
   os::PeerFd own(socket, peer);
-  std::vector<os::PeerFd> rest;
-  for (const int fd : fds) rest.emplace_back(fd, peer);
+  std::vector<os::PeerFd> rest = Owned(taken.fds, peer);
+  std::vector<std::vector<os::PeerFd>> answers;
+  for (const auto& answer : taken.unsent) answers.push_back(Owned(answer.fds, peer));
   if (!free) return {EBUSY, "connect"};
   if (const os::Error error = IsConnected(socket)) return error;
   const uint32_t id = next_id_++;
@@ -122,7 +128,8 @@ os::Error Kick::AdoptSession(uint32_t listener, int socket, std::span<const uint
       std::make_shared<KickSession>(id, listener, std::move(own), found->second.limits, sink_, &counters_);
   const auto session_lock = session->LockFromOutside();
   session->Pause(paused_);
-  if (!session->GoOnWith(bytes, &rest)) return {EPROTO, "connect"};
+  if (!session->GoOnWith(taken.bytes, &rest)) return {EPROTO, "connect"};
+  for (size_t i = 0; i < answers.size(); i++) session->Keep(taken.unsent[i].bytes, std::move(answers[i]));
   found->second.session = id;
   sessions_.emplace(id, session);
   UpdateInterest(session.get());

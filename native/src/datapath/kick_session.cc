@@ -113,6 +113,7 @@ void KickSession::Delivered(size_t bytes, size_t fds) {
 }
 
 int KickSession::Flush() {
+  if (paused_) return kGoOn;
   const os::Error error = outbound_.Flush(socket_.get());
   if (error.number == EPIPE || error.number == ECONNRESET) return 0;
   return error ? error.number : kGoOn;
@@ -166,7 +167,7 @@ bool KickSession::wants_read() const {
 }
 
 uint32_t KickSession::interest() const {
-  if (ended_) return 0;
+  if (ended_ || paused_) return 0;
   return (outbound_.empty() ? 0u : EPOLLOUT) | (wants_read() ? EPOLLIN : 0u);
 }
 

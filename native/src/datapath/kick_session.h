@@ -80,18 +80,20 @@ class KickSession {
   void End();
   void CloseSocket();
 
-  /** Not read from now on, until it is false; what has been queued is still sent. */
+  /** Not read from now on, until it is false, and what is queued waits; an answer to what was read before is still sent. */
   void Pause(bool paused) { paused_ = paused; }
-  /** Whether all that has come has been dealt with, and all answers are sent: what is left is the rest below. */
-  bool settled() const { return !ended_ && undelivered_messages_ == 0 && outbound_.empty() && rung_ == nullptr; }
-  /** The beginning of a message that has been read; its descriptors stay the session's. */
+  /** Whether all that has come has been dealt with: what is left is the rest below. */
+  bool settled() const { return !ended_ && undelivered_messages_ == 0 && rung_ == nullptr; }
+  /** The beginning of a message that has been read, and answers that the peer has not taken yet. */
   struct Rest {
     std::vector<uint8_t> bytes;
-    std::vector<int> fds;
+    std::vector<int> fds;  // they stay the session's, as those of answers
+    std::vector<os::OutboundQueue::Kept> unsent;
   };
-  Rest TakenSoFar() const { return {framer_.Taken(), framer_.TakenFds()}; }
+  Rest TakenSoFar() const { return {framer_.Taken(), framer_.TakenFds(), outbound_.kept()}; }
   /** As another process had it; false when that is more than the beginning of a message. */
   bool GoOnWith(std::span<const uint8_t> bytes, std::vector<os::PeerFd>* fds);
+  void Keep(std::span<const uint8_t> answer, std::vector<os::PeerFd> fds) { outbound_.Keep(answer, std::move(fds)); }
 
   bool wants_read() const;
   /** The epoll events it waits for, 0 for none. */

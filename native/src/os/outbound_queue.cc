@@ -48,6 +48,22 @@ Error OutboundQueue::Flush(int socket) {
   return {};
 }
 
+std::vector<OutboundQueue::Kept> OutboundQueue::kept() const {
+  std::vector<Kept> all;
+  for (const Chunk& chunk : chunks_) {
+    Kept& kept = all.emplace_back();
+    kept.bytes.assign(chunk.bytes.begin() + static_cast<ptrdiff_t>(chunk.sent), chunk.bytes.end());
+    for (const PeerFd& fd : chunk.fds) kept.fds.push_back(fd.get());
+  }
+  return all;
+}
+
+void OutboundQueue::Keep(std::span<const uint8_t> bytes, std::vector<PeerFd> fds) {
+  if (bytes.empty()) return;
+  bytes_ += bytes.size();
+  chunks_.push_back({{bytes.begin(), bytes.end()}, 0, std::move(fds)});
+}
+
 void OutboundQueue::Clear() {
   chunks_.clear();
   bytes_ = 0;

@@ -25,6 +25,15 @@ class OutboundQueue {
   /** Sends what is kept; no error when the socket is full again. */
   Error Flush(int socket);
 
+  /** What is kept, in order; the descriptors stay the queue's. */
+  struct Kept {
+    std::vector<uint8_t> bytes;
+    std::vector<int> fds;
+  };
+  std::vector<Kept> kept() const;
+  /** Behind all that is kept, and nothing is sent now: another process has had it in its queue. */
+  void Keep(std::span<const uint8_t> bytes, std::vector<PeerFd> fds);
+
   void Clear();
 
  private:
