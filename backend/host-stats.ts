@@ -5,7 +5,8 @@ import type { KickCounters, ListenerCounters } from '../native/kick.ts';
 import { NullPort, type Port } from '../native/ports.ts';
 import type { DropCause } from '../native/stats.ts';
 import type { ApplicationServerStats } from './applications/server.ts';
-import type { PlacedMember } from './ports/table.ts';
+import type { DeviceTable } from './devices.ts';
+import type { PlacedMember, PortTable } from './ports/table.ts';
 
 export interface RingStats {
   readonly dir: 'tx' | 'rx';
@@ -83,6 +84,40 @@ export interface HostStats {
   readonly workers: readonly WorkerStats[];
 }
 
+/** What the figures are of. */
+export interface CountedParts {
+  readonly ports: PortTable;
+  readonly devices: DeviceTable;
+  readonly applications: ApplicationServerStats | undefined;
+}
+
+/** @param names of the ports that are wanted. */
+export function hostStats(
+  { ports, devices, applications }: CountedParts,
+  names: Iterable<string>,
+  sockets: KickCounters,
+  workers: readonly WorkerStats[],
+): HostStats {
+  const users = new Map([...devices.all].map((device) => [device.port, device]));
+  return {
+    time: new Date().toISOString(),
+    ...(applications && { applications }),
+    ports: [...names].flatMap((name) => {
+      const port = ports.ports.get(name);
+      const user = users.get(name);
+      return port ? [portStats(name, port, user && { vm: user.vm, device: user.name })] : [];
+    }),
+    members: ports.members.map((member) => memberStats(member)),
+    devices: [...devices.all].map(({ exported }) => ({
+      name: exported.device.name,
+      complaints: exported.counters,
+      ...exported.sockets,
+    })),
+    sockets,
+    workers,
+  };
+}
+
 export function portStats(
   name: string,
   port: Port,
@@ -122,7 +157,7 @@ export function portStats(
   };
 }
 
-export function memberStats({ name, switch: vale, member }: PlacedMember): MemberStats {
+function memberStats({ name, switch: vale, member }: PlacedMember): MemberStats {
   const rings = (['tx', 'rx'] as const).flatMap((dir) =>
     Array.from({ length: member.queues }, (_, ring) => {
       const { packets, bytes, drops, syncs } = member.counters(dir, ring);

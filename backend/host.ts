@@ -14,35 +14,23 @@ import { APPLICATIONS_SOCKET } from './config/applications.ts';
 import type { HostConfig, LookupConfig, SourceConfig } from './config/host-config.ts';
 import { Broker, type Policy } from './datapath/broker.ts';
 import { WorkerPool } from './datapath/engine.ts';
-import { DeviceTable, MEMDEV } from './devices.ts';
+import { DeviceTable } from './devices.ts';
 import { ConfigurationError } from './errors.ts';
 import { type HostParts, type HostState, hostState } from './host-state.ts';
-import { type HostStats, memberStats, portStats } from './host-stats.ts';
+import { type HostStats, hostStats } from './host-stats.ts';
+import { type HostVm, hostVms } from './host-vms.ts';
 import { leftBehind } from './left-behind.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { InterfaceWatch } from './ports/interface-watch.ts';
 import { planRegions } from './ports/plan.ts';
 import { type PlacedMember, PortTable, type TakenPorts } from './ports/table.ts';
 import { type HostPrograms, Programs } from './programs/programs.ts';
-import { RunDir, type RunDirState, socketPath } from './sockets.ts';
+import { RunDir, type RunDirState } from './sockets.ts';
 import { VfioUserServer } from './vfio-user/server.ts';
 import { FaultWatch } from './watch.ts';
 
 /** Rings that can be counted; 254 ports a switch with a few rings each is far below it. */
 const COUNTER_BLOCKS = 16_384;
-
-export interface HostDevice {
-  readonly kind: 'memdev' | 'ptnet';
-  readonly name: string;
-  readonly socketPath: string;
-  readonly port?: string;
-}
-
-export interface HostVm {
-  readonly name: string;
-  readonly memory: string;
-  readonly devices: readonly HostDevice[];
-}
 
 /** What another process has, and this one goes on with. */
 export interface TakenHost extends TakenPorts {
@@ -173,20 +161,7 @@ export class Host {
   }
 
   get vms(): readonly HostVm[] {
-    const { runDir, vms } = this.#config;
-    return [...vms].map(([name, { memory, devices }]) => ({
-      name,
-      memory,
-      devices: [
-        { kind: 'memdev' as const, name: MEMDEV, socketPath: socketPath(runDir, name, MEMDEV) },
-        ...devices.map(({ name: device, port }) => ({
-          kind: 'ptnet' as const,
-          name: device,
-          socketPath: socketPath(runDir, name, device),
-          port,
-        })),
-      ],
-    }));
+    return hostVms(this.#config);
   }
 
   /** What would change, and what stands against it, with `force` all the same: a line each. */
@@ -322,28 +297,8 @@ export class Host {
 
   /** @param names of the ports that are wanted; all of them when not given. */
   stats(names: Iterable<string> = this.#ports.ports.keys()): HostStats {
-    const users = new Map([...this.#devices.all].map((device) => [device.port, device]));
-    const ports = [...names].flatMap((name) => {
-      const port = this.#ports.ports.get(name);
-      const user = users.get(name);
-      return port ? [portStats(name, port, user && { vm: user.vm, device: user.name })] : [];
-    });
-    const devices = [...this.#devices.all].map(({ exported: { device, counters, sockets } }) => ({
-      name: device.name,
-      complaints: counters,
-      ...sockets,
-    }));
-    const members = this.#ports.members.map((member) => memberStats(member));
-    const time = new Date().toISOString();
-    return {
-      time,
-      ...(this.#applications && { applications: this.#applications.stats }),
-      ports,
-      members,
-      devices,
-      sockets: this.#kick.counters,
-      workers: this.#pool.engine.workers,
-    };
+    const parts = { ports: this.#ports, devices: this.#devices, applications: this.#applications?.stats };
+    return hostStats(parts, names, this.#kick.counters, this.#pool.engine.workers);
   }
 
   /**

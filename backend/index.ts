@@ -52,7 +52,7 @@ export type { NumaNode, NumaNodes } from './config/numa-nodes.ts';
 export { configWarnings } from './config/warnings.ts';
 export type { Policy as ServingPolicy } from './datapath/broker.ts';
 export { ConfigurationError, DeviceError, type FoundProblem, ProtocolError, PtnetError } from './errors.ts';
-export { Host, type HostDevice, type HostVm, RefusedError } from './host.ts';
+export { Host, RefusedError } from './host.ts';
 export type {
   DeviceStats,
   HostStats,
@@ -61,6 +61,7 @@ export type {
   PortStats,
   RingStats,
 } from './host-stats.ts';
+export type { HostDevice, HostVm } from './host-vms.ts';
 export type { AttachedDevice, AttachedVm } from './hypervisor/attach.ts';
 export type { Accel, Launcher } from './hypervisor/launcher.ts';
 export {

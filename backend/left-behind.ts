@@ -1,6 +1,6 @@
 // Who was attached to a host that ended, and has dead devices since: programs that run and have one of our sockets on their command line.
 import { readdirSync, readFileSync } from 'node:fs';
-import type { HostVm } from './host.ts';
+import type { HostVm } from './host-vms.ts';
 
 export interface LeftBehind {
   readonly vm: string;

@@ -4,8 +4,8 @@ import type { HostConfig, PortConfig } from '../config/host-config.ts';
 import { parsePortName } from '../config/port-name.ts';
 import { MEMDEV } from '../devices.ts';
 import { kindOf } from '../ports/kinds/index.ts';
+import { portRegions, switchesOf } from '../ports/order.ts';
 import { regionKey } from '../ports/plan.ts';
-import { portRegions, switchesOf } from '../ports/table.ts';
 
 export interface DevicePlace {
   readonly vm: string;

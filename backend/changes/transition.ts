@@ -2,7 +2,8 @@
 import { NullPort } from '../../native/ports.ts';
 import type { HostConfig, PortConfig, PortLimits } from '../config/host-config.ts';
 import type { DeviceTable } from '../devices.ts';
-import { type PlacedMember, type PortTable, portOrder, same } from '../ports/table.ts';
+import { portOrder } from '../ports/order.ts';
+import { type PlacedMember, type PortTable, same } from '../ports/table.ts';
 import { missingIn, type Places, type PortPlace } from './places.ts';
 import type { Steps } from './steps.ts';
 

@@ -20,7 +20,9 @@ export async function takeOver(config: HostConfig, options: ServeOptions): Promi
     asked = true;
   };
   // SIGHUP is not among them when it is ignored, and stays so.
-  const signals = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).filter((name) => process.listenerCount(name) > 0);
+  const signals = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).filter(
+    (name) => process.listenerCount(name) > 0,
+  );
   for (const signal of signals) process.on(signal, note);
   // What has come until now is heard in a turn of the event loop, and by whoever listens.
   await setImmediate();

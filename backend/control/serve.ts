@@ -50,10 +50,7 @@ export class ServedHost {
   }
 
   /** @throws ConfigurationError; then nothing is left. */
-  static async start(
-    config: HostConfig,
-    options: ServeOptions,
-  ): Promise<ServedHost> {
+  static async start(config: HostConfig, options: ServeOptions): Promise<ServedHost> {
     const host = await Host.start(config, { log: options.log });
     const target = targetOf(host, options);
     try {
@@ -74,8 +71,7 @@ export class ServedHost {
   static takeOver(config: HostConfig, options: ServeOptions, beforeServing?: () => void): ServedHost {
     const { runDir } = config;
     const { file, overrides } = options;
-    const next = (host: Host) =>
-      file === undefined ? config : loadConfig(file, overrides, host.config);
+    const next = (host: Host) => (file === undefined ? config : loadConfig(file, overrides, host.config));
     const served = takeOver({
       path: join(runDir, UPGRADE_SOCKET),
       runDir,

@@ -71,7 +71,13 @@ export class Broker {
   bind(request: BindRequest, resumesOn?: number): Binding {
     const { policy, port, session, vnetHdrLen, plain } = request;
     const resumes = resumesOn === undefined ? {} : { resumes: true };
-    const options = { ...policy, worker: this.#enter(port, policy, resumesOn), vnetHdrLen, plain, ...resumes };
+    const options = {
+      ...policy,
+      worker: this.#enter(port, policy, resumesOn),
+      vnetHdrLen,
+      plain,
+      ...resumes,
+    };
     let attachment: Attachment | undefined;
     try {
       attachment = this.#pool.engine.attach(port, request.csb.guestToHost, request.csb.hostToGuest, options);

@@ -125,7 +125,10 @@ export class Giver {
 
   #plan(wire: Wire): void {
     const hello = wire.receive();
-    if (hello === undefined) return this.#hangUp();
+    if (hello === undefined) {
+      this.#hangUp();
+      return;
+    }
     if (hello.kind !== 'hello') throw new HandoverError(`${hello.kind}: hello was expected`);
     const { host, forbidden } = this.#options;
     const lines = forbidden === undefined ? obstacles(host) : [forbidden];

@@ -49,7 +49,10 @@ function ofPorts({ config, insides: { ports } }: Host, cannot: string): string[]
 /** The other process reads it so. */
 function isSaidByAFile({ config }: Host): boolean {
   try {
-    return isDeepStrictEqual(parseConfig(configText(config), 'its configuration', { runDir: config.runDir }), config);
+    return isDeepStrictEqual(
+      parseConfig(configText(config), 'its configuration', { runDir: config.runDir }),
+      config,
+    );
   } catch {
     return false;
   }

@@ -119,9 +119,7 @@ const session = z.strictObject({
   bytes: bytes(2 ** 20 + 4096),
   fds: z.array(fd()).max(253),
   /** Answers that its client has not taken yet. */
-  unsent: z
-    .array(z.strictObject({ bytes: bytes(2 ** 24), fds: z.array(fd()).max(253) }))
-    .max(65_536),
+  unsent: z.array(z.strictObject({ bytes: bytes(2 ** 24), fds: z.array(fd()).max(253) })).max(65_536),
   attached: z.boolean(),
   maxMsgFds: u32(),
   maxDmaMaps: u32(),

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../../backend/config/load.ts';
 import { parsePortName } from '../../../../backend/config/port-name.ts';
 import { PORT_KINDS } from '../../../../backend/ports/kinds/index.ts';
-import { creationOrder } from '../../../../backend/ports/table.ts';
+import { creationOrder } from '../../../../backend/ports/order.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
 const read = (...path: string[]): string => readFileSync(join(ROOT, ...path), 'utf8');

@@ -14,7 +14,15 @@ interface State {
   readonly toNew: readonly string[];
 }
 
-const START: State = { old: 'serving', oldDied: false, new: 'asking', newDied: false, newServed: false, toOld: [], toNew: [] };
+const START: State = {
+  old: 'serving',
+  oldDied: false,
+  new: 'asking',
+  newDied: false,
+  newServed: false,
+  toOld: [],
+  toNew: [],
+};
 
 interface Rules {
   /** A wrong one, to see that the check sees it: who is hung up on does not look whether the other one lives. */
@@ -78,7 +86,9 @@ function steps(s: State, rules: Rules): State[] {
   }
   if (s.new === 'free')
     next.push(
-      rules.hasty ? { ...s, new: 'serving', newServed: true } : { ...s, new: 'said', toOld: [...s.toOld, 'serving'] },
+      rules.hasty
+        ? { ...s, new: 'serving', newServed: true }
+        : { ...s, new: 'said', toOld: [...s.toOld, 'serving'] },
     );
   if (s.new === 'said') next.push({ ...s, new: 'serving', newServed: true });
   return next;
