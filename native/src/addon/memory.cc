@@ -52,8 +52,7 @@ Napi::Value RegionCreate(const Napi::CallbackInfo& info) {
   RegionShape shape;
   RegionPages pages;
   std::shared_ptr<Region> region;
-  if (!GetRegionShape(info[0], &id, &shape, &pages) ||
-      !ThrowUnlessOk(env, Region::Create(id, shape, pages, &region)))
+  if (!GetRegionShape(info[0], &id, &shape, &pages) || !ThrowUnlessOk(env, Region::Create(id, shape, pages, &region)))
     return env.Undefined();
   return WrapHandle(env, std::move(region));
 }

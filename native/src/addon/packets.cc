@@ -65,8 +65,7 @@ Napi::Value PacketSend(const Napi::CallbackInfo& info) {
     return {};
   }
   auto bytes = info[1].As<Napi::Uint8Array>();
-  const os::Error error =
-      os::SendPacket(socket, {bytes.Data(), bytes.ByteLength()}, fds, static_cast<int>(timeout_ms));
+  const os::Error error = os::SendPacket(socket, {bytes.Data(), bytes.ByteLength()}, fds, static_cast<int>(timeout_ms));
   if (error) ThrowErrno(env, error, "descriptor " + std::to_string(socket));
   return env.Undefined();
 }

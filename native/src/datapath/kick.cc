@@ -268,8 +268,8 @@ os::Error Kick::Listen(const std::string& path, mode_t mode, const KickLimits& l
   entry.file = os::SocketFile::At(path);
   const std::lock_guard<std::mutex> lock(mutex_);
   const uint32_t id = next_id_++;
-  const os::Error error = Register(epoll_.get(), EPOLL_CTL_ADD, entry.socket.get(), paused_ ? 0u : EPOLLIN,
-                                   Tag(Source::kListener, id));
+  const os::Error error =
+      Register(epoll_.get(), EPOLL_CTL_ADD, entry.socket.get(), paused_ ? 0u : EPOLLIN, Tag(Source::kListener, id));
   if (error) {
     entry.file.Remove();
     return error;

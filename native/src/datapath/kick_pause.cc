@@ -48,8 +48,7 @@ os::Error Kick::SetPaused(bool paused) {
     epoll_event event = {};
     event.events = paused || listener.paused ? 0u : EPOLLIN;
     event.data.u64 = ListenerTag(id);
-    if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener.socket.get(), &event) != 0)
-      return os::Error::Last("epoll_ctl");
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener.socket.get(), &event) != 0) return os::Error::Last("epoll_ctl");
   }
   // Whoever has the lock is not being read.
   for (auto& [id, session] : sessions_) {
@@ -124,8 +123,7 @@ os::Error Kick::AdoptSession(uint32_t listener, int socket, const KickSession::R
   if (!free) return {EBUSY, "connect"};
   if (const os::Error error = IsConnected(socket)) return error;
   const uint32_t id = next_id_++;
-  auto session =
-      std::make_shared<KickSession>(id, listener, std::move(own), found->second.limits, sink_, &counters_);
+  auto session = std::make_shared<KickSession>(id, listener, std::move(own), found->second.limits, sink_, &counters_);
   const auto session_lock = session->LockFromOutside();
   session->Pause(paused_);
   if (!session->GoOnWith(taken.bytes, &rest)) return {EPROTO, "connect"};

@@ -80,7 +80,8 @@ class KickSession {
   void End();
   void CloseSocket();
 
-  /** Not read from now on, until it is false, and what is queued waits; an answer to what was read before is still sent. */
+  /** Not read from now on, until it is false, and what is queued waits; an answer to what was read before is still
+   * sent. */
   void Pause(bool paused) { paused_ = paused; }
   /** Whether all that has come has been dealt with: what is left is the rest below. */
   bool settled() const { return !ended_ && undelivered_messages_ == 0 && rung_ == nullptr; }

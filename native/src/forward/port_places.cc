@@ -9,8 +9,7 @@ PortPlaces Port::Places() {
   PortPlaces places{holder_, nifp_ofs(), {}};
   for (uint32_t i = 0; i < rings(); i++) {
     const Kring& k = kring(i);
-    places.rings.push_back(
-        {region_->OffsetOf(k.ring), stats_->IndexOf(k.counters), k.hwcur, k.hwtail, k.vnet_hdr_len});
+    places.rings.push_back({region_->OffsetOf(k.ring), stats_->IndexOf(k.counters), k.hwcur, k.hwtail, k.vnet_hdr_len});
   }
   return places;
 }

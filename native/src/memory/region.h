@@ -44,7 +44,7 @@ struct PoolNeeds {
 
 /// What a process knows of a region beyond the memory itself: another one goes on with it.
 struct RegionState {
-  int fd = -1;  // of the memory; duplicated
+  int fd = -1;                           // of the memory; duplicated
   std::vector<Holder> ifs, rings, bufs;  // by object
   Holder last_holder = 0;
   std::map<Holder, uint32_t> owned;
@@ -56,7 +56,8 @@ class Region {
   /// Maps a new region. Fails with EINVAL naming the limit of netmap's allocator that `shape` breaks, or with the errno
   /// of the call that failed.
   static Status Create(uint16_t id, const RegionShape& shape, const RegionPages& pages, std::shared_ptr<Region>* out);
-  /// The region of another process, with what lies in it: nothing there is written. EINVAL when it is not of this shape.
+  /// The region of another process, with what lies in it: nothing there is written. EINVAL when it is not of this
+  /// shape.
   static Status Adopt(uint16_t id, const RegionShape& shape, const RegionPages& pages, const RegionState& state,
                       std::shared_ptr<Region>* out);
   RegionState State() const;
@@ -94,11 +95,13 @@ class Region {
     return AllocBuf(holder);
   }
   uint8_t* Buf(uint32_t index) const { return base_ + bufs_.offset() + uint64_t{index} * bufs_.size(); }
-  /// Of a region that was adopted: the object at this offset, once. Null: the holder has none there, or it was asked for
-  /// before.
+  /// Of a region that was adopted: the object at this offset, once. Null: the holder has none there, or it was asked
+  /// for before.
   NetmapIf* AdoptIf(Holder holder, uint64_t offset);
   NetmapRing* AdoptRing(Holder holder, uint64_t offset);
-  uint64_t OffsetOf(const void* object) const { return static_cast<uint64_t>(static_cast<const uint8_t*>(object) - base_); }
+  uint64_t OffsetOf(const void* object) const {
+    return static_cast<uint64_t>(static_cast<const uint8_t*>(object) - base_);
+  }
   uint32_t ring_slots_max() const { return (rings_.size() - sizeof(NetmapRing)) / sizeof(NetmapSlot); }
 
   /// Takes everything back that `holder` was given; nobody serves its rings any more. Buffers of others that its rings

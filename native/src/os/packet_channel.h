@@ -1,5 +1,5 @@
-// Packets with descriptors between two processes of one user, over a Unix socket that keeps them apart (SOCK_SEQPACKET):
-// each call waits, so long and no longer.
+// Packets with descriptors between two processes of one user, over a Unix socket that keeps them apart
+// (SOCK_SEQPACKET): each call waits, so long and no longer.
 #pragma once
 
 #include <cstddef>

@@ -70,9 +70,7 @@ RingCounters* StatsArea::Alloc() {
   return new (&blocks_[index]) RingCounters();
 }
 
-RingCounters* StatsArea::Take(uint32_t index) {
-  return std::erase(free_, index) == 1 ? &blocks_[index] : nullptr;
-}
+RingCounters* StatsArea::Take(uint32_t index) { return std::erase(free_, index) == 1 ? &blocks_[index] : nullptr; }
 
 void StatsArea::Free(RingCounters* block) { free_.push_back(IndexOf(block)); }
 
