@@ -100,7 +100,10 @@ export class Host {
     return host;
   }
 
-  /** Goes on with what another process has: nobody is served before go(). @throws Error, and the process is to end at once then */
+  /**
+   * Goes on with what another process has: nobody is served before go(). @throws Error, and the process is to end at once then
+   * @internal
+   */
   static takeOver(config: HostConfig, taken: TakenHost, log: Logger): Host {
     const host = new Host(config, log, taken);
     host.#kick.pause();

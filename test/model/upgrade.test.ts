@@ -1,85 +1,14 @@
 // A host is taken over by another process under its guests: nothing is lost, doubled or altered; what fails leaves the first one as it was.
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { ControlClient } from '../../backend/control/client.ts';
-import { type Guest, openGuest } from '../../guest-driver/model/index.ts';
 import { handover } from '../../native/handover.ts';
 import { closeFd } from '../../native/os.ts';
-import { projectRoot } from '../harness/paths.ts';
-import { onEnd } from './scene.ts';
+import { PIPE, Upgraded, VALE } from './upgraded.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
-
-const VALE = `
-vms:
-  vm1: { devices: [{ port: 'vale0:1' }] }
-  vm2: { devices: [{ port: 'vale0:2' }] }
-`;
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly text: () => string;
-}
-
-class Upgraded {
-  readonly folder = mkdtempSync(join(tmpdir(), 'ptnet-upgrade-'));
-  readonly file = join(this.folder, 'host.yaml');
-  readonly runDir = join(this.folder, 'run');
-
-  constructor(yaml: string) {
-    onEnd(() => rmSync(this.folder, { recursive: true, force: true }));
-    writeFileSync(this.file, `run-dir: ${this.runDir}\n${yaml}`);
-  }
-
-  run(...args: string[]): Running {
-    const child = spawn(
-      process.execPath,
-      [join(projectRoot(), 'dist/backend/cli/main.js'), 'up', this.file, ...args],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    let text = '';
-    for (const stream of [child.stdout!, child.stderr!])
-      stream.setEncoding('utf8').on('data', (some: string) => {
-        text += some;
-      });
-    onEnd(async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    });
-    return { child, text: () => text };
-  }
-
-  async start(...args: string[]): Promise<Running> {
-    const running = this.run(...args);
-    await expect
-      .poll(() => running.text().includes('The host is running') || running.child.exitCode !== null, {
-        timeout: 20_000,
-      })
-      .toBe(true);
-    expect(running.text()).toContain('The host is running');
-    return running;
-  }
-
-  async attach(vm: string, devices: string[] = ['net0']): Promise<Guest> {
-    const path = (name: string) => join(this.runDir, vm, `${name}.sock`);
-    const guest = await openGuest({ memdev: path('mem'), ptnet: devices.map(path) });
-    onEnd(async () => await guest.close());
-    return guest;
-  }
-
-  client(): ControlClient {
-    const client = new ControlClient({ runDir: this.runDir });
-    onEnd(() => client.close());
-    return client;
-  }
-}
 
 /** What its descriptors are, sorted. */
 const fdsOf = (child: ChildProcess): string[] =>
@@ -116,10 +45,7 @@ test('two guests on a switch exchange packets through five takeovers: none is lo
     rate: 10_000,
   });
   for (let i = 0; i < 5; i++) {
-    const next = await host.start('--takeover');
-    if (before.child.exitCode === null) await once(before.child, 'exit');
-    expect(before.child.exitCode).toBe(0);
-    before = next;
+    before = await host.takeOver(before);
   }
   await sending.done;
   expect((await receiving.done).received).toMatchObject({ packets: count, lost: 0n, late: 0n, corrupt: 0n });
@@ -219,13 +145,6 @@ test('where no host is there is none to take over', async () => {
   expect(alone.text()).toContain('no host is there');
 });
 
-const PIPE = `
-regions: { shared: { buf-num: 9000 } }
-vms:
-  vm1: { region: shared, devices: [{ port: 'p{1' }] }
-  vm2: { region: shared, devices: [{ port: 'p}1' }] }
-`;
-
 test('a pipe in traffic goes through three takeovers: nothing is lost, doubled or altered', async () => {
   const host = new Upgraded(PIPE);
   let before = await host.start();
@@ -237,10 +156,7 @@ test('a pipe in traffic goes through three takeovers: nothing is lost, doubled o
   const receiving = await to.ports[0]!.startLoop({ op: 'receive', ...what });
   const sending = await from.ports[0]!.startLoop({ op: 'send', ...what, rate: 40_000 });
   for (let i = 0; i < 3; i++) {
-    const next = await host.start('--takeover');
-    if (before.child.exitCode === null) await once(before.child, 'exit');
-    expect(before.child.exitCode).toBe(0);
-    before = next;
+    before = await host.takeOver(before);
   }
   await sending.done;
   expect((await receiving.done).received).toMatchObject({ packets: count, lost: 0n, late: 0n, corrupt: 0n });

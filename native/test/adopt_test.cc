@@ -1,0 +1,159 @@
+// Regions, counters and ports that another process has made: what they take over, what they refuse, and that nothing of
+// it is written.
+#include <errno.h>
+#include <fcntl.h>
+
+#include "guest.h"
+#include "open_fds.h"
+#include "pipe_fixture.h"
+
+namespace ptnet::test {
+namespace {
+
+const RegionShape kShape{{20, 1024}, {64, 36864}, {8192, 2048}};
+
+std::vector<uint8_t> Copy(const Region& region) { return {region.base(), region.base() + region.memsize()}; }
+
+Status AdoptRegion(const RegionState& state, std::shared_ptr<Region>* out, const RegionShape& shape = kShape) {
+  return Region::Adopt(1, shape, {}, state, out);
+}
+
+void ARegionIsTheSame() {
+  PipeFixture f;
+  f.Put(1);
+  f.Send();
+  const std::vector<uint8_t> before = Copy(*f.region);
+  const uint32_t free_bufs = f.region->bufs().free();
+  std::shared_ptr<Region> region;
+  CHECK_OK(AdoptRegion(f.region->State(), &region));
+  std::shared_ptr<StatsArea> stats;
+  CHECK_OK(StatsArea::Adopt(1024, f.stats->fd(), &stats));
+  PortShape shape{"p{1", 1, 1, 64, 64, 0};
+  shape.places = std::make_shared<PortPlaces>(f.pair->master().Places());
+  shape.other_places = std::make_shared<PortPlaces>(f.pair->slave().Places());
+  std::shared_ptr<PipePair> pair;
+  CHECK_OK(PipePair::Create(region, stats, shape, "p}1", &pair));
+  CHECK(Copy(*f.region) == before);
+  CHECK_EQ(region->bufs().free(), free_bufs);
+  CHECK_EQ(pair->master().nifp_ofs(), f.pair->master().nifp_ofs());
+  CHECK_EQ(pair->master().tx(0).hwcur, f.pair->master().tx(0).hwcur);
+  CHECK_EQ(pair->slave().rx(0).hwtail, f.pair->slave().rx(0).hwtail);
+  CHECK_EQ(pair->master().tx(0).counters->packets.load(), 1u);
+  // Nothing that is in use is given out again.
+  const Holder holder = region->NewHolder();
+  for (uint32_t i = 0; i < free_bufs; i++) CHECK_EQ(f.region->bufs().holder(region->AllocBuf(holder)), 0u);
+  CHECK_EQ(region->bufs().free(), 0u);
+}
+
+void ARegionThatIsNotSoIsRefused() {
+  PipeFixture f;
+  const RegionState good = f.region->State();
+  std::shared_ptr<Region> region;
+  auto err = [&](auto change) {
+    RegionState state = good;
+    change(&state);
+    const int error = AdoptRegion(state, &region).err;
+    CHECK(error == 0 || region == nullptr);
+    return error;
+  };
+  CHECK_EQ(err([](RegionState* s) { s->ifs.pop_back(); }), EINVAL);
+  CHECK_EQ(err([](RegionState* s) { s->rings.push_back(0); }), EINVAL);
+  CHECK_EQ(err([](RegionState* s) { s->bufs.clear(); }), EINVAL);
+  CHECK_EQ(err([](RegionState* s) { s->bufs[0] = 1; }), EINVAL);  // one that is nobody's, ever
+  CHECK_EQ(err([](RegionState* s) { s->bufs.back() = s->last_holder + 1; }), EINVAL);
+  CHECK_EQ(err([](RegionState* s) { s->last_holder = 0; }), EINVAL);
+  CHECK_EQ(err([](RegionState* s) { s->fd = -1; }), EBADF);
+  os::UniqueFd pipe_end(open("/dev/null", O_RDWR | O_CLOEXEC));
+  CHECK_EQ(err([&](RegionState* s) { s->fd = pipe_end.get(); }), EINVAL);
+  os::UniqueFd open_ended(memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  CHECK(ftruncate(open_ended.get(), static_cast<off_t>(f.region->bar_size())) == 0);
+  CHECK_EQ(err([&](RegionState* s) { s->fd = open_ended.get(); }), EINVAL);
+  os::UniqueFd shorter(memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  CHECK(ftruncate(shorter.get(), 4096) == 0);
+  CHECK(fcntl(shorter.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0);
+  CHECK_EQ(err([&](RegionState* s) { s->fd = shorter.get(); }), EINVAL);
+  CHECK_EQ(AdoptRegion(good, &region, {{20, 1024}, {64, 36864}, {8191, 2048}}).err, EINVAL);
+  CHECK_EQ(AdoptRegion(good, &region, {{0, 1024}, {64, 36864}, {8192, 2048}}).err, EINVAL);
+  CHECK_EQ(err([](RegionState*) {}), 0);
+}
+
+void CountersGoOn() {
+  auto stats = MakeStats();
+  RingCounters* counters = stats->Alloc();
+  counters->packets.store(7, std::memory_order_relaxed);
+  const uint32_t block = stats->IndexOf(counters);
+  std::shared_ptr<StatsArea> taken, other;
+  CHECK_EQ(StatsArea::Adopt(1023, stats->fd(), &other).err, EINVAL);
+  os::UniqueFd open_ended(memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  CHECK(ftruncate(open_ended.get(), static_cast<off_t>(stats->size())) == 0);
+  CHECK_EQ(StatsArea::Adopt(1024, open_ended.get(), &other).err, EINVAL);
+  CHECK_EQ(StatsArea::Adopt(1024, -1, &other).err, EBADF);
+  CHECK(other == nullptr);
+  CHECK_OK(StatsArea::Adopt(1024, stats->fd(), &taken));
+  CHECK_EQ(taken->available(), 1024u);
+  RingCounters* again = taken->Take(block);
+  CHECK(again != nullptr);
+  CHECK_EQ(again->packets.load(), 7u);
+  CHECK_EQ(taken->available(), 1023u);
+  CHECK(taken->Take(block) == nullptr);
+  CHECK(taken->Take(1024) == nullptr);
+  CHECK(taken->Take(UINT32_MAX) == nullptr);
+}
+
+void APortThatIsNotSoIsRefused() {
+  PipeFixture f;
+  const PortPlaces first = f.pair->master().Places(), second = f.pair->slave().Places();
+  auto err = [&](auto change) {
+    std::shared_ptr<Region> region;
+    std::shared_ptr<StatsArea> stats;
+    CHECK_OK(AdoptRegion(f.region->State(), &region));
+    CHECK_OK(StatsArea::Adopt(1024, f.stats->fd(), &stats));
+    auto places = std::make_shared<PortPlaces>(first), other = std::make_shared<PortPlaces>(second);
+    change(places.get(), other.get());
+    PortShape shape{"p{1", 1, 1, 64, 64, 0};
+    shape.places = places;
+    shape.other_places = other;
+    const std::vector<uint8_t> before = Copy(*f.region);
+    std::shared_ptr<PipePair> pair;
+    const int error = PipePair::Create(region, stats, shape, "p}1", &pair).err;
+    CHECK((error == 0) == (pair != nullptr));
+    CHECK(Copy(*f.region) == before);
+    return error;
+  };
+  using P = PortPlaces*;
+  CHECK_EQ(err([](P, P) {}), 0);
+  CHECK_EQ(err([](P a, P) { a->rings.pop_back(); }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->rings.push_back(a->rings[0]); }), EINVAL);
+  CHECK_EQ(err([](P, P b) { b->rings.clear(); }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->holder = 0; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->holder = UINT32_MAX; }), EINVAL);
+  CHECK_EQ(err([](P a, P b) { a->holder = b->holder; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->nifp_ofs += 8; }), EINVAL);
+  CHECK_EQ(err([](P a, P b) { a->nifp_ofs = b->nifp_ofs; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->nifp_ofs = UINT64_MAX; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->nifp_ofs = a->rings[0].offset; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->rings[0].offset++; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->rings[0].offset = UINT64_MAX - 7; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->rings[0].offset = 0; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->rings[1].offset = a->rings[0].offset; }), EINVAL);
+  CHECK_EQ(err([](P a, P b) { a->rings[0].offset = b->rings[0].offset; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->rings[0].hwcur = 64; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->rings[1].hwtail = UINT32_MAX; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->rings[1].counters = a->rings[0].counters; }), EINVAL);
+  CHECK_EQ(err([](P a, P b) { b->rings[0].counters = a->rings[0].counters; }), EINVAL);
+  CHECK_EQ(err([](P a, P) { a->rings[0].counters = 1024; }), EINVAL);
+}
+
+void Main() {
+  const size_t before = OpenFds();
+  ARegionIsTheSame();
+  ARegionThatIsNotSoIsRefused();
+  CountersGoOn();
+  APortThatIsNotSoIsRefused();
+  CHECK_EQ(OpenFds(), before);
+}
+
+}  // namespace
+}  // namespace ptnet::test
+
+int main() { ptnet::test::Main(); }

@@ -1,0 +1,177 @@
+// Attachments that are not served for a while, and go on: here, or as another process would go on with them.
+#include <errno.h>
+
+#include "eventually.h"
+#include "open_fds.h"
+#include "pipe_fixture.h"
+
+namespace ptnet::test {
+namespace {
+
+constexpr AttachOptions kByWorker{.policy = Policy::kNotify};
+
+struct Suspended : PipeFixture {
+  Suspended() {
+    a.Detach();
+    b.Detach();
+    a.Attach(engine, pair->master(), kByWorker);
+    b.Attach(engine, pair->slave(), kByWorker);
+    a.EnableInterrupts();
+    b.EnableInterrupts();
+  }
+  void Suspend() {
+    a.attachment->Suspend();
+    b.attachment->Suspend();
+  }
+  void Resume() {
+    a.attachment->Resume();
+    b.attachment->Resume();
+  }
+  void Exchange(uint64_t first, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+      Put(first + i);
+      a.tx().Publish();
+      b.rx().Await();
+      Expect(first + i);
+      b.rx().Publish();
+    }
+  }
+};
+
+void NothingIsServedMeanwhile() {
+  Suspended f;
+  f.Exchange(0, 200);
+  f.Suspend();
+  f.Suspend();
+  for (uint64_t seq = 200; seq < 230; seq++) f.Put(seq);
+  f.a.tx().Publish();
+  const uint64_t syncs = f.tx().syncs.load();
+  usleep(20'000);
+  CHECK_EQ(f.b.rx().Mine(), 0u);
+  CHECK_EQ(f.tx().syncs.load(), syncs);
+  f.Resume();
+  f.Resume();
+  // Nobody rings: what was rung is looked at by itself, and who sleeps is woken.
+  for (uint64_t seq = 200; seq < 230; seq++) {
+    f.b.rx().Await();
+    f.Expect(seq);
+    f.b.rx().Publish();
+  }
+  f.Exchange(230, 200);
+}
+
+void WhoSleepsIsWoken() {
+  Suspended f;
+  f.Suspend();
+  f.Resume();
+  for (Guest* guest : {&f.a, &f.b})
+    for (const GuestRing& ring : guest->rings) {
+      pollfd entry{ring.irq, POLLIN, 0};
+      // Not at once where the guest has not asked for it.
+      (void)poll(&entry, 1, 0);
+    }
+  f.Exchange(0, 50);
+}
+
+void ItMayEndMeanwhile() {
+  Suspended f;
+  f.Exchange(0, 10);
+  f.Suspend();
+  f.Put(10);
+  f.a.tx().Publish();
+  f.a.Detach();
+  f.b.attachment->Resume();
+  f.b.Detach();
+  // And begin anew.
+  f.a.Attach(f.engine, f.pair->master(), kByWorker);
+  f.b.Attach(f.engine, f.pair->slave(), kByWorker);
+  f.a.EnableInterrupts();
+  f.b.EnableInterrupts();
+  f.Exchange(20, 100);
+}
+
+void ItsWorkerMayBeAnotherOne() {
+  Suspended f;
+  f.Exchange(0, 10);
+  f.Suspend();
+  CHECK_EQ(f.a.attachment->SetPolicy({.policy = Policy::kInline}).err, EINVAL);
+  CHECK_EQ(f.a.attachment->SetPolicy({.policy = Policy::kPoll, .worker = 1}).err, EINVAL);
+  for (Guest* guest : {&f.a, &f.b}) CHECK_OK(guest->attachment->SetPolicy({.policy = Policy::kPoll}));
+  f.Resume();
+  f.Exchange(10, 100);
+}
+
+/// What a guest writes into its CSB meanwhile is looked at as always.
+void NonsenseIsOne() {
+  Suspended f;
+  f.Exchange(0, 10);
+  f.Suspend();
+  f.a.tx().WriteHead(64);
+  f.a.tx().WriteCur(UINT32_MAX);
+  f.b.rx().WriteHead(UINT32_MAX);
+  f.Resume();
+  CHECK(Eventually([&] { return f.tx().bad_index.load() != 0 && f.rx().bad_index.load() != 0; }));
+  f.a.tx().Show();
+  f.b.rx().Show();
+}
+
+/// The same rings, CSB and counters by mappings, an engine and attachments of their own.
+void AnotherProcessGoesOn() {
+  Suspended f;
+  f.Exchange(0, 100);
+  f.Suspend();
+  for (uint64_t seq = 100; seq < 140; seq++) f.Put(seq);
+  f.a.tx().Publish();
+  std::shared_ptr<Region> region;
+  std::shared_ptr<StatsArea> stats;
+  CHECK_OK(Region::Adopt(1, {{20, 1024}, {64, 36864}, {8192, 2048}}, {}, f.region->State(), &region));
+  CHECK_OK(StatsArea::Adopt(1024, f.stats->fd(), &stats));
+  PortShape shape{"p{1", 1, 1, 64, 64, 0};
+  shape.places = std::make_shared<PortPlaces>(f.pair->master().Places());
+  shape.other_places = std::make_shared<PortPlaces>(f.pair->slave().Places());
+  std::shared_ptr<PipePair> pair;
+  CHECK_OK(PipePair::Create(region, stats, shape, "p}1", &pair));
+  auto engine = MakeEngine();
+  std::vector<std::shared_ptr<Attachment>> attachments;
+  AttachOptions options = kByWorker;
+  options.resumes = true;
+  std::shared_ptr<Attachment> refused;
+  options.policy = Policy::kInline;
+  CHECK_EQ(Attachment::Create(engine, &pair->master(), {f.a.fd(), 0}, {f.a.fd(), 4096}, options, &refused).err, EINVAL);
+  options.policy = Policy::kNotify;
+  for (auto [guest, port] : {std::pair{&f.a, &pair->master()}, {&f.b, &pair->slave()}}) {
+    CHECK_OK(Attachment::Create(engine, port, {guest->fd(), 0}, {guest->fd(), 4096}, options,
+                                &attachments.emplace_back()));
+    CHECK_OK(attachments.back()->SetInterrupts(0, guest->irqs()));
+  }
+  usleep(20'000);
+  CHECK_EQ(f.b.rx().Mine(), 0u);
+  for (auto& attachment : attachments) attachment->Resume();
+  for (Guest* guest : {&f.a, &f.b})
+    for (GuestRing& ring : guest->rings) ring.attachment = attachments[guest == &f.a ? 0 : 1].get();
+  for (uint64_t seq = 100; seq < 140; seq++) {
+    f.b.rx().Await();
+    f.Expect(seq);
+    f.b.rx().Publish();
+  }
+  f.Exchange(140, 100);
+  CHECK_EQ(f.tx().packets.load(), 240u);
+  // The first one leaves everything as it is: its process would end now, at once.
+  for (auto& attachment : attachments) attachment->Detach();
+}
+
+void Main() {
+  const size_t before = OpenFds();
+  NothingIsServedMeanwhile();
+  WhoSleepsIsWoken();
+  ItMayEndMeanwhile();
+  ItsWorkerMayBeAnotherOne();
+  NonsenseIsOne();
+  AnotherProcessGoesOn();
+  CHECK_EQ(OpenFds(), before);
+}
+
+}  // namespace
+}  // namespace ptnet::test
+
+int main() { ptnet::test::Main(); }

@@ -1,0 +1,94 @@
+// `ptnet up` as processes of their own on one run-dir, so that one can go on in another one's place.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { ControlClient } from '../../backend/control/client.ts';
+import { type Guest, openGuest } from '../../guest-driver/model/index.ts';
+import { projectRoot } from '../harness/paths.ts';
+import { onEnd } from './scene.ts';
+
+export const VALE = `
+vms:
+  vm1: { devices: [{ port: 'vale0:1' }] }
+  vm2: { devices: [{ port: 'vale0:2' }] }
+`;
+
+/** Its sender waits, so that nothing is lost however long it is not served. */
+export const PIPE = `
+regions: { shared: { buf-num: 9000 } }
+vms:
+  vm1: { region: shared, devices: [{ port: 'p{1' }] }
+  vm2: { region: shared, devices: [{ port: 'p}1' }] }
+`;
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly text: () => string;
+}
+
+export class Upgraded {
+  readonly folder = mkdtempSync(join(tmpdir(), 'ptnet-upgrade-'));
+  readonly file = join(this.folder, 'host.yaml');
+  readonly runDir = join(this.folder, 'run');
+
+  constructor(yaml: string) {
+    onEnd(() => rmSync(this.folder, { recursive: true, force: true }));
+    writeFileSync(this.file, `run-dir: ${this.runDir}\n${yaml}`);
+  }
+
+  run(...args: string[]): Running {
+    const child = spawn(
+      process.execPath,
+      [join(projectRoot(), 'dist/backend/cli/main.js'), 'up', this.file, ...args],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    let text = '';
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.setEncoding('utf8').on('data', (some: string) => {
+        text += some;
+      });
+    onEnd(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    });
+    return { child, text: () => text };
+  }
+
+  async start(...args: string[]): Promise<Running> {
+    const running = this.run(...args);
+    await expect
+      .poll(() => running.text().includes('The host is running') || running.child.exitCode !== null, {
+        timeout: 20_000,
+      })
+      .toBe(true);
+    expect(running.text()).toContain('The host is running');
+    return running;
+  }
+
+  /** @returns the process that runs now; the one before has ended in order. */
+  async takeOver({ child }: Running): Promise<Running> {
+    const next = await this.start('--takeover');
+    if (child.exitCode === null) await once(child, 'exit');
+    expect(child.exitCode).toBe(0);
+    return next;
+  }
+
+  async attach(vm: string, devices: string[] = ['net0']): Promise<Guest> {
+    const path = (name: string) => join(this.runDir, vm, `${name}.sock`);
+    const guest = await openGuest({ memdev: path('mem'), ptnet: devices.map(path) });
+    onEnd(async () => await guest.close());
+    return guest;
+  }
+
+  client(): ControlClient {
+    const client = new ControlClient({ runDir: this.runDir });
+    onEnd(() => client.close());
+    return client;
+  }
+}
