@@ -23,7 +23,7 @@ void ARegionIsTheSame() {
   f.Put(1);
   f.Send();
   const std::vector<uint8_t> before = Copy(*f.region);
-  const uint32_t free_bufs = f.region->bufs().free();
+  const uint32_t free_bufs = f.region->bufs().available();
   std::shared_ptr<Region> region;
   CHECK_OK(AdoptRegion(f.region->State(), &region));
   std::shared_ptr<StatsArea> stats;
@@ -34,15 +34,15 @@ void ARegionIsTheSame() {
   std::shared_ptr<PipePair> pair;
   CHECK_OK(PipePair::Create(region, stats, shape, "p}1", &pair));
   CHECK(Copy(*f.region) == before);
-  CHECK_EQ(region->bufs().free(), free_bufs);
+  CHECK_EQ(region->bufs().available(), free_bufs);
   CHECK_EQ(pair->master().nifp_ofs(), f.pair->master().nifp_ofs());
   CHECK_EQ(pair->master().tx(0).hwcur, f.pair->master().tx(0).hwcur);
   CHECK_EQ(pair->slave().rx(0).hwtail, f.pair->slave().rx(0).hwtail);
-  CHECK_EQ(pair->master().tx(0).counters->packets.load(), 1u);
+  CHECK_EQ(pair->master().tx(0).counters->packets, 1u);
   // Nothing that is in use is given out again.
   const Holder holder = region->NewHolder();
   for (uint32_t i = 0; i < free_bufs; i++) CHECK_EQ(f.region->bufs().holder(region->AllocBuf(holder)), 0u);
-  CHECK_EQ(region->bufs().free(), 0u);
+  CHECK_EQ(region->bufs().available(), 0u);
 }
 
 void ARegionThatIsNotSoIsRefused() {
@@ -80,7 +80,7 @@ void ARegionThatIsNotSoIsRefused() {
 void CountersGoOn() {
   auto stats = MakeStats();
   RingCounters* counters = stats->Alloc();
-  counters->packets.store(7, std::memory_order_relaxed);
+  counters->packets = 7;
   const uint32_t block = stats->IndexOf(counters);
   std::shared_ptr<StatsArea> taken, other;
   CHECK_EQ(StatsArea::Adopt(1023, stats->fd(), &other).err, EINVAL);
@@ -93,7 +93,7 @@ void CountersGoOn() {
   CHECK_EQ(taken->available(), 1024u);
   RingCounters* again = taken->Take(block);
   CHECK(again != nullptr);
-  CHECK_EQ(again->packets.load(), 7u);
+  CHECK_EQ(again->packets, 7u);
   CHECK_EQ(taken->available(), 1023u);
   CHECK(taken->Take(block) == nullptr);
   CHECK(taken->Take(1024) == nullptr);
