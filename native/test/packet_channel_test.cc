@@ -57,6 +57,8 @@ void TimesEnd() {
   for (int i = 0; i < 1000 && !error; i++) error = SendPacket(pair.a.get(), large, {}, 5);
   CHECK_EQ(error.number, ETIMEDOUT);
   pair.b.Reset();
+  // First that what was sent has not been read, then that nobody is there.
+  CHECK_EQ(SendPacket(pair.a.get(), kWord, {}, 5).number, ECONNRESET);
   CHECK_EQ(SendPacket(pair.a.get(), kWord, {}, 5).number, EPIPE);
 }
 

@@ -1,26 +1,13 @@
 // A host is taken over by another process under its guests: nothing is lost, doubled or altered; what fails leaves the first one as it was.
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { handover } from '../../native/handover.ts';
 import { closeFd } from '../../native/os.ts';
-import { PIPE, Upgraded, VALE } from './upgraded.ts';
+import { fdsOf, PIPE, Upgraded, VALE } from './upgraded.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
-
-/** What its descriptors are, sorted. */
-const fdsOf = (child: ChildProcess): string[] =>
-  readdirSync(`/proc/${child.pid}/fd`)
-    .flatMap((fd) => {
-      try {
-        return readlinkSync(`/proc/${child.pid}/fd/${fd}`);
-      } catch {
-        return [];
-      }
-    })
-    .sort();
 
 test('two guests on a switch exchange packets through five takeovers: none is lost, doubled or altered', async () => {
   const host = new Upgraded(VALE);

@@ -1,7 +1,7 @@
 // `ptnet up` as processes of their own on one run-dir, so that one can go on in another one's place.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -92,3 +92,15 @@ export class Upgraded {
     return client;
   }
 }
+
+/** What its descriptors are, sorted. */
+export const fdsOf = (child: ChildProcess): string[] =>
+  readdirSync(`/proc/${child.pid}/fd`)
+    .flatMap((fd) => {
+      try {
+        return readlinkSync(`/proc/${child.pid}/fd/${fd}`);
+      } catch {
+        return [];
+      }
+    })
+    .sort();

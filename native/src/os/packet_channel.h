@@ -20,7 +20,7 @@ inline constexpr size_t kPacketBytesMax = 65536;
 Error ConnectPackets(const std::string& path, UniqueFd* out);
 /** The next connection; EAGAIN when there is none. */
 Error AcceptPackets(int listener, UniqueFd* out);
-/** ETIMEDOUT when the other end takes nothing; EPIPE when it is gone. Never a signal. */
+/** ETIMEDOUT when the other end takes nothing; EPIPE or ECONNRESET when it is gone. Never a signal. */
 Error SendPacket(int socket, std::span<const uint8_t> bytes, std::span<const int> fds, int timeout_ms);
 
 struct Packet {
