@@ -107,13 +107,9 @@ void ValeFlow::EndTx() noexcept {
 }
 
 void ValeFlow::Settle() noexcept {
-  // So many pieces there are not of any batch: what is left then waits for a lock that nobody gives back.
-  constexpr int kPiecesMax = 1000;
-  for (int i = 0; batch_open_ && k_.attached() && i < kPiecesMax; i++) (void)Poll(kSyncBudget);
-  if (k_.attached() && batch_open_) {
-    EndTx();
-    k_.Publish();
-  }
+  // Each piece ends: who holds a receiver's ring gives it back in microseconds, and one without room is waited for as
+  // long as the switch has patience, and no longer.
+  while (batch_open_ && k_.attached() && !k_.blocked) (void)Poll(kSyncBudget);
   waits_since_ns_ = 0;
 }
 
