@@ -1,0 +1,201 @@
+// What is no state of a host is refused by whoever is to go on with it, and whoever speaks nonsense to a host gets nothing: the host goes on.
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { handover, PACKET_BYTES_MAX, PACKET_FDS_MAX } from '../../native/handover.ts';
+import { closeFd, eventfd } from '../../native/os.ts';
+import { onEnd } from './scene.ts';
+import { PIPE, Upgraded } from './upgraded.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+// biome-ignore lint/suspicious/noExplicitAny: it is to be made wrong in every way
+type Anything = any;
+
+const HELLO = { kind: 'hello', protocol: 1, state: 1, version: 'test' };
+
+function connect(host: Upgraded): number {
+  const socket = handover.packetsConnect(join(host.runDir, 'upgrade.sock'));
+  return socket;
+}
+const send = (socket: number, message: object, fds: readonly number[] = []): void =>
+  handover.packetSend(socket, Buffer.from(JSON.stringify(message)), fds, 1000);
+function hear(socket: number): Anything {
+  const packet = handover.packetReceive(socket, 5000);
+  return packet && JSON.parse(Buffer.from(packet.bytes).toString('utf8'));
+}
+
+interface Told {
+  readonly plan: Anything;
+  readonly state: Anything;
+  readonly fds: readonly number[];
+}
+
+/** What a host tells of itself; it goes on afterwards. */
+function tell(host: Upgraded): Told {
+  const socket = connect(host);
+  send(socket, HELLO);
+  const plan = hear(socket);
+  send(socket, { kind: 'go' });
+  const { bytes } = hear(socket);
+  const parts: Uint8Array[] = [];
+  const fds: number[] = [];
+  for (let got = 0; got < bytes; ) {
+    const packet = handover.packetReceive(socket, 5000)!;
+    parts.push(packet.bytes);
+    fds.push(...packet.fds);
+    got += packet.bytes.length;
+  }
+  closeFd(socket);
+  onEnd(() => fds.forEach(closeFd));
+  return { plan, state: JSON.parse(Buffer.concat(parts).toString('utf8')), fds };
+}
+
+/** A process that is to take this over, from this test. @returns what it says of it */
+async function offer(
+  host: Upgraded,
+  plan: Anything,
+  state: string,
+  fds: readonly number[],
+  announced = fds.length,
+) {
+  const other = new Upgraded(PIPE);
+  mkdirSync(other.runDir, { recursive: true });
+  const listener = handover.packetsListen(join(other.runDir, 'upgrade.sock'), 0o600);
+  const taker = other.run('--takeover');
+  let socket: number | undefined;
+  await vi.waitFor(() => {
+    socket ??= handover.packetsAccept(listener);
+    expect(socket).toBeDefined();
+  }, 30_000);
+  hear(socket!);
+  send(socket!, { ...plan, pid: process.pid });
+  hear(socket!);
+  // The run-dir of its file is the one that is taken over.
+  const bytes = Buffer.from(state.replaceAll(host.runDir, other.runDir));
+  send(socket!, { kind: 'state', bytes: bytes.length, fds: announced });
+  const pieces = Math.max(
+    Math.ceil(bytes.length / PACKET_BYTES_MAX),
+    Math.ceil(fds.length / PACKET_FDS_MAX),
+    1,
+  );
+  const [size, some] = [Math.ceil(bytes.length / pieces), Math.ceil(fds.length / pieces)];
+  for (let i = 0; i < pieces; i++)
+    handover.packetSend(
+      socket!,
+      bytes.subarray(i * size, (i + 1) * size),
+      fds.slice(i * some, (i + 1) * some),
+      1000,
+    );
+  let answer: Anything;
+  try {
+    answer = hear(socket!);
+  } catch {
+    answer = undefined;
+  }
+  closeFd(socket!);
+  closeFd(listener);
+  if (taker.child.exitCode === null) await once(taker.child, 'exit');
+  return { answer, code: taker.child.exitCode, signal: taker.child.signalCode, text: taker.text() };
+}
+
+const SCRIBBLES: Record<string, (state: Anything) => void> = {
+  'a descriptor that is not there': (s) => (s.stats = 9999),
+  'a descriptor that is used twice': (s) => (s.stats = s.regions[0].fd),
+  'another kind of descriptor for memory': (s) => {
+    [s.regions[0].fd, s.devices[0].listener] = [s.devices[0].listener, s.regions[0].fd];
+  },
+  'another kind of descriptor for a listening socket': (s) => {
+    [s.devices[0].listener, s.devices[0].session.fd] = [s.devices[0].session.fd, s.devices[0].listener];
+  },
+  'a configuration that is none': (s) => (s.config = 'vms: ['),
+  'a configuration without its VMs': (s) => (s.config = 'vms: {}'),
+  'a key that nobody knows': (s) => (s.more = 1),
+  'a region of another size': (s) => (s.regions[0].bufs = [[0, 3]]),
+  'a region with millions of objects': (s) => (s.regions[0].bufs = [[0, 4_000_000_000]]),
+  'a region that is not in the configuration': (s) =>
+    s.regions.push({ ...s.regions[0], key: 'region:other', fd: s.devices[0].listener }),
+  'a ring that is somebody else’s': (s) =>
+    (s.ports[0].places.rings[0].offset = s.ports[0].otherPlaces.rings[0].offset),
+  'a ring outside its region': (s) => (s.ports[0].places.rings[0].offset = 2 ** 40),
+  'an index beyond its ring': (s) => (s.ports[0].places.rings[0].hwcur = 1024),
+  'counters that are used twice': (s) =>
+    (s.ports[0].places.rings[1].counters = s.ports[0].places.rings[0].counters),
+  'a device that is not there': (s) => (s.devices[0].name = 'other'),
+  'a device of another kind': (s) => delete s.devices[1].ptnet,
+  'fewer interrupts than it has': (s) => s.devices[1].session.msix.pop(),
+  'an interrupt that is no eventfd': (s) => {
+    const { session } = s.devices[1];
+    [session.msix[0].fd, session.fd] = [session.fd, session.msix[0].fd];
+  },
+  'a CSB outside the guest’s memory': (s) => (s.devices[1].ptnet.csb.guestToHost = '18446744073709551552'),
+  'memory of a guest that wraps around': (s) => (s.devices[1].session.dma[0].size = '18446744073709551615'),
+  'a whole message that was not dealt with': (s) =>
+    (s.devices[1].session.bytes = Buffer.from([1, 0, 2, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).toString(
+      'base64',
+    )),
+  'no control socket': (s) => s.own.splice(0),
+};
+
+test('a state that is wrong is refused by the process that was to go on with it, which ends; the host goes on', async () => {
+  const host = new Upgraded(PIPE);
+  const running = await host.start();
+  const guests = [await host.attach('vm1'), await host.attach('vm2')];
+  for (const guest of guests) await guest.create();
+  const { plan, state, fds } = tell(host);
+  const whole = await offer(host, plan, JSON.stringify(state), fds);
+  expect(whole.answer, 'what was not changed').toEqual({ kind: 'prepared' });
+  for (const [what, scribble] of Object.entries(SCRIBBLES)) {
+    const other = structuredClone(state);
+    scribble(other);
+    const { answer, code, signal, text } = await offer(host, plan, JSON.stringify(other), fds);
+    expect(answer?.kind, `${what}: ${text}`).toBe('failed');
+    expect({ code, signal }, what).toEqual({ code: 1, signal: null });
+  }
+  for (const [text, some, announced] of [
+    ['{', fds, fds.length],
+    ['[]', fds, fds.length],
+    [JSON.stringify(state), fds.slice(1), fds.length],
+    [JSON.stringify(state), [...fds, fds[0]!], fds.length],
+    [JSON.stringify(state), fds, 1_000_000],
+  ] as const)
+    expect(await offer(host, plan, text, some, announced)).toMatchObject({ code: 1, signal: null });
+  const what = { size: 60, payload: 'full', sleep: true, count: 2000n } as const;
+  const receiving = await guests[1]!.ports[0]!.startLoop({ op: 'receive', ...what });
+  await (await guests[0]!.ports[0]!.startLoop({ op: 'send', ...what })).done;
+  expect((await receiving.done).received).toMatchObject({ packets: 2000n, lost: 0n, corrupt: 0n });
+  await host.takeOver(running);
+});
+
+test('nonsense on the socket is hung up on, and the host can be taken over afterwards', async () => {
+  const host = new Upgraded(PIPE);
+  const running = await host.start();
+  const event = eventfd();
+  onEnd(() => closeFd(event));
+  for (const [first, fds] of [
+    [{ kind: 'hello' }, []],
+    [{ kind: 'nonsense' }, []],
+    [{ kind: 'go' }, []],
+    [{ ...HELLO, more: 1 }, []],
+    [{ ...HELLO, protocol: -1 }, []],
+    [HELLO, [event]],
+  ] as const) {
+    const socket = connect(host);
+    send(socket, first, fds);
+    expect(hear(socket), JSON.stringify(first)).toMatchObject({ kind: 'refused' });
+    expect(hear(socket)).toBeUndefined();
+    closeFd(socket);
+  }
+  const garbage = connect(host);
+  handover.packetSend(garbage, Buffer.alloc(PACKET_BYTES_MAX, 0xff), [], 1000);
+  expect(hear(garbage)).toMatchObject({ kind: 'refused' });
+  closeFd(garbage);
+  const [one, two] = [connect(host), connect(host)];
+  send(one, HELLO);
+  expect(hear(one)).toMatchObject({ kind: 'plan' });
+  expect(hear(two)).toMatchObject({ kind: 'refused', why: 'another process is taking it over' });
+  closeFd(one);
+  closeFd(two);
+  await host.takeOver(running);
+});
