@@ -71,14 +71,17 @@ export class ServedHost {
   static takeOver(config: HostConfig, options: ServeOptions, beforeServing?: () => void): ServedHost {
     const { runDir } = config;
     const { file, overrides } = options;
-    const next = (host: Host) => (file === undefined ? config : loadConfig(file, overrides, host.config));
+    let next = config;
     const served = takeOver({
       path: join(runDir, UPGRADE_SOCKET),
       runDir,
       controlPath: join(runDir, CONTROL_SOCKET),
       log: options.log,
+      rehearse: (running) => {
+        if (file !== undefined) next = loadConfig(file, overrides, running);
+      },
       complete: ({ host, own }) => {
-        const { refused } = host.preview(next(host));
+        const { refused } = host.preview(next);
         if (refused.length > 0) throw new HandoverError(refused.map(({ text }) => text).join('\n'));
         const target = targetOf(host, options);
         const served = new ServedHost(host, ControlServer.adopt(target, own), target);
@@ -87,7 +90,7 @@ export class ServedHost {
       },
       ...(beforeServing && { beforeServing }),
     });
-    served.#bring(() => next(served.host), 'taken over');
+    served.#bring(() => next, 'taken over');
     return served;
   }
 

@@ -24,6 +24,15 @@ const METRICS = 'metrics';
 
 type Fetch = (request: Request, env: never) => Response | Promise<Response>;
 
+/** Made at the first request: it takes a while, for which nobody's packets are to wait. */
+function whenAsked(make: () => Fetch): Fetch {
+  let made: Fetch | undefined;
+  return (request, env) => {
+    made ??= make();
+    return made(request, env);
+  };
+}
+
 export class ControlServer {
   readonly #servers: Server[] = [];
   readonly #target: ControlTarget;
@@ -115,7 +124,8 @@ export class ControlServer {
   /** What is served on a Unix socket, and to whom. */
   #apis(files: HandedFiles) {
     const { change, read } = this.#target.host.config.control;
-    const fetch = (writable: boolean) => createApp({ ...this.#target, files }, { writable }).fetch as Fetch;
+    const fetch = (writable: boolean) =>
+      whenAsked(() => createApp({ ...this.#target, files }, { writable }).fetch as Fetch);
     return [
       { name: CONTROL_SOCKET, fetch: fetch(true), access: change },
       { name: READ_SOCKET, fetch: fetch(false), access: read },

@@ -30,10 +30,9 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base6
 
 function runs(values: Uint32Array): [number, number][] {
   const all: [number, number][] = [];
-  for (const value of values) {
-    const last = all.at(-1);
-    if (last?.[0] === value) last[1]++;
-    else all.push([value, 1]);
+  for (let from = 0, to = 0; from < values.length; from = to) {
+    while (to < values.length && values[to] === values[from]) to++;
+    all.push([values[from]!, to - from]);
   }
   return all;
 }

@@ -2,7 +2,7 @@
 import { handover } from '../../native/handover.ts';
 import { closeFd, peerCredentials, type Watch, watchReadable } from '../../native/os.ts';
 import type { Complaints } from '../complaints.ts';
-import { configText } from '../config/write.ts';
+import type { HostConfig } from '../config/host-config.ts';
 import type { Host } from '../host.ts';
 import { VERSION } from '../version.ts';
 import { describe } from './describe.ts';
@@ -37,6 +37,8 @@ export class Giver {
   readonly #watch: Watch;
   /** One at a time. */
   #talk: { readonly wire: Wire; watch?: Watch; timer?: NodeJS.Timeout } | undefined;
+  /** A file can say it: nobody waits for this to be looked at again. */
+  #said: HostConfig | undefined;
   #closed = false;
 
   /** @param socket that listens at `path` already. @throws SystemError */
@@ -141,8 +143,9 @@ export class Giver {
       this.#hangUp();
       return;
     }
-    const config = configText(host.config);
-    wire.send({ kind: 'plan', protocol: PROTOCOL, state: STATE, version: VERSION, pid: process.pid, config });
+    this.#said = host.config;
+    wire.send({ kind: 'plan', protocol: PROTOCOL, state: STATE, version: VERSION, pid: process.pid });
+    wire.sendDraft(JSON.stringify(describe(host, this.#options.own()).state));
     this.#await((wire) => void this.#go(wire));
   }
 
@@ -183,7 +186,7 @@ export class Giver {
   /** The event loop does not turn before it is over: nothing changes meanwhile but by this. Returns when it came to nothing. */
   #give(wire: Wire): void {
     const { host, own, end } = this.#options;
-    const lines = obstacles(host);
+    const lines = obstacles(host, this.#said);
     if (lines.length > 0) throw new HandoverError(lines.join('\n'));
     const { broker } = host.insides;
     try {

@@ -1,5 +1,6 @@
 // What of a host cannot be handed over to another process: a line for each, before anything is touched.
 import { isDeepStrictEqual } from 'node:util';
+import type { HostConfig } from '../config/host-config.ts';
 import { parseConfig } from '../config/load.ts';
 import { parsePortName } from '../config/port-name.ts';
 import { configText } from '../config/write.ts';
@@ -8,7 +9,8 @@ import type { Host } from '../host.ts';
 /** Kinds of port whose state is told. */
 const KINDS = ['null', 'echo', 'pipe', 'vale'];
 
-export function obstacles(host: Host): string[] {
+/** @param said a configuration of which it is known that a file can say it. */
+export function obstacles(host: Host, said?: HostConfig): string[] {
   const { devices, programs } = host.insides;
   const cannot = 'cannot be handed over yet';
   const lines: string[] = [];
@@ -25,7 +27,7 @@ export function obstacles(host: Host): string[] {
     if (hosted?.doorbells === 'eventfd')
       lines.push(`${vm}/${name}: a client that rings its doorbells by eventfds ${cannot}`);
   }
-  if (lines.length === 0 && !isSaidByAFile(host))
+  if (lines.length === 0 && host.config !== said && !isSaidByAFile(host))
     lines.push(
       'its configuration is one that no file says, and cannot be handed over: this is a fault of ours',
     );

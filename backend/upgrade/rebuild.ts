@@ -1,6 +1,6 @@
 // A host from what another one has told: everything is there when it returns, and nobody is served yet; what both share is as it was.
 import { closeFd } from '../../native/os.ts';
-import type { LookupConfig } from '../config/host-config.ts';
+import type { HostConfig, LookupConfig } from '../config/host-config.ts';
 import { parseConfig } from '../config/load.ts';
 import { Host } from '../host.ts';
 import type { Logger } from '../log.ts';
@@ -42,11 +42,34 @@ class TakenFds {
   }
 }
 
+/** What can be known before anybody waits for it. */
+export interface Draft {
+  readonly text: string;
+  readonly config: HostConfig;
+}
+
+/** Reads a draft as the state will be read: what is wrong with it is known then, and the second time takes a part of the first one's. @throws Error */
+export function rehearse(text: string, runDir: string): Draft {
+  const { config } = HostStateSchema.parse(JSON.parse(text));
+  return { text: config, config: parseConfig(config, 'its configuration', { runDir }) };
+}
+
+export interface RebuildOptions {
+  readonly draft: Draft;
+  readonly runDir: string;
+  readonly log: Logger;
+}
+
 /** @throws Error, and the process is to end then as if it were killed: what was built so far must not be taken back in order. */
-export function rebuild(text: string, given: readonly number[], runDir: string, log: Logger): Rebuilt {
+export function rebuild(
+  text: string,
+  given: readonly number[],
+  { draft, runDir, log }: RebuildOptions,
+): Rebuilt {
   const state = HostStateSchema.parse(JSON.parse(text));
   const fds = new TakenFds(given);
-  const config = parseConfig(state.config, 'its configuration', { runDir });
+  const config =
+    state.config === draft.text ? draft.config : parseConfig(state.config, 'its configuration', { runDir });
   const stats = fds.take(state.stats);
   const regions = new Map(
     state.regions.map(({ key, shape: _, fd, ...rest }) => [key, { ...rest, fd: fds.take(fd) }]),

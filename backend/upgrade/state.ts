@@ -30,9 +30,15 @@ const runs = () =>
   z
     .array(z.tuple([u32(), z.number().int().min(1).max(OBJECTS_MAX)]))
     .refine((all) => all.reduce((sum, [, times]) => sum + times, 0) <= OBJECTS_MAX)
-    .transform((all) =>
-      Uint32Array.from(all.flatMap(([value, times]) => new Array<number>(times).fill(value))),
-    );
+    .transform((all) => {
+      const values = new Uint32Array(all.reduce((sum, [, times]) => sum + times, 0));
+      let at = 0;
+      for (const [value, times] of all) {
+        values.fill(value, at, at + times);
+        at += times;
+      }
+      return values;
+    });
 
 const shape = z.strictObject({
   id: z.number().int().min(1).max(65_535),
@@ -193,10 +199,10 @@ export const MessageSchema = z.discriminatedUnion('kind', [
     state: u32(),
     version: z.string().max(100),
     pid: u32(),
-    config: z.string().max(60_000),
   }),
   z.strictObject({ kind: z.literal('refused'), why: z.string().max(60_000) }),
   z.strictObject({ kind: z.literal('go') }),
+  z.strictObject({ kind: z.literal('draft'), bytes: count(), fds: z.literal(0) }),
   z.strictObject({ kind: z.literal('state'), bytes: count(), fds: count() }),
   z.strictObject({ kind: z.literal('prepared') }),
   z.strictObject({ kind: z.literal('failed'), why: z.string().max(60_000) }),

@@ -1,11 +1,12 @@
 // The process that takes a host over: asks for it, builds all of it beside the one that serves, and serves when that one has let go.
 import { handover } from '../../native/handover.ts';
+import type { HostConfig } from '../config/host-config.ts';
 import { ConfigurationError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { isServed } from '../sockets.ts';
 import { VERSION } from '../version.ts';
 import { hasEnded } from './process.ts';
-import { type Rebuilt, rebuild } from './rebuild.ts';
+import { type Rebuilt, rebuild, rehearse } from './rebuild.ts';
 import { type Message, PROTOCOL, STATE } from './state.ts';
 import { HandoverError, Wire } from './wire.ts';
 
@@ -19,6 +20,8 @@ export interface TakerOptions<T> {
   /** A socket of the host that is not for this: it tells whether one runs there. */
   readonly controlPath: string;
   readonly log: Logger;
+  /** What takes its time and can be known before anybody waits for it, of a host of this configuration. */
+  rehearse?(running: HostConfig): void;
   /** Whatever is to serve beside the host, ready to, before the other one lets go. What it throws ends it all. */
   complete(rebuilt: Rebuilt): T;
   /** The other one has let go: from now on a signal is for a host that serves. */
@@ -38,10 +41,12 @@ export function takeOver<T>({ path, runDir, controlPath, log, ...options }: Take
     const plan = expect(wire.receive(), 'plan');
     // Whether it lives is all that tells whether it has let go, if it says nothing any more.
     if (hasEnded(plan.pid, 0)) throw new HandoverError(`process ${plan.pid}: cannot be seen from here`);
+    const draft = rehearse(wire.receiveState(expect(wire.receive(), 'draft')).text, runDir);
+    options.rehearse?.(draft.config);
     wire.send({ kind: 'go' });
     const { text, fds } = wire.receiveState(expect(wire.receive(), 'state'));
     const { rebuilt, completed } = prepare(wire, () => {
-      const rebuilt = rebuild(text, fds, runDir, log);
+      const rebuilt = rebuild(text, fds, { draft, runDir, log });
       return { rebuilt, completed: options.complete(rebuilt) };
     });
     wire.send({ kind: 'prepared' });

@@ -26,6 +26,36 @@ function hear(socket: number): Anything {
   return packet && JSON.parse(Buffer.from(packet.bytes).toString('utf8'));
 }
 
+/** What comes behind such a word. */
+function hearPieces(socket: number, kind: string): { text: string; fds: number[] } {
+  const word = hear(socket);
+  expect(word.kind).toBe(kind);
+  const parts: Uint8Array[] = [];
+  const fds: number[] = [];
+  for (let got = 0; got < word.bytes; ) {
+    const packet = handover.packetReceive(socket, 5000)!;
+    parts.push(packet.bytes);
+    fds.push(...packet.fds);
+    got += packet.bytes.length;
+  }
+  return { text: Buffer.concat(parts).toString('utf8'), fds };
+}
+
+function sendPieces(socket: number, word: object, text: string, fds: readonly number[]): void {
+  const bytes = Buffer.from(text);
+  send(socket, { ...word, bytes: bytes.length });
+  const pieces = Math.max(
+    Math.ceil(bytes.length / PACKET_BYTES_MAX),
+    Math.ceil(fds.length / PACKET_FDS_MAX),
+    1,
+  );
+  const [size, some] = [Math.ceil(bytes.length / pieces), Math.ceil(fds.length / pieces)];
+  for (let i = 0; i < pieces; i++) {
+    const rest = fds.slice(i * some, (i + 1) * some);
+    handover.packetSend(socket, bytes.subarray(i * size, (i + 1) * size), rest, 1000);
+  }
+}
+
 interface Told {
   readonly plan: Anything;
   readonly state: Anything;
@@ -37,25 +67,18 @@ function tell(host: Upgraded): Told {
   const socket = connect(host);
   send(socket, HELLO);
   const plan = hear(socket);
+  hearPieces(socket, 'draft');
   send(socket, { kind: 'go' });
-  const { bytes } = hear(socket);
-  const parts: Uint8Array[] = [];
-  const fds: number[] = [];
-  for (let got = 0; got < bytes; ) {
-    const packet = handover.packetReceive(socket, 5000)!;
-    parts.push(packet.bytes);
-    fds.push(...packet.fds);
-    got += packet.bytes.length;
-  }
+  const { text, fds } = hearPieces(socket, 'state');
   closeFd(socket);
   onEnd(() => fds.forEach(closeFd));
-  return { plan, state: JSON.parse(Buffer.concat(parts).toString('utf8')), fds };
+  return { plan, state: JSON.parse(text), fds };
 }
 
 /** A process that is to take this over, from this test. @returns what it says of it */
 async function offer(
   host: Upgraded,
-  plan: Anything,
+  { plan, state: draft }: Told,
   state: string,
   fds: readonly number[],
   announced = fds.length,
@@ -71,23 +94,11 @@ async function offer(
   }, 30_000);
   hear(socket!);
   send(socket!, { ...plan, pid: process.pid });
-  hear(socket!);
   // The run-dir of its file is the one that is taken over.
-  const bytes = Buffer.from(state.replaceAll(host.runDir, other.runDir));
-  send(socket!, { kind: 'state', bytes: bytes.length, fds: announced });
-  const pieces = Math.max(
-    Math.ceil(bytes.length / PACKET_BYTES_MAX),
-    Math.ceil(fds.length / PACKET_FDS_MAX),
-    1,
-  );
-  const [size, some] = [Math.ceil(bytes.length / pieces), Math.ceil(fds.length / pieces)];
-  for (let i = 0; i < pieces; i++)
-    handover.packetSend(
-      socket!,
-      bytes.subarray(i * size, (i + 1) * size),
-      fds.slice(i * some, (i + 1) * some),
-      1000,
-    );
+  const here = (text: string) => text.replaceAll(host.runDir, other.runDir);
+  sendPieces(socket!, { kind: 'draft', fds: 0 }, here(JSON.stringify(draft)), []);
+  hear(socket!);
+  sendPieces(socket!, { kind: 'state', fds: announced }, here(state), fds);
   let answer: Anything;
   try {
     answer = hear(socket!);
@@ -143,13 +154,14 @@ test('a state that is wrong is refused by the process that was to go on with it,
   const running = await host.start();
   const guests = [await host.attach('vm1'), await host.attach('vm2')];
   for (const guest of guests) await guest.create();
-  const { plan, state, fds } = tell(host);
-  const whole = await offer(host, plan, JSON.stringify(state), fds);
+  const told = tell(host);
+  const { state, fds } = told;
+  const whole = await offer(host, told, JSON.stringify(state), fds);
   expect(whole.answer, 'what was not changed').toEqual({ kind: 'prepared' });
   for (const [what, scribble] of Object.entries(SCRIBBLES)) {
     const other = structuredClone(state);
     scribble(other);
-    const { answer, code, signal, text } = await offer(host, plan, JSON.stringify(other), fds);
+    const { answer, code, signal, text } = await offer(host, told, JSON.stringify(other), fds);
     expect(answer?.kind, `${what}: ${text}`).toBe('failed');
     expect({ code, signal }, what).toEqual({ code: 1, signal: null });
   }
@@ -160,7 +172,7 @@ test('a state that is wrong is refused by the process that was to go on with it,
     [JSON.stringify(state), [...fds, fds[0]!], fds.length],
     [JSON.stringify(state), fds, 1_000_000],
   ] as const)
-    expect(await offer(host, plan, text, some, announced)).toMatchObject({ code: 1, signal: null });
+    expect(await offer(host, told, text, some, announced)).toMatchObject({ code: 1, signal: null });
   const what = { size: 60, payload: 'full', sleep: true, count: 2000n } as const;
   const receiving = await guests[1]!.ports[0]!.startLoop({ op: 'receive', ...what });
   await (await guests[0]!.ports[0]!.startLoop({ op: 'send', ...what })).done;
