@@ -18,6 +18,12 @@ interface Cause {
   level: Level;
 }
 
+/** What was complained of, for another process. */
+export interface CauseState extends Omit<Cause, 'saidAt'> {
+  readonly cause: string;
+  readonly saidAgoMs: number;
+}
+
 export interface ComplaintOptions {
   readonly level?: Level;
   /** More fields of the log line. */
@@ -49,6 +55,21 @@ export class Complaints {
   get counters(): Readonly<Record<string, number>> {
     const faults = [...this.#causes].filter(([, { level }]) => level === 'warn' || level === 'error');
     return Object.fromEntries(faults.map(([cause, { count }]) => [cause, count]));
+  }
+
+  get state(): CauseState[] {
+    const now = this.#now();
+    return [...this.#causes].map(([cause, { saidAt, ...rest }]) => ({
+      cause,
+      ...rest,
+      saidAgoMs: Math.max(now - saidAt, 0),
+    }));
+  }
+
+  /** Counts on from what another process has counted, and said. */
+  countOn(causes: readonly CauseState[]): void {
+    for (const { cause, saidAgoMs, ...rest } of causes)
+      this.#causes.set(cause, { ...rest, saidAt: this.#now() - saidAgoMs });
   }
 
   add(cause: string, text: string, options: ComplaintOptions = {}): void {

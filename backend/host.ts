@@ -124,6 +124,8 @@ export class Host {
       ports,
       devices: this.#devices,
       stats: this.#stats,
+      engine: this.#pool.engine,
+      watch: this.#watch,
       programs: this.#programs,
     };
   }

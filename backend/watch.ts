@@ -115,6 +115,11 @@ export class FaultWatch {
     );
   }
 
+  /** Complains of what rings have counted; no device changes by it. */
+  count(): void {
+    for (const watched of this.#watched) this.#lookAt(watched);
+  }
+
   /** One look: a complaint for each ring and fault that has grown. */
   look(): void {
     for (const watched of this.#watched) {

@@ -3,11 +3,14 @@ import { type AttachOptions, addon, type CsbPlace, type Handle, type WorkerStats
 import { handover } from './handover.ts';
 import { type Watch, watchReadable } from './os.ts';
 import type { OffsetPart, OffsetsAsked, OffsetsGiven, Port } from './ports.ts';
+import { sumOf } from './sum.ts';
 
 export type { AttachOptions, CsbPlace, PolicyName, WorkerStats } from './addon.ts';
 
 export class Engine {
   readonly handle: Handle<'engine'>;
+  /** Of another process's workers, in whose place these serve. */
+  #before: readonly WorkerStats[] = [];
 
   /** One worker (a native thread) for each entry, which lists the CPUs that it may run on; an empty one allows all. */
   constructor(cpus: readonly (readonly number[])[] = [[]]) {
@@ -15,7 +18,11 @@ export class Engine {
   }
 
   get workers(): WorkerStats[] {
-    return addon.engineStats(this.handle);
+    return addon.engineStats(this.handle).map((now, i) => sumOf(now, this.#before[i]));
+  }
+  /** Counts on from what another process's workers have counted. */
+  countOn(before: readonly WorkerStats[]): void {
+    this.#before = before;
   }
 
   /**

@@ -1,5 +1,6 @@
 // The native reader of the vfio-user sockets: one thread a host, which answers doorbells by itself.
 import { loadAddon } from './load.ts';
+import { sumOf } from './sum.ts';
 
 export interface KickEvents {
   /** A client has connected to a listener. */
@@ -95,6 +96,8 @@ const DEFAULT_MAX_FDS = 16;
 
 export class Kick {
   #last: KickCounters | undefined;
+  /** Of another process, in whose place this one serves. */
+  #before: KickCounters | undefined;
   readonly #native: NativeKick;
 
   /** @throws SystemError when the thread cannot be started. */
@@ -146,7 +149,11 @@ export class Kick {
   }
   /** Once it is closed, the last ones. */
   get counters(): KickCounters {
-    return this.#last ?? this.#native.counters();
+    return this.#last ?? sumOf(this.#native.counters(), this.#before);
+  }
+  /** Counts on from what another process has counted. */
+  countOn(before: KickCounters): void {
+    this.#before = before;
   }
   /** Reads no session and accepts nobody from now on: another process is to go on with all of it, or resume() comes. */
   pause(): void {
@@ -180,7 +187,7 @@ export class Kick {
     return this.#native.adoptSession(listener, socket);
   }
   close(): void {
-    this.#last ??= this.#native.counters();
+    this.#last = this.counters;
     this.#native.close();
   }
 }

@@ -6,6 +6,7 @@ import { Host } from '../host.ts';
 import type { Logger } from '../log.ts';
 import type { Interrupt } from '../vfio-user/irqs.ts';
 import type { Session } from '../vfio-user/session.ts';
+import { countOn } from './counters.ts';
 import { HostStateSchema, type TakenState } from './state.ts';
 import { HandoverError } from './wire.ts';
 
@@ -102,6 +103,7 @@ export function rebuild(
   if (regions.size > 0)
     throw new HandoverError(`region ${[...regions.keys()][0]}: its configuration has none`);
   for (const { name, stations } of state.switches) learn(host, name, stations);
+  countOn(host, state.counters);
   for (const device of state.devices) restoreDevice(host, device, fds);
   const own = new Map(state.own.map(({ name, fd }) => [name, fds.take(fd)]));
   fds.closeRest();

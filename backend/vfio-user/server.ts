@@ -1,7 +1,7 @@
 // The vfio-user server: exports devices on sockets and ties the kick thread's connections to sessions.
 import { Kick, type KickEvents, type ListenerCounters, type ReadSoFar } from '../../native/kick.ts';
 import type { PciDevice } from '../../pci/index.ts';
-import { Complaints } from '../complaints.ts';
+import { type CauseState, Complaints } from '../complaints.ts';
 import { errnoName } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { VfioUserHooks } from './hooks.ts';
@@ -50,13 +50,20 @@ export interface ExportedDevice {
   close(): void;
 }
 
+/** What a device has counted that another process counts on from. */
+export interface ListenerCounts extends Pick<ListenerCounters, 'refused' | 'starved'> {
+  readonly complaints: readonly CauseState[];
+}
+
 class Exported implements ExportedDevice {
   readonly path: string;
   readonly device: PciDevice;
   readonly hooks: VfioUserHooks;
   readonly complaints: Complaints;
   session: Session | undefined;
-  #seen = { refused: 0, starved: 0 };
+  /** Of another process, in whose place this one listens. */
+  #before = { refused: 0, starved: 0 };
+  #seen = this.#before;
   readonly #onClose: () => void;
   readonly #sockets: () => ListenerCounters | undefined;
   #last: ListenerCounters = { refused: 0, starved: 0, heldFds: 0, maxFds: 0, closingFds: 0 };
@@ -80,12 +87,20 @@ class Exported implements ExportedDevice {
 
   /** Its counters; once it is closed, the last ones. */
   get sockets(): ListenerCounters {
-    this.#last = this.#sockets() ?? this.#last;
+    const { refused, starved } = this.#before;
+    const now = this.#sockets();
+    if (now) this.#last = { ...now, refused: now.refused + refused, starved: now.starved + starved };
     return this.#last;
   }
 
-  look({ refused, starved, heldFds, maxFds, closingFds }: ListenerCounters): void {
+  countOn({ refused, starved, complaints }: ListenerCounts): void {
+    this.#seen = this.#before = { refused, starved };
+    this.complaints.countOn(complaints);
+  }
+
+  look(): void {
     const { complaints } = this;
+    const { refused, starved, heldFds, maxFds, closingFds } = this.sockets;
     const [moreRefused, moreStarved] = [refused - this.#seen.refused, starved - this.#seen.starved];
     this.#seen = { refused, starved };
     if (moreRefused > 0) {
@@ -196,6 +211,17 @@ export class VfioUserServer implements KickEvents {
     };
   }
 
+  /** For another process. */
+  countsOf(device: ExportedDevice): ListenerCounts {
+    const { refused, starved } = device.sockets;
+    return { refused, starved, complaints: this.#exported.get(this.#listenerOf(device))!.complaints.state };
+  }
+
+  /** Counts on from what another process has counted. */
+  countOn(device: ExportedDevice, counts: ListenerCounts): void {
+    this.#exported.get(this.#listenerOf(device))!.countOn(counts);
+  }
+
   /** A client that was another process's; all descriptors are taken. */
   adopt(device: ExportedDevice, socket: ReadSoFar, others: readonly number[], maxDmaMaps: number): Session {
     const listener = this.#listenerOf(device);
@@ -262,7 +288,7 @@ export class VfioUserServer implements KickEvents {
 
   /** Says what clients have done that no message tells of; about once a second anyway. */
   look(): void {
-    for (const [listener, exported] of this.#exported) exported.look(this.#kick.countersOf(listener));
+    for (const exported of this.#exported.values()) exported.look();
   }
 
   #shareOfDmaMaps(): number {
@@ -274,7 +300,7 @@ export class VfioUserServer implements KickEvents {
     const exported = this.#exported.get(listener);
     if (exported === undefined) return;
     exported.session?.close();
-    exported.look(exported.sockets);
+    exported.look();
     this.#exported.delete(listener);
     exported.complaints.sumUp({ all: true });
     this.#kick.unlisten(listener);

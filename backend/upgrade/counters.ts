@@ -1,0 +1,70 @@
+// What a host has counted outside of the memory that both share: told to the process that goes on with it, which counts on from there.
+import { z } from 'zod';
+import type { Host } from '../host.ts';
+
+const count = () => z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const text = () => z.string().min(1).max(4096);
+
+const worker = z.strictObject({
+  rounds: count(),
+  busyRounds: count(),
+  cpuSeconds: z.number().min(0).max(Number.MAX_SAFE_INTEGER),
+  parks: count(),
+  wakeups: count(),
+  idleWakeups: count(),
+  sleeps: count(),
+  servedInKick: count(),
+  watchErrors: count(),
+});
+const complaint = z.strictObject({
+  cause: text(),
+  count: count(),
+  said: count(),
+  saidAgoMs: count(),
+  text: text(),
+  level: z.enum(['debug', 'info', 'warn', 'error']),
+});
+const device = z.strictObject({
+  vm: text(),
+  name: text(),
+  refused: count(),
+  starved: count(),
+  complaints: z.array(complaint).max(1024),
+});
+
+export const CountersSchema = z.strictObject({
+  workers: z.array(worker).max(256),
+  sockets: z.strictObject({ doorbells: count(), messages: count(), slowServices: count() }),
+  devices: z.array(device).max(65_536),
+});
+type Counters = z.infer<typeof CountersSchema>;
+
+/** What was not complained of so far is, here. */
+export function describeCounters({ insides }: Host): Counters {
+  const { devices, engine, kick, server, watch } = insides;
+  watch.count();
+  server.look();
+  return {
+    workers: engine.workers,
+    sockets: kick.counters,
+    devices: [...devices.all].map(({ vm, name, exported }) => {
+      const { complaints, ...sockets } = server.countsOf(exported);
+      const short = complaints.map((each) => ({ ...each, text: each.text.slice(0, 4096) }));
+      return { vm, name, ...sockets, complaints: short };
+    }),
+  };
+}
+
+/** Before anything is counted here. @throws Error */
+export function countOn({ insides }: Host, counters: Counters): void {
+  const { devices, engine, kick, server } = insides;
+  if (counters.workers.length !== engine.workers.length)
+    throw new Error(`${counters.workers.length} workers: its configuration has others`);
+  engine.countOn(counters.workers);
+  kick.countOn(counters.sockets);
+  for (const { vm, name, ...counts } of counters.devices) {
+    const placed = devices.get(vm, name);
+    if (placed === undefined) throw new Error(`${vm}/${name}: its configuration has no such device`);
+    server.countOn(placed.exported, counts);
+  }
+}
