@@ -147,8 +147,8 @@ void AnotherProcessGoesOn() {
   CHECK_EQ(Attachment::Create(engine, &pair->master(), {f.a.fd(), 0}, {f.a.fd(), 4096}, options, &refused).err, EINVAL);
   options.policy = Policy::kNotify;
   for (auto [guest, port] : {std::pair{&f.a, &pair->master()}, {&f.b, &pair->slave()}}) {
-    CHECK_OK(Attachment::Create(engine, port, {guest->fd(), 0}, {guest->fd(), 4096}, options,
-                                &attachments.emplace_back()));
+    CHECK_OK(
+        Attachment::Create(engine, port, {guest->fd(), 0}, {guest->fd(), 4096}, options, &attachments.emplace_back()));
     CHECK_OK(attachments.back()->SetInterrupts(0, guest->irqs()));
   }
   usleep(20'000);

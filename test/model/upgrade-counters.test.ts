@@ -17,7 +17,11 @@ test('they go on through two takeovers', async () => {
   await (await from.ports[0]!.startLoop({ op: 'send', ...what, rate: 20_000 })).done;
   await receiving.done;
   const refuseOne = () =>
-    new Promise((resolve) => connect(join(host.runDir, 'vm1', 'net0.sock')).resume().on('close', resolve));
+    new Promise((resolve) =>
+      connect(join(host.runDir, 'vm1', 'net0.sock'))
+        .resume()
+        .on('close', resolve),
+    );
   await refuseOne();
   const refused = async () => (await host.client().stats()).devices.find(({ name }) => name === 'vm1/net0')!;
   // Nobody has looked at the second one when the first takeover comes.

@@ -9,7 +9,7 @@ import { closeFd } from '../../native/os.ts';
 import { onEnd } from './scene.ts';
 import { PIPE, type Running, Upgraded } from './upgraded.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const COUNT = 60_000n;
 

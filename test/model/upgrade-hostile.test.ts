@@ -8,7 +8,7 @@ import { closeFd, eventfd } from '../../native/os.ts';
 import { onEnd } from './scene.ts';
 import { PIPE, Upgraded } from './upgraded.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 400_000 });
 
 // biome-ignore lint/suspicious/noExplicitAny: it is to be made wrong in every way
 type Anything = any;
