@@ -107,7 +107,8 @@ export class Host {
   static takeOver(config: HostConfig, taken: TakenHost, log: Logger): Host {
     const host = new Host(config, log, taken);
     host.#kick.pause();
-    host.#become(config);
+    // What fails is not taken back: it would be taken from the host that goes on.
+    host.#become(config, () => {});
     return host;
   }
 
@@ -206,23 +207,27 @@ export class Host {
     return { before: placesOf(this.#config, this.#ports.shapes), after: placesOf(next, shapes) };
   }
 
-  #become(next: HostConfig): void {
+  #become(next: HostConfig, takeBack = (steps: Steps) => this.#takeBack(steps)): void {
     const { before, after } = this.#places(next);
     const steps = new Steps();
     try {
       const from = { config: this.#config, places: before };
       transition(this.#parts, from, { config: next, places: after }, steps);
     } catch (error) {
-      for (const err of steps.undo())
-        this.#complaints.add('undo', `a change that failed could not be taken back: ${String(err)}`, {
-          level: 'error',
-          details: { err },
-        });
+      takeBack(steps);
       throw error;
     } finally {
       this.#followInterfaces();
     }
     this.#config = next;
+  }
+
+  #takeBack(steps: Steps): void {
+    for (const err of steps.undo())
+      this.#complaints.add('undo', `a change that failed could not be taken back: ${String(err)}`, {
+        level: 'error',
+        details: { err },
+      });
   }
 
   /** What becomes of a change does not depend on it. */

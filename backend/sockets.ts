@@ -56,10 +56,13 @@ export class RunDir {
   readonly #sockets: string[] = [];
   /** Of another process: they and their folders are there, with their modes, and stay as they are when they are claimed. */
   readonly #taken: Set<string>;
+  /** Another process serves there: until keep() nothing is made and nothing is removed. */
+  #lent: boolean;
 
   constructor(path: string, { mode, group }: SocketAccess = {}, taken?: RunDirState) {
     this.#path = path;
     this.#taken = new Set(taken?.sockets);
+    this.#lent = taken !== undefined;
     this.#made.push(...(taken?.made ?? []));
     this.#through = taken?.through ?? 0;
     this.#group = group;
@@ -77,7 +80,7 @@ export class RunDir {
    */
   claim(vm: string, device: string): string {
     const path = socketPath(this.#path, vm, device);
-    if (this.#taken.has(path)) return this.#keep(path);
+    if (this.#lent || this.#taken.has(path)) return this.#keep(path);
     this.#folder(this.#path, statSync);
     const folder = dirname(path);
     this.#folder(folder, lstatSync);
@@ -89,14 +92,14 @@ export class RunDir {
   /** The same for a socket of the host's own, `control.sock`. */
   claimOwn(name: string): string {
     const path = join(this.#path, name);
-    if (this.#taken.has(path)) return this.#keep(path);
+    if (this.#lent || this.#taken.has(path)) return this.#keep(path);
     this.#folder(this.#path, statSync);
     return this.#take(path);
   }
 
   /** Lets those in who may connect to a socket of the host's own, which is there; the host's user alone when nobody is named. */
   openOwn(path: string, { mode, group }: SocketAccess): void {
-    if (this.#taken.has(path)) return;
+    if (this.#lent || this.#taken.has(path)) return;
     const given = mode ?? (group === undefined ? 0o600 : SOCKET_MODE);
     this.#give(path, group, given);
     if (!this.#made.includes(this.#path)) return;
@@ -111,6 +114,7 @@ export class RunDir {
 
   /** Removes one socket, and the folder that was made for it when nothing else is in that; else its VM can be attached. */
   release(path: string): void {
+    if (this.#lent) return;
     rmSync(path, { force: true });
     this.#taken.delete(path);
     this.#sockets.splice(0, this.#sockets.length, ...this.#sockets.filter((other) => other !== path));
@@ -127,7 +131,13 @@ export class RunDir {
     return { made: [...this.#made], sockets: [...this.#sockets], through: this.#through };
   }
 
+  /** The other process serves there no more. */
+  keep(): void {
+    this.#lent = false;
+  }
+
   #keep(path: string): string {
+    if (!this.#taken.has(path)) throw new ConfigurationError(`${path}: no such socket has come along`);
     if (!this.#sockets.includes(path)) this.#sockets.push(path);
     return path;
   }
@@ -166,6 +176,7 @@ export class RunDir {
 
   /** Removes the sockets, and the folders that were made for them and hold nothing else. */
   clear(): void {
+    if (this.#lent) return;
     for (const path of this.#sockets.splice(0)) rmSync(path, { force: true });
     for (const folder of this.#made.splice(0).reverse()) removeIfEmpty(folder);
   }

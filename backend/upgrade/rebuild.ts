@@ -111,6 +111,7 @@ export function rebuild(
     host,
     own,
     go: () => {
+      host.runDir.keep();
       host.insides.broker.resume();
       host.insides.kick.resume();
     },

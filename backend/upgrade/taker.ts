@@ -43,13 +43,14 @@ export function takeOver<T>({ path, runDir, controlPath, log, ...options }: Take
     if (hasEnded(plan.pid, 0)) throw new HandoverError(`process ${plan.pid}: cannot be seen from here`);
     const draft = rehearse(wire.receiveState(expect(wire.receive(), 'draft')).text, runDir);
     options.rehearse?.(draft.config);
-    wire.send({ kind: 'go' });
+    say(wire, { kind: 'go' });
     const { text, fds } = wire.receiveState(expect(wire.receive(), 'state'));
     const { rebuilt, completed } = prepare(wire, () => {
       const rebuilt = rebuild(text, fds, { draft, runDir, log });
       return { rebuilt, completed: options.complete(rebuilt) };
     });
-    wire.send({ kind: 'prepared' });
+    // It may have been killed meanwhile, and everything is here: what it answers, or that it cannot, is what counts.
+    say(wire, { kind: 'prepared' });
     awaitCommit(wire, plan.pid);
     options.beforeServing?.();
     // First this: until it is said the other one may go on, if this process ends.

@@ -94,7 +94,8 @@ export class Wire {
     try {
       for (let have = 0; have < bytes; ) {
         const packet = this.#receiveBytes();
-        if (packet === undefined) throw new HandoverError('the other process ended');
+        if (packet === undefined)
+          throw new HandoverError('the other process ended before all of its state was here');
         parts.push(packet.bytes);
         have += packet.bytes.length;
         got.push(...packet.fds);

@@ -62,6 +62,8 @@ void ARegionThatIsNotSoIsRefused() {
   CHECK_EQ(err([](RegionState* s) { s->bufs[0] = 1; }), EINVAL);  // one that is nobody's, ever
   CHECK_EQ(err([](RegionState* s) { s->bufs.back() = s->last_holder + 1; }), EINVAL);
   CHECK_EQ(err([](RegionState* s) { s->last_holder = 0; }), EINVAL);
+  // The next one would be nobody.
+  CHECK_EQ(err([](RegionState* s) { s->last_holder = UINT32_MAX; }), EINVAL);
   CHECK_EQ(err([](RegionState* s) { s->fd = -1; }), EBADF);
   os::UniqueFd pipe_end(open("/dev/null", O_RDWR | O_CLOEXEC));
   CHECK_EQ(err([&](RegionState* s) { s->fd = pipe_end.get(); }), EINVAL);
@@ -103,6 +105,7 @@ void CountersGoOn() {
 void APortThatIsNotSoIsRefused() {
   PipeFixture f;
   const PortPlaces first = f.pair->master().Places(), second = f.pair->slave().Places();
+  bool both = true;
   auto err = [&](auto change) {
     std::shared_ptr<Region> region;
     std::shared_ptr<StatsArea> stats;
@@ -112,7 +115,7 @@ void APortThatIsNotSoIsRefused() {
     change(places.get(), other.get());
     PortShape shape{"p{1", 1, 1, 64, 64, 0};
     shape.places = places;
-    shape.other_places = other;
+    shape.other_places = both ? other : nullptr;
     const std::vector<uint8_t> before = Copy(*f.region);
     std::shared_ptr<PipePair> pair;
     const int error = PipePair::Create(region, stats, shape, "p}1", &pair).err;
@@ -142,6 +145,8 @@ void APortThatIsNotSoIsRefused() {
   CHECK_EQ(err([](P a, P) { a->rings[1].counters = a->rings[0].counters; }), EINVAL);
   CHECK_EQ(err([](P a, P b) { b->rings[0].counters = a->rings[0].counters; }), EINVAL);
   CHECK_EQ(err([](P a, P) { a->rings[0].counters = 1024; }), EINVAL);
+  both = false;
+  CHECK_EQ(err([](P, P) {}), EINVAL);
 }
 
 void Main() {

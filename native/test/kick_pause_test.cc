@@ -1,5 +1,6 @@
 // The kick thread standing still, what another one goes on with, and what is refused as none of it.
 #include <fcntl.h>
+#include <sys/un.h>
 
 #include "kick_peer.h"
 #include "lingering.h"
@@ -168,6 +169,15 @@ void WhatIsNoneOfItIsRefused() {
   CHECK_EQ(listen(dup(event.get())), ENOTSOCK);
   CHECK_EQ(listen(dup(datagrams.get())), EINVAL);
   CHECK_EQ(listen(dup(client.get())), EINVAL);
+  // One of packets, and one that accept(2) would wait for.
+  for (const int type : {SOCK_SEQPACKET | SOCK_NONBLOCK, SOCK_STREAM + 0}) {
+    os::UniqueFd own(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;  // and a name of the kernel's choice
+    CHECK(bind(own.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address.sun_family) == 0);
+    CHECK(::listen(own.get(), 1) == 0);
+    CHECK_EQ(listen(dup(own.get())), EINVAL);
+  }
   next.Adopt(&f, session);
   auto connect = [&](int fd, const Bytes& bytes, uint32_t listener) {
     KickSession::Rest rest;

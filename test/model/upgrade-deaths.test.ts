@@ -37,8 +37,11 @@ class Between {
     this.#listener = handover.packetsListen(this.#path, 0o600);
   }
 
-  /** Passes on what both say, until `stop` says of a message that it is not to be. */
-  async passUntil(stop: (from: From, kind: string) => boolean): Promise<void> {
+  /** Passes on what both say, until `stop` says of a message that it is not to be, or `enough` of one that was. */
+  async passUntil(
+    stop: (from: From, kind: string) => boolean,
+    enough: (from: From, packet: Packet) => boolean = () => false,
+  ): Promise<void> {
     let taker: number | undefined;
     await vi.waitFor(() => {
       taker ??= handover.packetsAccept(this.#listener);
@@ -56,8 +59,27 @@ class Between {
         }
         handover.packetSend(this.#sides[from === 'new' ? 'old' : 'new'], packet.bytes, packet.fds, 1000);
         for (const fd of packet.fds) closeFd(fd);
+        if (enough(from, packet)) return;
       }
     throw new Error('what was waited for was not said');
+  }
+
+  /** Passes on all that is said until the new one has the whole state. */
+  async passState(): Promise<void> {
+    let left = 0;
+    await this.passUntil(
+      (from, kind) => {
+        if (from === 'old' && kind === 'state') left = -1;
+        return false;
+      },
+      (from, packet) => {
+        if (left < 0)
+          left = (JSON.parse(Buffer.from(packet.bytes).toString('utf8')) as { bytes: number }).bytes;
+        else if (from === 'old' && left > 0) left -= packet.bytes.length;
+        else return false;
+        return left === 0;
+      },
+    );
   }
 
   #hear(from: From): Packet | undefined {
@@ -157,6 +179,19 @@ test('the old one is killed when the new one has everything, which goes on', asy
   await between.passUntil((from, kind) => from === 'new' && kind === 'prepared');
   old.child.kill('SIGKILL');
   await ended(old);
+  between.close();
+  await expect.poll(taker.text, { timeout: 20_000 }).toContain('The host is running');
+  expect(await received()).toMatchObject(WHOLE);
+  await goesOn(host, taker);
+});
+
+test('the old one is killed while the new one builds what it has been told, which goes on', async () => {
+  const { host, old, guests } = await scene();
+  const received = await traffic(guests);
+  const between = new Between(host);
+  const taker = host.run('--takeover');
+  await between.passState();
+  old.child.kill('SIGKILL');
   between.close();
   await expect.poll(taker.text, { timeout: 20_000 }).toContain('The host is running');
   expect(await received()).toMatchObject(WHOLE);

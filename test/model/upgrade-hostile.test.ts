@@ -1,7 +1,7 @@
 // What is no state of a host is refused by whoever is to go on with it, and whoever speaks nonsense to a host gets nothing: the host goes on.
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { handover, PACKET_BYTES_MAX, PACKET_FDS_MAX } from '../../native/handover.ts';
 import { closeFd, eventfd } from '../../native/os.ts';
@@ -78,14 +78,23 @@ function tell(host: Upgraded): Told {
 /** A process that is to take this over, from this test. @returns what it says of it */
 async function offer(
   host: Upgraded,
-  { plan, state: draft }: Told,
+  told: Told,
   state: string,
   fds: readonly number[],
   announced = fds.length,
 ) {
+  const { plan, state: draft } = told;
   const other = new Upgraded(PIPE);
   mkdirSync(other.runDir, { recursive: true });
   const listener = handover.packetsListen(join(other.runDir, 'upgrade.sock'), 0o600);
+  // Whatever lies there is that of a host that goes on.
+  const files: string[] = told.state.devices.map(({ path }: { path: string }) =>
+    path.replace(host.runDir, other.runDir),
+  );
+  for (const file of files) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, '');
+  }
   const taker = other.run('--takeover');
   let socket: number | undefined;
   await vi.waitFor(() => {
@@ -108,6 +117,10 @@ async function offer(
   closeFd(socket!);
   closeFd(listener);
   if (taker.child.exitCode === null) await once(taker.child, 'exit');
+  expect(
+    files.filter((file) => !existsSync(file)),
+    taker.text(),
+  ).toEqual([]);
   return { answer, code: taker.child.exitCode, signal: taker.child.signalCode, text: taker.text() };
 }
 
@@ -119,6 +132,10 @@ const SCRIBBLES: Record<string, (state: Anything) => void> = {
   },
   'another kind of descriptor for a listening socket': (s) => {
     [s.devices[0].listener, s.devices[0].session.fd] = [s.devices[0].session.fd, s.devices[0].listener];
+  },
+  'another kind of descriptor for the last listening socket': (s) => {
+    const last = s.devices.at(-1);
+    [last.listener, last.session.fd] = [last.session.fd, last.listener];
   },
   'a configuration that is none': (s) => (s.config = 'vms: ['),
   'a configuration without its VMs': (s) => (s.config = 'vms: {}'),

@@ -1,4 +1,5 @@
 // kick: standing still, what another process goes on with, and going on with what one had.
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -11,12 +12,16 @@ namespace ptnet {
 namespace {
 
 os::Error Listens(int socket) {
-  int listens = 0, domain = 0;
-  socklen_t size = sizeof listens;
+  int listens = 0, domain = 0, type = 0;
+  socklen_t size = sizeof type;
+  if (getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return os::Error::Last("getsockopt");
+  size = sizeof listens;
   if (getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0) return os::Error::Last("getsockopt");
   size = sizeof domain;
   if (getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return os::Error::Last("getsockopt");
-  return listens != 0 && domain == AF_UNIX ? os::Error{} : os::Error{EINVAL, "listen"};
+  const int flags = fcntl(socket, F_GETFL);
+  const bool good = listens != 0 && domain == AF_UNIX && type == SOCK_STREAM && (flags & O_NONBLOCK) != 0;
+  return good ? os::Error{} : os::Error{EINVAL, "listen"};
 }
 
 os::Error IsConnected(int socket) {

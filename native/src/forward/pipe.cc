@@ -35,6 +35,8 @@ Status PipeEnd::CheckVnetHdr(uint8_t len) {
 
 Status PipePair::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsArea> stats, const PortShape& master,
                         const std::string& slave_name, std::shared_ptr<PipePair>* out) {
+  if ((master.places == nullptr) != (master.other_places == nullptr))
+    return Status::Fail(EINVAL, master.name + ": taken over: one end without the other");
   std::shared_ptr<PipePair> pair(new PipePair());
   PortShape slave{slave_name, master.rx_rings, master.tx_rings, master.rx_slots, master.tx_slots, master.extra_bufs};
   slave.places = master.other_places;

@@ -28,7 +28,8 @@ Status Region::Adopt(uint16_t id, const RegionShape& shape, const RegionPages& p
   if (!r->ifs_.Restore(state.ifs) || !r->rings_.Restore(state.rings) || !r->bufs_.Restore(state.bufs))
     return fail("its pools are of another size");
   for (const auto* holders : {&state.ifs, &state.rings, &state.bufs})
-    if (std::ranges::any_of(*holders, [&](Holder holder) { return holder > state.last_holder; }))
+    if (state.last_holder == UINT32_MAX ||
+        std::ranges::any_of(*holders, [&](Holder holder) { return holder > state.last_holder; }))
       return fail("a holder that there cannot be");
   if (Status s = r->Take(state.fd); !s.ok()) return s;
   // Where its pages come from was decided when it was made.
