@@ -96,6 +96,19 @@ void WhatIsNoneIsRefused() {
   CHECK_EQ(OpenFds(), before);
 }
 
+/// What was sent before an end is read before it, also when that end has left something unread.
+void TheLastWordIsHeard() {
+  Pair pair;
+  CHECK(!SendPacket(pair.b.get(), kWord, {}, 0));
+  CHECK(!SendPacket(pair.a.get(), kWord, {}, 0));
+  pair.a.Reset();
+  Packet packet;
+  CHECK(!ReceivePacket(pair.b.get(), 0, &packet));
+  CHECK(packet.bytes == kWord);
+  CHECK(!ReceivePacket(pair.b.get(), 0, &packet));
+  CHECK(packet.bytes.empty());
+}
+
 void WhoConnects() {
   const std::string path = "/tmp/ptnet-packets." + std::to_string(getpid());
   UniqueFd client, server, listener(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -123,6 +136,7 @@ void Main() {
   PacketsComeWhole();
   TimesEnd();
   WhatIsNoneIsRefused();
+  TheLastWordIsHeard();
   WhoConnects();
   CHECK_EQ(OpenFds(), before);
 }

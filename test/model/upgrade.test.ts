@@ -87,11 +87,6 @@ test('one that goes away half way leaves the first as it was: its guests, its so
   };
   await exchange();
   const hello = { kind: 'hello', protocol: 1, state: 1, version: 'test' };
-  // What the first packets, and the first interrupts that the event loop raises, open stays open.
-  closeFd(ask(hello, { kind: 'go' }).socket);
-  await expect.poll(text).toContain('came to nothing');
-  await exchange();
-  await new Promise((resolve) => setTimeout(resolve, 1500));
   const fds = fdsOf(child);
   for (const messages of [
     [],
@@ -102,7 +97,9 @@ test('one that goes away half way leaves the first as it was: its guests, its so
   ]) {
     const { socket } = ask(...messages);
     closeFd(socket);
-    await expect.poll(() => fdsOf(child), { timeout: 3_000, message: JSON.stringify(messages) }).toEqual(fds);
+    await expect
+      .poll(() => fdsOf(child), { timeout: 20_000, message: JSON.stringify(messages) })
+      .toEqual(fds);
     await exchange();
   }
   expect(text()).toContain('came to nothing');

@@ -93,7 +93,7 @@ export class Upgraded {
   }
 }
 
-/** What its descriptors are, sorted. */
+/** What its descriptors are, sorted; but for those on which its threads wait, each of which opens one when it first has to. */
 export const fdsOf = (child: ChildProcess): string[] =>
   readdirSync(`/proc/${child.pid}/fd`)
     .flatMap((fd) => {
@@ -103,4 +103,5 @@ export const fdsOf = (child: ChildProcess): string[] =>
         return [];
       }
     })
+    .filter((name) => name !== 'anon_inode:[eventfd]')
     .sort();
