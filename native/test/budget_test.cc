@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint8_t kAll = 0xff;
 constexpr uint32_t kLarge = 65535;
-constexpr PortShape kSmallPort{"", 1, 1, 16, 16, 0};
+const PortShape kSmallPort{"", 1, 1, 16, 16, 0};
 
 void CheckWithin(const Used& used, const Budget& budget, uint32_t largest) {
   CHECK(used.bytes < uint64_t{budget.bytes} + largest);

@@ -17,7 +17,7 @@ using namespace ptnet::test;
 namespace {
 
 constexpr uint32_t kLengths[] = {14, 30, 32, 63, 64, 100, 128, 129, 300, 1300};
-constexpr PortShape kShape{"vale0:from", 1, 1, 8, 8, 0}, kOther{"vale0:to", 1, 1, 8, 8, 0};
+const PortShape kShape{"vale0:from", 1, 1, 8, 8, 0}, kOther{"vale0:to", 1, 1, 8, 8, 0};
 
 void ACopyIsThatOfWhatWasThere() {
   Random random("overlap");
