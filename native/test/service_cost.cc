@@ -23,7 +23,7 @@ using namespace ptnet::test;
 
 namespace {
 
-constexpr PortShape kShape{"", 1, 1, 512, 512, 0};
+const PortShape kShape{"", 1, 1, 512, 512, 0};
 
 /// One tx ring whose packets go round and round, and the rings they arrive in.
 struct Path {
