@@ -209,7 +209,6 @@ export const MessageSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('prepared') }),
   z.strictObject({ kind: z.literal('failed'), why: z.string().max(60_000) }),
   z.strictObject({ kind: z.literal('commit') }),
-  z.strictObject({ kind: z.literal('abort'), why: z.string().max(60_000) }),
   z.strictObject({ kind: z.literal('serving') }),
 ]);
 export type Message = z.infer<typeof MessageSchema>;

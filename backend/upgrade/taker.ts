@@ -83,8 +83,7 @@ function expect<Kind extends Message['kind']>(
   kind: Kind,
 ): Extract<Message, { kind: Kind }> {
   if (message === undefined) throw new HandoverError('the host there ended');
-  if (message.kind === 'refused' || message.kind === 'abort' || message.kind === 'failed')
-    throw new HandoverError(message.why);
+  if (message.kind === 'refused' || message.kind === 'failed') throw new HandoverError(message.why);
   if (message.kind !== kind) throw new HandoverError(`${message.kind}: ${kind} was expected`);
   return message as Extract<Message, { kind: Kind }>;
 }
