@@ -1,4 +1,5 @@
 // The addon as TypeScript sees it: handles are opaque, everything else is plain data.
+import type { TakenTap } from './handover.ts';
 import { loadAddon } from './load.ts';
 import type { ProgramsAddon } from './programs-addon.ts';
 
@@ -187,6 +188,8 @@ export interface TapOptions {
   vnetHdr: number;
   /** An interface that is to be there, whose mtu the tap has unless one is given; empty: none. */
   beside: string;
+  /** It is open already, and gone on with; its descriptors are duplicated. */
+  taken?: TakenTap | undefined;
 }
 
 export interface NetmapOptions extends Pick<TapOptions, 'object' | 'netns' | 'queues' | 'mtu'> {

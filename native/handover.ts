@@ -40,6 +40,38 @@ export interface PlacedShape extends PortShape {
   readonly otherPlaces?: PortPlaces;
 }
 
+/** A tap that a process has open. */
+export interface TapState {
+  /** They stay the tap's, as `news` does. */
+  readonly queues: readonly number[];
+  /** What the interface has become since `link`. */
+  readonly news: number;
+  readonly link: {
+    readonly index: number;
+    readonly name: string;
+    readonly mtu: number;
+    readonly up: boolean;
+    readonly carrier: boolean;
+    readonly rxQueues: number;
+    readonly master: number;
+    readonly peer: number;
+  };
+  readonly made: boolean;
+  readonly backpressure: boolean;
+  readonly udpSegments: boolean;
+  /** That it was given. */
+  readonly carrier: boolean;
+  readonly vnetHdr: number;
+  /** What the kernel leaves undone: 0 nothing, 1 checksums, 2 segments too. */
+  readonly offloads: number;
+}
+
+/** One of another process, which goes on here. */
+export interface TakenTap extends TapState {
+  /** Blocks of the statistics: of what it sends and then of what it gets, a queue each; none of a port. */
+  readonly counters: readonly number[];
+}
+
 export interface Packet {
   readonly bytes: Uint8Array;
   /** The receiver owns them. */
@@ -58,6 +90,10 @@ interface HandoverAddon {
   portPlaces(port: Handle<'port'>): PortPlaces;
   nullPortSent(port: Handle<'port'>): bigint[];
   nullPortGoOn(port: Handle<'port'>, ring: number, sent: bigint): void;
+  tapState(opened: Handle<'interface'>): TapState | undefined;
+  interfaceGoOn(opened: Handle<'interface'>): void;
+  memberSuspend(member: Handle<'member'>): void;
+  memberResume(member: Handle<'member'>): void;
   attachmentSuspend(attachment: Handle<'attachment'>): void;
   attachmentResume(attachment: Handle<'attachment'>): void;
   switchLearnStation(vale: Handle<'switch'>, mac: Uint8Array, port: string, idleS: number): void;

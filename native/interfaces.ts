@@ -9,6 +9,7 @@ import {
   type TapOptions,
 } from './addon.ts';
 import type { Engine } from './engine.ts';
+import { handover, type TapState } from './handover.ts';
 import type { Region } from './memory.ts';
 import { Port, type PortLimits, type PortShape, type ValeSwitch } from './ports.ts';
 import type { RingCounters, StatsArea } from './stats.ts';
@@ -44,6 +45,14 @@ export class HostInterface {
   /** Without one nothing is sent, and nothing comes. */
   setCarrier(on: boolean): void {
     addon.interfaceSetCarrier(this.#handle, on);
+  }
+  /** For another process, while nobody serves it; undefined: it is not handed over. */
+  get state(): TapState | undefined {
+    return handover.tapState(this.#handle);
+  }
+  /** One that another process has had is this one's from now on: until then nothing of it is changed. */
+  goOn(): void {
+    handover.interfaceGoOn(this.#handle);
   }
   /** Gives the interface back, for ever: one that was made here is gone. Its descriptors go with whoever has packets for it. */
   close(): void {
@@ -94,6 +103,17 @@ export class InterfaceMember {
   /** While it is served. @throws as start() does. */
   setPolicy(options: AttachOptions): void {
     addon.memberSetPolicy(this.handle, options);
+  }
+  /** Nobody serves it for a while; what it was sending gets there before. */
+  suspend(): void {
+    handover.memberSuspend(this.handle);
+  }
+  resume(): void {
+    handover.memberResume(this.handle);
+  }
+  /** For another process, in the order of `counters` there. */
+  get blocks(): readonly number[] {
+    return this.#blocks;
   }
   /** From now on, instead of the limits that it has. */
   limit(limits: PortLimits): void {

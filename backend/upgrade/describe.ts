@@ -7,6 +7,7 @@ import type { Host } from '../host.ts';
 import type { Interrupt } from '../vfio-user/irqs.ts';
 import type { Session } from '../vfio-user/session.ts';
 import { describeCounters } from './counters.ts';
+import { describeTaps } from './interfaces.ts';
 import type { GivenState } from './state.ts';
 
 export interface Description {
@@ -59,6 +60,7 @@ export function describe(host: Host, own: ReadonlyMap<string, number>): Descript
       const stations = vale.stations.map(({ mac, ...rest }) => ({ ...rest, mac: base64(mac) }));
       return { name, patienceUs, macAge, ...(lookup && { lookup: describeLookup(lookup) }), stations };
     }),
+    taps: describeTaps(host, (fd) => fds.add(fd)),
     devices: [...devices.all].map((device) => describeDevice(host, device, fds)),
     counters: describeCounters(host),
     own: [...own].map(([name, fd]) => ({ name, fd: fds.add(fd) })),

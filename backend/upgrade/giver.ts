@@ -6,6 +6,7 @@ import type { HostConfig } from '../config/host-config.ts';
 import type { Host } from '../host.ts';
 import { VERSION } from '../version.ts';
 import { describe } from './describe.ts';
+import { resumeMembers, suspendMembers } from './interfaces.ts';
 import { obstacles } from './obstacles.ts';
 import { PROTOCOL, STATE } from './state.ts';
 import { HandoverError, Wire } from './wire.ts';
@@ -190,6 +191,7 @@ export class Giver {
     if (lines.length > 0) throw new HandoverError(lines.join('\n'));
     const { broker } = host.insides;
     try {
+      suspendMembers(host);
       broker.suspend();
       const { state, fds } = describe(host, own());
       wire.sendState(JSON.stringify(state), fds);
@@ -204,6 +206,7 @@ export class Giver {
         throw new HandoverError('the new process ended, or was ended, before it served anybody');
     } catch (error) {
       broker.resume();
+      resumeMembers(host);
       throw error;
     }
     end(0);

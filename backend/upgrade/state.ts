@@ -1,6 +1,7 @@
 // What one host tells another one that goes on in its place: the form of all of it. Whoever reads it takes it for foreign.
 import { z } from 'zod';
 import { CountersSchema } from './counters.ts';
+import { TapsSchema } from './interfaces.ts';
 
 /** Of the messages; hosts with another one do not talk to each other. */
 export const PROTOCOL = 1;
@@ -181,6 +182,7 @@ export const HostStateSchema = z.strictObject({
   regions: z.array(region).max(65_536),
   ports: z.array(port).max(65_536),
   switches: z.array(vale).max(65_536),
+  taps: TapsSchema,
   devices: z.array(device).max(65_536),
   counters: CountersSchema,
   /** Sockets of the host's own, by name; what is served by TCP is called `metrics`. */

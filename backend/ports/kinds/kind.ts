@@ -1,6 +1,6 @@
 // What the host has to know about a kind of port: one object of this form, in a file of its own, is all of it.
 import type { Engine } from '../../../native/engine.ts';
-import type { PlacedShape } from '../../../native/handover.ts';
+import type { PlacedShape, TakenTap } from '../../../native/handover.ts';
 import type { InterfaceMember } from '../../../native/interfaces.ts';
 import type { Region } from '../../../native/memory.ts';
 import type { Port, ValeSwitch } from '../../../native/ports.ts';
@@ -23,6 +23,8 @@ export interface Complaint {
 
 /** What a member of a switch is made with. */
 export interface MemberMaker {
+  /** The interface that it had in another process. */
+  readonly taken?: TakenTap | undefined;
   /** The settings under its name; tx rings are its queues. */
   readonly port: PortConfig;
   readonly vale: ValeSwitch;
@@ -32,6 +34,8 @@ export interface MemberMaker {
 
 /** What a port is made with. */
 export interface PortMaker {
+  /** The interface that it had in another process. */
+  readonly taken?: TakenTap | undefined;
   readonly config: HostConfig;
   /** The settings of this port. */
   readonly port: PortConfig;

@@ -52,8 +52,8 @@ export const tap: PortKind<TapName> = {
 
   interfaceOf: (name) => (name.interface.includes('%') ? undefined : name.interface),
   interfaceKeys: () => ['address', 'netns', 'mtu'],
-  create: (name, { region, stats, shape, port }) =>
-    createTapPort(region, stats, shape, tapOptions(format(name), name.interface, port)),
-  join: (name, { engine, stats, vale, port }) =>
-    joinTap(engine, stats, vale, tapOptions(format(name), name.interface, port)),
+  create: (name, { region, stats, shape, port, taken }) =>
+    createTapPort(region, stats, shape, { ...tapOptions(format(name), name.interface, port), taken }),
+  join: (name, { engine, stats, vale, port, taken }) =>
+    joinTap(engine, stats, vale, { ...tapOptions(format(name), name.interface, port), taken }),
 };

@@ -6,11 +6,13 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "memory/status.h"
 #include "os/link.h"
+#include "os/tap.h"
 
 namespace ptnet {
 
@@ -62,6 +64,10 @@ class HostInterface {
   using Quiet = std::function<void(uint32_t queue, const std::function<void()>& fn)>;
   /// Opens it again; then every flow that waits for a queue has to set its events. Fails with what opening it says.
   virtual Status Reopen(const Quiet& quiet = [](uint32_t, const std::function<void()>& fn) { fn(); }) = 0;
+  /// For another process that goes on with it, while nobody serves it; nothing: it is not handed over.
+  virtual std::optional<os::TapState> state() const { return std::nullopt; }
+  /// One that another process has had is this one's from now on: until then nothing of it is changed.
+  virtual void GoOn() {}
   /// Gives the interface back, for ever: what is sent goes nowhere, and nothing comes.
   virtual void Close() = 0;
 

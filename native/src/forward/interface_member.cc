@@ -23,6 +23,24 @@ Status InterfaceMember::AllocCounters(const std::string& object, uint32_t queues
   return Status::Ok();
 }
 
+Status InterfaceMember::TakeCounters(const std::string& object, uint32_t queues, const std::vector<uint32_t>& blocks) {
+  for (uint32_t i = 0; i < blocks.size(); i++) {
+    RingCounters* const counters = stats_->Take(blocks[i]);
+    if (counters != nullptr) (i < queues ? from_kernel_ : to_kernel_).push_back(counters);
+  }
+  suspended_ = true;
+  const bool all = from_kernel_.size() == queues && to_kernel_.size() == queues;
+  return all && blocks.size() == 2 * queues ? Status::Ok()
+                                            : Status::Fail(EINVAL, object + ": taken over: its counters are not there");
+}
+
+std::vector<uint32_t> InterfaceMember::blocks() const {
+  std::vector<uint32_t> blocks;
+  for (const auto* counters : {&from_kernel_, &to_kernel_})
+    for (const RingCounters* c : *counters) blocks.push_back(stats_->IndexOf(c));
+  return blocks;
+}
+
 Status InterfaceMember::Join(std::shared_ptr<HostInterface> opened, std::vector<std::unique_ptr<MemberFlow>> flows) {
   interface_ = std::move(opened);
   flows_ = std::move(flows);
@@ -45,15 +63,36 @@ Status InterfaceMember::CheckService(Policy policy, uint32_t worker) const {
 }
 
 void InterfaceMember::Start(Policy policy, uint64_t spin_ns, uint32_t worker) {
-  auto activity = std::make_shared<DeviceActivity>();
-  for (auto& flow : flows_) engine_->Acquire(flow.get(), activity, policy, spin_ns, worker);
+  policy_ = policy, spin_ns_ = spin_ns, worker_ = worker;
   served_ = true;
+  // Whether it has a carrier the process says that had it.
+  if (suspended_) return;
+  Acquire();
   interface_->SetCarrier(true);
 }
 
+void InterfaceMember::Acquire() {
+  auto activity = std::make_shared<DeviceActivity>();
+  for (auto& flow : flows_) engine_->Acquire(flow.get(), activity, policy_, spin_ns_, worker_);
+}
+
+void InterfaceMember::Suspend() {
+  if (!served_ || std::exchange(suspended_, true)) return;
+  for (auto& flow : flows_) {
+    engine_->WithFlow(flow.get(), [&flow] { flow->Settle(); });
+    engine_->ReleaseFlow(flow.get());
+  }
+  engine_->ForgetReleased();
+}
+
+void InterfaceMember::Resume() {
+  if (std::exchange(suspended_, false) && served_) Acquire();
+}
+
 void InterfaceMember::SetPolicy(Policy policy, uint64_t spin_ns, uint32_t worker) {
+  policy_ = policy, spin_ns_ = spin_ns, worker_ = worker;
   for (auto& flow : flows_)
-    if (served_) engine_->Move(flow.get(), policy, spin_ns, worker);
+    if (served_ && !suspended_) engine_->Move(flow.get(), policy, spin_ns, worker);
 }
 
 void InterfaceMember::Limit(const PortLimits& limits) {
@@ -67,7 +106,7 @@ void InterfaceMember::Stop() {
   if (std::exchange(served_, false)) {
     interface_->SetCarrier(false);
     for (auto& flow : flows_) {
-      engine_->ReleaseFlow(flow.get());
+      if (!suspended_) engine_->ReleaseFlow(flow.get());
       flow->EndTx();
     }
     engine_->ForgetReleased();

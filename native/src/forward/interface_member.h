@@ -24,6 +24,9 @@ class InterfaceMember : public SwitchMember {
   void Start(Policy policy, uint64_t spin_ns, uint32_t worker);
   /// While it is served; as for Start().
   void SetPolicy(Policy policy, uint64_t spin_ns, uint32_t worker);
+  /// Nobody serves it for a while; what it was sending gets there before. Idempotent, as Resume() is.
+  void Suspend();
+  void Resume();
   /// Instead of the limits that it has.
   void Limit(const PortLimits& limits);
   /// Leaves the switch; nothing comes from it any more, and nothing reaches it. Idempotent.
@@ -39,6 +42,8 @@ class InterfaceMember : public SwitchMember {
   RingCounters& from_kernel(uint32_t i) { return *from_kernel_[i]; }
   RingCounters& to_kernel(uint32_t i) { return *to_kernel_[i]; }
   StatsArea& stats() const { return *stats_; }
+  /// Of the statistics: those of from_kernel(), then those of to_kernel().
+  std::vector<uint32_t> blocks() const;
 
  protected:
   InterfaceMember(std::shared_ptr<Engine> engine, std::shared_ptr<StatsArea> stats, std::shared_ptr<ValeSwitch> sw)
@@ -46,6 +51,9 @@ class InterfaceMember : public SwitchMember {
 
   /// Counters for so many queues; ENOMEM.
   Status AllocCounters(const std::string& object, uint32_t queues);
+  /// The counters that it had in another process, as blocks() names them: it waits for Resume(). EINVAL when they are
+  /// not free here.
+  Status TakeCounters(const std::string& object, uint32_t queues, const std::vector<uint32_t>& blocks);
   /// The interface that has been opened, and its flows, a queue each: joins the switch. The kind's own destructor
   /// begins with Stop(), as others deliver until then.
   Status Join(std::shared_ptr<HostInterface> opened, std::vector<std::unique_ptr<MemberFlow>> flows);
@@ -71,7 +79,14 @@ class InterfaceMember : public SwitchMember {
   std::vector<RingCounters*> from_kernel_, to_kernel_;
   std::vector<std::unique_ptr<MemberFlow>> flows_;
   std::unique_ptr<RateLimit> tx_limit_;
+  void Acquire();
+
   bool served_ = false;
+  bool suspended_ = false;
+  // How it is served.
+  Policy policy_ = Policy::kNotify;
+  uint64_t spin_ns_ = 0;
+  uint32_t worker_ = 0;
 };
 
 }  // namespace ptnet

@@ -21,6 +21,8 @@ uint32_t InterfacePort::PacketMax() const {
 
 Status InterfacePort::Take(std::shared_ptr<HostInterface> opened) {
   interface_ = std::move(opened);
+  // What has been in use may have another mtu by now, and its longer frames are dropped.
+  if (shape().places) return Status::Ok();
   const uint32_t slots = std::min(kMaxFrags, shape().rx_slots - 1), buf_size = region().bufs().size();
   const uint32_t header = interface_->vnet_hdr_max(), most = PacketMax() - header, longest = interface_->frame_max();
   if (longest <= most) return Status::Ok();

@@ -26,6 +26,11 @@ Used MemberFlow::Poll(const Budget& budget) noexcept {
   return used;
 }
 
+void MemberFlow::Settle() noexcept {
+  // As a sender's own ring: each piece ends, and no receiver is waited for longer than the switch has patience.
+  while (batch_open_) (void)Poll(kSyncBudget);
+}
+
 void MemberFlow::EndTx() noexcept {
   if (std::exchange(batch_open_, false)) batch_->Abandon();
 }

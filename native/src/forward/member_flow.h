@@ -21,6 +21,7 @@ class MemberFlow : public Flow {
   bool Arm() noexcept override { return batch_open_; }
   void Disarm() noexcept override {}
   void EndTx() noexcept override;
+  void Settle() noexcept override;
 
  protected:
   /// Adds to an empty batch what there is, as far as the budget goes; counts what it drops. The memory stays as it is

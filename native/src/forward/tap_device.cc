@@ -15,16 +15,46 @@ namespace ptnet {
 
 Status TapDevice::Open(const os::TapOptions& options, std::shared_ptr<TapDevice>* out) {
   std::shared_ptr<TapDevice> device(new TapDevice(options));
-  if (Status s = os::OpenTap(options, &device->tap_); !s.ok()) return s;
+  const auto open = options.taken ? os::AdoptTap : os::OpenTap;
+  if (Status s = open(options, &device->tap_); !s.ok()) return s;
   device->vnet_hdr_ = options.vnet_hdr;
   device->Adopt(device->tap_.link, std::move(device->tap_.news));
+  if (const auto taken = std::exchange(device->options_.taken, nullptr)) device->Take(*taken);
   *out = std::move(device);
   return Status::Ok();
 }
 
+void TapDevice::Take(const os::TapState& state) {
+  waits_ = true;
+  carrier_ = state.carrier;
+  vnet_hdr_ = state.vnet_hdr;
+  offloads_ = state.offloads;
+  SetUncut(offloads_ == os::TapOffloads::kSegments);
+}
+
+std::optional<os::TapState> TapDevice::state() const {
+  os::TapState state{.queues = {},
+                     .news = news_fd(),
+                     .link = link(),
+                     .made = tap_.made,
+                     .backpressure = tap_.backpressure,
+                     .udp_segments = tap_.udp_segments,
+                     .carrier = carrier_,
+                     .vnet_hdr = vnet_hdr(),
+                     .offloads = offloads_,
+                     .counters = {}};
+  for (uint32_t i = 0; i < queues(); i++) state.queues.push_back(queue(i));
+  return state;
+}
+
+void TapDevice::GoOn() {
+  if (!std::exchange(waits_, false)) return;
+  SetCarrier(carrier_);
+}
+
 void TapDevice::SetVnetHdr(uint32_t bytes, os::TapOffloads offloads) {
   // It fails when the interface is gone; one that comes back gets it then.
-  (void)os::SetTapVnetHdr(queue(0), bytes, offloads);
+  if (!waits_) (void)os::SetTapVnetHdr(queue(0), bytes, offloads);
   vnet_hdr_.store(bytes, std::memory_order_relaxed);
   offloads_ = offloads;
   SetUncut(offloads == os::TapOffloads::kSegments);
@@ -33,7 +63,7 @@ void TapDevice::SetVnetHdr(uint32_t bytes, os::TapOffloads offloads) {
 void TapDevice::SetCarrier(bool on) {
   carrier_ = on;
   // It fails when the interface is gone; one that comes back gets it then.
-  (void)os::SetTapCarrier(queue(0), on);
+  if (!waits_) (void)os::SetTapCarrier(queue(0), on);
 }
 
 Status TapDevice::Reopen(const Quiet&) {

@@ -23,7 +23,7 @@ struct TapSent {
 
 class TapDevice final : public HostInterface {
  public:
-  /// As os::OpenTap.
+  /// As os::OpenTap, or, of one that is open already, as os::AdoptTap: that one waits for GoOn().
   static Status Open(const os::TapOptions& options, std::shared_ptr<TapDevice>* out);
 
   uint32_t queues() const override { return static_cast<uint32_t>(tap_.queues.size()); }
@@ -43,14 +43,19 @@ class TapDevice final : public HostInterface {
   void SetCarrier(bool on) override;
   Status Reopen(const Quiet& quiet) override;
   void Close() override;
+  std::optional<os::TapState> state() const override;
+  void GoOn() override;
 
  private:
   explicit TapDevice(const os::TapOptions& options) : HostInterface(options.object), options_(options) {}
+
+  void Take(const os::TapState& state);
 
   os::TapOptions options_;
   os::Tap tap_;
   os::TapOffloads offloads_ = os::TapOffloads::kNone;
   bool carrier_ = false;
+  bool waits_ = false;  // another process may still have it
   std::atomic<uint32_t> vnet_hdr_{0};
 };
 

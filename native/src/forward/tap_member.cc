@@ -44,10 +44,13 @@ Status TapMember::Create(std::shared_ptr<Engine> engine, std::shared_ptr<StatsAr
                          std::shared_ptr<ValeSwitch> sw, const os::TapOptions& options,
                          std::shared_ptr<TapMember>* out) {
   std::shared_ptr<TapMember> member(new TapMember(std::move(engine), std::move(stats), std::move(sw)));
-  if (Status s = member->AllocCounters(options.object, options.queues); !s.ok()) return s;
+  if (Status s = options.taken ? member->TakeCounters(options.object, options.queues, options.taken->counters)
+                               : member->AllocCounters(options.object, options.queues);
+      !s.ok())
+    return s;
   if (Status s = TapDevice::Open(options, &member->tap_); !s.ok()) return s;
   // What a receiver on the switch does not take is done on the way.
-  if (options.vnet_hdr > 0) member->tap_->SetVnetHdr(options.vnet_hdr, os::TapOffloads::kSegments);
+  if (options.vnet_hdr > 0 && !options.taken) member->tap_->SetVnetHdr(options.vnet_hdr, os::TapOffloads::kSegments);
   std::vector<std::unique_ptr<MemberFlow>> flows;
   for (uint32_t i = 0; i < options.queues; i++)
     flows.push_back(std::make_unique<TapMemberFlow>(member->vale(), *member, *member->tap_, i, member->from_kernel(i)));

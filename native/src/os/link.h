@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "os/error.h"
@@ -40,6 +41,8 @@ class LinkSocket {
  public:
   /** With `news` it hears of every change of an interface. */
   Error Open(bool news);
+  /** One that somebody else has opened. */
+  void Adopt(UniqueFd fd) { fd_ = std::move(fd); }
   int fd() const { return fd_.get(); }
 
   /** ENODEV when there is none of that name. */

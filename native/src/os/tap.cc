@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <functional>
@@ -256,6 +258,53 @@ Status OpenTap(const TapOptions& options, Tap* out) {
     if (status.ok()) *out = std::move(tap);
     return status;
   });
+}
+
+namespace {
+
+Status Duplicate(const std::string& object, int fd, UniqueFd* out) {
+  *out = UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  return *out ? Status::Ok() : Status::Fail(errno, object + ": taken over: " + strerror(errno));
+}
+
+int SocketOption(int fd, int option) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+}  // namespace
+
+Status AdoptTap(const TapOptions& options, Tap* out) {
+  const TapState& state = *options.taken;
+  auto fail = [&](int err, const std::string& what) {
+    return Status::Fail(err, options.object + ": taken over: " + what);
+  };
+  if (state.queues.size() != options.queues) return fail(EINVAL, "it has another number of queues");
+  if ((state.vnet_hdr > 0) != (options.vnet_hdr > 0)) return fail(EINVAL, "it has another virtio-net header");
+  if (SocketOption(state.news, SO_DOMAIN) != AF_NETLINK || SocketOption(state.news, SO_PROTOCOL) != NETLINK_ROUTE)
+    return fail(EINVAL, "what tells of it is no socket of routing netlink");
+  Tap tap;
+  std::string name;
+  for (const int queue : state.queues) {
+    ifreq is{};
+    if (ioctl(queue, TUNGETIFF, &is) != 0) return fail(errno, errno == EBADFD ? "its interface is gone" : "it is no tap");
+    const bool header = (is.ifr_flags & IFF_VNET_HDR) != 0;
+    if ((is.ifr_flags & (IFF_TAP | IFF_NO_PI)) != (IFF_TAP | IFF_NO_PI) || header != (options.vnet_hdr > 0) ||
+        (fcntl(queue, F_GETFL) & O_NONBLOCK) == 0 || (!name.empty() && name != is.ifr_name))
+      return fail(EINVAL, "it is not open as it is to be");
+    name = is.ifr_name;
+    if (Status s = Duplicate(options.object, queue, &tap.queues.emplace_back()); !s.ok()) return s;
+  }
+  UniqueFd news;
+  if (Status s = Duplicate(options.object, state.news, &news); !s.ok()) return s;
+  tap.news.Adopt(std::move(news));
+  tap.link = state.link;
+  tap.made = state.made;
+  tap.backpressure = state.backpressure;
+  tap.udp_segments = state.udp_segments;
+  *out = std::move(tap);
+  return Status::Ok();
 }
 
 Error SetTapCarrier(int queue, bool on) {

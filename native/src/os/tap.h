@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,25 @@
 #include "os/unique_fd.h"
 
 namespace ptnet::os {
+
+/// What the kernel may leave to the other side of a tap: the rest it does before a frame comes.
+enum class TapOffloads : uint8_t {
+  kNone,
+  kChecksums,  // of TCP and UDP
+  kSegments,   // and TCP of up to 64 KiB at once, which is still to be cut
+};
+
+/// A tap that another process has open, and that is gone on with: its descriptors are that process's, or whose it says.
+struct TapState {
+  std::vector<int> queues;
+  int news = -1;  // a LinkSocket's, of what the interface has become since `link`
+  LinkState link;
+  bool made = false, backpressure = false, udp_segments = false;
+  bool carrier = false;   // that it was given
+  uint32_t vnet_hdr = 0;  // as it is now
+  TapOffloads offloads = TapOffloads::kNone;
+  std::vector<uint32_t> counters{};  // of a member of a switch: blocks of the statistics
+};
 
 struct TapOptions {
   std::string object;   // what messages begin with: `tap:lan`
@@ -21,13 +41,7 @@ struct TapOptions {
   std::vector<std::string> addresses{};  // `192.0.2.1/24`, `2001:db8::1/64`
   std::string beside{};                  // an interface that is to be there, whose mtu it has unless one is given
   uint32_t vnet_hdr = 0;                 // bytes of virtio-net header before each frame: 0, 10 or 12
-};
-
-/// What the kernel may leave to the other side of a tap: the rest it does before a frame comes.
-enum class TapOffloads : uint8_t {
-  kNone,
-  kChecksums,  // of TCP and UDP
-  kSegments,   // and TCP of up to 64 KiB at once, which is still to be cut
+  std::shared_ptr<const TapState> taken = nullptr;  // it is open already; null: it is not
 };
 
 struct Tap {
@@ -49,6 +63,12 @@ inline constexpr uint32_t kTapMtuMin = 68, kTapMtuMax = 65521;
  * EBUSY (somebody else has it), EPERM, ENOENT (a namespace), ENODEV (no taps in this kernel).
  */
 Status OpenTap(const TapOptions& options, Tap* out);
+
+/**
+ * Goes on with `options.taken`, whose descriptors are duplicated: nothing of the tap is changed, and nothing is read.
+ * EINVAL when they are no tap as `options` want it; EBADFD when its interface is gone.
+ */
+Status AdoptTap(const TapOptions& options, Tap* out);
 
 /** Whether the interface has a carrier, so that the kernel sends to it; any of its queues will do, from any namespace.
  */
