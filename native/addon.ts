@@ -1,5 +1,5 @@
 // The addon as TypeScript sees it: handles are opaque, everything else is plain data.
-import type { TakenTap } from './handover.ts';
+import type { TakenInterface } from './handover.ts';
 import { loadAddon } from './load.ts';
 import type { ProgramsAddon } from './programs-addon.ts';
 
@@ -189,10 +189,10 @@ export interface TapOptions {
   /** An interface that is to be there, whose mtu the tap has unless one is given; empty: none. */
   beside: string;
   /** It is open already, and gone on with; its descriptors are duplicated. */
-  taken?: TakenTap | undefined;
+  taken?: TakenInterface | undefined;
 }
 
-export interface NetmapOptions extends Pick<TapOptions, 'object' | 'netns' | 'queues' | 'mtu'> {
+export interface NetmapOptions extends Pick<TapOptions, 'object' | 'netns' | 'queues' | 'mtu' | 'taken'> {
   /** Of the interface. */
   name: string;
   access: 'auto' | 'af-xdp' | 'af-packet';

@@ -40,22 +40,25 @@ export interface PlacedShape extends PortShape {
   readonly otherPlaces?: PortPlaces;
 }
 
+export interface LinkState {
+  readonly index: number;
+  readonly name: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly carrier: boolean;
+  readonly rxQueues: number;
+  readonly master: number;
+  readonly peer: number;
+}
+
 /** A tap that a process has open. */
 export interface TapState {
+  readonly kind: 'tap';
   /** They stay the tap's, as `news` does. */
   readonly queues: readonly number[];
   /** What the interface has become since `link`. */
   readonly news: number;
-  readonly link: {
-    readonly index: number;
-    readonly name: string;
-    readonly mtu: number;
-    readonly up: boolean;
-    readonly carrier: boolean;
-    readonly rxQueues: number;
-    readonly master: number;
-    readonly peer: number;
-  };
+  readonly link: LinkState;
   readonly made: boolean;
   readonly backpressure: boolean;
   readonly udpSegments: boolean;
@@ -66,11 +69,47 @@ export interface TapState {
   readonly offloads: number;
 }
 
+export interface FrameLosses {
+  readonly ringFull: number;
+  readonly tooLarge: number;
+  readonly refused: number;
+}
+
+/** An interface of the host that a process has open by AF_PACKET. */
+export interface PacketState {
+  readonly kind: 'packet';
+  /** One for each queue; descriptors stay the interface's, as the others do. */
+  readonly sockets: readonly {
+    readonly fd: number;
+    readonly largeFd: number;
+    readonly slots: number;
+    /** Of what has come. */
+    readonly released: number;
+    /** [sent, put) is for the kernel to send. */
+    readonly sent: number;
+    readonly put: number;
+    /** One that is too large for the ring, and waits too; empty: none. */
+    readonly large: Uint8Array;
+    readonly losses: FrameLosses;
+  }[];
+  /** None: that mode is not held. */
+  readonly promiscuous?: number;
+  readonly links: number;
+  readonly news: number;
+  readonly link: LinkState;
+  readonly lro: boolean;
+  readonly served: boolean;
+  readonly mtuBefore: number;
+  readonly lostBefore: FrameLosses;
+}
+
+export type InterfaceState = TapState | PacketState;
+
 /** One of another process, which goes on here. */
-export interface TakenTap extends TapState {
+export type TakenInterface = InterfaceState & {
   /** Blocks of the statistics: of what it sends and then of what it gets, a queue each; none of a port. */
   readonly counters: readonly number[];
-}
+};
 
 export interface Packet {
   readonly bytes: Uint8Array;
@@ -90,7 +129,7 @@ interface HandoverAddon {
   portPlaces(port: Handle<'port'>): PortPlaces;
   nullPortSent(port: Handle<'port'>): bigint[];
   nullPortGoOn(port: Handle<'port'>, ring: number, sent: bigint): void;
-  tapState(opened: Handle<'interface'>): TapState | undefined;
+  interfaceState(opened: Handle<'interface'>): InterfaceState | undefined;
   interfaceGoOn(opened: Handle<'interface'>): void;
   memberSuspend(member: Handle<'member'>): void;
   memberResume(member: Handle<'member'>): void;

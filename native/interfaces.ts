@@ -9,7 +9,7 @@ import {
   type TapOptions,
 } from './addon.ts';
 import type { Engine } from './engine.ts';
-import { handover, type TapState } from './handover.ts';
+import { handover, type InterfaceState } from './handover.ts';
 import type { Region } from './memory.ts';
 import { Port, type PortLimits, type PortShape, type ValeSwitch } from './ports.ts';
 import type { RingCounters, StatsArea } from './stats.ts';
@@ -47,8 +47,8 @@ export class HostInterface {
     addon.interfaceSetCarrier(this.#handle, on);
   }
   /** For another process, while nobody serves it; undefined: it is not handed over. */
-  get state(): TapState | undefined {
-    return handover.tapState(this.#handle);
+  get state(): InterfaceState | undefined {
+    return handover.interfaceState(this.#handle);
   }
   /** One that another process has had is this one's from now on: until then nothing of it is changed. */
   goOn(): void {

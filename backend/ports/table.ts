@@ -1,6 +1,6 @@
 // The regions, switches and ports of a host, by the names of its configuration.
 import type { Engine } from '../../native/engine.ts';
-import type { PlacedShape, RegionState, TakenTap } from '../../native/handover.ts';
+import type { PlacedShape, RegionState, TakenInterface } from '../../native/handover.ts';
 import { type HostInterface, type InterfaceMember, InterfacePort } from '../../native/interfaces.ts';
 import { Region, type RegionShape } from '../../native/memory.ts';
 import { NullPort, PipeMaster, type Port, ValeSwitch } from '../../native/ports.ts';
@@ -51,7 +51,7 @@ export interface TakenPorts {
   >;
   readonly switches: Map<string, SwitchSettings>;
   /** Of ports and of members. */
-  readonly taps: Map<string, TakenTap>;
+  readonly interfaces: Map<string, TakenInterface>;
 }
 
 const taken = <V>(from: Map<string, V> | undefined, name: string): V | undefined => {
@@ -271,7 +271,7 @@ export class PortTable {
     const created = kindOf(name).create(name, {
       config,
       port,
-      taken: taken(this.#taken?.taps, text),
+      taken: taken(this.#taken?.interfaces, text),
       shape: { name: text, ...ringsOf(port), mtu: port.mtu ?? 0, ...places },
       earlier: (earlier) => this.port(earlier),
       watched: (other) => this.watchable(other),
@@ -301,7 +301,7 @@ export class PortTable {
     const port = config.ports.get(text)!;
     const member = kindOf(name).join!(name, {
       port,
-      taken: taken(this.#taken?.taps, text),
+      taken: taken(this.#taken?.interfaces, text),
       vale: this.#switch(config, vale),
       engine: this.#engine,
       stats: this.#stats,

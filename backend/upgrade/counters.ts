@@ -1,8 +1,8 @@
 // What a host has counted outside of the memory that both share: told to the process that goes on with it, which counts on from there.
 import { z } from 'zod';
 import type { Host } from '../host.ts';
+import { count } from './forms.ts';
 
-const count = () => z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const text = () => z.string().min(1).max(4096);
 
 const worker = z.strictObject({

@@ -7,7 +7,7 @@ import type { Host } from '../host.ts';
 import type { Interrupt } from '../vfio-user/irqs.ts';
 import type { Session } from '../vfio-user/session.ts';
 import { describeCounters } from './counters.ts';
-import { describeTaps } from './interfaces.ts';
+import { describeInterfaces } from './interfaces.ts';
 import type { GivenState } from './state.ts';
 
 export interface Description {
@@ -39,8 +39,15 @@ function runs(values: Uint32Array): [number, number][] {
   return all;
 }
 
-/** @param own the sockets of the host's own, by name. */
-export function describe(host: Host, own: ReadonlyMap<string, number>): Description {
+/**
+ * @param own the sockets of the host's own, by name. @param serves it is a draft, of a host that goes on meanwhile: without its
+ * interfaces, whose frames somebody may have in his hands.
+ */
+export function describe(
+  host: Host,
+  own: ReadonlyMap<string, number>,
+  { serves = false }: { serves?: boolean } = {},
+): Description {
   const fds = new Fds();
   const { ports, devices, stats } = host.insides;
   const state: GivenState = {
@@ -60,7 +67,7 @@ export function describe(host: Host, own: ReadonlyMap<string, number>): Descript
       const stations = vale.stations.map(({ mac, ...rest }) => ({ ...rest, mac: base64(mac) }));
       return { name, patienceUs, macAge, ...(lookup && { lookup: describeLookup(lookup) }), stations };
     }),
-    taps: describeTaps(host, (fd) => fds.add(fd)),
+    interfaces: serves ? [] : describeInterfaces(host, (fd) => fds.add(fd)),
     devices: [...devices.all].map((device) => describeDevice(host, device, fds)),
     counters: describeCounters(host),
     own: [...own].map(([name, fd]) => ({ name, fd: fds.add(fd) })),

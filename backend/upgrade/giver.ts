@@ -146,7 +146,7 @@ export class Giver {
     }
     this.#said = host.config;
     wire.send({ kind: 'plan', protocol: PROTOCOL, state: STATE, version: VERSION, pid: process.pid });
-    wire.sendDraft(JSON.stringify(describe(host, this.#options.own()).state));
+    wire.sendDraft(JSON.stringify(describe(host, this.#options.own(), { serves: true }).state));
     this.#await((wire) => void this.#go(wire));
   }
 

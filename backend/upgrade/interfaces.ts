@@ -1,90 +1,152 @@
-// Taps of a host, of its ports and of members of its switches, as they are told to the process that goes on with them: their descriptors pass over, and the interfaces do not notice.
+// Interfaces of a host, of its ports and of members of its switches, as they are told to the process that goes on with them: their descriptors pass over, and the kernel does not notice.
 import { z } from 'zod';
-import type { TakenTap } from '../../native/handover.ts';
+import type { TakenInterface } from '../../native/handover.ts';
 import { closeFd } from '../../native/os.ts';
 import type { HostConfig } from '../config/host-config.ts';
 import { INTERFACE_NAME_MAX } from '../config/limits.ts';
 import { parsePortName } from '../config/port-name.ts';
 import type { Host } from '../host.ts';
 import { switchesOf } from '../ports/order.ts';
+import { bytes, count, fd, name, u32 } from './forms.ts';
 
-const u32 = () => z.number().int().min(0).max(0xffff_ffff);
-const fd = () => z.number().int().min(0).max(100_000);
 const QUEUES_MAX = 256;
+/** With its virtio-net header. */
+const LARGE_MAX = 70_000;
 
-const tap = z.strictObject({
+const link = z.strictObject({
+  index: z.number().int().min(1).max(0x7fff_ffff),
+  name: z.string().min(1).max(INTERFACE_NAME_MAX),
+  mtu: u32(),
+  up: z.boolean(),
+  carrier: z.boolean(),
+  rxQueues: u32(),
+  master: u32(),
+  peer: u32(),
+});
+const common = {
   /** Of the port or the member. */
-  name: z.string().min(1).max(4096),
-  queues: z.array(fd()).min(1).max(QUEUES_MAX),
+  name: name(),
   /** Netlink's: what the interface has become since `link`. */
   news: fd(),
-  link: z.strictObject({
-    index: z.number().int().min(1).max(0x7fff_ffff),
-    name: z.string().min(1).max(INTERFACE_NAME_MAX),
-    mtu: u32(),
-    up: z.boolean(),
-    carrier: z.boolean(),
-    rxQueues: u32(),
-    master: u32(),
-    peer: u32(),
-  }),
+  link,
+  /** Of a member: blocks of the statistics. */
+  counters: z.array(u32()).max(2 * QUEUES_MAX),
+};
+const tap = z.strictObject({
+  ...common,
+  kind: z.literal('tap'),
+  queues: z.array(fd()).min(1).max(QUEUES_MAX),
   made: z.boolean(),
   backpressure: z.boolean(),
   udpSegments: z.boolean(),
   carrier: z.boolean(),
   vnetHdr: z.union([z.literal(0), z.literal(10), z.literal(12)]),
   offloads: z.number().int().min(0).max(2),
-  /** Of a member: blocks of the statistics. */
-  counters: z.array(u32()).max(2 * QUEUES_MAX),
+});
+const losses = z.strictObject({ ringFull: count(), tooLarge: count(), refused: count() });
+const socket = z.strictObject({
+  fd: fd(),
+  largeFd: fd(),
+  slots: u32(),
+  released: u32(),
+  sent: u32(),
+  put: u32(),
+  large: bytes(LARGE_MAX),
+  losses,
+});
+const packet = z.strictObject({
+  ...common,
+  kind: z.literal('packet'),
+  sockets: z.array(socket).min(1).max(QUEUES_MAX),
+  promiscuous: fd().optional(),
+  links: fd(),
+  lro: z.boolean(),
+  served: z.boolean(),
+  mtuBefore: u32(),
+  lostBefore: losses,
 });
 
-export const TapsSchema = z.array(tap).max(65_536);
-type Taps = z.infer<typeof TapsSchema>;
+export const InterfacesSchema = z.array(z.discriminatedUnion('kind', [tap, packet])).max(65_536);
+type Taken = z.output<typeof InterfacesSchema>;
+type Given = z.input<typeof InterfacesSchema>;
 
 /** @param add a descriptor that is to pass over. @returns its number there. */
-export function describeTaps({ insides: { ports } }: Host, add: (fd: number) => number): Taps {
-  return ports.interfaces.flatMap(({ name, interface: opened }) => {
+export function describeInterfaces({ insides: { ports } }: Host, add: (fd: number) => number): Given {
+  return ports.interfaces.map(({ name, interface: opened }) => {
     const state = opened.state;
-    if (state === undefined) return [];
+    if (state === undefined) throw new Error(`${name}: its interface is not handed over`);
     const member = ports.members.find((candidate) => candidate.name === name)?.member;
-    const counters = [...(member?.blocks ?? [])];
+    const common = { name, news: add(state.news), link: { ...state.link }, counters: [...(member?.blocks ?? [])] };
+    if (state.kind === 'tap')
+      return { ...state, ...common, queues: state.queues.map(add), vnetHdr: state.vnetHdr as 0 };
+    const { promiscuous, sockets, links, ...rest } = state;
     return {
-      ...state,
-      name,
-      queues: state.queues.map(add),
-      news: add(state.news),
-      link: { ...state.link },
-      vnetHdr: state.vnetHdr as 0,
-      counters,
+      ...rest,
+      ...common,
+      links: add(links),
+      ...(promiscuous !== undefined && { promiscuous: add(promiscuous) }),
+      sockets: sockets.map(({ fd, largeFd, large, ...places }) => ({
+        ...places,
+        fd: add(fd),
+        largeFd: add(largeFd),
+        large: Buffer.from(large).toString('base64'),
+      })),
     };
   });
 }
 
 /** By name, with descriptors of this process. Nothing may be opened in their place: each that the configuration has must be there. @throws Error */
-export function takeTaps(
-  given: Taps,
+export function takeInterfaces(
+  given: Taken,
   config: HostConfig,
   take: (index: number) => number,
-): Map<string, TakenTap> {
+): Map<string, TakenInterface> {
   const members = switchesOf(config);
-  const wanted = new Set(
-    [...config.ports.keys()].filter((name) => parsePortName(name).kind === 'tap'),
-  );
-  const all = new Map<string, TakenTap>();
+  const wanted = new Set([...config.ports.keys()].filter((name) => KINDS.has(parsePortName(name).kind)));
+  const all = new Map<string, TakenInterface>();
   for (const { name, ...state } of given) {
-    if (!wanted.delete(name)) throw new Error(`${name}: its configuration has no such tap, or it came twice`);
-    if (state.counters.length !== (members.has(name) ? 2 * state.queues.length : 0))
+    if (!wanted.delete(name))
+      throw new Error(`${name}: its configuration has no such interface, or it came twice`);
+    const queues = state.kind === 'tap' ? state.queues.length : state.sockets.length;
+    if (state.counters.length !== (members.has(name) ? 2 * queues : 0))
       throw new Error(`${name}: its counters are those of another kind`);
-    all.set(name, { ...state, queues: state.queues.map(take), news: take(state.news) });
+    all.set(name, withFds(state, take));
   }
   const [missing] = wanted;
-  if (missing !== undefined) throw new Error(`${missing}: its tap has not come along`);
+  if (missing !== undefined) throw new Error(`${missing}: its interface has not come along`);
   return all;
 }
 
+/** Kinds of port that have one. */
+const KINDS: ReadonlySet<string> = new Set(['tap', 'netmap']);
+
+function withFds(state: Omit<Taken[number], 'name'>, take: (index: number) => number): TakenInterface {
+  const whole = state as Taken[number];
+  const news = take(whole.news);
+  if (whole.kind === 'tap') return { ...whole, news, queues: whole.queues.map(take) };
+  const { promiscuous, ...rest } = whole;
+  return {
+    ...rest,
+    news,
+    links: take(whole.links),
+    ...(promiscuous !== undefined && { promiscuous: take(promiscuous) }),
+    sockets: whole.sockets.map((each) => ({ ...each, fd: take(each.fd), largeFd: take(each.largeFd) })),
+  };
+}
+
+const fdsOf = (state: TakenInterface): number[] =>
+  state.kind === 'tap'
+    ? [...state.queues, state.news]
+    : [
+        ...state.sockets.flatMap(({ fd, largeFd }) => [fd, largeFd]),
+        ...(state.promiscuous === undefined ? [] : [state.promiscuous]),
+        state.links,
+        state.news,
+      ];
+
 /** Whoever has taken them has duplicates. */
-export function closeTaps(taps: Iterable<TakenTap>): void {
-  for (const { queues, news } of taps) for (const each of [...queues, news]) closeFd(each);
+export function closeInterfaces(interfaces: Iterable<TakenInterface>): void {
+  for (const state of interfaces) for (const each of fdsOf(state)) closeFd(each);
 }
 
 /** Members of switches, which no client drives: before attachments stand still, as they send to them. */
@@ -97,6 +159,6 @@ export function resumeMembers({ insides: { ports } }: Host): void {
 }
 
 /** They are this process's from now on. */
-export function goOnWithTaps({ insides: { ports } }: Host): void {
+export function goOnWithInterfaces({ insides: { ports } }: Host): void {
   for (const { interface: opened } of ports.interfaces) opened.goOn();
 }

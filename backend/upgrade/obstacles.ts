@@ -7,7 +7,7 @@ import { configText } from '../config/write.ts';
 import type { Host } from '../host.ts';
 
 /** Kinds of port whose state is told. */
-const KINDS = ['null', 'echo', 'pipe', 'vale', 'tap'];
+const KINDS = ['null', 'echo', 'pipe', 'vale', 'tap', 'netmap'];
 
 /** @param said a configuration of which it is known that a file can say it. */
 export function obstacles(host: Host, said?: HostConfig): string[] {
@@ -35,12 +35,12 @@ export function obstacles(host: Host, said?: HostConfig): string[] {
 }
 
 function ofPorts({ config, insides: { ports } }: Host, cannot: string): string[] {
-  const lines = ports.interfaces
-    .filter((link) => link.interface.info.gone)
-    .map(({ name }) => `${name}: its interface is gone, and not there again yet`);
-  for (const { name } of ports.members)
-    if (parsePortName(name).kind !== 'tap')
-      lines.push(`${name}: a member of a switch that is neither a port nor a tap ${cannot}`);
+  const lines = ports.interfaces.flatMap(({ name, interface: { info } }) => {
+    if (info.gone) return [`${name}: its interface is gone, and not there again yet`];
+    return info.access.startsWith('af_xdp')
+      ? [`${name}: an interface by AF_XDP ${cannot}: one with 'access: af-packet' can`]
+      : [];
+  });
   for (const [name, port] of ports.ports) {
     const { kind } = parsePortName(name);
     if (!KINDS.includes(kind)) lines.push(`${name}: a port of kind ${kind} ${cannot}`);

@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts';
 import type { Interrupt } from '../vfio-user/irqs.ts';
 import type { Session } from '../vfio-user/session.ts';
 import { countOn } from './counters.ts';
-import { closeTaps, goOnWithTaps, resumeMembers, takeTaps } from './interfaces.ts';
+import { closeInterfaces, goOnWithInterfaces, resumeMembers, takeInterfaces } from './interfaces.ts';
 import { HostStateSchema, type TakenState } from './state.ts';
 import { HandoverError } from './wire.ts';
 
@@ -76,8 +76,8 @@ export function rebuild(
   const regions = new Map(
     state.regions.map(({ key, shape: _, fd, ...rest }) => [key, { ...rest, fd: fds.take(fd) }]),
   );
-  const taps = takeTaps(state.taps, config, (index) => fds.take(index));
-  const tapsOf = [...taps.values()];
+  const interfaces = takeInterfaces(state.interfaces, config, (index) => fds.take(index));
+  const opened = [...interfaces.values()];
   const memories = [...regions.values()].map(({ fd }) => fd);
   const host = Host.takeOver(
     config,
@@ -95,7 +95,7 @@ export function rebuild(
       ),
       regions,
       ports: new Map(state.ports.map(({ name, ...port }) => [name, defined(port)])),
-      taps,
+      interfaces,
       switches: new Map(state.switches.map((vale) => [vale.name, settingsOf(vale)])),
       runDir: state.runDir,
       sockets: new Map(state.devices.map(({ path, listener }) => [path, fds.take(listener)])),
@@ -104,7 +104,7 @@ export function rebuild(
   );
   // What has taken them has duplicates.
   for (const fd of [stats, ...memories]) closeFd(fd);
-  closeTaps(tapsOf);
+  closeInterfaces(opened);
   if (regions.size > 0)
     throw new HandoverError(`region ${[...regions.keys()][0]}: its configuration has none`);
   for (const { name, stations } of state.switches) learn(host, name, stations);
@@ -117,7 +117,7 @@ export function rebuild(
     own,
     go: () => {
       host.runDir.keep();
-      goOnWithTaps(host);
+      goOnWithInterfaces(host);
       host.insides.broker.resume();
       resumeMembers(host);
       host.insides.kick.resume();

@@ -1,46 +1,13 @@
 // What one host tells another one that goes on in its place: the form of all of it. Whoever reads it takes it for foreign.
 import { z } from 'zod';
 import { CountersSchema } from './counters.ts';
-import { TapsSchema } from './interfaces.ts';
+import { bytes, count, fd, name, runs, u32, u64 } from './forms.ts';
+import { InterfacesSchema } from './interfaces.ts';
 
 /** Of the messages; hosts with another one do not talk to each other. */
 export const PROTOCOL = 1;
 /** Of what they say of a host. */
 export const STATE = 1;
-
-const count = () => z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const u32 = () => z.number().int().min(0).max(0xffff_ffff);
-const u64 = () =>
-  z
-    .string()
-    .regex(/^\d{1,20}$/)
-    .transform(BigInt)
-    .refine((n) => n < 1n << 64n);
-/** The number of a descriptor among those that come along. */
-const fd = () => z.number().int().min(0).max(100_000);
-const name = () => z.string().min(1).max(4096);
-const bytes = (most: number) =>
-  z
-    .string()
-    .max(Math.ceil(most / 3) * 4)
-    .regex(/^[0-9A-Za-z+/]*={0,2}$/)
-    .transform((text): Uint8Array => new Uint8Array(Buffer.from(text, 'base64')))
-    .refine((data) => data.length <= most);
-const OBJECTS_MAX = 1_000_000;
-/** Numbers one by one: each with how many of it follow each other. */
-const runs = () =>
-  z
-    .array(z.tuple([u32(), z.number().int().min(1).max(OBJECTS_MAX)]))
-    .refine((all) => all.reduce((sum, [, times]) => sum + times, 0) <= OBJECTS_MAX)
-    .transform((all) => {
-      const values = new Uint32Array(all.reduce((sum, [, times]) => sum + times, 0));
-      let at = 0;
-      for (const [value, times] of all) {
-        values.fill(value, at, at + times);
-        at += times;
-      }
-      return values;
-    });
 
 const shape = z.strictObject({
   id: z.number().int().min(1).max(65_535),
@@ -182,7 +149,7 @@ export const HostStateSchema = z.strictObject({
   regions: z.array(region).max(65_536),
   ports: z.array(port).max(65_536),
   switches: z.array(vale).max(65_536),
-  taps: TapsSchema,
+  interfaces: InterfacesSchema,
   devices: z.array(device).max(65_536),
   counters: CountersSchema,
   /** Sockets of the host's own, by name; what is served by TCP is called `metrics`. */

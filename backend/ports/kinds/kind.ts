@@ -1,6 +1,6 @@
 // What the host has to know about a kind of port: one object of this form, in a file of its own, is all of it.
 import type { Engine } from '../../../native/engine.ts';
-import type { PlacedShape, TakenTap } from '../../../native/handover.ts';
+import type { PlacedShape, TakenInterface } from '../../../native/handover.ts';
 import type { InterfaceMember } from '../../../native/interfaces.ts';
 import type { Region } from '../../../native/memory.ts';
 import type { Port, ValeSwitch } from '../../../native/ports.ts';
@@ -24,7 +24,7 @@ export interface Complaint {
 /** What a member of a switch is made with. */
 export interface MemberMaker {
   /** The interface that it had in another process. */
-  readonly taken?: TakenTap | undefined;
+  readonly taken?: TakenInterface | undefined;
   /** The settings under its name; tx rings are its queues. */
   readonly port: PortConfig;
   readonly vale: ValeSwitch;
@@ -35,7 +35,7 @@ export interface MemberMaker {
 /** What a port is made with. */
 export interface PortMaker {
   /** The interface that it had in another process. */
-  readonly taken?: TakenTap | undefined;
+  readonly taken?: TakenInterface | undefined;
   readonly config: HostConfig;
   /** The settings of this port. */
   readonly port: PortConfig;

@@ -66,12 +66,12 @@ export const netmap: PortKind<NetmapName> = {
 
   interfaceOf,
   interfaceKeys: (name) => (name.host ? ['address', 'netns', 'mtu'] : ['netns', 'mtu', 'access']),
-  create: (name, { region, stats, shape, port }) =>
+  create: (name, { region, stats, shape, port, taken }) =>
     name.host
-      ? createTapPort(region, stats, shape, hostOptions(name, port))
-      : createNetmapPort(region, stats, shape, netmapOptions(name, port)),
-  join: (name, { engine, stats, vale, port }) =>
+      ? createTapPort(region, stats, shape, { ...hostOptions(name, port), taken })
+      : createNetmapPort(region, stats, shape, { ...netmapOptions(name, port), taken }),
+  join: (name, { engine, stats, vale, port, taken }) =>
     name.host
-      ? joinTap(engine, stats, vale, hostOptions(name, port))
-      : joinNetmap(engine, stats, vale, netmapOptions(name, port)),
+      ? joinTap(engine, stats, vale, { ...hostOptions(name, port), taken })
+      : joinNetmap(engine, stats, vale, { ...netmapOptions(name, port), taken }),
 };

@@ -20,6 +20,7 @@ void InitRegisters(Napi::Env env, Napi::Object exports);
 void InitDoor(Napi::Env env, Napi::Object exports);
 void InitMonitors(Napi::Env env, Napi::Object exports);
 void InitPrograms(Napi::Env env, Napi::Object exports);
+void InitInterfaceStates(Napi::Env env, Napi::Object exports);
 void InitHandover(Napi::Env env, Napi::Object exports);
 void InitPackets(Napi::Env env, Napi::Object exports);
 

@@ -19,6 +19,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitDoor(env, exports);
   InitMonitors(env, exports);
   InitPrograms(env, exports);
+  InitInterfaceStates(env, exports);
   InitHandover(env, exports);
   InitPackets(env, exports);
   return exports;

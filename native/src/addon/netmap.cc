@@ -1,6 +1,7 @@
 // The addon's interfaces of the host (`netmap:eth1`): ports, and members of switches.
 #include "addon/addon.h"
 #include "addon/args.h"
+#include "addon/interface_states.h"
 #include "addon/interfaces.h"
 #include "addon/port_args.h"
 #include "forward/netif_member.h"
@@ -31,7 +32,7 @@ bool GetNetifOptions(Napi::Value value, NetifOptions* options) {
     return false;
   options->queues = static_cast<uint32_t>(queues);
   options->mtu = static_cast<uint32_t>(mtu);
-  return true;
+  return GetTakenNetif(GetOption(value, "taken"), &options->taken);
 }
 
 /// netmapPortCreate(region, stats, shape, options): {port, interface}

@@ -6,11 +6,12 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "memory/status.h"
+#include "netif/netif.h"
 #include "os/link.h"
 #include "os/tap.h"
 
@@ -31,6 +32,9 @@ struct InterfaceFacts {
   uint64_t lost_too_large = 0;  // that did not fit
   uint64_t refused = 0;         // frames of ours that the kernel has not taken
 };
+
+/// An interface as it is told to another process; nothing: it is not handed over.
+using InterfaceState = std::variant<std::monostate, os::TapState, NetifState>;
 
 class HostInterface {
  public:
@@ -64,10 +68,10 @@ class HostInterface {
   using Quiet = std::function<void(uint32_t queue, const std::function<void()>& fn)>;
   /// Opens it again; then every flow that waits for a queue has to set its events. Fails with what opening it says.
   virtual Status Reopen(const Quiet& quiet = [](uint32_t, const std::function<void()>& fn) { fn(); }) = 0;
-  /// For another process that goes on with it, while nobody serves it; nothing: it is not handed over.
-  virtual std::optional<os::TapState> state() const { return std::nullopt; }
+  /// For another process that goes on with it, while nobody serves it; its descriptors stay its own.
+  virtual InterfaceState state() = 0;
   /// One that another process has had is this one's from now on: until then nothing of it is changed.
-  virtual void GoOn() {}
+  virtual void GoOn() = 0;
   /// Gives the interface back, for ever: what is sent goes nowhere, and nothing comes.
   virtual void Close() = 0;
 

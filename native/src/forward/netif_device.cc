@@ -27,23 +27,78 @@ void NetifQueue::Release() noexcept {
   at = count = 0;
 }
 
+std::optional<FrameSocketState> NetifQueue::State() {
+  SpinGuard rx(rx_lock), tx(tx_lock);
+  if (socket == nullptr) return std::nullopt;
+  socket->Release(at);
+  const uint32_t taken = std::exchange(at, 0), seen = std::exchange(count, 0) - taken;
+  return socket->State({frames.data() + taken, seen});
+}
+
 Status NetifDevice::Open(const NetifOptions& options, std::shared_ptr<NetifDevice>* out) {
   std::shared_ptr<NetifDevice> device(new NetifDevice(options));
   for (uint32_t i = 0; i < options.queues; i++) device->queues_.push_back(std::make_unique<NetifQueue>());
-  if (Status s = static_cast<HostInterface&>(*device).Reopen(); !s.ok()) return s;
+  if (const auto taken = std::exchange(device->options_.taken, nullptr)) {
+    if (Status s = device->Take(options, *taken); !s.ok()) return s;
+  } else if (Status s = static_cast<HostInterface&>(*device).Reopen(); !s.ok()) {
+    return s;
+  }
   *out = std::move(device);
   return Status::Ok();
+}
+
+Status NetifDevice::Take(const NetifOptions& options, const NetifState& state) {
+  Netif netif;
+  if (Status s = AdoptNetif(options, &netif); !s.ok()) return s;
+  if (Status s = Have(std::move(netif), [](uint32_t, const std::function<void()>& fn) { fn(); }); !s.ok()) return s;
+  if (state.promiscuous >= 0) {
+    promiscuous_ = os::UniqueFd(fcntl(state.promiscuous, F_DUPFD_CLOEXEC, 0));
+    if (!promiscuous_) return Status::Fail(errno, object() + ": taken over: " + strerror(errno));
+  }
+  waits_ = true;
+  lost_before_ = state.lost_before;
+  served_.store(state.served, std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+InterfaceState NetifDevice::state() {
+  NetifState state{.sockets = {},
+                   .promiscuous = promiscuous_.get(),
+                   .links = links_.fd(),
+                   .news = news_fd(),
+                   .link = link(),
+                   .lro = lro_,
+                   .served = served(),
+                   .mtu_before = mtu_before_,
+                   .lost_before = lost_before_,
+                   .counters = {}};
+  for (auto& q : queues_) {
+    auto socket = q->State();
+    if (!socket) return {};
+    state.sockets.push_back(std::move(*socket));
+  }
+  return state;
+}
+
+void NetifDevice::GoOn() {
+  if (!std::exchange(waits_, false)) return;
+  SetUsable();
 }
 
 Status NetifDevice::Reopen(const Quiet& quiet) {
   Netif fresh;
   if (Status s = OpenNetif(options_, &fresh); !s.ok()) return s;
-  if (Status s = Exchange(std::move(fresh.sockets), quiet); !s.ok()) return s;
-  links_ = std::move(fresh.links);
-  lro_ = fresh.lro;
-  mtu_before_ = fresh.mtu_before;
-  Adopt(fresh.link, std::move(fresh.news));
+  if (Status s = Have(std::move(fresh), quiet); !s.ok()) return s;
   SetCarrier(served());
+  return Status::Ok();
+}
+
+Status NetifDevice::Have(Netif netif, const Quiet& quiet) {
+  if (Status s = Exchange(std::move(netif.sockets), quiet); !s.ok()) return s;
+  links_ = std::move(netif.links);
+  lro_ = netif.lro;
+  mtu_before_ = netif.mtu_before;
+  Adopt(netif.link, std::move(netif.news));
   return Status::Ok();
 }
 
@@ -104,6 +159,7 @@ void NetifDevice::HoldPromiscuousMode() {
 }
 
 void NetifDevice::SetCarrier(bool on) {
+  if (waits_) return served_.store(on, std::memory_order_relaxed);
   if (on && !served()) {
     // What has come while nobody was there is of no use any more.
     for (auto& q : queues_) {

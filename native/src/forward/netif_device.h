@@ -34,6 +34,8 @@ struct alignas(kCacheLine) NetifQueue {
   void Taken() noexcept { at++; }
   /// The frames that have been taken are the kernel's again: before it is left alone.
   void Release() noexcept;
+  /// As FrameSocket::State(), of what has not been taken.
+  std::optional<FrameSocketState> State();
 };
 
 class NetifDevice final : public HostInterface {
@@ -55,22 +57,28 @@ class NetifDevice final : public HostInterface {
   void SetCarrier(bool on) override;
   Status Reopen(const Quiet& quiet) override;
   void Close() override;
+  InterfaceState state() override;
+  void GoOn() override;
 
  private:
   explicit NetifDevice(const NetifOptions& options) : HostInterface(options.object), options_(options) {}
   void OnChange(const os::LinkState& before, std::vector<std::string>* lines) override;
   void SetUsable();
+  Status Take(const NetifOptions& options, const NetifState& state);
+  /// What it has, for the first time or anew.
+  Status Have(Netif netif, const Quiet& quiet);
   /// Sockets for all queues, or none.
   Status Exchange(std::vector<std::unique_ptr<FrameSocket>> sockets, const Quiet& quiet);
   void HoldPromiscuousMode();
 
-  const NetifOptions options_;
+  NetifOptions options_;
   std::vector<std::unique_ptr<NetifQueue>> queues_;
   os::LinkSocket links_;
   os::UniqueFd promiscuous_;
   bool lro_ = false;
   uint32_t mtu_before_ = 0;
   FrameLosses lost_before_;  // by sockets that are gone
+  bool waits_ = false;  // another process may still have it
   std::atomic<bool> usable_{false}, served_{false};
 };
 

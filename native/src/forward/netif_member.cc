@@ -63,7 +63,10 @@ Status NetifMember::Create(std::shared_ptr<Engine> engine, std::shared_ptr<Stats
                            std::shared_ptr<ValeSwitch> sw, const NetifOptions& options,
                            std::shared_ptr<NetifMember>* out) {
   std::shared_ptr<NetifMember> member(new NetifMember(std::move(engine), std::move(stats), std::move(sw)));
-  if (Status s = member->AllocCounters(options.object, options.queues); !s.ok()) return s;
+  if (Status s = options.taken ? member->TakeCounters(options.object, options.queues, options.taken->counters)
+                               : member->AllocCounters(options.object, options.queues);
+      !s.ok())
+    return s;
   if (Status s = NetifDevice::Open(options, &member->netif_); !s.ok()) return s;
   std::vector<std::unique_ptr<MemberFlow>> flows;
   for (uint32_t i = 0; i < options.queues; i++)

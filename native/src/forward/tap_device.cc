@@ -32,7 +32,7 @@ void TapDevice::Take(const os::TapState& state) {
   SetUncut(offloads_ == os::TapOffloads::kSegments);
 }
 
-std::optional<os::TapState> TapDevice::state() const {
+InterfaceState TapDevice::state() {
   os::TapState state{.queues = {},
                      .news = news_fd(),
                      .link = link(),

@@ -43,7 +43,7 @@ class TapDevice final : public HostInterface {
   void SetCarrier(bool on) override;
   Status Reopen(const Quiet& quiet) override;
   void Close() override;
-  std::optional<os::TapState> state() const override;
+  InterfaceState state() override;
   void GoOn() override;
 
  private:

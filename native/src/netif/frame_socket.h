@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "os/error.h"
 #include "packet/vnet_hdr.h"
@@ -22,6 +25,16 @@ struct FrameLosses {
   uint64_t ring_full = 0;  // nobody took frames in time
   uint64_t too_large = 0;  // larger than the ring's frames
   uint64_t refused = 0;    // sent by us, and not taken by the kernel
+};
+
+/// A socket that another process has open, and that is gone on with: its descriptors are that process's.
+struct FrameSocketState {
+  int fd = -1, large_fd = -1;
+  uint32_t slots = 0;
+  uint32_t released = 0;       // of what has come: from there on nothing has been taken
+  uint32_t sent = 0, put = 0;  // [sent, put) is for the kernel to send
+  std::vector<uint8_t> large;  // one that is too large for the ring, behind its header, and waits too
+  FrameLosses losses;
 };
 
 /// One thread at a time each way, and a third one for losses(). Nothing here waits.
@@ -57,6 +70,9 @@ class FrameSocket {
   virtual bool unsent() const noexcept = 0;
 
   virtual FrameLosses losses() noexcept = 0;
+  /// For another process, while nobody uses it: `seen` are the frames that have been looked at and not been taken, and
+  /// are as if they had not been. Nothing: it cannot be handed over.
+  virtual std::optional<FrameSocketState> State(std::span<const RxFrame> /*seen*/) { return std::nullopt; }
 };
 
 }  // namespace ptnet

@@ -130,6 +130,23 @@ class Opening {
 
 }  // namespace
 
+Status AdoptNetif(const NetifOptions& options, Netif* out) {
+  const NetifState& state = *options.taken;
+  if (state.sockets.size() != options.queues)
+    return Status::Fail(EINVAL, options.object + ": taken over: it has another number of queues");
+  Netif netif;
+  netif.link = state.link;
+  netif.lro = state.lro;
+  netif.mtu_before = state.mtu_before;
+  if (Status s = netif.links.Adopt(options.object, state.links); !s.ok()) return s;
+  if (Status s = netif.news.Adopt(options.object, state.news); !s.ok()) return s;
+  const FrameSocketOptions each{.object = options.object, .shared = options.queues > 1, .slots = options.slots};
+  for (const FrameSocketState& socket : state.sockets)
+    if (Status s = AdoptPacketSocket(state.link, each, socket, &netif.sockets.emplace_back()); !s.ok()) return s;
+  *out = std::move(netif);
+  return Status::Ok();
+}
+
 Status OpenNetif(const NetifOptions& options, Netif* out) {
   return os::InNetns(options.object, options.netns, [&] {
     Netif netif;

@@ -19,6 +19,18 @@ enum class NetifAccess : uint8_t {
   kPacket,  // AF_PACKET
 };
 
+/// An interface that another process has open, and that is gone on with: its descriptors are that process's.
+struct NetifState {
+  std::vector<FrameSocketState> sockets;  // one for each queue
+  int promiscuous = -1;                   // a socket that holds that mode; -1: it is not held
+  int links = -1, news = -1;              // as in Netif
+  os::LinkState link;
+  bool lro = false, served = false;
+  uint32_t mtu_before = 0;
+  FrameLosses lost_before;           // by sockets that are gone
+  std::vector<uint32_t> counters{};  // of a member of a switch: blocks of the statistics
+};
+
 struct NetifOptions {
   std::string object{};  // what messages begin with: `netmap:eth1`
   std::string name{};    // of the interface
@@ -27,6 +39,7 @@ struct NetifOptions {
   uint32_t mtu = 0;  // 0: what it has
   NetifAccess access = NetifAccess::kAuto;
   uint32_t slots = 512;  // frames of each queue and direction, a power of 2
+  std::shared_ptr<const NetifState> taken = nullptr;  // it is open already; null: it is not
 };
 
 struct Netif {
@@ -42,5 +55,9 @@ struct Netif {
 /// loopback; one that belongs to a bridge or a bond; an mtu that it cannot have), EPERM, ENOENT (a namespace, libxdp),
 /// what OpenXdpSocket says. The interface's own state but its mtu is left as it is.
 Status OpenNetif(const NetifOptions& options, Netif* out);
+
+/// Goes on with `options.taken`, whose descriptors are duplicated: nothing of the interface is changed. EINVAL when they
+/// are not as `options` want it.
+Status AdoptNetif(const NetifOptions& options, Netif* out);
 
 }  // namespace ptnet

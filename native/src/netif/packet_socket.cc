@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <sys/ioctl.h>
@@ -13,6 +14,8 @@
 
 #include <atomic>
 #include <cstring>
+#include <optional>
+#include <span>
 
 #include "os/netns.h"
 
@@ -46,6 +49,7 @@ class PacketSocket final : public FrameSocket {
     if (map_ != nullptr) munmap(map_, map_bytes_);
   }
   Status Open(const os::LinkState& link, const FrameSocketOptions& options);
+  Status Adopt(const os::LinkState& link, const FrameSocketOptions& options, const FrameSocketState& state);
 
   int fd() const noexcept override { return fd_.get(); }
   const char* access() const noexcept override { return "af_packet"; }
@@ -58,8 +62,10 @@ class PacketSocket final : public FrameSocket {
   os::Error Flush() noexcept override;
   bool unsent() const noexcept override { return sent_ != put_ || large_; }
   FrameLosses losses() noexcept override;
+  std::optional<FrameSocketState> State(std::span<const RxFrame> seen) override;
 
  private:
+  bool Map(uint32_t slots);
   tpacket2_hdr* RxHeader(uint32_t i) const {
     return reinterpret_cast<tpacket2_hdr*>(map_ + size_t{i & mask_} * kRxFrameBytes);
   }
@@ -127,6 +133,18 @@ bool Share(int fd, const FrameSocket* sibling) {
   return Set(fd, PACKET_FANOUT, int{(number & 0xffff) | (PACKET_FANOUT_HASH | kIgnoreOutgoing) << 16});
 }
 
+/// Its rings, and room for what is too large for them; false with errno.
+bool PacketSocket::Map(uint32_t slots) {
+  rx_bytes_ = size_t{kRxFrameBytes} * slots;
+  map_bytes_ = rx_bytes_ + size_t{kTxFrameBytes} * slots;
+  void* map = mmap(nullptr, map_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_.get(), 0);
+  if (map == MAP_FAILED) return false;
+  map_ = static_cast<uint8_t*>(map);
+  mask_ = slots - 1;
+  large_room_ = std::make_unique<uint8_t[]>(kVnetBytes + kFrameMax);
+  return true;
+}
+
 Status PacketSocket::Open(const os::LinkState& link, const FrameSocketOptions& options) {
   const auto fail = [&](const char* call) { return Refuse(options.object, call, errno); };
   fd_ = os::UniqueFd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -142,13 +160,7 @@ Status PacketSocket::Open(const os::LinkState& link, const FrameSocketOptions& o
   const tpacket_req rx = RingOf(kRxFrameBytes, options.slots), tx = RingOf(kTxFrameBytes, options.slots);
   if (!Set(fd, PACKET_RX_RING, rx)) return fail("PACKET_RX_RING");
   if (!Set(fd, PACKET_TX_RING, tx)) return fail("PACKET_TX_RING");
-  rx_bytes_ = size_t{kRxFrameBytes} * options.slots;
-  map_bytes_ = rx_bytes_ + size_t{kTxFrameBytes} * options.slots;
-  void* map = mmap(nullptr, map_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-  if (map == MAP_FAILED) return fail("mmap");
-  map_ = static_cast<uint8_t*>(map);
-  mask_ = options.slots - 1;
-  large_room_ = std::make_unique<uint8_t[]>(kVnetBytes + kFrameMax);
+  if (!Map(options.slots)) return fail("mmap");
   // Enough for all of the ring: the kernel counts its own copies of frames that are under way.
   const int send_bytes = static_cast<int>(kTxFrameBytes * options.slots);
   setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &send_bytes, sizeof send_bytes);
@@ -165,6 +177,82 @@ Status PacketSocket::Open(const os::LinkState& link, const FrameSocketOptions& o
 bool Outgoing(const tpacket2_hdr* header) {
   const auto* from = reinterpret_cast<const sockaddr_ll*>(reinterpret_cast<const uint8_t*>(header) + kTxHeader);
   return from->sll_pkttype == PACKET_OUTGOING;
+}
+
+int OptionOf(int fd, int level, int option) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  return getsockopt(fd, level, option, &value, &size) == 0 ? value : -1;
+}
+
+/// Whether it is a packet socket with headers, bound to the interface, or to one that is gone, for this protocol.
+bool IsSocketOf(int fd, uint32_t index, uint16_t protocol) {
+  sockaddr_ll address{};
+  socklen_t size = sizeof address;
+  return OptionOf(fd, SOL_SOCKET, SO_DOMAIN) == AF_PACKET && OptionOf(fd, SOL_SOCKET, SO_TYPE) == SOCK_RAW &&
+         OptionOf(fd, SOL_PACKET, PACKET_VNET_HDR) == 1 &&
+         getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
+         address.sll_ifindex == static_cast<int>(index) && address.sll_protocol == htons(protocol);
+}
+
+Status PacketSocket::Adopt(const os::LinkState& link, const FrameSocketOptions& options,
+                           const FrameSocketState& state) {
+  auto fail = [&](const std::string& what) { return Status::Fail(EINVAL, options.object + ": taken over: " + what); };
+  if (!IsSocketOf(state.fd, link.index, ETH_P_ALL) || !IsSocketOf(state.large_fd, link.index, 0) ||
+      OptionOf(state.fd, SOL_PACKET, PACKET_VERSION) != TPACKET_V2)
+    return fail("its socket is none of " + link.name + " as it is to be");
+  if ((OptionOf(state.fd, SOL_PACKET, PACKET_FANOUT) != 0) != options.shared)
+    return fail("its socket shares frames with another number of others");
+  const size_t large = state.large.size();
+  if (state.slots != options.slots || state.put - state.sent > state.slots ||
+      (large != 0 && (large < kVnetBytes + ETH_HLEN || large > kVnetBytes + kFrameMax)))
+    return fail("its places are none of its rings");
+  for (const auto& [from, to] : {std::pair{state.fd, &fd_}, std::pair{state.large_fd, &large_fd_}}) {
+    *to = os::UniqueFd(fcntl(from, F_DUPFD_CLOEXEC, 0));
+    if (!*to) return Refuse(options.object, "dup", errno);
+  }
+  // The kernel maps the whole of its rings, or nothing.
+  if (!Map(state.slots)) return Refuse(options.object, "mmap", errno);
+  released_ = peeked_ = state.released;
+  sent_ = state.sent, put_ = state.put;
+  large_ = large != 0;
+  if (large_) {
+    len_ = static_cast<uint32_t>(large) - kVnetBytes;
+    std::memcpy(large_room_.get(), state.large.data(), large);
+  }
+  ring_full_ = state.losses.ring_full;
+  too_large_ = state.losses.too_large;
+  refused_ = state.losses.refused;
+  return Status::Ok();
+}
+
+std::optional<FrameSocketState> PacketSocket::State(std::span<const RxFrame> seen) {
+  peeked_ -= static_cast<uint32_t>(seen.size());
+  for (uint32_t i = 0; i < seen.size(); i++) {
+    // One whose tag has been put back lies elsewhere than the kernel says: from now on the ring says it.
+    const RxFrame& frame = seen[i];
+    tpacket2_hdr* const header = RxHeader(peeked_ + i);
+    if (frame.data == nullptr) {
+      // Who looks next counts it.
+      if (!Outgoing(header)) too_large_.fetch_sub(1, std::memory_order_relaxed);
+      continue;
+    }
+    uint8_t* const data = const_cast<uint8_t*>(frame.data);
+    header->tp_mac = static_cast<uint16_t>(data - reinterpret_cast<uint8_t*>(header));
+    header->tp_len = header->tp_snaplen = frame.len;
+    std::memcpy(data - kVnetBytes, &frame.vnet, kVnetBytes);
+    SetStatus(header, StatusOf(header) & ~uint32_t{TP_STATUS_VLAN_VALID});
+  }
+  FrameSocketState state{.fd = fd_.get(),
+                         .large_fd = large_fd_.get(),
+                         .slots = mask_ + 1,
+                         .released = released_,
+                         .sent = sent_,
+                         .put = put_,
+                         .large = {},
+                         .losses = losses()};
+  if (large_) state.large.assign(large_room_.get(), large_room_.get() + kVnetBytes + len_);
+  return state;
 }
 
 /// False for one that is not whole.
@@ -267,6 +355,14 @@ FrameLosses PacketSocket::losses() noexcept {
 }
 
 }  // namespace
+
+Status AdoptPacketSocket(const os::LinkState& link, const FrameSocketOptions& options, const FrameSocketState& state,
+                         std::unique_ptr<FrameSocket>* out) {
+  auto adopted = std::make_unique<PacketSocket>();
+  if (Status s = adopted->Adopt(link, options, state); !s.ok()) return s;
+  *out = std::move(adopted);
+  return Status::Ok();
+}
 
 Status OpenPacketSocket(const os::LinkState& link, const FrameSocketOptions& options,
                         std::unique_ptr<FrameSocket>* out) {

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
@@ -105,6 +106,18 @@ Error LinkSocket::Open(bool news) {
   if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return Error::Last("bind");
   fd_ = std::move(fd);
   return {};
+}
+
+Status LinkSocket::Adopt(const std::string& object, int fd) {
+  auto option = [fd](int option) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+  };
+  if (option(SO_DOMAIN) != AF_NETLINK || option(SO_PROTOCOL) != NETLINK_ROUTE)
+    return Status::Fail(EINVAL, object + ": taken over: what tells of it is no socket of routing netlink");
+  fd_ = UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  return fd_ ? Status::Ok() : Status::Fail(errno, object + ": taken over: " + strerror(errno));
 }
 
 /// One request and its answer: a link, when it is asked for one, or the kernel's errno.

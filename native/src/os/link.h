@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "memory/status.h"
 #include "os/error.h"
 #include "os/unique_fd.h"
 
@@ -41,8 +41,8 @@ class LinkSocket {
  public:
   /** With `news` it hears of every change of an interface. */
   Error Open(bool news);
-  /** One that somebody else has opened. */
-  void Adopt(UniqueFd fd) { fd_ = std::move(fd); }
+  /** One that another process has opened: its descriptor is duplicated. EINVAL when it is none, for `object`'s message. */
+  Status Adopt(const std::string& object, int fd);
   int fd() const { return fd_.get(); }
 
   /** ENODEV when there is none of that name. */

@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/netlink.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <functional>
@@ -260,21 +258,6 @@ Status OpenTap(const TapOptions& options, Tap* out) {
   });
 }
 
-namespace {
-
-Status Duplicate(const std::string& object, int fd, UniqueFd* out) {
-  *out = UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  return *out ? Status::Ok() : Status::Fail(errno, object + ": taken over: " + strerror(errno));
-}
-
-int SocketOption(int fd, int option) {
-  int value = -1;
-  socklen_t size = sizeof value;
-  return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
-}
-
-}  // namespace
-
 Status AdoptTap(const TapOptions& options, Tap* out) {
   const TapState& state = *options.taken;
   auto fail = [&](int err, const std::string& what) {
@@ -282,9 +265,8 @@ Status AdoptTap(const TapOptions& options, Tap* out) {
   };
   if (state.queues.size() != options.queues) return fail(EINVAL, "it has another number of queues");
   if ((state.vnet_hdr > 0) != (options.vnet_hdr > 0)) return fail(EINVAL, "it has another virtio-net header");
-  if (SocketOption(state.news, SO_DOMAIN) != AF_NETLINK || SocketOption(state.news, SO_PROTOCOL) != NETLINK_ROUTE)
-    return fail(EINVAL, "what tells of it is no socket of routing netlink");
   Tap tap;
+  if (Status s = tap.news.Adopt(options.object, state.news); !s.ok()) return s;
   std::string name;
   for (const int queue : state.queues) {
     ifreq is{};
@@ -294,11 +276,9 @@ Status AdoptTap(const TapOptions& options, Tap* out) {
         (fcntl(queue, F_GETFL) & O_NONBLOCK) == 0 || (!name.empty() && name != is.ifr_name))
       return fail(EINVAL, "it is not open as it is to be");
     name = is.ifr_name;
-    if (Status s = Duplicate(options.object, queue, &tap.queues.emplace_back()); !s.ok()) return s;
+    tap.queues.emplace_back(fcntl(queue, F_DUPFD_CLOEXEC, 0));
+    if (!tap.queues.back()) return fail(errno, strerror(errno));
   }
-  UniqueFd news;
-  if (Status s = Duplicate(options.object, state.news, &news); !s.ok()) return s;
-  tap.news.Adopt(std::move(news));
   tap.link = state.link;
   tap.made = state.made;
   tap.backpressure = state.backpressure;
