@@ -127,6 +127,10 @@ interface HandoverAddon {
   statsFd(stats: Handle<'stats'>): number;
   statsAdopt(blocks: number, fd: number): Handle<'stats'>;
   portPlaces(port: Handle<'port'>): PortPlaces;
+  portLimitsMissing(port: Handle<'port'>): number[];
+  portLimitsGoOn(port: Handle<'port'>, missing: readonly number[]): void;
+  memberLimitsMissing(member: Handle<'member'>): number[];
+  memberLimitsGoOn(member: Handle<'member'>, missing: readonly number[]): void;
   nullPortSent(port: Handle<'port'>): bigint[];
   nullPortGoOn(port: Handle<'port'>, ring: number, sent: bigint): void;
   interfaceState(opened: Handle<'interface'>): InterfaceState | undefined;

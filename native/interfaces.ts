@@ -119,6 +119,13 @@ export class InterfaceMember {
   limit(limits: PortLimits): void {
     addon.memberLimit(this.handle, limits);
   }
+  /** As a port's. */
+  get limitsMissing(): number[] {
+    return handover.memberLimitsMissing(this.handle);
+  }
+  limitOn(missing: readonly number[]): void {
+    handover.memberLimitsGoOn(this.handle, missing);
+  }
   /** Leaves the switch, for ever, and gives its interface back. */
   close(): void {
     addon.memberStop(this.handle);

@@ -79,6 +79,14 @@ export class Port {
   get places(): PortPlaces {
     return handover.portPlaces(this.handle);
   }
+  /** Nanoseconds until the bucket of each of its limits is full: tx, rx, broadcast, multicast, unknown unicast; 0 without a limit. */
+  get limitsMissing(): number[] {
+    return handover.portLimitsMissing(this.handle);
+  }
+  /** Limits that it has go on as another process's, before anybody serves it. */
+  limitOn(missing: readonly number[]): void {
+    handover.portLimitsGoOn(this.handle, missing);
+  }
   /** Where each ring lies in its region, tx rings first. */
   get ringOffsets(): number[] {
     return addon.portRingOffsets(this.handle);

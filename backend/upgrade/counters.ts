@@ -1,4 +1,4 @@
-// What a host has counted outside of the memory that both share: told to the process that goes on with it, which counts on from there.
+// What a host has counted outside of the memory that both share, and how much of its rate limits is used up: told to the process that goes on with it, which counts on from there.
 import { z } from 'zod';
 import type { Host } from '../host.ts';
 import { count } from './forms.ts';
@@ -32,16 +32,20 @@ const device = z.strictObject({
   complaints: z.array(complaint).max(1024),
 });
 
+const limits = z.strictObject({ name: text(), missingNs: z.array(count()).length(5) });
+
 export const CountersSchema = z.strictObject({
   workers: z.array(worker).max(256),
   sockets: z.strictObject({ doorbells: count(), messages: count(), slowServices: count() }),
   devices: z.array(device).max(65_536),
+  /** Of ports and members whose buckets are not all full. */
+  limits: z.array(limits).max(65_536),
 });
 type Counters = z.infer<typeof CountersSchema>;
 
 /** What was not complained of so far is, here. */
 export function describeCounters({ insides }: Host): Counters {
-  const { devices, engine, kick, server, watch } = insides;
+  const { devices, engine, kick, ports, server, watch } = insides;
   watch.count();
   server.look();
   return {
@@ -52,12 +56,15 @@ export function describeCounters({ insides }: Host): Counters {
       const short = complaints.map((each) => ({ ...each, text: each.text.slice(0, 4096) }));
       return { vm, name, ...sockets, complaints: short };
     }),
+    limits: [...ports.ports, ...ports.members.map(({ name, member }) => [name, member] as const)]
+      .map(([name, { limitsMissing: missingNs }]) => ({ name, missingNs }))
+      .filter(({ missingNs }) => missingNs.some((ns) => ns > 0)),
   };
 }
 
 /** Before anything is counted here. @throws Error */
 export function countOn({ insides }: Host, counters: Counters): void {
-  const { devices, engine, kick, server } = insides;
+  const { devices, engine, kick, ports, server } = insides;
   if (counters.workers.length !== engine.workers.length)
     throw new Error(`${counters.workers.length} workers: its configuration has others`);
   engine.countOn(counters.workers);
@@ -67,4 +74,5 @@ export function countOn({ insides }: Host, counters: Counters): void {
     if (placed === undefined) throw new Error(`${vm}/${name}: its configuration has no such device`);
     server.countOn(placed.exported, counts);
   }
+  for (const { name, missingNs } of counters.limits) ports.watchable(name).limitOn(missingNs);
 }

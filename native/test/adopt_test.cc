@@ -6,6 +6,7 @@
 #include "guest.h"
 #include "open_fds.h"
 #include "pipe_fixture.h"
+#include "vale_net.h"
 
 namespace ptnet::test {
 namespace {
@@ -43,6 +44,29 @@ void ARegionIsTheSame() {
   const Holder holder = region->NewHolder();
   for (uint32_t i = 0; i < free_bufs; i++) CHECK_EQ(f.region->bufs().holder(region->AllocBuf(holder)), 0u);
   CHECK_EQ(region->bufs().available(), 0u);
+}
+
+/// Those that it has, at their places.
+void ItsLimitsAreThere() {
+  const auto which = [](Port& port) {
+    std::string all;
+    for (const RateLimit* limit : port.limits()) all += limit == nullptr ? '-' : '+';
+    return all;
+  };
+  constexpr Rate kSome{.per_second = 1000, .burst = 100};
+  PipeFixture f;
+  CHECK_EQ(which(f.pair->master()), "-----");
+  CHECK_OK(f.pair->master().Limit({.tx = kSome}));
+  CHECK_OK(f.pair->slave().Limit({.rx = kSome}));
+  CHECK_EQ(which(f.pair->master()), "+----");
+  CHECK_EQ(which(f.pair->slave()), "-+---");
+  Net net;
+  Port& port = *net.Add({"", 1, 1, 64, 64, 0}, 2048, false).port;
+  CHECK_EQ(which(port), "-----");
+  CHECK_OK(port.Limit({.broadcast = kSome, .unknown_unicast = kSome}));
+  CHECK_EQ(which(port), "--+-+");
+  CHECK_OK(port.Limit({.tx = kSome, .rx = kSome, .multicast = kSome}));
+  CHECK_EQ(which(port), "++-+-");
 }
 
 void ARegionThatIsNotSoIsRefused() {
@@ -151,6 +175,7 @@ void APortThatIsNotSoIsRefused() {
 
 void Main() {
   const size_t before = OpenFds();
+  ItsLimitsAreThere();
   ARegionIsTheSame();
   ARegionThatIsNotSoIsRefused();
   CountersGoOn();

@@ -89,6 +89,26 @@ void ThreadsShareIt() {
   CHECK_EQ(limit.Tokens(paid + 10), 10u);
 }
 
+/// What another process has used up is not there again here, and no bucket stays empty for ever.
+void AnotherProcessGoesOn() {
+  constexpr uint64_t kThere = 7 * kSecond, kHere = 3 * kSecond;
+  RateLimit there(1000, 100), here(1000, 100);
+  CHECK_EQ(there.MissingNs(kThere), 0u);
+  there.Take(70, kThere);
+  here.GoOn(there.MissingNs(kThere), kHere);
+  CHECK_EQ(here.Tokens(kHere), there.Tokens(kThere));
+  CHECK_EQ(here.Tokens(kHere + kSecond / 100), there.Tokens(kThere + kSecond / 100));
+  there.Take(1000, kThere);
+  here.GoOn(there.MissingNs(kThere), kHere);
+  CHECK_EQ(here.Tokens(kHere), 0u);
+  CHECK_EQ(here.DueNs() - kHere, there.DueNs() - kThere);
+  here.GoOn(0, kHere);
+  CHECK_EQ(here.Tokens(kHere), 100u);
+  here.GoOn(UINT64_MAX, kHere);
+  CHECK_EQ(here.Tokens(kHere), 0u);
+  CHECK_EQ(here.Tokens(kHere + 24 * 3600 * kSecond), 100u);
+}
+
 }  // namespace
 
 int main() {
@@ -104,4 +124,5 @@ int main() {
     if (per_second >= 1000 && batch > 60) TheWholeRateIsUsed(random, per_second, burst, batch);
   }
   ThreadsShareIt();
+  AnotherProcessGoesOn();
 }

@@ -51,3 +51,20 @@ test('they go on through two takeovers', async () => {
     complaints: { 'second client': 3 },
   });
 });
+
+test('what a limit has let through is not let through again', async () => {
+  const host = new Upgraded(`${VALE}ports: { 'vale0:1': { rate: { tx: 8Kbit, burst: 60000 } } }\n`);
+  const running = await host.start();
+  const [from, to] = [await host.attach('vm1'), await host.attach('vm2')];
+  await from.create();
+  await to.create();
+  // A thousand packets at once, and then some 16 a second; its ring takes all of them.
+  const loop = await from.ports[0]!.startLoop({ op: 'send', size: 60, sleep: true, count: 3000n });
+  const sent = async () =>
+    (await host.client().stats()).ports.find(({ name }) => name === 'vale0:1')!.rings[0]!.packets;
+  await expect.poll(sent, { timeout: 10_000 }).toBeGreaterThanOrEqual(1000);
+  await host.takeOver(running);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  expect(await sent()).toBeLessThan(1700);
+  loop.stop();
+});

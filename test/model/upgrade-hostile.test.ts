@@ -163,6 +163,10 @@ const SCRIBBLES: Record<string, (state: Anything) => void> = {
     (s.devices[1].session.bytes = Buffer.from([1, 0, 2, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).toString(
       'base64',
     )),
+  'other workers than it has': (s) => s.counters.workers.push(s.counters.workers[0]),
+  'counters of a device that is not there': (s) => (s.counters.devices[0].name = 'other'),
+  'a limit of a port that is not there': (s) =>
+    s.counters.limits.push({ name: 'vale0:other', missingNs: [0, 0, 0, 0, 0] }),
   'no control socket': (s) => s.own.splice(0),
 };
 

@@ -3,8 +3,11 @@
 #include "addon/addon.h"
 #include "addon/args.h"
 #include "addon/handles.h"
+#include "addon/interfaces.h"
 #include "addon/places.h"
 #include "addon/region_args.h"
+#include "datapath/clock.h"
+#include "forward/interface_member.h"
 
 namespace ptnet::addon {
 
@@ -157,6 +160,46 @@ Napi::Value PortPlacesOf(const Napi::CallbackInfo& info) {
   return o;
 }
 
+Napi::Value Missing(Napi::Env env, const LimitPointers& limits) {
+  Napi::Array list = Napi::Array::New(env);
+  for (const RateLimit* limit : limits)
+    list.Set(list.Length(), limit == nullptr ? 0.0 : static_cast<double>(limit->MissingNs(NowNs())));
+  return list;
+}
+
+Napi::Value GoOn(Napi::Value missing, const LimitPointers& limits) {
+  uint32_t i = 0;
+  for (RateLimit* limit : limits) {
+    int64_t ns;
+    if (!missing.IsArray() || !GetInteger(missing.As<Napi::Array>().Get(i++), "missing", 0, kSafeMost, &ns)) break;
+    if (limit != nullptr) limit->GoOn(static_cast<uint64_t>(ns), NowNs());
+  }
+  return missing.Env().Undefined();
+}
+
+/// portLimitsMissing(port), memberLimitsMissing(member): nanoseconds until each of its limits' buckets is full; 0: it
+/// is, or there is no limit.
+Napi::Value PortLimitsMissing(const Napi::CallbackInfo& info) {
+  auto handle = UnwrapHandle<PortHandle>(info[0]);
+  return handle ? Missing(info.Env(), handle->port->limits()) : info.Env().Undefined();
+}
+
+Napi::Value MemberLimitsMissing(const Napi::CallbackInfo& info) {
+  auto member = UnwrapHandle<InterfaceMember>(info[0]);
+  return member ? Missing(info.Env(), member->limits()) : info.Env().Undefined();
+}
+
+/// portLimitsGoOn(port, missing), memberLimitsGoOn(member, missing): before anybody serves it.
+Napi::Value PortLimitsGoOn(const Napi::CallbackInfo& info) {
+  auto handle = UnwrapHandle<PortHandle>(info[0]);
+  return handle ? GoOn(info[1], handle->port->limits()) : info.Env().Undefined();
+}
+
+Napi::Value MemberLimitsGoOn(const Napi::CallbackInfo& info) {
+  auto member = UnwrapHandle<InterfaceMember>(info[0]);
+  return member ? GoOn(info[1], member->limits()) : info.Env().Undefined();
+}
+
 /// Of the rx rings of a null port: packets that their sources have sent.
 Napi::Value NullPortSent(const Napi::CallbackInfo& info) {
   auto handle = UnwrapHandle<PortHandle>(info[0]);
@@ -197,6 +240,10 @@ void InitHandover(Napi::Env env, Napi::Object exports) {
   exports.Set("statsFd", Napi::Function::New(env, StatsFd));
   exports.Set("statsAdopt", Napi::Function::New(env, StatsAdopt));
   exports.Set("portPlaces", Napi::Function::New(env, PortPlacesOf));
+  exports.Set("portLimitsMissing", Napi::Function::New(env, PortLimitsMissing));
+  exports.Set("portLimitsGoOn", Napi::Function::New(env, PortLimitsGoOn));
+  exports.Set("memberLimitsMissing", Napi::Function::New(env, MemberLimitsMissing));
+  exports.Set("memberLimitsGoOn", Napi::Function::New(env, MemberLimitsGoOn));
   exports.Set("nullPortSent", Napi::Function::New(env, NullPortSent));
   exports.Set("nullPortGoOn", Napi::Function::New(env, NullPortGoOn));
   exports.Set("attachmentSuspend", Napi::Function::New(env, AttachmentSuspend));

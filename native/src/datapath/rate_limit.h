@@ -43,10 +43,20 @@ class alignas(kCacheLine) RateLimit {
   uint64_t share() const noexcept {
     return static_cast<uint64_t>(static_cast<double>(share_ticks()) / ticks_per_unit_);
   }
+  /// For another process: how long it takes from now until the bucket is full.
+  uint64_t MissingNs(uint64_t now_ns) const noexcept {
+    const uint64_t now = now_ns * kTicksPerNs, full_at = full_at_.load(std::memory_order_relaxed);
+    return full_at > now ? (full_at - now) / kTicksPerNs : 0;
+  }
+  /// As that one was, or as if it took kMissingMostNs if that is less. Nobody uses it yet.
+  void GoOn(uint64_t missing_ns, uint64_t now_ns) noexcept {
+    full_at_.store((now_ns + std::min(missing_ns, kMissingMostNs)) * kTicksPerNs, std::memory_order_relaxed);
+  }
 
  private:
   static constexpr uint64_t kTicksPerNs = 64;  // a byte of 100 Gbit/s takes 5; nine years fit
   static constexpr uint64_t kShareMostNs = 1'000'000;
+  static constexpr uint64_t kMissingMostNs = 86'400'000'000'000;  // a day
 
   uint64_t TicksOf(uint64_t units) const noexcept {
     return static_cast<uint64_t>(static_cast<double>(units) * ticks_per_unit_ + 0.5);

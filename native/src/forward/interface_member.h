@@ -29,6 +29,7 @@ class InterfaceMember : public SwitchMember {
   void Resume();
   /// Instead of the limits that it has.
   void Limit(const PortLimits& limits);
+  LimitPointers limits() const { return LimitsOf(tx_limit_.get(), *this); }
   /// Leaves the switch; nothing comes from it any more, and nothing reaches it. Idempotent.
   void Stop();
   /// Opens its interface, which is gone, again.

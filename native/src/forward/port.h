@@ -93,6 +93,7 @@ class Port : public Attachable {
   /// Instead of the limits that it has; `engine` serves it, null: nobody does yet. EINVAL for storm control of a port
   /// that stands on no switch.
   Status Limit(const PortLimits& limits, Engine* engine = nullptr);
+  LimitPointers limits();
   /// Gives back what it has of its region, and its counters; nobody attaches to it any more, and it stands on no
   /// switch. EBUSY while a client is attached, or one at the other end of a pipe, or somebody looks at it.
   Status Retire();

@@ -25,6 +25,13 @@ bool StormControl::Lets(uint64_t dst, uint64_t now_ns) noexcept {
   return true;
 }
 
+LimitPointers LimitsOf(RateLimit* tx, const SwitchMember& member) {
+  LimitPointers all{tx, member.receive_limit()};
+  if (const StormControl* storms = member.storm_control())
+    for (uint32_t i = 0; i < 3; i++) all[2 + i] = storms->limit(i);
+  return all;
+}
+
 void LimitOnSwitch(const PortLimits& limits, std::vector<RingCounters*> received, SwitchMember* member,
                    Engine* engine) {
   const auto received_before = member->LimitReceived(

@@ -55,10 +55,17 @@ class StormControl {
       : limits_{limits.broadcast.Make(), limits.multicast.Make(), limits.unknown_unicast.Make()} {}
   /// @param dst of a packet without a known destination: its address, as ForwardingTable::MacAt.
   bool Lets(uint64_t dst, uint64_t now_ns) noexcept;
+  /// 0: of broadcasts, 1: of multicasts, 2: of unknown unicasts. Null: there is none.
+  RateLimit* limit(uint32_t i) const { return limits_[i].get(); }
 
  private:
   std::array<std::unique_ptr<RateLimit>, 3> limits_;
 };
+
+/// Those that a port or a member has, null for none: tx, rx, broadcast, multicast, unknown unicast.
+using LimitPointers = std::array<RateLimit*, 5>;
+/// @param member of the switch that it stands on.
+LimitPointers LimitsOf(RateLimit* tx, const SwitchMember& member);
 
 /// Of a member of a switch, instead of those that it has: what it gets, counted in `received` by lane, and the storms
 /// that it makes. `engine` serves it; null: nobody does yet.

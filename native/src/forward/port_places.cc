@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "forward/port.h"
+#include "forward/switch_member.h"
 
 namespace ptnet {
 
@@ -12,6 +13,11 @@ PortPlaces Port::Places() {
     places.rings.push_back({region_->OffsetOf(k.ring), stats_->IndexOf(k.counters), k.hwcur, k.hwtail, k.vnet_hdr_len});
   }
   return places;
+}
+
+LimitPointers Port::limits() {
+  const SwitchMember* const member = on_switch();
+  return member == nullptr ? LimitPointers{tx_limit_.get(), rx_limit_.get()} : LimitsOf(tx_limit_.get(), *member);
 }
 
 /// Nothing is written to the region or the counters: another process may still use them.
