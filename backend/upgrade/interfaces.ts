@@ -76,7 +76,12 @@ export function describeInterfaces({ insides: { ports } }: Host, add: (fd: numbe
     const state = opened.state;
     if (state === undefined) throw new Error(`${name}: its interface is not handed over`);
     const member = ports.members.find((candidate) => candidate.name === name)?.member;
-    const common = { name, news: add(state.news), link: { ...state.link }, counters: [...(member?.blocks ?? [])] };
+    const common = {
+      name,
+      news: add(state.news),
+      link: { ...state.link },
+      counters: [...(member?.blocks ?? [])],
+    };
     if (state.kind === 'tap')
       return { ...state, ...common, queues: state.queues.map(add), vnetHdr: state.vnetHdr as 0 };
     const { promiscuous, sockets, links, ...rest } = state;

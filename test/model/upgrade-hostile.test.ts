@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import type { Guest } from '../../guest-driver/model/index.ts';
 import { handover, PACKET_BYTES_MAX, PACKET_FDS_MAX } from '../../native/handover.ts';
 import { closeFd, eventfd } from '../../native/os.ts';
+import { CABLE, netns } from '../harness/interfaces.ts';
 import { onEnd } from './scene.ts';
 import { PIPE, Upgraded } from './upgraded.ts';
 
@@ -84,7 +86,7 @@ async function offer(
   announced = fds.length,
 ) {
   const { plan, state: draft } = told;
-  const other = new Upgraded(PIPE);
+  const other = new Upgraded(host.yaml);
   mkdirSync(other.runDir, { recursive: true });
   const listener = handover.packetsListen(join(other.runDir, 'upgrade.sock'), 0o600);
   // Whatever lies there is that of a host that goes on.
@@ -170,6 +172,95 @@ const SCRIBBLES: Record<string, (state: Anything) => void> = {
   'no control socket': (s) => s.own.splice(0),
 };
 
+const INTERFACE_SCRIBBLES: Record<string, (interfaces: Anything, state: Anything) => void> = {
+  'no interfaces': (all) => all.splice(0),
+  'one that is not there': (all) => all.pop(),
+  'one twice': (all) => all.push(all[0]),
+  'another name': (all) => (all[0].name = 'tap:other'),
+  'a tap in the place of an interface': (all) => ([all[0].name, all[2].name] = [all[2].name, all[0].name]),
+  'counters of a member, of a port': ([x]) => (x.counters = [0, 1]),
+  'no counters, of a member': ([, , t]) => (t.counters = []),
+  "somebody else's counters": ([, , t], s) =>
+    (t.counters = s.ports[0].places.rings.map((r: Anything) => r.counters)),
+  'counters twice': ([, , t]) => (t.counters = [t.counters[0], t.counters[0]]),
+  'one queue fewer': ([, y]) => y.sockets.pop(),
+  'one queue more': ([x, y]) => x.sockets.push(y.sockets.pop()),
+  'two queues of one descriptor': ([, y]) => (y.sockets[1].fd = y.sockets[0].fd),
+  'the socket of another interface': ([x, y]) =>
+    ([x.sockets[0].fd, y.sockets[0].fd] = [y.sockets[0].fd, x.sockets[0].fd]),
+  'the one that sends large frames for the one with rings': ([x]) =>
+    ([x.sockets[0].fd, x.sockets[0].largeFd] = [x.sockets[0].largeFd, x.sockets[0].fd]),
+  'a tap for a socket': ([x, , t]) => ([x.sockets[0].fd, t.queues[0]] = [t.queues[0], x.sockets[0].fd]),
+  'memory for a socket': ([x], s) => ([x.sockets[0].fd, s.stats] = [s.stats, x.sockets[0].fd]),
+  'memory for a tap': ([, , t], s) => ([t.queues[0], s.stats] = [s.stats, t.queues[0]]),
+  'memory for news': ([x], s) => ([x.news, s.stats] = [s.stats, x.news]),
+  'a socket without news': ([x]) => ([x.news, x.links] = [x.links, x.news]),
+  'other slots': ([x]) => (x.sockets[0].slots = 256),
+  'more to be sent than there is room for': ([x]) => (x.sockets[0].put = (x.sockets[0].sent + 513) >>> 0),
+  'a large frame that is none': ([x]) => (x.sockets[0].large = Buffer.alloc(12).toString('base64')),
+  'a larger frame than there can be': ([x]) => (x.sockets[0].large = Buffer.alloc(69_000).toString('base64')),
+  'another interface': ([x, y]) => (x.link.index = y.link.index),
+  'no interface': ([x]) => (x.link.index = 0),
+  'a header that no tap has': ([, , t]) => (t.vnetHdr = 11),
+  'no header': ([, , t]) => (t.vnetHdr = t.vnetHdr === 0 ? 12 : 0),
+  'offloads that there are not': ([, , t]) => (t.offloads = 3),
+};
+
+test('interfaces that are told wrongly are refused, and those of the host go on', async () => {
+  const net = await netns(CABLE);
+  const host = new Upgraded(`
+switches: { vale0: { members: ['tap:t'] } }
+ports:
+  'netmap:x': { netns: ${net.path} }
+  'netmap:y': { netns: ${net.path}, tx-rings: 2, rx-rings: 2 }
+  'tap:t': { netns: ${net.path} }
+vms:
+  vm1: { devices: [{ port: 'netmap:x' }] }
+  vm2: { devices: [{ port: 'netmap:y' }] }
+`);
+  const running = await host.start();
+  const guests = [await host.attach('vm1'), await host.attach('vm2')];
+  for (const guest of guests) await guest.create();
+  const told = tell(host);
+  const whole = await offer(host, told, JSON.stringify(told.state), told.fds);
+  expect(whole.answer, 'what was not changed').toEqual({ kind: 'prepared' });
+  await refusesAll(
+    host,
+    told,
+    (state) => {
+      const order = ['netmap:x', 'netmap:y', 'tap:t'];
+      state.interfaces.sort((a: Anything, b: Anything) => order.indexOf(a.name) - order.indexOf(b.name));
+      return state.interfaces;
+    },
+    INTERFACE_SCRIBBLES,
+  );
+  await exchange(guests);
+  await host.takeOver(running);
+});
+
+/** @param part of a state, which each scribble makes wrong. */
+async function refusesAll(
+  host: Upgraded,
+  told: Told,
+  part: (state: Anything) => Anything,
+  scribbles: Readonly<Record<string, (part: Anything, state: Anything) => void>>,
+): Promise<void> {
+  for (const [what, scribble] of Object.entries(scribbles)) {
+    const other = structuredClone(told.state);
+    scribble(part(other), other);
+    const { answer, code, signal, text } = await offer(host, told, JSON.stringify(other), told.fds);
+    expect(answer?.kind, `${what}: ${text}`).toBe('failed');
+    expect({ code, signal }, what).toEqual({ code: 1, signal: null });
+  }
+}
+
+async function exchange([from, to]: readonly Guest[]): Promise<void> {
+  const what = { size: 60, payload: 'full', sleep: true, count: 2000n } as const;
+  const receiving = await to!.ports[0]!.startLoop({ op: 'receive', ...what });
+  await (await from!.ports[0]!.startLoop({ op: 'send', ...what, rate: 10_000 })).done;
+  expect((await receiving.done).received).toMatchObject({ packets: 2000n, lost: 0n, corrupt: 0n });
+}
+
 test('a state that is wrong is refused by the process that was to go on with it, which ends; the host goes on', async () => {
   const host = new Upgraded(PIPE);
   const running = await host.start();
@@ -179,13 +270,7 @@ test('a state that is wrong is refused by the process that was to go on with it,
   const { state, fds } = told;
   const whole = await offer(host, told, JSON.stringify(state), fds);
   expect(whole.answer, 'what was not changed').toEqual({ kind: 'prepared' });
-  for (const [what, scribble] of Object.entries(SCRIBBLES)) {
-    const other = structuredClone(state);
-    scribble(other);
-    const { answer, code, signal, text } = await offer(host, told, JSON.stringify(other), fds);
-    expect(answer?.kind, `${what}: ${text}`).toBe('failed');
-    expect({ code, signal }, what).toEqual({ code: 1, signal: null });
-  }
+  await refusesAll(host, told, (all) => all, SCRIBBLES);
   for (const [text, some, announced] of [
     ['{', fds, fds.length],
     ['[]', fds, fds.length],
@@ -194,10 +279,7 @@ test('a state that is wrong is refused by the process that was to go on with it,
     [JSON.stringify(state), fds, 1_000_000],
   ] as const)
     expect(await offer(host, told, text, some, announced)).toMatchObject({ code: 1, signal: null });
-  const what = { size: 60, payload: 'full', sleep: true, count: 2000n } as const;
-  const receiving = await guests[1]!.ports[0]!.startLoop({ op: 'receive', ...what });
-  await (await guests[0]!.ports[0]!.startLoop({ op: 'send', ...what })).done;
-  expect((await receiving.done).received).toMatchObject({ packets: 2000n, lost: 0n, corrupt: 0n });
+  await exchange(guests);
   await host.takeOver(running);
 });
 

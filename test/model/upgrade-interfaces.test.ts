@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
-import { netns, WAIT_MS } from '../harness/interfaces.ts';
+import { CABLE, netns, WAIT_MS } from '../harness/interfaces.ts';
 import type { Netns } from '../harness/netns.ts';
 import { NOTHING, tcpBothWays } from '../harness/tcp-peer.ts';
 import { fdsOf, type Running, Upgraded } from './upgraded.ts';
@@ -12,7 +12,6 @@ vi.setConfig({ testTimeout: 2 * WAIT_MS });
 const FRAMES = { size: 200, payload: 'full', sleep: true, count: 4000n } as const;
 const RATE = 2000;
 const BRIDGE = 'ip link add br0 type bridge mcast_snooping 0\nip link set dev br0 up';
-const CABLE = 'ip link add x type veth peer name y\nip link set dev x up\nip link set dev y up';
 
 interface Link {
   readonly ifindex: number;
@@ -76,10 +75,12 @@ const KINDS = {
   'the ends of a cable, by AF_PACKET': [CABLE, ['netmap:x', 'netmap:y'], [], ['x', 'y']],
 } as const;
 
-test.each(Object.entries(KINDS))('%s: three takeovers lose nothing, and no interface changes', async (_, kind) => {
-  const [setUp, [one, other], slaves, up] = kind;
-  const net = await netns(setUp);
-  const host = new Upgraded(`
+test.each(Object.entries(KINDS))(
+  '%s: three takeovers lose nothing, and no interface changes',
+  async (_, kind) => {
+    const [setUp, [one, other], slaves, up] = kind;
+    const net = await netns(setUp);
+    const host = new Upgraded(`
 ports:
   '${one}': { netns: ${net.path} }
   '${other}': { netns: ${net.path}, tx-rings: 2, rx-rings: 2 }
@@ -87,16 +88,18 @@ vms:
   vm1: { devices: [{ port: '${one}' }] }
   vm2: { devices: [{ port: '${other}' }] }
 `);
-  let now = await host.start();
-  for (const name of slaves) await net.ip(`link set dev ${name} master br0`);
-  await exchange(host, net, [...up], async () => {
-    now = await times(host, now, 3);
-  });
-  await end(now);
-  // A tap goes with its last descriptor; promiscuous mode, with the last socket that holds it.
-  expect(await net.ip('-o link show')).not.toMatch(/ [ab]:/);
-  if (slaves.length === 0) expect((await facts(net, ...up)).map(({ promiscuity }) => promiscuity)).toEqual([0, 0]);
-});
+    let now = await host.start();
+    for (const name of slaves) await net.ip(`link set dev ${name} master br0`);
+    await exchange(host, net, [...up], async () => {
+      now = await times(host, now, 3);
+    });
+    await end(now);
+    // A tap goes with its last descriptor; promiscuous mode, with the last socket that holds it.
+    expect(await net.ip('-o link show')).not.toMatch(/ [ab]:/);
+    if (slaves.length === 0)
+      expect((await facts(net, ...up)).map(({ promiscuity }) => promiscuity)).toEqual([0, 0]);
+  },
+);
 
 test('members of switches that a cable joins: nothing is lost, their counters go on, and a takeover that fails takes nothing', async () => {
   const net = await netns(CABLE);

@@ -34,7 +34,10 @@ export class Upgraded {
   readonly file = join(this.folder, 'host.yaml');
   readonly runDir = join(this.folder, 'run');
 
+  readonly yaml: string;
+
   constructor(yaml: string) {
+    this.yaml = yaml;
     onEnd(() => rmSync(this.folder, { recursive: true, force: true }));
     writeFileSync(this.file, `run-dir: ${this.runDir}\n${yaml}`);
   }

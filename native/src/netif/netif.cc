@@ -138,8 +138,8 @@ Status AdoptNetif(const NetifOptions& options, Netif* out) {
   netif.link = state.link;
   netif.lro = state.lro;
   netif.mtu_before = state.mtu_before;
-  if (Status s = netif.links.Adopt(options.object, state.links); !s.ok()) return s;
-  if (Status s = netif.news.Adopt(options.object, state.news); !s.ok()) return s;
+  if (Status s = netif.links.Adopt(options.object, state.links, false); !s.ok()) return s;
+  if (Status s = netif.news.Adopt(options.object, state.news, true); !s.ok()) return s;
   const FrameSocketOptions each{.object = options.object, .shared = options.queues > 1, .slots = options.slots};
   for (const FrameSocketState& socket : state.sockets)
     if (Status s = AdoptPacketSocket(state.link, each, socket, &netif.sockets.emplace_back()); !s.ok()) return s;

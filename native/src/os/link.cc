@@ -108,13 +108,16 @@ Error LinkSocket::Open(bool news) {
   return {};
 }
 
-Status LinkSocket::Adopt(const std::string& object, int fd) {
-  auto option = [fd](int option) {
-    int value = -1;
+Status LinkSocket::Adopt(const std::string& object, int fd, bool news) {
+  auto option = [fd](int level, int option) {
+    // Of memberships nothing is written where there has never been one.
+    int value = 0;
     socklen_t size = sizeof value;
-    return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+    return getsockopt(fd, level, option, &value, &size) == 0 ? value : -1;
   };
-  if (option(SO_DOMAIN) != AF_NETLINK || option(SO_PROTOCOL) != NETLINK_ROUTE)
+  constexpr int kLinks = 1 << (RTNLGRP_LINK - 1);
+  if (option(SOL_SOCKET, SO_DOMAIN) != AF_NETLINK || option(SOL_SOCKET, SO_PROTOCOL) != NETLINK_ROUTE ||
+      option(SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS) != (news ? kLinks : 0))
     return Status::Fail(EINVAL, object + ": taken over: what tells of it is no socket of routing netlink");
   fd_ = UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   return fd_ ? Status::Ok() : Status::Fail(errno, object + ": taken over: " + strerror(errno));

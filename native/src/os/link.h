@@ -41,8 +41,9 @@ class LinkSocket {
  public:
   /** With `news` it hears of every change of an interface. */
   Error Open(bool news);
-  /** One that another process has opened: its descriptor is duplicated. EINVAL when it is none, for `object`'s message. */
-  Status Adopt(const std::string& object, int fd);
+  /** One that another process has opened so: its descriptor is duplicated. EINVAL when it is none, for `object`'s
+   * message. */
+  Status Adopt(const std::string& object, int fd, bool news);
   int fd() const { return fd_.get(); }
 
   /** ENODEV when there is none of that name. */

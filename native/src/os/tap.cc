@@ -266,7 +266,7 @@ Status AdoptTap(const TapOptions& options, Tap* out) {
   if (state.queues.size() != options.queues) return fail(EINVAL, "it has another number of queues");
   if ((state.vnet_hdr > 0) != (options.vnet_hdr > 0)) return fail(EINVAL, "it has another virtio-net header");
   Tap tap;
-  if (Status s = tap.news.Adopt(options.object, state.news); !s.ok()) return s;
+  if (Status s = tap.news.Adopt(options.object, state.news, true); !s.ok()) return s;
   std::string name;
   for (const int queue : state.queues) {
     ifreq is{};
