@@ -110,10 +110,10 @@ Error LinkSocket::Open(bool news) {
 
 Status LinkSocket::Adopt(const std::string& object, int fd, bool news) {
   auto option = [fd](int level, int option) {
-    // Of memberships nothing is written where there has never been one.
-    int value = 0;
-    socklen_t size = sizeof value;
-    return getsockopt(fd, level, option, &value, &size) == 0 ? value : -1;
+    // Of memberships there are several words, or none where there has never been one.
+    int values[32] = {};
+    socklen_t size = sizeof values;
+    return getsockopt(fd, level, option, values, &size) == 0 ? values[0] : -1;
   };
   constexpr int kLinks = 1 << (RTNLGRP_LINK - 1);
   if (option(SOL_SOCKET, SO_DOMAIN) != AF_NETLINK || option(SOL_SOCKET, SO_PROTOCOL) != NETLINK_ROUTE ||
