@@ -40,6 +40,8 @@ export interface TakenHost extends TakenPorts {
   readonly runDir: RunDirState;
   /** Those of devices, by path. */
   readonly sockets: Map<string, number>;
+  /** The one of applications. */
+  readonly applications?: number | undefined;
 }
 
 /** What a host that runs cannot become. */
@@ -109,6 +111,7 @@ export class Host {
     host.#kick.pause();
     // What fails is not taken back: it would be taken from the host that goes on.
     host.#become(config, () => {});
+    host.#admitApplications(log, taken.applications);
     return host;
   }
 
@@ -128,6 +131,7 @@ export class Host {
       engine: this.#pool.engine,
       watch: this.#watch,
       programs: this.#programs,
+      applications: this.#applications,
     };
   }
 
@@ -265,7 +269,8 @@ export class Host {
     this.#workers.delete(name);
   }
 
-  #admitApplications(log: Logger): void {
+  /** @param listener another process's, if it had one. */
+  #admitApplications(log: Logger, listener?: number): void {
     const access = this.#config.applications?.socket;
     if (!access) return;
     const path = this.#runDir.claimOwn(APPLICATIONS_SOCKET);
@@ -279,6 +284,7 @@ export class Host {
       startMember: (member, config) => this.#startMember(member, config),
       memberLeft: (name) => this.#memberLeft(name),
       log,
+      listener,
     });
     this.#runDir.openOwn(path, access);
   }

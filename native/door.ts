@@ -46,6 +46,11 @@ interface NativeDoor {
   reply(socket: number, bytes: Uint8Array, fds: readonly number[]): void;
   counters(): DoorCounters;
   close(): void;
+  pause(): void;
+  resume(): void;
+  size(): number;
+  listener(): number;
+  countOn(counters: DoorCounters): void;
 }
 
 const addon = loadAddon('native', 'ptnetmap') as {
@@ -55,6 +60,7 @@ const addon = loadAddon('native', 'ptnetmap') as {
     connect: (connection: number, pid: number, uid: number, gid: number) => void,
     message: (connection: number, message: Uint8Array, fds: [number]) => void,
     disconnect: DoorEvents['disconnect'],
+    listener: number | undefined,
   ) => NativeDoor;
 };
 
@@ -75,14 +81,18 @@ export class Door {
   readonly #native: NativeDoor;
   #last: DoorCounters | undefined;
 
-  /** @throws SystemError when the socket cannot be made. */
-  constructor(path: string, mode: number, events: DoorEvents) {
+  /**
+   * @param listener another process's, which is duplicated: nobody is let in before resume(). @throws SystemError when the socket
+   * cannot be made, or is none.
+   */
+  constructor(path: string, mode: number, events: DoorEvents, listener?: number) {
     this.#native = new addon.Door(
       path,
       mode,
       (connection, pid, uid, gid) => events.connect(connection, { pid, uid, gid }),
       (connection, message, [replyTo]) => events.message(connection, message, replyTo),
       (connection, errno) => events.disconnect(connection, errno),
+      listener,
     );
   }
 
@@ -118,6 +128,25 @@ export class Door {
   /** Once it is closed, the last ones. */
   get counters(): DoorCounters {
     return this.#last ?? this.#native.counters();
+  }
+  /** Who comes waits before it, for this process or another one. */
+  pause(): void {
+    this.#native.pause();
+  }
+  resume(): void {
+    this.#native.resume();
+  }
+  /** Connections, also those that nobody has been told of yet. */
+  get size(): number {
+    return this.#native.size();
+  }
+  /** Its socket, which stays its own. */
+  get listener(): number {
+    return this.#native.listener();
+  }
+  /** It begins with what another process has counted. */
+  countOn(counters: DoorCounters): void {
+    this.#native.countOn(counters);
   }
   close(): void {
     this.#last ??= this.#native.counters();

@@ -44,6 +44,11 @@ export class SwitchMembers {
     this.#options = options;
   }
 
+  /** What they are on a switch. */
+  get attached(): string[] {
+    return [...this.#attached.keys()];
+  }
+
   /** @param as `vale0:eth1`. @throws ProtocolError, or what opening the interface failed with, which leaves nothing. */
   attach(as: string, uid: number, wanted: Wanted, withHost: boolean): void {
     const { vale, member } = this.#parse(as);

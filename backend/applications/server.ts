@@ -1,7 +1,7 @@
 // The application server: applications of the host connect to its socket and get ports by netmap's own requests.
 import { constants } from 'node:os';
 import { Door, type DoorCounters, type DoorEvents } from '../../native/door.ts';
-import { Complaints } from '../complaints.ts';
+import { type CauseState, Complaints } from '../complaints.ts';
 import type { HostConfig } from '../config/host-config.ts';
 import type { Broker } from '../datapath/broker.ts';
 import { errnoName, ProtocolError } from '../errors.ts';
@@ -44,6 +44,8 @@ export interface ApplicationServerOptions {
   readonly startMember: SwitchMembersOptions['start'];
   readonly memberLeft: SwitchMembersOptions['left'];
   readonly log: Logger;
+  /** Another process's socket, which is duplicated: nobody is let in before resume(). */
+  readonly listener?: number | undefined;
 }
 
 export class ApplicationServer implements DoorEvents {
@@ -63,7 +65,7 @@ export class ApplicationServer implements DoorEvents {
     this.#table = table;
     this.#interfacesChanged = () => options.interfacesChanged();
     this.#complaints = new Complaints(log, 'applications');
-    this.#door = new Door(path, mode, this);
+    this.#door = new Door(path, mode, this, options.listener);
     this.#ports = new ApplicationPorts({ config, table, broker, door: this.#door });
     this.#persistent = new PersistentPorts(this.#ports);
     this.#members = new SwitchMembers({
@@ -96,6 +98,48 @@ export class ApplicationServer implements DoorEvents {
     return [...this.#applications.values()].flatMap((application) =>
       application.port === port ? [`an application (pid ${application.who.pid})`] : [],
     );
+  }
+
+  /** Its socket, which stays its own. */
+  get listener(): number {
+    return this.#door.listener;
+  }
+
+  /** Who comes waits. */
+  pause(): void {
+    this.#door.pause();
+  }
+
+  resume(): void {
+    this.#door.resume();
+  }
+
+  /** What programs have here that another process could not go on with, a line each. */
+  get holdings(): string[] {
+    this.#dropThoseThatHungUp();
+    const known = [...this.#applications.values()].map(
+      ({ who: { pid }, port }) =>
+        `application (pid ${pid}): its connection${port === undefined ? '' : ` with ${port}`}`,
+    );
+    const unknown = Array.from(
+      { length: this.#door.size - known.length },
+      () => 'an application that has just come',
+    );
+    const persistent = this.#persistent.states.map(({ name }) => `${name}: a port that a program has made`);
+    const members = this.#members.attached.map(
+      (name) => `${name}: an interface that a program has put there`,
+    );
+    return [...known, ...unknown, ...persistent, ...members];
+  }
+
+  /** For another process that goes on with it, and counts on from there. */
+  get counted(): { door: DoorCounters; complaints: CauseState[] } {
+    return { door: this.#door.counters, complaints: this.#complaints.state };
+  }
+
+  countOn({ door, complaints }: { door: DoorCounters; complaints: readonly CauseState[] }): void {
+    this.#door.countOn(door);
+    this.#complaints.countOn(complaints);
   }
 
   connect(connection: number, who: Application['who']): void {

@@ -49,7 +49,7 @@ export function describe(
   { serves = false }: { serves?: boolean } = {},
 ): Description {
   const fds = new Fds();
-  const { ports, devices, stats } = host.insides;
+  const { applications, ports, devices, stats } = host.insides;
   const state: GivenState = {
     config: configText(host.config),
     stats: fds.add(stats.fd),
@@ -70,6 +70,7 @@ export function describe(
     interfaces: serves ? [] : describeInterfaces(host, (fd) => fds.add(fd)),
     devices: [...devices.all].map((device) => describeDevice(host, device, fds)),
     counters: describeCounters(host),
+    ...(applications && { applications: fds.add(applications.listener) }),
     own: [...own].map(([name, fd]) => ({ name, fd: fds.add(fd) })),
   };
   return { state, fds: fds.all };

@@ -156,13 +156,18 @@ export class Giver {
       const go = wire.receive();
       if (go === undefined) return this.#hangUp();
       if (go.kind !== 'go') throw new HandoverError(`${go.kind}: go was expected`);
-      host.insides.kick.pause();
+      const { applications, kick } = host.insides;
+      applications?.pause();
+      kick.pause();
       try {
         await this.#settle();
         if (this.#closed) return;
         this.#give(wire);
       } finally {
-        if (!this.#closed) host.insides.kick.resume();
+        if (!this.#closed) {
+          kick.resume();
+          applications?.resume();
+        }
       }
     } catch (error) {
       if (this.#closed) return;

@@ -11,13 +11,11 @@ const KINDS = ['null', 'echo', 'pipe', 'vale', 'tap', 'netmap'];
 
 /** @param said a configuration of which it is known that a file can say it. */
 export function obstacles(host: Host, said?: HostConfig): string[] {
-  const { devices, programs } = host.insides;
+  const { applications, devices, programs } = host.insides;
   const cannot = 'cannot be handed over yet';
   const lines: string[] = [];
-  if (host.config.applications !== undefined)
-    lines.push(
-      `applications: connections of applications ${cannot}: a host without 'applications' would be right`,
-    );
+  for (const line of applications?.holdings ?? [])
+    lines.push(`${line} ${cannot}: without it the host can be`);
   for (const { id, kind, ended } of programs.states)
     if (!ended) lines.push(`program ${id}: a ${kind} that runs ${cannot}: end it first`);
   lines.push(...ofPorts(host, cannot));

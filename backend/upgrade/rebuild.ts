@@ -78,6 +78,7 @@ export function rebuild(
   );
   const interfaces = takeInterfaces(state.interfaces, config, (index) => fds.take(index));
   const opened = [...interfaces.values()];
+  const applications = state.applications === undefined ? undefined : fds.take(state.applications);
   const memories = [...regions.values()].map(({ fd }) => fd);
   const host = Host.takeOver(
     config,
@@ -98,12 +99,14 @@ export function rebuild(
       interfaces,
       switches: new Map(state.switches.map((vale) => [vale.name, settingsOf(vale)])),
       runDir: state.runDir,
+      applications,
       sockets: new Map(state.devices.map(({ path, listener }) => [path, fds.take(listener)])),
     },
     log,
   );
   // What has taken them has duplicates.
   for (const fd of [stats, ...memories]) closeFd(fd);
+  if (applications !== undefined) closeFd(applications);
   closeInterfaces(opened);
   if (regions.size > 0)
     throw new HandoverError(`region ${[...regions.keys()][0]}: its configuration has none`);
@@ -121,6 +124,7 @@ export function rebuild(
       host.insides.broker.resume();
       resumeMembers(host);
       host.insides.kick.resume();
+      host.insides.applications?.resume();
     },
   };
 }

@@ -152,6 +152,8 @@ export const HostStateSchema = z.strictObject({
   interfaces: InterfacesSchema,
   devices: z.array(device).max(65_536),
   counters: CountersSchema,
+  /** The socket at which they ask for ports. */
+  applications: fd().optional(),
   /** Sockets of the host's own, by name; what is served by TCP is called `metrics`. */
   own: z.array(z.strictObject({ name: name(), fd: fd() })).max(16),
 });

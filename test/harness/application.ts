@@ -52,13 +52,13 @@ function newest(sources: readonly string[]): number {
 }
 
 /** The environment in which a program gets this host behind /dev/netmap. */
-export async function environment(host: TestHost): Promise<Record<string, string>> {
+export async function environment(host: Pick<TestHost, 'runDir'>): Promise<Record<string, string>> {
   return { LD_PRELOAD: await preload(), PTNETMAP: join(host.runDir, 'netmap.sock') };
 }
 
 /** Starts a test client; its lines on stdout are JSON. */
 export async function startClient(
-  host: TestHost,
+  host: Pick<TestHost, 'runDir'>,
   name: string,
   args: readonly (string | number)[],
 ): Promise<Client> {

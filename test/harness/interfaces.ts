@@ -7,8 +7,7 @@ import { Netns } from './netns.ts';
 /** Only ends a test that hangs. */
 export const WAIT_MS = 100_000;
 /** Sets up a namespace with two interfaces, `x` and `y`, each of which gets what the other one sends. */
-export const CABLE =
-  'ip link add x type veth peer name y\nip link set dev x up\nip link set dev y up';
+export const CABLE = 'ip link add x type veth peer name y\nip link set dev x up\nip link set dev y up';
 const closers: (() => Promise<unknown>)[] = [];
 
 export async function netns(setUp = ''): Promise<Netns> {

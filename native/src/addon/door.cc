@@ -26,7 +26,8 @@ struct Disconnected {
 };
 using Event = std::variant<Connected, std::unique_ptr<DoorMessage>, Disconnected>;
 
-/// `new Door(path, mode, connect, message, disconnect)`.
+/// `new Door(path, mode, connect, message, disconnect, listener)`; `listener` is another process's, undefined: it listens
+/// itself, from now on.
 class DoorObject : public Napi::ObjectWrap<DoorObject>, private DoorSink {
  public:
   static void Register(Napi::Env env, Napi::Object exports);
@@ -53,6 +54,11 @@ class DoorObject : public Napi::ObjectWrap<DoorObject>, private DoorSink {
   Napi::Value Reply(const Napi::CallbackInfo& info);
   Napi::Value Counters(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
+  Napi::Value Pause(const Napi::CallbackInfo& info);
+  Napi::Value Resume(const Napi::CallbackInfo& info);
+  Napi::Value Size(const Napi::CallbackInfo& info);
+  Napi::Value Listener(const Napi::CallbackInfo& info);
+  Napi::Value CountOn(const Napi::CallbackInfo& info);
   bool GetConnection(Napi::Value value, uint32_t* connection);
   void Shut();
 
@@ -70,24 +76,29 @@ void DoorObject::Register(Napi::Env env, Napi::Object exports) {
                    InstanceMethod("wake", &DoorObject::Wake), InstanceMethod("delivered", &DoorObject::Delivered),
                    InstanceMethod("hungUp", &DoorObject::HungUp), InstanceMethod("release", &DoorObject::Release),
                    InstanceMethod("reply", &DoorObject::Reply), InstanceMethod("counters", &DoorObject::Counters),
-                   InstanceMethod("close", &DoorObject::Close)}));
+                   InstanceMethod("close", &DoorObject::Close), InstanceMethod("pause", &DoorObject::Pause),
+                   InstanceMethod("resume", &DoorObject::Resume), InstanceMethod("size", &DoorObject::Size),
+                   InstanceMethod("listener", &DoorObject::Listener),
+                   InstanceMethod("countOn", &DoorObject::CountOn)}));
 }
 
 DoorObject::DoorObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DoorObject>(info) {
   Napi::Env env = info.Env();
   std::string path;
   int64_t mode;
+  int listener = -1;
   Napi::Function connect, message, disconnect;
   if (!GetString(info[0], "path", &path) || !GetInteger(info[1], "mode", 0, 0777, &mode) ||
       !GetFunction(info[2], "connect", &connect) || !GetFunction(info[3], "message", &message) ||
-      !GetFunction(info[4], "disconnect", &disconnect))
+      !GetFunction(info[4], "disconnect", &disconnect) || (!info[5].IsUndefined() && !GetFd(info[5], &listener)))
     return;
   connect_ = Napi::Persistent(connect);
   message_ = Napi::Persistent(message);
   disconnect_ = Napi::Persistent(disconnect);
   napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "ptnetmap door"), 0, 1, nullptr,
                                   nullptr, this, Deliver, &queue_);
-  if (os::Error error = Door::Open(path, static_cast<mode_t>(mode), this, &door_)) {
+  if (os::Error error = listener < 0 ? Door::Open(path, static_cast<mode_t>(mode), this, &door_)
+                                     : Door::Adopt(path, listener, this, &door_)) {
     napi_release_threadsafe_function(queue_, napi_tsfn_abort);
     ThrowErrno(env, error, path);
     return;
@@ -251,6 +262,40 @@ Napi::Value DoorObject::Close(const Napi::CallbackInfo& info) {
   napi_remove_env_cleanup_hook(info.Env(), OnEnvironmentEnd, this);
   Shut();
   Unref();
+  return info.Env().Undefined();
+}
+
+/// Who comes waits before the door, for this process or another one.
+Napi::Value DoorObject::Pause(const Napi::CallbackInfo& info) {
+  if (open_) door_->Pause();
+  return info.Env().Undefined();
+}
+
+Napi::Value DoorObject::Resume(const Napi::CallbackInfo& info) {
+  if (open_) door_->Resume();
+  return info.Env().Undefined();
+}
+
+/// Connections, also such as connect() has not been called for yet.
+Napi::Value DoorObject::Size(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), open_ ? static_cast<double>(door_->size()) : 0);
+}
+
+/// The descriptor stays the door's.
+Napi::Value DoorObject::Listener(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), open_ ? door_->listener() : -1);
+}
+
+/// countOn(counters), of another process
+Napi::Value DoorObject::CountOn(const Napi::CallbackInfo& info) {
+  std::array<uint64_t, 5> counters{};
+  uint32_t i = 0;
+  for (const char* name : {"connections", "refused", "doorbells", "wakeups", "messages"}) {
+    int64_t count;
+    if (!GetInteger(GetOption(info[0], name), name, 0, int64_t{1} << 53, &count)) return info.Env().Undefined();
+    counters[i++] = static_cast<uint64_t>(count);
+  }
+  if (open_) door_->CountOn(counters);
   return info.Env().Undefined();
 }
 

@@ -25,20 +25,61 @@ os::Error Door::Open(const std::string& path, mode_t mode, DoorSink* sink, std::
   if (const os::Error error = os::CreateEventfd(0, &door->wake_)) return error;
   if (const os::Error error = os::ListenUnix(path, mode, &door->listener_, SOCK_SEQPACKET)) return error;
   door->file_ = os::SocketFile::At(path);
-  door->thread_ = std::thread([d = door.get()] { d->Accept(); });
+  door->Resume();
   *out = std::move(door);
   return {};
 }
 
+os::Error Door::Adopt(const std::string& path, int listener, DoorSink* sink, std::unique_ptr<Door>* out) {
+  std::unique_ptr<Door> door(new Door(sink));
+  int type = 0, listens = 0;
+  socklen_t size = sizeof type;
+  if (getsockopt(listener, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+      getsockopt(listener, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0)
+    return os::Error::Last("getsockopt");
+  if (type != SOCK_SEQPACKET || listens == 0) return {EINVAL, "getsockopt"};
+  if (const os::Error error = os::CreateEventfd(0, &door->wake_)) return error;
+  door->listener_ = os::UniqueFd(fcntl(listener, F_DUPFD_CLOEXEC, 0));
+  if (!door->listener_) return os::Error::Last("fcntl");
+  door->file_ = os::SocketFile::At(path);
+  *out = std::move(door);
+  return {};
+}
+
+void Door::Pause() {
+  stopping_.store(true);
+  (void)os::SignalEventfd(wake_.get());
+  if (thread_.joinable()) thread_.join();
+}
+
+void Door::Resume() {
+  if (stopped_ || thread_.joinable()) return;
+  uint64_t count;
+  (void)os::DrainEventfd(wake_.get(), &count);
+  stopping_.store(false);
+  thread_ = std::thread([this] { Accept(); });
+}
+
+size_t Door::size() const {
+  const std::lock_guard lock(mutex_);
+  return connections_.size();
+}
+
+void Door::CountOn(const std::array<uint64_t, 5>& counters) {
+  DoorCounters& mine = state_->counters;
+  uint32_t i = 0;
+  for (auto* counter : {&mine.connections, &mine.refused, &mine.doorbells, &mine.wakeups, &mine.messages})
+    counter->store(counters[i++]);
+}
+
 void Door::Stop() {
-  if (stopping_.exchange(true)) return;
+  if (std::exchange(stopped_, true)) return;
   file_.Remove();
   {
     const std::lock_guard lock(state_->mutex);
     state_->sink = nullptr;
   }
-  (void)os::SignalEventfd(wake_.get());
-  if (thread_.joinable()) thread_.join();
+  Pause();
   listener_.Reset();
   std::map<uint32_t, std::shared_ptr<Connection>> left;
   {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -25,6 +26,8 @@ class Door {
 
   /// Listens on `path` with the permissions `mode`; the sink is told of everything until Stop().
   static os::Error Open(const std::string& path, mode_t mode, DoorSink* sink, std::unique_ptr<Door>* out);
+  /// The one of another process, whose listener is duplicated: nobody is let in before Resume().
+  static os::Error Adopt(const std::string& path, int listener, DoorSink* sink, std::unique_ptr<Door>* out);
   ~Door() { Stop(); }
 
   /// Each fails with EBADF when the connection is not there any more.
@@ -37,6 +40,15 @@ class Door {
   bool Has(uint32_t connection) const;
   /// Whether its application has closed it: it is told in turn, and known at once.
   bool HungUp(uint32_t connection) const;
+  /// Those that have come in, also while the sink has not been told yet.
+  size_t size() const;
+
+  /// Who comes waits before the door, for this process or another one. Idempotent, as Resume() is.
+  void Pause();
+  void Resume();
+  int listener() const { return listener_.get(); }
+  /// It begins with these.
+  void CountOn(const std::array<uint64_t, 5>& counters);
 
   /// Hangs up on everybody and removes the socket; the sink is called no more when it returns.
   void Stop();
@@ -54,6 +66,7 @@ class Door {
   os::SocketFile file_;
   std::thread thread_;
   std::atomic<bool> stopping_{false};
+  bool stopped_ = false;
   mutable std::mutex mutex_;  // guards the rest
   std::map<uint32_t, std::shared_ptr<Connection>> connections_;
   std::map<uid_t, os::PeerId> peers_;  // a user's applications have a share of our descriptors together
