@@ -19,6 +19,7 @@ import {
   SWITCH_PORTS,
   SYSTEM_CALLS,
   systemCallsLabel,
+  TAKEOVER_LABEL,
   TRICKLE_POLICIES,
   trickleLabel,
 } from './scenarios.ts';
@@ -44,6 +45,7 @@ export type CostRow =
   | { readonly name: 'system-calls'; readonly of: string; readonly calls: Stat; readonly yields: Stat }
   /** What one more attached port with small rings adds to the host, in KiB. */
   | { readonly name: 'memory-per-port'; readonly kib: Stat }
+  | { readonly name: 'takeover'; readonly ms: Stat }
   /** Of the thread that serves a path, per packet of 60 bytes: counted exactly, the same on every machine. */
   | {
       readonly name: 'instructions';
@@ -85,6 +87,8 @@ export function costRows(of: SamplesOf): CostRow[] {
   }
   const kib = stat(MEMORY_LABEL, 1 / 1024, 1);
   if (kib) rows.push({ name: 'memory-per-port', kib });
+  const ms = stat(TAKEOVER_LABEL, 1e-6, 1);
+  if (ms) rows.push({ name: 'takeover', ms });
   for (const path of INSTRUCTION_PATHS)
     for (const burst of INSTRUCTION_BURSTS) {
       const instructions = stat(instructionsLabel(path, burst), 1, 1);
@@ -114,6 +118,8 @@ export function costLabel(row: CostRow): string {
       return systemCallsLabel(row.of);
     case 'memory-per-port':
       return MEMORY_LABEL;
+    case 'takeover':
+      return TAKEOVER_LABEL;
     case 'instructions':
       return instructionsLabel(row.path, row.burst);
     case 'cycles':
@@ -135,6 +141,8 @@ export function costStat(row: CostRow): { stat: Stat; more: 'better' | 'worse' }
       return { stat: row.calls, more: 'worse' };
     case 'memory-per-port':
       return { stat: row.kib, more: 'worse' };
+    case 'takeover':
+      return { stat: row.ms, more: 'worse' };
     case 'instructions':
       return { stat: row.instructions, more: 'worse' };
     case 'cycles':

@@ -38,10 +38,12 @@ import {
   SWITCH_PORTS,
   SYSTEM_CALLS,
   systemCallsLabel,
+  TAKEOVER_LABEL,
   TRICKLE_POLICIES,
   trickleLabel,
 } from './scenarios.ts';
 import { countSystemCalls } from './system-calls.ts';
+import { measureTakeover } from './takeover.ts';
 import { VmFleet } from './vm-fleet.ts';
 
 export interface Program {
@@ -129,6 +131,7 @@ function costItems(options: MeasureOptions): Item<Sample>[] {
       },
     })),
     { label: MEMORY_LABEL, run: async () => ({ value: await measureMemoryPerPort() }) },
+    { label: TAKEOVER_LABEL, run: async () => ({ value: await measureTakeover() }) },
   ];
 }
 

@@ -10,7 +10,7 @@ export interface Percentiles {
 }
 
 export interface Sample {
-  /** Packets, slots or bytes per second, a share of a CPU, bytes of a port, cycles of a packet, bits per second, µs or system calls. */
+  /** Packets, slots or bytes per second, a share of a CPU, bytes of a port, cycles of a packet, bits per second, µs, ns or system calls. */
   readonly value: number;
   /** Network drivers: for a thousand packets. */
   readonly signals?: { readonly kicks: number; readonly interrupts: number };

@@ -227,6 +227,8 @@ export const monitorLabel = (monitor: string): string => `vale-monitor monitor=$
 
 export const MEMORY_LABEL = 'memory-per-port';
 
+export const TAKEOVER_LABEL = 'takeover';
+
 /** Paths whose cycles are counted, where the machine counts any. */
 export const CYCLE_PATHS = PAIR_PATHS;
 

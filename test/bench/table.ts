@@ -189,6 +189,8 @@ function costCells(row: CostRow): string[] {
       ];
     case 'memory-per-port':
       return ['host memory of one more port', ...stat(row.kib, 0), 'KiB'];
+    case 'takeover':
+      return ['longest pause of a guest when its host is taken over', ...stat(row.ms, 0), 'ms'];
     case 'instructions':
       return [
         `instructions per packet, ${row.path}, bursts of ${row.burst}`,

@@ -1,7 +1,7 @@
 // What the benchmark is to show on a machine with two CPUs, as data, and how much of it a report shows.
 import { applications } from './application-targets.ts';
 import { costLabel, costStat } from './cost-rows.ts';
-import { idle, manyPorts, monitors } from './cost-targets.ts';
+import { idle, manyPorts, monitors, takeover } from './cost-targets.ts';
 import { LATENCIES, type Latency, latencyKeyLabel, latencyLabel } from './latencies.ts';
 import { limitLabel, type RateLimitName } from './limits.ts';
 import { type NetKey, netLabel, virtioOf } from './net-paths.ts';
@@ -237,6 +237,7 @@ export const TARGETS: readonly Target[] = [
   ...foreign,
   manyPorts,
   ...monitors,
+  takeover,
   latency('publish to service while polling', below(2), 'p50', {
     timed: 'publish-to-service',
     path: 'null',
