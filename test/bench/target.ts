@@ -4,7 +4,7 @@ import type { NetRow } from './net-rows.ts';
 import type { ResultRow } from './result-rows.ts';
 
 /** `points`: of a percentage. */
-export type Unit = '%' | 'x' | 'µs' | 'points' | '/s' | 'calls';
+export type Unit = '%' | 'x' | 'µs' | 'ms' | 'points' | '/s' | 'calls';
 export type Wanted = { readonly is: '>=' | '<=' | '<'; readonly bound: number };
 
 export interface Target {
