@@ -25,7 +25,10 @@ const code = await run(process.argv.slice(2), io, async (config, { verbose, rere
   // What is changed, and by whom, is written whatever the level.
   const changes = pino({ level: 'info' }, destination);
   const all = { log, changes, ...(rereads && { mayBeTaken: service }), ...options };
-  const served = options.takeOver ? await takeOver(config, all) : await ServedHost.start(config, all);
+  const served =
+    options.takeOver || !('vms' in config)
+      ? await takeOver(config, all)
+      : await ServedHost.start(config, all);
   if (rereads)
     process.removeAllListeners('SIGHUP').on('SIGHUP', () => {
       manager.reloading();
@@ -34,6 +37,9 @@ const code = await run(process.argv.slice(2), io, async (config, { verbose, rere
     });
   manager.ready();
   return {
+    get config() {
+      return served.host.config;
+    },
     get attached() {
       return served.host.attached;
     },

@@ -1,5 +1,6 @@
 // The `ptnet` command: its options, its help and its exit codes.
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { DEFAULT_RUN_DIR } from '../config/run-dir.ts';
 import { ConfigurationError } from '../errors.ts';
 import { packageVersion } from '../package-files.ts';
 import { addCheckCommands } from './check-commands.ts';
@@ -11,7 +12,7 @@ import { EXIT_FAILED, EXIT_USAGE, type Io } from './io.ts';
 import { HYPERVISORS, type PlanOptions, plan } from './plan.ts';
 import { addProgramCommands } from './programs.ts';
 import { registerMeasure, registerRun, registerTry } from './traffic-commands.ts';
-import { type StartHost, type UpOptions, up } from './up.ts';
+import { type StartHost, type UpOptions, up, upgrade } from './up.ts';
 import { VERDICT } from './verdict.ts';
 
 export { EXIT_FAILED, EXIT_USAGE };
@@ -40,6 +41,7 @@ export function createProgram(io: Io, startHost: StartHost): Command {
     .configureOutput({ writeOut: io.out, writeErr: io.err });
   registerInit(program, io);
   registerUp(program, io, startHost);
+  registerUpgrade(program, io, startHost);
   registerPlan(program, io);
   addCheckCommands(program, io);
   registerRun(program, io, startHost);
@@ -92,6 +94,25 @@ function registerUp(program: Command, io: Io, startHost: StartHost): void {
       '\nText for people goes to stderr when --stats or --json print to stdout.\n\nExamples:\n  ptnet up examples/null.yaml --stats 1\n  ptnet up --json host.yaml | jq .vms',
     )
     .action((file: string, options: UpOptions) => up(file, options, io, startHost));
+}
+
+function registerUpgrade(program: Command, io: Io, startHost: StartHost): void {
+  program
+    .command('upgrade')
+    .description('go on in the place of a host that runs, under its VMs, until SIGINT or SIGTERM')
+    .argument(
+      '[file]',
+      'the configuration (YAML), applied as it is taken over; its own stays when it is left out',
+    )
+    .option('--stats <seconds>', 'print the counters of every ring as a JSON object, each <seconds>', seconds)
+    .option(
+      '--run-dir <folder>',
+      `of the host that is meant, instead of the file's run-dir (without a file: ${DEFAULT_RUN_DIR})`,
+    )
+    .option('--json', 'print the VMs with their QEMU arguments as one JSON object', false)
+    .option('--verbose', 'log what the devices do', false)
+    .addHelpText('after', '\nExamples:\n  ptnet upgrade\n  ptnet upgrade /etc/ptnetmap/ptnet.yaml')
+    .action((file: string | undefined, options: UpOptions) => upgrade(file, options, io, startHost));
 }
 
 function registerPlan(program: Command, io: Io): void {

@@ -6,6 +6,7 @@ import type { HostConfig } from '../config/host-config.ts';
 import { ServedHost, type ServeOptions } from '../control/serve.ts';
 import { ConfigurationError } from '../errors.ts';
 import { EXIT_FAILED } from './io.ts';
+import type { AsItRuns } from './up.ts';
 
 const STDERR = 2;
 
@@ -14,7 +15,7 @@ const STDERR = 2;
  * undone: it would be undone for the host that goes on.
  * @throws ConfigurationError when it was asked to end before it began
  */
-export async function takeOver(config: HostConfig, options: ServeOptions): Promise<ServedHost> {
+export async function takeOver(config: HostConfig | AsItRuns, options: ServeOptions): Promise<ServedHost> {
   let asked = false;
   const note = () => {
     asked = true;

@@ -1,6 +1,7 @@
 // `ptnet up`: runs a host from a configuration file in the foreground.
 import type { HostConfig } from '../config/host-config.ts';
 import { loadConfig } from '../config/load.ts';
+import { DEFAULT_RUN_DIR } from '../config/run-dir.ts';
 import { configWarnings } from '../config/warnings.ts';
 import { type AttachedVm, attachedVms } from '../hypervisor/attach.ts';
 import type { Launcher } from '../hypervisor/launcher.ts';
@@ -11,6 +12,8 @@ import { launcherHere } from './qemu-here.ts';
 
 /** The part of a host that this command uses. */
 export interface RunningHost {
+  /** As it is now. */
+  readonly config: HostConfig;
   /** The VMs that are attached now. */
   readonly attached: readonly string[];
   stats(): unknown;
@@ -19,11 +22,16 @@ export interface RunningHost {
   close(): Promise<void>;
 }
 
+/** Instead of a configuration: the one that the host has which runs there, and is taken over. */
+export interface AsItRuns {
+  readonly runDir: string;
+}
+
 export type StartHost = (
-  config: HostConfig,
+  config: HostConfig | AsItRuns,
   options: {
     verbose: boolean;
-    file: string;
+    file?: string;
     overrides: { runDir?: string };
     /** SIGHUP makes it read the file again; else a terminal that is closed ends it, as it ends other programs. */
     rereads?: boolean;
@@ -53,20 +61,40 @@ export async function up(file: string, options: UpOptions, io: Io, startHost: St
   const overrides = options.runDir === undefined ? {} : { runDir: options.runDir };
   const config = loadConfig(file, overrides);
   for (const warning of configWarnings(config)) io.err(`warning: ${file}: ${warning}\n`);
+  await serve(options, io, () =>
+    startHost(config, {
+      verbose: options.verbose,
+      file,
+      overrides,
+      rereads: true,
+      ...(options.takeover && { takeOver: true }),
+    }),
+  );
+}
+
+/** `ptnet upgrade`: without a file the host's configuration stays, also what was changed since it was read from one. */
+export async function upgrade(
+  file: string | undefined,
+  options: UpOptions,
+  io: Io,
+  startHost: StartHost,
+): Promise<void> {
+  if (file !== undefined) return up(file, { ...options, takeover: true }, io, startHost);
+  const { runDir = DEFAULT_RUN_DIR, verbose } = options;
+  await serve(options, io, () =>
+    startHost({ runDir }, { verbose, overrides: { runDir }, rereads: true, takeOver: true }),
+  );
+}
+
+async function serve(options: UpOptions, io: Io, start: () => Promise<RunningHost>): Promise<void> {
   const launcher = await launcherHere();
-  const host = await startHost(config, {
-    verbose: options.verbose,
-    file,
-    overrides,
-    rereads: true,
-    ...(options.takeover && { takeOver: true }),
-  });
+  const host = await start();
   const timer = options.stats === undefined ? undefined : setInterval(report, options.stats * 1000);
   function report(): void {
     io.out(`${JSON.stringify(host.stats())}\n`);
   }
   try {
-    const plans = attachedVms(config).map((vm) => attachPlan(vm, launcher));
+    const plans = attachedVms(host.config).map((vm) => attachPlan(vm, launcher));
     if (options.json) io.out(`${JSON.stringify({ vms: plans })}\n`);
     // Where results go to stdout, what is for people goes to stderr.
     const say = options.json || options.stats !== undefined ? io.err : io.out;

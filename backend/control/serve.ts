@@ -65,13 +65,17 @@ export class ServedHost {
 
   /**
    * Goes on in the place of the host that runs in the configuration's run-dir, and makes of it what the configuration says, as apply()
-   * does. The event loop does not turn before it serves. @throws ConfigurationError: the other one goes on, and this process is to end
+   * does; with a run-dir alone it stays what it is, with the file that it had. The event loop does not turn before it serves. @throws ConfigurationError: the other one goes on, and this process is to end
    * at once, with nothing undone.
    */
-  static takeOver(config: HostConfig, options: ServeOptions, beforeServing?: () => void): ServedHost {
+  static takeOver(
+    config: HostConfig | Pick<HostConfig, 'runDir'>,
+    options: ServeOptions,
+    beforeServing?: () => void,
+  ): ServedHost {
     const { runDir } = config;
     const { file, overrides } = options;
-    let next = config;
+    let next = 'vms' in config ? config : undefined;
     const served = takeOver({
       path: join(runDir, UPGRADE_SOCKET),
       runDir,
@@ -79,18 +83,21 @@ export class ServedHost {
       log: options.log,
       rehearse: (running) => {
         if (file !== undefined) next = loadConfig(file, overrides, running);
+        next ??= running;
       },
-      complete: ({ host, own }) => {
+      complete: ({ host, own, file: before }) => {
+        next ??= host.config;
         const { refused } = host.preview(next);
         if (refused.length > 0) throw new HandoverError(refused.map(({ text }) => text).join('\n'));
-        const target = targetOf(host, options);
+        const known = file ?? before;
+        const target = targetOf(host, { ...options, ...(known !== undefined && { file: known }) });
         const served = new ServedHost(host, ControlServer.adopt(target, own), target);
         served.#listen(options.mayBeTaken ?? true, own.get(UPGRADE_SOCKET));
         return served;
       },
       ...(beforeServing && { beforeServing }),
     });
-    served.#bring(() => next, 'taken over');
+    served.#bring(() => next ?? served.host.config, 'taken over');
     return served;
   }
 
@@ -103,6 +110,7 @@ export class ServedHost {
         path,
         complaints: this.#target.complaints,
         forbidden: typeof mayBeTaken === 'string' ? mayBeTaken : undefined,
+        file: this.#target.file,
         own: () => new Map([...control.sockets, [UPGRADE_SOCKET, giver.socket]]),
         end: (code) => handover.exitNow(code),
       },
@@ -123,7 +131,8 @@ export class ServedHost {
   }
 
   #bring(read: () => HostConfig, how: string): void {
-    const { file, host } = this.#target;
+    const { host } = this.#target;
+    const file = this.#target.file ?? host.config.runDir;
     try {
       const changes = host.apply(read());
       this.#say(`${file}: ${how}: ${changes.length} changes`, 'info', 'reload');

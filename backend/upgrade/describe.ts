@@ -1,4 +1,5 @@
 // A host that stands still, as it is told to the process that goes on with it: numbers, names, and the descriptors that are meant.
+import { resolve } from 'node:path';
 import { NullPort, PipeMaster, type Port } from '../../native/ports.ts';
 import type { LookupConfig } from '../config/host-config.ts';
 import { configText } from '../config/write.ts';
@@ -46,12 +47,13 @@ function runs(values: Uint32Array): [number, number][] {
 export function describe(
   host: Host,
   own: ReadonlyMap<string, number>,
-  { serves = false }: { serves?: boolean } = {},
+  { serves = false, file }: { serves?: boolean; file?: string | undefined } = {},
 ): Description {
   const fds = new Fds();
   const { applications, ports, devices, stats } = host.insides;
   const state: GivenState = {
     config: configText(host.config),
+    ...(file !== undefined && { file: resolve(file) }),
     stats: fds.add(stats.fd),
     runDir: mutable(host.runDir.state),
     regions: [...ports.regions].map(([key, region]) => {

@@ -25,6 +25,8 @@ export interface GiverOptions {
   readonly complaints: Complaints;
   /** Why this host must not be taken over, whatever it has; none: it may. */
   readonly forbidden?: string | undefined;
+  /** The file that it is read from. */
+  readonly file?: string | undefined;
   /** Sockets of the host's own, by name. */
   own(): ReadonlyMap<string, number>;
   /** Ends the process at once, with nothing undone. */
@@ -146,7 +148,9 @@ export class Giver {
     }
     this.#said = host.config;
     wire.send({ kind: 'plan', protocol: PROTOCOL, state: STATE, version: VERSION, pid: process.pid });
-    wire.sendDraft(JSON.stringify(describe(host, this.#options.own(), { serves: true }).state));
+    wire.sendDraft(
+      JSON.stringify(describe(host, this.#options.own(), { serves: true, file: this.#options.file }).state),
+    );
     this.#await((wire) => void this.#go(wire));
   }
 
@@ -191,14 +195,14 @@ export class Giver {
 
   /** The event loop does not turn before it is over: nothing changes meanwhile but by this. Returns when it came to nothing. */
   #give(wire: Wire): void {
-    const { host, own, end } = this.#options;
+    const { host, own, end, file } = this.#options;
     const lines = obstacles(host, this.#said);
     if (lines.length > 0) throw new HandoverError(lines.join('\n'));
     const { broker } = host.insides;
     try {
       suspendMembers(host);
       broker.suspend();
-      const { state, fds } = describe(host, own());
+      const { state, fds } = describe(host, own(), { file });
       wire.sendState(JSON.stringify(state), fds);
       const answer = wire.receive();
       if (answer === undefined) throw new HandoverError('the new process ended before it had everything');

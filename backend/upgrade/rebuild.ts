@@ -13,6 +13,8 @@ import { HandoverError } from './wire.ts';
 
 export interface Rebuilt {
   readonly host: Host;
+  /** The one that its configuration is read from. */
+  readonly file?: string;
   /** Sockets of the host's own that listen already, by name. */
   readonly own: ReadonlyMap<string, number>;
   /** Serves everybody. */
@@ -117,6 +119,7 @@ export function rebuild(
   fds.closeRest();
   return {
     host,
+    ...(state.file !== undefined && { file: state.file }),
     own,
     go: () => {
       host.runDir.keep();

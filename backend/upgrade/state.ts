@@ -144,6 +144,8 @@ const device = z.strictObject({
 export const HostStateSchema = z.strictObject({
   /** As a file would say it, with the run-dir. */
   config: z.string().max(2 ** 24),
+  /** The one that it is read from. */
+  file: name().optional(),
   stats: fd(),
   runDir: z.strictObject({ made: z.array(name()), sockets: z.array(name()), through: u32() }),
   regions: z.array(region).max(65_536),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { run } from '../../backend/cli/program.ts';
+import type { HostConfig } from '../../backend/config/host-config.ts';
 import { Host } from '../../backend/host.ts';
 import { PROGRAMS_MAX } from '../../backend/programs/programs.ts';
 import { type Guest, openGuest } from '../../guest-driver/model/index.ts';
@@ -30,7 +31,7 @@ class Running {
     const at = (name: string): string => join(this.folder, name);
     writeFileSync(at('host.yaml'), `run-dir: ${at('run')}\n${yaml}`);
     this.done = run([...args(at), '--up', at('host.yaml')], this.io, async (config) => {
-      this.host = await Host.start(config);
+      this.host = await Host.start(config as HostConfig);
       return this.host;
     });
     onEnd(async () => {

@@ -43,13 +43,13 @@ export class Upgraded {
   }
 
   run(...args: string[]): Running {
-    const child = spawn(
-      process.execPath,
-      [join(projectRoot(), 'dist/backend/cli/main.js'), 'up', this.file, ...args],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
+    return this.command('up', this.file, ...args);
+  }
+
+  command(...args: string[]): Running {
+    const child = spawn(process.execPath, [join(projectRoot(), 'dist/backend/cli/main.js'), ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let text = '';
     for (const stream of [child.stdout!, child.stderr!])
       stream.setEncoding('utf8').on('data', (some: string) => {
@@ -64,7 +64,10 @@ export class Upgraded {
   }
 
   async start(...args: string[]): Promise<Running> {
-    const running = this.run(...args);
+    return await this.running(this.run(...args));
+  }
+
+  async running(running: Running): Promise<Running> {
     await expect
       .poll(() => running.text().includes('The host is running') || running.child.exitCode !== null, {
         timeout: 20_000,

@@ -22,8 +22,9 @@ class FakeHosts {
   configs: HostConfig[] = [];
   closed = 0;
   start: StartHost = async (config) => {
-    this.configs.push(config);
+    this.configs.push(config as HostConfig);
     return {
+      config: config as HostConfig,
       attached: [],
       stats: () => ({ time: 'now', ports: [] }),
       close: async () => {

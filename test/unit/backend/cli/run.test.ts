@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { run } from '../../../../backend/cli/program.ts';
+import type { HostConfig } from '../../../../backend/config/host-config.ts';
 import { FakeIo } from './fake-io.ts';
 
 let folder: string;
@@ -47,9 +48,10 @@ ${what}
 }
 
 const ptnet = (...args: string[]): Promise<number> =>
-  run(['run', join(folder, 'host.yaml'), '--run-dir', folder, ...args], io, async () => {
+  run(['run', join(folder, 'host.yaml'), '--run-dir', folder, ...args], io, async (config) => {
     started++;
     return {
+      config: config as HostConfig,
       get attached() {
         return attached;
       },

@@ -1,0 +1,44 @@
+// `ptnet upgrade`: without a file the host stays what it is, whatever its file says; with one it becomes what that says.
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { expect, test, vi } from 'vitest';
+import { Upgraded, VALE } from './upgraded.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+test('without a file what was changed stays, and the file that it had is read again when asked', async () => {
+  const host = new Upgraded(VALE);
+  const first = await host.start();
+  await (await host.attach('vm1')).create();
+  const client = host.client();
+  await client.change('PATCH', '/v1/switches/vale0', { 'mac-age': 77 });
+  const before = await client.config();
+  expect(before).toContain('77');
+  const second = await host.running(host.command('upgrade', '--run-dir', host.runDir));
+  if (first.child.exitCode === null) await once(first.child, 'exit');
+  expect(first.child.exitCode).toBe(0);
+  expect(second.text()).toContain('vale0:1');
+  expect(await host.client().config()).toBe(before);
+  expect((await host.client().host()).file).toBe(host.file);
+  second.child.kill('SIGHUP');
+  await expect.poll(async () => await host.client().config(), { timeout: 20_000 }).not.toContain('77');
+});
+
+test('with a file it becomes what that says', async () => {
+  const host = new Upgraded(VALE);
+  const first = await host.start();
+  writeFileSync(host.file, `run-dir: ${host.runDir}\nswitches: { vale0: { mac-age: 99 } }\n${VALE}`);
+  await host.running(host.command('upgrade', host.file));
+  if (first.child.exitCode === null) await once(first.child, 'exit');
+  expect(await host.client().config()).toContain('mac-age: 99');
+});
+
+test('where no host is there is none to go on with, whether with a file or without one', async () => {
+  const host = new Upgraded(VALE);
+  for (const args of [['--run-dir', host.runDir], [host.file]]) {
+    const { child, text } = host.command('upgrade', ...args);
+    await once(child, 'exit');
+    expect(child.exitCode).toBe(1);
+    expect(text()).toContain(`${host.runDir}: no host is there`);
+  }
+});
