@@ -26,8 +26,8 @@ struct Disconnected {
 };
 using Event = std::variant<Connected, std::unique_ptr<DoorMessage>, Disconnected>;
 
-/// `new Door(path, mode, connect, message, disconnect, listener)`; `listener` is another process's, undefined: it listens
-/// itself, from now on.
+/// `new Door(path, mode, connect, message, disconnect, listener)`; `listener` is another process's, undefined: it
+/// listens itself, from now on.
 class DoorObject : public Napi::ObjectWrap<DoorObject>, private DoorSink {
  public:
   static void Register(Napi::Env env, Napi::Object exports);
@@ -71,15 +71,15 @@ class DoorObject : public Napi::ObjectWrap<DoorObject>, private DoorSink {
 void DoorObject::Register(Napi::Env env, Napi::Object exports) {
   exports.Set(
       "Door",
-      DefineClass(env, "Door",
-                  {InstanceMethod("serve", &DoorObject::Serve), InstanceMethod("unserve", &DoorObject::Unserve),
-                   InstanceMethod("wake", &DoorObject::Wake), InstanceMethod("delivered", &DoorObject::Delivered),
-                   InstanceMethod("hungUp", &DoorObject::HungUp), InstanceMethod("release", &DoorObject::Release),
-                   InstanceMethod("reply", &DoorObject::Reply), InstanceMethod("counters", &DoorObject::Counters),
-                   InstanceMethod("close", &DoorObject::Close), InstanceMethod("pause", &DoorObject::Pause),
-                   InstanceMethod("resume", &DoorObject::Resume), InstanceMethod("size", &DoorObject::Size),
-                   InstanceMethod("listener", &DoorObject::Listener),
-                   InstanceMethod("countOn", &DoorObject::CountOn)}));
+      DefineClass(
+          env, "Door",
+          {InstanceMethod("serve", &DoorObject::Serve), InstanceMethod("unserve", &DoorObject::Unserve),
+           InstanceMethod("wake", &DoorObject::Wake), InstanceMethod("delivered", &DoorObject::Delivered),
+           InstanceMethod("hungUp", &DoorObject::HungUp), InstanceMethod("release", &DoorObject::Release),
+           InstanceMethod("reply", &DoorObject::Reply), InstanceMethod("counters", &DoorObject::Counters),
+           InstanceMethod("close", &DoorObject::Close), InstanceMethod("pause", &DoorObject::Pause),
+           InstanceMethod("resume", &DoorObject::Resume), InstanceMethod("size", &DoorObject::Size),
+           InstanceMethod("listener", &DoorObject::Listener), InstanceMethod("countOn", &DoorObject::CountOn)}));
 }
 
 DoorObject::DoorObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DoorObject>(info) {

@@ -92,9 +92,8 @@ bool GetSocket(Napi::Value value, FrameSocketState* out) {
   Napi::Value large = GetOption(value, "large");
   if (!GetFd(GetOption(value, "fd"), &out->fd) || !GetFd(GetOption(value, "largeFd"), &out->large_fd) ||
       !GetUint32(value, "slots", UINT32_MAX, &out->slots) ||
-      !GetUint32(value, "released", UINT32_MAX, &out->released) ||
-      !GetUint32(value, "sent", UINT32_MAX, &out->sent) || !GetUint32(value, "put", UINT32_MAX, &out->put) ||
-      !GetLosses(value, "losses", &out->losses))
+      !GetUint32(value, "released", UINT32_MAX, &out->released) || !GetUint32(value, "sent", UINT32_MAX, &out->sent) ||
+      !GetUint32(value, "put", UINT32_MAX, &out->put) || !GetLosses(value, "losses", &out->losses))
     return false;
   if (!large.IsTypedArray() || large.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
     Napi::TypeError::New(value.Env(), "large: a Uint8Array is expected").ThrowAsJavaScriptException();

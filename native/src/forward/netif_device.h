@@ -78,7 +78,7 @@ class NetifDevice final : public HostInterface {
   bool lro_ = false;
   uint32_t mtu_before_ = 0;
   FrameLosses lost_before_;  // by sockets that are gone
-  bool waits_ = false;  // another process may still have it
+  bool waits_ = false;       // another process may still have it
   std::atomic<bool> usable_{false}, served_{false};
 };
 

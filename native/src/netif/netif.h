@@ -38,7 +38,7 @@ struct NetifOptions {
   uint32_t queues = 1;
   uint32_t mtu = 0;  // 0: what it has
   NetifAccess access = NetifAccess::kAuto;
-  uint32_t slots = 512;  // frames of each queue and direction, a power of 2
+  uint32_t slots = 512;                               // frames of each queue and direction, a power of 2
   std::shared_ptr<const NetifState> taken = nullptr;  // it is open already; null: it is not
 };
 
@@ -56,8 +56,8 @@ struct Netif {
 /// what OpenXdpSocket says. The interface's own state but its mtu is left as it is.
 Status OpenNetif(const NetifOptions& options, Netif* out);
 
-/// Goes on with `options.taken`, whose descriptors are duplicated: nothing of the interface is changed. EINVAL when they
-/// are not as `options` want it.
+/// Goes on with `options.taken`, whose descriptors are duplicated: nothing of the interface is changed. EINVAL when
+/// they are not as `options` want it.
 Status AdoptNetif(const NetifOptions& options, Netif* out);
 
 }  // namespace ptnet

@@ -29,8 +29,8 @@ struct FrameSocketOptions {
 Status OpenPacketSocket(const os::LinkState& link, const FrameSocketOptions& options,
                         std::unique_ptr<FrameSocket>* out);
 
-/// Goes on with `state`, whose descriptors are duplicated: nothing of it is changed, and nothing is read. EINVAL when it is
-/// no such socket of this interface.
+/// Goes on with `state`, whose descriptors are duplicated: nothing of it is changed, and nothing is read. EINVAL when
+/// it is no such socket of this interface.
 Status AdoptPacketSocket(const os::LinkState& link, const FrameSocketOptions& options, const FrameSocketState& state,
                          std::unique_ptr<FrameSocket>* out);
 

@@ -270,7 +270,8 @@ Status AdoptTap(const TapOptions& options, Tap* out) {
   std::string name;
   for (const int queue : state.queues) {
     ifreq is{};
-    if (ioctl(queue, TUNGETIFF, &is) != 0) return fail(errno, errno == EBADFD ? "its interface is gone" : "it is no tap");
+    if (ioctl(queue, TUNGETIFF, &is) != 0)
+      return fail(errno, errno == EBADFD ? "its interface is gone" : "it is no tap");
     const bool header = (is.ifr_flags & IFF_VNET_HDR) != 0;
     if ((is.ifr_flags & (IFF_TAP | IFF_NO_PI)) != (IFF_TAP | IFF_NO_PI) || header != (options.vnet_hdr > 0) ||
         (fcntl(queue, F_GETFL) & O_NONBLOCK) == 0 || (!name.empty() && name != is.ifr_name))
