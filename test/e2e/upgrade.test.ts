@@ -1,6 +1,5 @@
 // A host is taken over by another process under a real VM: packets both ways are all there and unaltered, and whatever the VM does afterwards is as before.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { GuestPort } from '../../guest-driver/model/index.ts';
 import { Vm } from '../../vm-images/machine/vm.ts';
@@ -23,7 +22,7 @@ const CLEAN = { lost: 0, late: 0, corrupt: 0 };
 const TAKEOVERS = 3;
 
 async function bootVm(host: Upgraded): Promise<Vm> {
-  const sockets = ['mem', 'net0', 'net1'].map((name) => join(host.runDir, 'vm1', `${name}.sock`));
+  const sockets = host.sockets('vm1', 2);
   const vm = await Vm.start({ name: 'vm1', sockets });
   onEnd(() => vm.stop());
   await vm.ready();

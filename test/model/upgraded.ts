@@ -85,6 +85,12 @@ export class Upgraded {
     return next;
   }
 
+  /** Of its memory device and so many others. */
+  sockets(vm: string, devices: number): string[] {
+    const names = ['mem', ...Array.from({ length: devices }, (_, i) => `net${i}`)];
+    return names.map((name) => join(this.runDir, vm, `${name}.sock`));
+  }
+
   async attach(vm: string, devices: string[] = ['net0']): Promise<Guest> {
     const path = (name: string) => join(this.runDir, vm, `${name}.sock`);
     const guest = await openGuest({ memdev: path('mem'), ptnet: devices.map(path) });
