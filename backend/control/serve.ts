@@ -65,8 +65,8 @@ export class ServedHost {
 
   /**
    * Goes on in the place of the host that runs in the configuration's run-dir, and makes of it what the configuration says, as apply()
-   * does; with a run-dir alone it stays what it is, with the file that it had. The event loop does not turn before it serves. @throws ConfigurationError: the other one goes on, and this process is to end
-   * at once, with nothing undone.
+   * does; with a run-dir alone it stays what it is, with the file that it had. The event loop does not turn before it serves.
+   * @throws ConfigurationError: the other one goes on, and this process is to end at once, with nothing undone.
    */
   static takeOver(
     config: HostConfig | Pick<HostConfig, 'runDir'>,
@@ -83,7 +83,6 @@ export class ServedHost {
       log: options.log,
       rehearse: (running) => {
         if (file !== undefined) next = loadConfig(file, overrides, running);
-        next ??= running;
       },
       complete: ({ host, own, file: before }) => {
         next ??= host.config;

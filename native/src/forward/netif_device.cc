@@ -115,7 +115,7 @@ Status NetifDevice::Exchange(std::vector<std::unique_ptr<FrameSocket>> sockets, 
     quiet(i, [&] {
       SpinGuard rx(q.rx_lock), tx(q.tx_lock);
       q.at = q.count = 0;
-      q.unsent.store(false, std::memory_order_relaxed);
+      q.unsent.store(next != nullptr && next->unsent(), std::memory_order_relaxed);
       q.socket.swap(next);
     });
     if (next == nullptr) continue;
