@@ -73,7 +73,7 @@ function connect(path: string, runDir: string, controlPath: string): number {
   } catch (error) {
     const why = isServed(controlPath)
       ? "a host is there, but not one that can be taken over: one that 'ptnet up' has started would be right"
-      : 'no host is there: the same without --takeover would be right';
+      : "no host is there: 'ptnet up FILE', which starts one, would be right";
     throw new ConfigurationError(`${runDir}: ${why}`, { cause: error });
   }
 }
