@@ -24,6 +24,12 @@ export interface RingPlace {
   readonly hwcur: number;
   readonly hwtail: number;
   readonly vnetHdrLen: number;
+  /** Bytes that a slot takes. */
+  readonly room: number;
+  /** Where packets may begin in their buffers (NETMAP_REQ_OPT_OFFSETS); 0: at the beginning. */
+  readonly offsetMax: number;
+  /** Of `ptr` in slots; 0: they have no offsets. */
+  readonly offsetMask: bigint;
 }
 
 export interface PortPlaces {

@@ -42,6 +42,9 @@ const places = z.strictObject({
         hwcur: u32(),
         hwtail: u32(),
         vnetHdrLen: z.union([z.literal(0), z.literal(10), z.literal(12)]),
+        room: z.number().int().min(0).max(0xffff),
+        offsetMax: u32(),
+        offsetMask: u64(),
       }),
     )
     .max(64),

@@ -69,6 +69,40 @@ void ItsLimitsAreThere() {
   CHECK(which(port) == "++-+-");
 }
 
+/// Packets that an application has left begin where it has said, whoever looks next.
+void OffsetsStay() {
+  PipeFixture f;
+  f.pair->master().tx(0).SetOffsets(0xff, 128, 1000);
+  auto adopt = [&](auto change) {
+    std::shared_ptr<Region> region;
+    std::shared_ptr<StatsArea> stats;
+    CHECK_OK(AdoptRegion(f.region->State(), &region));
+    CHECK_OK(StatsArea::Adopt(1024, f.stats->fd(), &stats));
+    auto places = std::make_shared<PortPlaces>(f.pair->master().Places());
+    change(&places->rings[0]);
+    PortShape shape{"p{1", 1, 1, 64, 64, 0};
+    shape.places = places;
+    shape.other_places = std::make_shared<PortPlaces>(f.pair->slave().Places());
+    std::shared_ptr<PipePair> pair;
+    const int err = PipePair::Create(region, stats, shape, "p}1", &pair).err;
+    CHECK_EQ(err == 0, pair != nullptr);
+    if (err != 0) return err;
+    const Kring &k = pair->master().tx(0), &other = pair->master().rx(0);
+    CHECK_EQ(k.offset_mask, 0xffu);
+    CHECK_EQ(k.offset_max, 128u);
+    CHECK_EQ(k.room, 1000u);
+    CHECK(k.has_offsets() && !other.has_offsets());
+    CHECK_EQ(other.room, f.pair->master().rx(0).room);
+    return 0;
+  };
+  using R = PortPlaces::Ring*;
+  CHECK_EQ(adopt([](R) {}), 0);
+  CHECK_EQ(adopt([](R r) { r->offset_mask = 0xf0; }), EINVAL);
+  CHECK_EQ(adopt([](R r) { r->offset_mask = 0x3f; }), EINVAL);  // which the maximum does not fit
+  CHECK_EQ(adopt([](R r) { r->offset_mask = 0; }), EINVAL);
+  CHECK_EQ(adopt([](R r) { r->offset_mask = 0xffff, r->offset_max = 2049; }), EINVAL);
+}
+
 void ARegionThatIsNotSoIsRefused() {
   PipeFixture f;
   const RegionState good = f.region->State();
@@ -177,6 +211,7 @@ void Main() {
   const size_t before = OpenFds();
   ItsLimitsAreThere();
   ARegionIsTheSame();
+  OffsetsStay();
   ARegionThatIsNotSoIsRefused();
   CountersGoOn();
   APortThatIsNotSoIsRefused();

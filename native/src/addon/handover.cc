@@ -25,16 +25,25 @@ bool GetUint32(Napi::Value object, const char* key, uint32_t* out) {
 bool IsVnetHdrLen(int64_t len) { return len == 0 || len == 10 || len == 12; }
 
 bool GetRing(Napi::Value value, PortPlaces::Ring* out) {
-  int64_t offset, vnet;
+  int64_t offset, vnet, room;
+  Napi::Value mask = GetOption(value, "offsetMask");
   if (!GetInteger(GetOption(value, "offset"), "offset", 0, kSafeMost, &offset) ||
       !GetUint32(value, "counters", &out->counters) || !GetUint32(value, "hwcur", &out->hwcur) ||
-      !GetUint32(value, "hwtail", &out->hwtail) ||
+      !GetUint32(value, "hwtail", &out->hwtail) || !GetUint32(value, "offsetMax", &out->offset_max) ||
+      !GetInteger(GetOption(value, "room"), "room", 0, UINT16_MAX, &room) ||
       !GetInteger(GetOption(value, "vnetHdrLen"), "vnetHdrLen", 0, 12, &vnet))
     return false;
   if (!IsVnetHdrLen(vnet)) {
     Napi::RangeError::New(value.Env(), "vnetHdrLen: 0, 10 or 12 is expected").ThrowAsJavaScriptException();
     return false;
   }
+  bool lossless = false;
+  if (mask.IsBigInt()) out->offset_mask = mask.As<Napi::BigInt>().Uint64Value(&lossless);
+  if (!lossless) {
+    Napi::TypeError::New(value.Env(), "offsetMask: a BigInt of 64 bits is expected").ThrowAsJavaScriptException();
+    return false;
+  }
+  out->room = static_cast<uint16_t>(room);
   out->offset = static_cast<uint64_t>(offset);
   out->vnet_hdr_len = static_cast<uint8_t>(vnet);
   return true;
@@ -154,6 +163,9 @@ Napi::Value PortPlacesOf(const Napi::CallbackInfo& info) {
     ring.Set("hwcur", places.rings[i].hwcur);
     ring.Set("hwtail", places.rings[i].hwtail);
     ring.Set("vnetHdrLen", places.rings[i].vnet_hdr_len);
+    ring.Set("room", places.rings[i].room);
+    ring.Set("offsetMax", places.rings[i].offset_max);
+    ring.Set("offsetMask", Napi::BigInt::New(env, places.rings[i].offset_mask));
     rings.Set(i, ring);
   }
   o.Set("rings", rings);

@@ -22,6 +22,10 @@ struct PortPlaces {
     uint32_t counters = 0;  // block of the statistics
     uint32_t hwcur = 0, hwtail = 0;
     uint8_t vnet_hdr_len = 0;
+    // As Kring has them.
+    uint16_t room = 0;
+    uint32_t offset_max = 0;
+    uint64_t offset_mask = 0;
   };
   Holder holder = 0;
   uint64_t nifp_ofs = 0;

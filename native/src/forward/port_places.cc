@@ -10,7 +10,14 @@ PortPlaces Port::Places() {
   PortPlaces places{holder_, nifp_ofs(), {}};
   for (uint32_t i = 0; i < rings(); i++) {
     const Kring& k = kring(i);
-    places.rings.push_back({region_->OffsetOf(k.ring), stats_->IndexOf(k.counters), k.hwcur, k.hwtail, k.vnet_hdr_len});
+    places.rings.push_back({.offset = region_->OffsetOf(k.ring),
+                            .counters = stats_->IndexOf(k.counters),
+                            .hwcur = k.hwcur,
+                            .hwtail = k.hwtail,
+                            .vnet_hdr_len = k.vnet_hdr_len,
+                            .room = k.room,
+                            .offset_max = k.offset_max,
+                            .offset_mask = k.offset_mask});
   }
   return places;
 }
@@ -42,6 +49,8 @@ Status Port::Adopt(const PortPlaces& places) {
 
 bool Port::AdoptRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, const PortPlaces::Ring& place) {
   if (place.hwcur >= num_slots || place.hwtail >= num_slots) return false;
+  const uint64_t mask = place.offset_mask;
+  if ((mask & (mask + 1)) != 0 || place.offset_max > mask || place.offset_max > region_->bufs().size()) return false;
   NetmapRing* const ring = region_->AdoptRing(holder_, place.offset);
   if (ring == nullptr) return false;
   k->counters = stats_->Take(place.counters);
@@ -50,6 +59,7 @@ bool Port::AdoptRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, cons
   k->hwcur = place.hwcur;
   k->hwtail = place.hwtail;
   k->vnet_hdr_len = place.vnet_hdr_len;
+  k->SetOffsets(mask, place.offset_max, place.room);
   return true;
 }
 
