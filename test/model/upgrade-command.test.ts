@@ -1,6 +1,8 @@
 // `ptnet upgrade`: without a file the host stays what it is, whatever its file says; with one it becomes what that says.
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { Upgraded, VALE } from './upgraded.ts';
 
@@ -41,4 +43,24 @@ test('where no host is there is none to go on with, whether with a file or witho
     expect(child.exitCode).toBe(1);
     expect(text()).toContain(`${host.runDir}: no host is there`);
   }
+});
+
+test('a host that is no process of `ptnet up`, and one that is a service of systemd, are refused', async () => {
+  const host = new Upgraded(VALE);
+  const refusal = async () => {
+    const { child, text } = host.command('upgrade', '--run-dir', host.runDir);
+    await once(child, 'exit');
+    expect(child.exitCode).toBe(1);
+    return text();
+  };
+  mkdirSync(host.runDir);
+  const other = createServer().listen(join(host.runDir, 'control.sock'));
+  await once(other, 'listening');
+  expect(await refusal()).toContain('a host is there, but not one that can be taken over');
+  other.close();
+  await once(other, 'close');
+  const manager = { NOTIFY_SOCKET: join(host.folder, 'nobody-is-there') };
+  const { child } = await host.running(host.commandWith(manager, 'up', host.file));
+  expect(await refusal()).toContain('it is a service of systemd, which would end with it');
+  expect((await host.client().host()).pid).toBe(child.pid);
 });

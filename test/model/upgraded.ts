@@ -47,8 +47,13 @@ export class Upgraded {
   }
 
   command(...args: string[]): Running {
+    return this.commandWith({}, ...args);
+  }
+
+  commandWith(env: NodeJS.ProcessEnv, ...args: string[]): Running {
     const child = spawn(process.execPath, [join(projectRoot(), 'dist/backend/cli/main.js'), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
     });
     let text = '';
     for (const stream of [child.stdout!, child.stderr!])
