@@ -73,6 +73,7 @@ export function readDraft(text: string, given: readonly number[], options: Rebui
   const state = HostStateSchema.parse(JSON.parse(text));
   const config = parseConfig(state.config, 'its configuration', { runDir: options.runDir });
   const fds = new TakenFds(given);
+  // Without descriptors it is only read.
   if (given.length === 0 || wantedInterfaces(config).size > 0) return { state, config, fds };
   const host = build(state, { config, fds }, { state, fds }, options);
   return { state, config, fds, built: { host, ...ownOf(state, fds) } };
@@ -186,6 +187,7 @@ const frameOf = (state: TakenState): string =>
     state.switches.map(({ stations: _, ...settings }) => settings),
     state.devices.map(({ vm, name, path }) => [vm, name, path]),
     state.applications === undefined,
+    state.interfaces.length,
     state.own.map(({ name }) => name),
   ]);
 

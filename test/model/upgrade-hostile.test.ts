@@ -207,6 +207,12 @@ const LATE_SCRIBBLES: Record<string, (state: Anything) => void> = {
   'one device fewer': (s) => s.devices.pop(),
   'another device': (s) => (s.devices[0].name = 'other'),
   'applications that it has not': (s) => (s.applications = s.stats),
+  'an interface that it has not': (s) =>
+    s.interfaces.push({
+      ...{ name: 'tap:t', kind: 'tap', queues: [s.stats], news: s.stats, counters: [], made: true },
+      ...{ backpressure: false, udpSegments: false, carrier: true, vnetHdr: 0, offloads: 0 },
+      link: { index: 1, name: 't', mtu: 1500, up: true, carrier: true, rxQueues: 1, master: 0, peer: 0 },
+    }),
   'no control socket': (s) => s.own.splice(0),
   'a session of no socket': (s) => ([s.devices[0].session.fd, s.stats] = [s.stats, s.devices[0].session.fd]),
   'other workers': (s) => s.counters.workers.push(s.counters.workers[0]),
