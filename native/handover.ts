@@ -133,6 +133,7 @@ interface HandoverAddon {
   statsFd(stats: Handle<'stats'>): number;
   statsAdopt(blocks: number, fd: number): Handle<'stats'>;
   portPlaces(port: Handle<'port'>): PortPlaces;
+  portAdvance(port: Handle<'port'>, places: PortPlaces): void;
   portLimitsMissing(port: Handle<'port'>): number[];
   portLimitsGoOn(port: Handle<'port'>, missing: readonly number[]): void;
   memberLimitsMissing(member: Handle<'member'>): number[];

@@ -79,6 +79,10 @@ export class Port {
   get places(): PortPlaces {
     return handover.portPlaces(this.handle);
   }
+  /** How far its rings are by now, where they lie already, before anybody serves them. @throws Error with `code` EINVAL */
+  advance(places: PortPlaces): void {
+    handover.portAdvance(this.handle, places);
+  }
   /** Nanoseconds until the bucket of each of its limits is full: tx, rx, broadcast, multicast, unknown unicast; 0 without a limit. */
   get limitsMissing(): number[] {
     return handover.portLimitsMissing(this.handle);

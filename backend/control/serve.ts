@@ -76,6 +76,7 @@ export class ServedHost {
     const { runDir } = config;
     const { file, overrides } = options;
     let next = 'vms' in config ? config : undefined;
+    let changes = false;
     const served = takeOver({
       path: join(runDir, UPGRADE_SOCKET),
       runDir,
@@ -86,13 +87,16 @@ export class ServedHost {
       },
       complete: ({ host, own, file: before }) => {
         next ??= host.config;
-        const { refused } = host.preview(next);
-        if (refused.length > 0) throw new HandoverError(refused.map(({ text }) => text).join('\n'));
+        changes = host.preview(next).changes.length > 0;
         const known = file ?? before;
         const target = targetOf(host, { ...options, ...(known !== undefined && { file: known }) });
         const served = new ServedHost(host, ControlServer.adopt(target, own), target);
         served.#listen(options.mayBeTaken ?? true, own.get(UPGRADE_SOCKET));
         return served;
+      },
+      check: (host) => {
+        const refused = changes && next ? host.preview(next).refused : [];
+        if (refused.length > 0) throw new HandoverError(refused.map(({ text }) => text).join('\n'));
       },
       ...(beforeServing && { beforeServing }),
     });

@@ -40,14 +40,20 @@ function runs(values: Uint32Array): [number, number][] {
   return all;
 }
 
-/**
- * @param own the sockets of the host's own, by name. @param serves it is a draft, of a host that goes on meanwhile: without its
- * interfaces, whose frames somebody may have in his hands.
- */
+export interface DescribeOptions {
+  /**
+   * A draft is of a host that goes on meanwhile: without its sessions, and without its interfaces, whose frames somebody may have in
+   * his hands. `as drafted`: its regions are those of the draft.
+   */
+  readonly as: 'draft' | 'as drafted' | 'state';
+  readonly file?: string | undefined;
+}
+
+/** @param own the sockets of the host's own, by name. */
 export function describe(
   host: Host,
   own: ReadonlyMap<string, number>,
-  { serves = false, file }: { serves?: boolean; file?: string | undefined } = {},
+  { as, file }: DescribeOptions,
 ): Description {
   const fds = new Fds();
   const { applications, ports, devices, stats } = host.insides;
@@ -56,26 +62,30 @@ export function describe(
     ...(file !== undefined && { file: resolve(file) }),
     stats: fds.add(stats.fd),
     runDir: mutable(host.runDir.state),
-    regions: [...ports.regions].map(([key, region]) => {
-      const { fd, ifs, rings, bufs, lastHolder, owned, extraHolders } = region.state;
-      const shape = { ...ports.shapes.get(key)! };
-      const objects = { ifs: runs(ifs), rings: runs(rings), bufs: runs(bufs) };
-      const holders = { lastHolder, owned: runs(owned), extraHolders: runs(extraHolders) };
-      return { key, shape, fd: fds.add(fd), ...objects, ...holders };
-    }),
+    regions: as === 'as drafted' ? as : describeRegions(host, fds),
     ports: [...ports.ports].flatMap(([name, port]) => describePort(name, port)),
     switches: [...ports.switches].map(([name, vale]) => {
       const { patienceUs, macAge, lookup } = ports.settingsOf(name);
       const stations = vale.stations.map(({ mac, ...rest }) => ({ ...rest, mac: base64(mac) }));
       return { name, patienceUs, macAge, ...(lookup && { lookup: describeLookup(lookup) }), stations };
     }),
-    interfaces: serves ? [] : describeInterfaces(host, (fd) => fds.add(fd)),
-    devices: [...devices.all].map((device) => describeDevice(host, device, fds)),
+    interfaces: as === 'draft' ? [] : describeInterfaces(host, (fd) => fds.add(fd)),
+    devices: [...devices.all].map((device) => describeDevice(host, device, fds, as !== 'draft')),
     counters: describeCounters(host),
     ...(applications && { applications: fds.add(applications.listener) }),
     own: [...own].map(([name, fd]) => ({ name, fd: fds.add(fd) })),
   };
   return { state, fds: fds.all };
+}
+
+function describeRegions({ insides: { ports } }: Host, fds: Fds) {
+  return [...ports.regions].map(([key, region]) => {
+    const { fd, ifs, rings, bufs, lastHolder, owned, extraHolders } = region.state;
+    const shape = { ...ports.shapes.get(key)! };
+    const objects = { ifs: runs(ifs), rings: runs(rings), bufs: runs(bufs) };
+    const holders = { lastHolder, owned: runs(owned), extraHolders: runs(extraHolders) };
+    return { key, shape, fd: fds.add(fd), ...objects, ...holders };
+  });
 }
 
 const mutable = ({ made, sockets, through }: Host['runDir']['state']) => ({
@@ -125,7 +135,12 @@ function describeLookup(lookup: LookupConfig): NonNullable<GivenState['switches'
   }
 }
 
-function describeDevice(host: Host, { vm, name, exported, hosted }: PlacedDevice, fds: Fds) {
+function describeDevice(
+  host: Host,
+  { vm, name, exported, hosted }: PlacedDevice,
+  fds: Fds,
+  withSession: boolean,
+) {
   const { listener, session } = host.insides.server.sockets(exported);
   return {
     vm,
@@ -133,7 +148,9 @@ function describeDevice(host: Host, { vm, name, exported, hosted }: PlacedDevice
     path: exported.path,
     listener: fds.add(listener),
     config: base64(exported.device.config.bytes),
-    ...(exported.session && session && { session: describeSession(exported.session, session, fds) }),
+    ...(withSession &&
+      exported.session &&
+      session && { session: describeSession(exported.session, session, fds) }),
     ...(hosted && { ptnet: describePtnet(hosted.state) }),
   };
 }

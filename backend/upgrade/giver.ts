@@ -34,14 +34,20 @@ export interface GiverOptions {
   readonly patienceMs?: number;
 }
 
+/** What its regions depend on: who has what of them changes with the configuration, and by programs. */
+interface Moment {
+  readonly config: HostConfig;
+  readonly connections: number | undefined;
+}
+
 export class Giver {
   readonly #options: GiverOptions;
   readonly #socket: number;
   readonly #watch: Watch;
   /** One at a time. */
   #talk: { readonly wire: Wire; watch?: Watch; timer?: NodeJS.Timeout } | undefined;
-  /** A file can say it: nobody waits for this to be looked at again. */
-  #said: HostConfig | undefined;
+  /** When it was drafted last. */
+  #drafted: Moment | undefined;
   #closed = false;
 
   /** @param socket that listens at `path` already. @throws SystemError */
@@ -146,12 +152,16 @@ export class Giver {
       this.#hangUp();
       return;
     }
-    this.#said = host.config;
+    this.#drafted = this.#now();
     wire.send({ kind: 'plan', protocol: PROTOCOL, state: STATE, version: VERSION, pid: process.pid });
-    wire.sendDraft(
-      JSON.stringify(describe(host, this.#options.own(), { serves: true, file: this.#options.file }).state),
-    );
+    const { state, fds } = describe(host, this.#options.own(), { as: 'draft', file: this.#options.file });
+    wire.sendState('draft', JSON.stringify(state), fds);
     this.#await((wire) => void this.#go(wire));
+  }
+
+  #now(): Moment {
+    const { config, insides } = this.#options.host;
+    return { config, connections: insides.applications?.counted.door.connections };
   }
 
   async #go(wire: Wire): Promise<void> {
@@ -196,14 +206,19 @@ export class Giver {
   /** The event loop does not turn before it is over: nothing changes meanwhile but by this. Returns when it came to nothing. */
   #give(wire: Wire): void {
     const { host, own, end, file } = this.#options;
-    const lines = obstacles(host, this.#said);
+    const drafted = this.#drafted;
+    // A file can say what could be said then.
+    const lines = obstacles(host, drafted?.config);
     if (lines.length > 0) throw new HandoverError(lines.join('\n'));
     const { broker } = host.insides;
     try {
       suspendMembers(host);
       broker.suspend();
-      const { state, fds } = describe(host, own(), { file });
-      wire.sendState(JSON.stringify(state), fds);
+      const { config, connections } = this.#now();
+      const same = config === drafted?.config && connections === drafted.connections;
+      const as = same ? 'as drafted' : 'state';
+      const { state, fds } = describe(host, own(), { as, file });
+      wire.sendState('state', JSON.stringify(state), fds);
       const answer = wire.receive();
       if (answer === undefined) throw new HandoverError('the new process ended before it had everything');
       if (answer.kind !== 'prepared')

@@ -107,7 +107,7 @@ export function takeInterfaces(
   take: (index: number) => number,
 ): Map<string, TakenInterface> {
   const members = switchesOf(config);
-  const wanted = new Set([...config.ports.keys()].filter((name) => KINDS.has(parsePortName(name).kind)));
+  const wanted = wantedInterfaces(config);
   const all = new Map<string, TakenInterface>();
   for (const { name, ...state } of given) {
     if (!wanted.delete(name))
@@ -124,6 +124,10 @@ export function takeInterfaces(
 
 /** Kinds of port that have one. */
 const KINDS: ReadonlySet<string> = new Set(['tap', 'netmap']);
+
+/** Ports and members that have one. */
+export const wantedInterfaces = (config: HostConfig): Set<string> =>
+  new Set([...config.ports.keys()].filter((name) => KINDS.has(parsePortName(name).kind)));
 
 function withFds(state: Omit<Taken[number], 'name'>, take: (index: number) => number): TakenInterface {
   const whole = state as Taken[number];

@@ -1,5 +1,6 @@
 // A host from what another one has told: everything is there when it returns, and nobody is served yet; what both share is as it was.
 import { closeFd } from '../../native/os.ts';
+import { NullPort, PipeMaster } from '../../native/ports.ts';
 import type { HostConfig, LookupConfig } from '../config/host-config.ts';
 import { parseConfig } from '../config/load.ts';
 import { Host } from '../host.ts';
@@ -7,7 +8,13 @@ import type { Logger } from '../log.ts';
 import type { Interrupt } from '../vfio-user/irqs.ts';
 import type { Session } from '../vfio-user/session.ts';
 import { countOn } from './counters.ts';
-import { closeInterfaces, goOnWithInterfaces, resumeMembers, takeInterfaces } from './interfaces.ts';
+import {
+  closeInterfaces,
+  goOnWithInterfaces,
+  resumeMembers,
+  takeInterfaces,
+  wantedInterfaces,
+} from './interfaces.ts';
 import { HostStateSchema, type TakenState } from './state.ts';
 import { HandoverError } from './wire.ts';
 
@@ -46,37 +53,92 @@ class TakenFds {
   }
 }
 
-/** What can be known before anybody waits for it. */
-export interface Draft {
-  readonly text: string;
-  readonly config: HostConfig;
-}
-
-/** Reads a draft as the state will be read: what is wrong with it is known then, and the second time takes a part of the first one's. @throws Error */
-export function rehearse(text: string, runDir: string): Draft {
-  const { config } = HostStateSchema.parse(JSON.parse(text));
-  return { text: config, config: parseConfig(config, 'its configuration', { runDir }) };
-}
-
 export interface RebuildOptions {
-  readonly draft: Draft;
   readonly runDir: string;
   readonly log: Logger;
+}
+
+/** What is there before anybody waits for it. */
+export interface Draft {
+  readonly state: TakenState;
+  readonly config: HostConfig;
+  /** Those that have come along with it and are not used yet. */
+  readonly fds: TakenFds;
+  /** As far as it can be built; undefined: it has interfaces, which are told of when they stand still. */
+  readonly built?: Omit<Rebuilt, 'go'>;
+}
+
+/** @throws Error, as rebuild() */
+export function readDraft(text: string, given: readonly number[], options: RebuildOptions): Draft {
+  const state = HostStateSchema.parse(JSON.parse(text));
+  const config = parseConfig(state.config, 'its configuration', { runDir: options.runDir });
+  const fds = new TakenFds(given);
+  // Without descriptors it is only read.
+  if (given.length === 0 || wantedInterfaces(config).size > 0) return { state, config, fds };
+  const host = build(state, { config, fds }, { state, fds }, options);
+  return { state, config, fds, built: { host, ...ownOf(state, fds) } };
 }
 
 /** @throws Error, and the process is to end then as if it were killed: what was built so far must not be taken back in order. */
 export function rebuild(
   text: string,
   given: readonly number[],
-  { draft, runDir, log }: RebuildOptions,
+  draft: Draft,
+  options: RebuildOptions,
 ): Rebuilt {
   const state = HostStateSchema.parse(JSON.parse(text));
   const fds = new TakenFds(given);
-  const config =
-    state.config === draft.text ? draft.config : parseConfig(state.config, 'its configuration', { runDir });
+  if (draft.built) advance(draft.built.host, draft.state, state);
+  const { host, ...own } = draft.built ?? buildNow(state, fds, draft, options);
+  for (const { name, stations } of state.switches) learn(host, name, stations);
+  countOn(host, state.counters);
+  for (const device of state.devices) restoreDevice(host, device, fds);
+  fds.closeRest();
+  draft.fds.closeRest();
+  return {
+    host,
+    ...own,
+    go: () => {
+      host.runDir.keep();
+      goOnWithInterfaces(host);
+      host.insides.broker.resume();
+      resumeMembers(host);
+      host.insides.kick.resume();
+      host.insides.applications?.resume();
+    },
+  };
+}
+
+function buildNow(
+  state: TakenState,
+  fds: TakenFds,
+  draft: Draft,
+  options: RebuildOptions,
+): Omit<Rebuilt, 'go'> {
+  const { runDir } = options;
+  const known = state.config === draft.state.config;
+  const config = known ? draft.config : parseConfig(state.config, 'its configuration', { runDir });
+  const memory = state.regions === 'as drafted' ? draft : { state, fds };
+  return { host: build(state, { config, fds }, memory, options), ...ownOf(state, fds) };
+}
+
+const ownOf = ({ file, own }: TakenState, fds: TakenFds): Pick<Rebuilt, 'file' | 'own'> => ({
+  ...(file !== undefined && { file }),
+  own: new Map(own.map(({ name, fd }) => [name, fds.take(fd)])),
+});
+
+/** All of it but its clients. @param memory where its regions are told of. */
+function build(
+  state: TakenState,
+  { config, fds }: { readonly config: HostConfig; readonly fds: TakenFds },
+  memory: { readonly state: TakenState; readonly fds: TakenFds },
+  { log }: RebuildOptions,
+): Host {
+  const told = memory.state.regions;
+  if (told === 'as drafted') throw new HandoverError('a draft without regions');
   const stats = fds.take(state.stats);
   const regions = new Map(
-    state.regions.map(({ key, shape: _, fd, ...rest }) => [key, { ...rest, fd: fds.take(fd) }]),
+    told.map(({ key, shape: _, fd, ...rest }) => [key, { ...rest, fd: memory.fds.take(fd) }]),
   );
   const interfaces = takeInterfaces(state.interfaces, config, (index) => fds.take(index));
   const opened = [...interfaces.values()];
@@ -87,7 +149,7 @@ export function rebuild(
     {
       stats,
       shapes: new Map(
-        state.regions.map(({ key, shape: { hugepages, numaNode, ...shape } }) => [
+        told.map(({ key, shape: { hugepages, numaNode, ...shape } }) => [
           key,
           {
             ...shape,
@@ -112,24 +174,35 @@ export function rebuild(
   closeInterfaces(opened);
   if (regions.size > 0)
     throw new HandoverError(`region ${[...regions.keys()][0]}: its configuration has none`);
-  for (const { name, stations } of state.switches) learn(host, name, stations);
-  countOn(host, state.counters);
-  for (const device of state.devices) restoreDevice(host, device, fds);
-  const own = new Map(state.own.map(({ name, fd }) => [name, fds.take(fd)]));
-  fds.closeRest();
-  return {
-    host,
-    ...(state.file !== undefined && { file: state.file }),
-    own,
-    go: () => {
-      host.runDir.keep();
-      goOnWithInterfaces(host);
-      host.insides.broker.resume();
-      resumeMembers(host);
-      host.insides.kick.resume();
-      host.insides.applications?.resume();
-    },
-  };
+  return host;
+}
+
+/** Everything that a draft has built is so still. */
+const frameOf = (state: TakenState): string =>
+  JSON.stringify([
+    state.config,
+    state.file,
+    state.runDir,
+    state.ports.map(({ name }) => name),
+    state.switches.map(({ stations: _, ...settings }) => settings),
+    state.devices.map(({ vm, name, path }) => [vm, name, path]),
+    state.applications === undefined,
+    state.interfaces.length,
+    state.own.map(({ name }) => name),
+  ]);
+
+/** What was built of a draft is as far as the host is by now. @throws HandoverError when it is another one. */
+function advance({ insides: { ports } }: Host, drafted: TakenState, state: TakenState): void {
+  if (state.regions !== 'as drafted' || frameOf(state) !== frameOf(drafted))
+    throw new HandoverError('it was changed meanwhile: the same again would be right');
+  for (const { name, places, otherPlaces, sent } of state.ports) {
+    const port = ports.port(name);
+    port.advance(places);
+    if (port instanceof PipeMaster && otherPlaces) port.slave.advance(otherPlaces);
+    else if (port instanceof PipeMaster || otherPlaces)
+      throw new HandoverError(`${name}: a pipe with one end, or another port with two`);
+    if (port instanceof NullPort && sent) port.goOn(sent);
+  }
 }
 
 type Ports = TakenState['ports'][number];

@@ -151,7 +151,8 @@ export const HostStateSchema = z.strictObject({
   file: name().optional(),
   stats: fd(),
   runDir: z.strictObject({ made: z.array(name()), sockets: z.array(name()), through: u32() }),
-  regions: z.array(region).max(65_536),
+  /** The draft's, of a host in which none has changed since. */
+  regions: z.union([z.literal('as drafted'), z.array(region).max(65_536)]),
   ports: z.array(port).max(65_536),
   switches: z.array(vale).max(65_536),
   interfaces: InterfacesSchema,
@@ -180,7 +181,7 @@ export const MessageSchema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('refused'), why: z.string().max(60_000) }),
   z.strictObject({ kind: z.literal('go') }),
-  z.strictObject({ kind: z.literal('draft'), bytes: count(), fds: z.literal(0) }),
+  z.strictObject({ kind: z.literal('draft'), bytes: count(), fds: count() }),
   z.strictObject({ kind: z.literal('state'), bytes: count(), fds: count() }),
   z.strictObject({ kind: z.literal('prepared') }),
   z.strictObject({ kind: z.literal('failed'), why: z.string().max(60_000) }),

@@ -2,11 +2,12 @@
 import { handover } from '../../native/handover.ts';
 import type { HostConfig } from '../config/host-config.ts';
 import { ConfigurationError } from '../errors.ts';
+import type { Host } from '../host.ts';
 import type { Logger } from '../log.ts';
 import { isServed } from '../sockets.ts';
 import { VERSION } from '../version.ts';
 import { hasEnded } from './process.ts';
-import { type Rebuilt, rebuild, rehearse } from './rebuild.ts';
+import { type Rebuilt, readDraft, rebuild } from './rebuild.ts';
 import { type Message, PROTOCOL, STATE } from './state.ts';
 import { HandoverError, Wire } from './wire.ts';
 
@@ -22,8 +23,10 @@ export interface TakerOptions<T> {
   readonly log: Logger;
   /** What takes its time and can be known before anybody waits for it, of a host of this configuration. */
   rehearse?(running: HostConfig): void;
-  /** Whatever is to serve beside the host, ready to, before the other one lets go. What it throws ends it all. */
-  complete(rebuilt: Rebuilt): T;
+  /** Whatever is to serve beside the host, ready to, before the other one lets go; its clients may not be there yet. What it throws ends it all. */
+  complete(built: Omit<Rebuilt, 'go'>): T;
+  /** The host with its clients, which nobody has served yet: what it throws ends it all. */
+  check(host: Host): void;
   /** The other one has let go: from now on a signal is for a host that serves. */
   beforeServing?(): void;
   readonly patienceMs?: number;
@@ -41,13 +44,17 @@ export function takeOver<T>({ path, runDir, controlPath, log, ...options }: Take
     const plan = expect(wire.receive(), 'plan');
     // Whether it lives is all that tells whether it has let go, if it says nothing any more.
     if (hasEnded(plan.pid, 0)) throw new HandoverError(`process ${plan.pid}: cannot be seen from here`);
-    const draft = rehearse(wire.receiveState(expect(wire.receive(), 'draft')).text, runDir);
+    const drafted = wire.receiveState(expect(wire.receive(), 'draft'));
+    const draft = readDraft(drafted.text, drafted.fds, { runDir, log });
     options.rehearse?.(draft.config);
+    const early = draft.built && { completed: options.complete(draft.built) };
     say(wire, { kind: 'go' });
     const { text, fds } = wire.receiveState(expect(wire.receive(), 'state'));
     const { rebuilt, completed } = prepare(wire, () => {
-      const rebuilt = rebuild(text, fds, { draft, runDir, log });
-      return { rebuilt, completed: options.complete(rebuilt) };
+      const rebuilt = rebuild(text, fds, draft, { runDir, log });
+      const { completed } = early ?? { completed: options.complete(rebuilt) };
+      options.check(rebuilt.host);
+      return { rebuilt, completed };
     });
     // It may have been killed meanwhile, and everything is here: what it answers, or that it cannot, is what counts.
     say(wire, { kind: 'prepared' });

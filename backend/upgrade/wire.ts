@@ -42,17 +42,13 @@ export class Wire {
     }
   }
 
-  /** What a state will be like, so that whoever is to read it can look at it before anybody waits for that. */
-  sendDraft(text: string): void {
+  /**
+   * The state, or what it will be like, so that whoever is to read it can build most of it before anybody waits for that. The
+   * descriptors stay the caller's.
+   */
+  sendState(kind: 'draft' | 'state', text: string, fds: readonly number[]): void {
     const bytes = Buffer.from(text);
-    this.send({ kind: 'draft', bytes: bytes.length, fds: 0 });
-    this.#sendPieces(bytes, []);
-  }
-
-  /** The descriptors stay the caller's. */
-  sendState(text: string, fds: readonly number[]): void {
-    const bytes = Buffer.from(text);
-    this.send({ kind: 'state', bytes: bytes.length, fds: fds.length });
+    this.send({ kind, bytes: bytes.length, fds: fds.length });
     this.#sendPieces(bytes, fds);
   }
 
@@ -85,7 +81,7 @@ export class Wire {
     }
   }
 
-  /** What sendState() or sendDraft() has sent, as announced; the descriptors are the caller's. @throws HandoverError, with none left open */
+  /** What sendState() has sent, as announced; the descriptors are the caller's. @throws HandoverError, with none left open */
   receiveState({ bytes, fds }: { bytes: number; fds: number }): { text: string; fds: number[] } {
     if (bytes > STATE_BYTES_MAX || fds > STATE_FDS_MAX)
       throw new HandoverError(`a state of ${bytes} bytes and ${fds} descriptors: more than there can be`);

@@ -69,6 +69,46 @@ void ItsLimitsAreThere() {
   CHECK(which(port) == "++-+-");
 }
 
+/// It was placed while somebody served it, and is where that one has stopped.
+void APortIsAdvanced() {
+  PipeFixture f;
+  std::shared_ptr<Region> region;
+  std::shared_ptr<StatsArea> stats;
+  CHECK_OK(AdoptRegion(f.region->State(), &region));
+  CHECK_OK(StatsArea::Adopt(1024, f.stats->fd(), &stats));
+  PortShape shape{"p{1", 1, 1, 64, 64, 0};
+  shape.places = std::make_shared<PortPlaces>(f.pair->master().Places());
+  shape.other_places = std::make_shared<PortPlaces>(f.pair->slave().Places());
+  std::shared_ptr<PipePair> pair;
+  CHECK_OK(PipePair::Create(region, stats, shape, "p}1", &pair));
+  f.Put(1);
+  f.Send();
+  const PortPlaces now = f.pair->master().Places(), other = f.pair->slave().Places();
+  CHECK(pair->master().tx(0).hwcur != now.rings[0].hwcur);
+  const std::vector<uint8_t> before = Copy(*f.region);
+  CHECK_OK(pair->master().Advance(now));
+  CHECK_OK(pair->slave().Advance(other));
+  CHECK(Copy(*f.region) == before);
+  CHECK_EQ(pair->master().tx(0).hwcur, now.rings[0].hwcur);
+  CHECK_EQ(pair->slave().rx(0).hwtail, other.rings[1].hwtail);
+  auto err = [&](auto change) {
+    PortPlaces places = now;
+    change(&places);
+    return pair->master().Advance(places).err;
+  };
+  using P = PortPlaces*;
+  CHECK_EQ(err([](P p) { p->rings.pop_back(); }), EINVAL);
+  CHECK_EQ(err([](P p) { p->rings.push_back(p->rings[0]); }), EINVAL);
+  CHECK_EQ(err([](P p) { p->holder++; }), EINVAL);
+  CHECK_EQ(err([](P p) { p->nifp_ofs += 64; }), EINVAL);
+  CHECK_EQ(err([](P p) { p->rings[1].offset += 64; }), EINVAL);
+  CHECK_EQ(err([](P p) { p->rings[1].counters++; }), EINVAL);
+  CHECK_EQ(err([](P p) { p->rings[0].hwcur = 64; }), EINVAL);
+  CHECK_EQ(err([](P p) { p->rings[1].hwtail = 64; }), EINVAL);
+  CHECK_EQ(err([](P p) { p->rings[0].offset_mask = 0xf0; }), EINVAL);
+  CHECK_EQ(pair->slave().Advance(now).err, EINVAL);
+}
+
 /// Packets that an application has left begin where it has said, whoever looks next.
 void OffsetsStay() {
   PipeFixture f;
@@ -211,6 +251,7 @@ void Main() {
   const size_t before = OpenFds();
   ItsLimitsAreThere();
   ARegionIsTheSame();
+  APortIsAdvanced();
   OffsetsStay();
   ARegionThatIsNotSoIsRefused();
   CountersGoOn();

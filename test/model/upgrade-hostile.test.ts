@@ -60,6 +60,15 @@ function sendPieces(socket: number, word: object, text: string, fds: readonly nu
 
 interface Told {
   readonly plan: Anything;
+  readonly draft: Piece;
+  /** Behind that. */
+  readonly rest: Piece;
+  /** Both as one. */
+  readonly state: Anything;
+  readonly fds: readonly number[];
+}
+
+interface Piece {
   readonly state: Anything;
   readonly fds: readonly number[];
 }
@@ -69,12 +78,17 @@ function tell(host: Upgraded): Told {
   const socket = connect(host);
   send(socket, HELLO);
   const plan = hear(socket);
-  hearPieces(socket, 'draft');
+  const pieceOf = ({ text, fds }: { text: string; fds: number[] }): Piece => {
+    onEnd(() => fds.forEach(closeFd));
+    return { state: JSON.parse(text), fds };
+  };
+  const draft = pieceOf(hearPieces(socket, 'draft'));
   send(socket, { kind: 'go' });
-  const { text, fds } = hearPieces(socket, 'state');
+  const rest = pieceOf(hearPieces(socket, 'state'));
   closeFd(socket);
-  onEnd(() => fds.forEach(closeFd));
-  return { plan, state: JSON.parse(text), fds };
+  const regions = structuredClone(draft.state.regions);
+  for (const region of regions) region.fd += rest.fds.length;
+  return { plan, draft, rest, state: { ...rest.state, regions }, fds: [...rest.fds, ...draft.fds] };
 }
 
 /** A process that is to take this over, from this test. @returns what it says of it */
@@ -84,8 +98,9 @@ async function offer(
   state: string,
   fds: readonly number[],
   announced = fds.length,
+  draft: Piece = { state: told.state, fds: [] },
 ) {
-  const { plan, state: draft } = told;
+  const { plan } = told;
   const other = new Upgraded(host.yaml);
   mkdirSync(other.runDir, { recursive: true });
   const listener = handover.packetsListen(join(other.runDir, 'upgrade.sock'), 0o600);
@@ -107,7 +122,7 @@ async function offer(
   send(socket!, { ...plan, pid: process.pid });
   // The run-dir of its file is the one that is taken over.
   const here = (text: string) => text.replaceAll(host.runDir, other.runDir);
-  sendPieces(socket!, { kind: 'draft', fds: 0 }, here(JSON.stringify(draft)), []);
+  sendPieces(socket!, { kind: 'draft', fds: draft.fds.length }, here(JSON.stringify(draft.state)), draft.fds);
   hear(socket!);
   sendPieces(socket!, { kind: 'state', fds: announced }, here(state), fds);
   let answer: Anything;
@@ -170,6 +185,37 @@ const SCRIBBLES: Record<string, (state: Anything) => void> = {
   'a limit of a port that is not there': (s) =>
     s.counters.limits.push({ name: 'vale0:other', missingNs: [0, 0, 0, 0, 0] }),
   'no control socket': (s) => s.own.splice(0),
+};
+
+/** Of what comes behind a draft of which most has been built. */
+const LATE_SCRIBBLES: Record<string, (state: Anything) => void> = {
+  'other regions': (s) => (s.regions = []),
+  'another configuration': (s) => (s.config += '\n'),
+  'another file': (s) => (s.file = '/nowhere'),
+  'another run-dir': (s) => (s.runDir.through = 1),
+  'one port fewer': (s) => s.ports.pop(),
+  'one port twice': (s) => s.ports.push(s.ports[0]),
+  'another port': (s) => (s.ports[0].name = 'p{other'),
+  'a pipe with one end': (s) => delete s.ports[0].otherPlaces,
+  'a ring elsewhere': (s) => (s.ports[0].places.rings[0].offset += 64),
+  'other counters': (s) => (s.ports[0].places.rings[0].counters = 100),
+  'a ring fewer': (s) => s.ports[0].places.rings.pop(),
+  'an index beyond its ring': (s) => (s.ports[0].otherPlaces.rings[0].hwtail = 1024),
+  'offsets beyond a buffer': (s) => (s.ports[0].places.rings[0].offsetMax = 4096),
+  'another netmap_if': (s) => (s.ports[0].places.nifpOfs += 64),
+  'somebody else’s': (s) => (s.ports[0].places.holder = s.ports[0].otherPlaces.holder),
+  'one device fewer': (s) => s.devices.pop(),
+  'another device': (s) => (s.devices[0].name = 'other'),
+  'applications that it has not': (s) => (s.applications = s.stats),
+  'an interface that it has not': (s) =>
+    s.interfaces.push({
+      ...{ name: 'tap:t', kind: 'tap', queues: [s.stats], news: s.stats, counters: [], made: true },
+      ...{ backpressure: false, udpSegments: false, carrier: true, vnetHdr: 0, offloads: 0 },
+      link: { index: 1, name: 't', mtu: 1500, up: true, carrier: true, rxQueues: 1, master: 0, peer: 0 },
+    }),
+  'no control socket': (s) => s.own.splice(0),
+  'a session of no socket': (s) => ([s.devices[0].session.fd, s.stats] = [s.stats, s.devices[0].session.fd]),
+  'other workers': (s) => s.counters.workers.push(s.counters.workers[0]),
 };
 
 const INTERFACE_SCRIBBLES: Record<string, (interfaces: Anything, state: Anything) => void> = {
@@ -244,11 +290,19 @@ async function refusesAll(
   told: Told,
   part: (state: Anything) => Anything,
   scribbles: Readonly<Record<string, (part: Anything, state: Anything) => void>>,
+  { state, fds, draft }: { state: Anything; fds: readonly number[]; draft?: Piece } = told,
 ): Promise<void> {
   for (const [what, scribble] of Object.entries(scribbles)) {
-    const other = structuredClone(told.state);
+    const other = structuredClone(state);
     scribble(part(other), other);
-    const { answer, code, signal, text } = await offer(host, told, JSON.stringify(other), told.fds);
+    const { answer, code, signal, text } = await offer(
+      host,
+      told,
+      JSON.stringify(other),
+      fds,
+      fds.length,
+      draft,
+    );
     expect(answer?.kind, `${what}: ${text}`).toBe('failed');
     expect({ code, signal }, what).toEqual({ code: 1, signal: null });
   }
@@ -270,7 +324,11 @@ test('a state that is wrong is refused by the process that was to go on with it,
   const { state, fds } = told;
   const whole = await offer(host, told, JSON.stringify(state), fds);
   expect(whole.answer, 'what was not changed').toEqual({ kind: 'prepared' });
-  await refusesAll(host, told, (all) => all, SCRIBBLES);
+  const { draft, rest } = told;
+  const late = await offer(host, told, JSON.stringify(rest.state), rest.fds, rest.fds.length, draft);
+  expect(late.answer, 'what was not changed behind its draft').toEqual({ kind: 'prepared' });
+  await refusesAll(host, told, (all) => all, SCRIBBLES, { state, fds });
+  await refusesAll(host, told, (all) => all, LATE_SCRIBBLES, { ...rest, draft });
   for (const [text, some, announced] of [
     ['{', fds, fds.length],
     ['[]', fds, fds.length],

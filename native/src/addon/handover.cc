@@ -212,6 +212,14 @@ Napi::Value MemberLimitsGoOn(const Napi::CallbackInfo& info) {
   return member ? GoOn(info[1], member->limits()) : info.Env().Undefined();
 }
 
+/// portAdvance(port, places): of one that was placed, before anybody serves it.
+Napi::Value PortAdvance(const Napi::CallbackInfo& info) {
+  auto handle = UnwrapHandle<PortHandle>(info[0]);
+  std::shared_ptr<const PortPlaces> places;
+  if (handle && GetPlaces(info[1], &places) && places) ThrowUnlessOk(info.Env(), handle->port->Advance(*places));
+  return info.Env().Undefined();
+}
+
 /// Of the rx rings of a null port: packets that their sources have sent.
 Napi::Value NullPortSent(const Napi::CallbackInfo& info) {
   auto handle = UnwrapHandle<PortHandle>(info[0]);
@@ -256,6 +264,7 @@ void InitHandover(Napi::Env env, Napi::Object exports) {
   exports.Set("portLimitsGoOn", Napi::Function::New(env, PortLimitsGoOn));
   exports.Set("memberLimitsMissing", Napi::Function::New(env, MemberLimitsMissing));
   exports.Set("memberLimitsGoOn", Napi::Function::New(env, MemberLimitsGoOn));
+  exports.Set("portAdvance", Napi::Function::New(env, PortAdvance));
   exports.Set("nullPortSent", Napi::Function::New(env, NullPortSent));
   exports.Set("nullPortGoOn", Napi::Function::New(env, NullPortGoOn));
   exports.Set("attachmentSuspend", Napi::Function::New(env, AttachmentSuspend));

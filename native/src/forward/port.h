@@ -75,6 +75,9 @@ class Port : public Attachable {
   StatsArea& stats() const { return *stats_; }
   /// For another process; while nobody serves it.
   PortPlaces Places();
+  /// Of one that has been placed, and that nobody has served yet: how far its rings are by now. EINVAL when they lie
+  /// elsewhere.
+  Status Advance(const PortPlaces& places);
   /// Before a client comes that reads ring headers and slots, as an application does: what the one before wrote there
   /// is undone. Nobody is attached.
   void RestoreRings();
@@ -112,6 +115,7 @@ class Port : public Attachable {
   Status CheckShape() const;
   void GiveBack();
   Status Adopt(const PortPlaces& places);
+  bool SetPlace(Kring* k, const PortPlaces::Ring& place) const;
   bool AdoptRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, const PortPlaces::Ring& place);
   void PlaceRing(Kring* k, NetmapRing* ring, Dir dir, uint16_t index, uint32_t num_slots);
   void BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool bufs);

@@ -47,20 +47,34 @@ Status Port::Adopt(const PortPlaces& places) {
   return Status::Ok();
 }
 
-bool Port::AdoptRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, const PortPlaces::Ring& place) {
-  if (place.hwcur >= num_slots || place.hwtail >= num_slots) return false;
+Status Port::Advance(const PortPlaces& places) {
+  const PortPlaces mine = Places();
+  bool same = places.holder == mine.holder && places.nifp_ofs == mine.nifp_ofs && places.rings.size() == rings();
+  for (uint32_t i = 0; same && i < rings(); i++)
+    same = places.rings[i].offset == mine.rings[i].offset && places.rings[i].counters == mine.rings[i].counters &&
+           SetPlace(&kring(i), places.rings[i]);
+  return same ? Status::Ok() : Status::Fail(EINVAL, name() + ": taken over: its rings are others, or its indices none");
+}
+
+bool Port::SetPlace(Kring* k, const PortPlaces::Ring& place) const {
   const uint64_t mask = place.offset_mask;
-  if ((mask & (mask + 1)) != 0 || place.offset_max > mask || place.offset_max > region_->bufs().size()) return false;
-  NetmapRing* const ring = region_->AdoptRing(holder_, place.offset);
-  if (ring == nullptr) return false;
-  k->counters = stats_->Take(place.counters);
-  if (k->counters == nullptr) return false;
-  PlaceRing(k, ring, dir, index, num_slots);
+  if (place.hwcur >= k->num_slots || place.hwtail >= k->num_slots || (mask & (mask + 1)) != 0 ||
+      place.offset_max > mask || place.offset_max > region_->bufs().size())
+    return false;
   k->hwcur = place.hwcur;
   k->hwtail = place.hwtail;
   k->vnet_hdr_len = place.vnet_hdr_len;
   k->SetOffsets(mask, place.offset_max, place.room);
   return true;
+}
+
+bool Port::AdoptRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, const PortPlaces::Ring& place) {
+  NetmapRing* const ring = region_->AdoptRing(holder_, place.offset);
+  if (ring == nullptr) return false;
+  k->counters = stats_->Take(place.counters);
+  if (k->counters == nullptr) return false;
+  PlaceRing(k, ring, dir, index, num_slots);
+  return SetPlace(k, place);
 }
 
 }  // namespace ptnet
