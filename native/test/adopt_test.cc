@@ -19,6 +19,19 @@ Status AdoptRegion(const RegionState& state, std::shared_ptr<Region>* out, const
   return Region::Adopt(1, shape, {}, state, out);
 }
 
+/// The fixture's pipe as it is now, beside it.
+std::shared_ptr<PipePair> AdoptPair(PipeFixture& f, std::shared_ptr<Region>* region) {
+  std::shared_ptr<StatsArea> stats;
+  CHECK_OK(AdoptRegion(f.region->State(), region));
+  CHECK_OK(StatsArea::Adopt(1024, f.stats->fd(), &stats));
+  PortShape shape{"p{1", 1, 1, 64, 64, 0};
+  shape.places = std::make_shared<PortPlaces>(f.pair->master().Places());
+  shape.other_places = std::make_shared<PortPlaces>(f.pair->slave().Places());
+  std::shared_ptr<PipePair> pair;
+  CHECK_OK(PipePair::Create(*region, stats, shape, "p}1", &pair));
+  return pair;
+}
+
 void ARegionIsTheSame() {
   PipeFixture f;
   f.Put(1);
@@ -26,14 +39,7 @@ void ARegionIsTheSame() {
   const std::vector<uint8_t> before = Copy(*f.region);
   const uint32_t free_bufs = f.region->bufs().available();
   std::shared_ptr<Region> region;
-  CHECK_OK(AdoptRegion(f.region->State(), &region));
-  std::shared_ptr<StatsArea> stats;
-  CHECK_OK(StatsArea::Adopt(1024, f.stats->fd(), &stats));
-  PortShape shape{"p{1", 1, 1, 64, 64, 0};
-  shape.places = std::make_shared<PortPlaces>(f.pair->master().Places());
-  shape.other_places = std::make_shared<PortPlaces>(f.pair->slave().Places());
-  std::shared_ptr<PipePair> pair;
-  CHECK_OK(PipePair::Create(region, stats, shape, "p}1", &pair));
+  const auto pair = AdoptPair(f, &region);
   CHECK(Copy(*f.region) == before);
   CHECK_EQ(region->bufs().available(), free_bufs);
   CHECK_EQ(pair->master().nifp_ofs(), f.pair->master().nifp_ofs());
@@ -73,14 +79,7 @@ void ItsLimitsAreThere() {
 void APortIsAdvanced() {
   PipeFixture f;
   std::shared_ptr<Region> region;
-  std::shared_ptr<StatsArea> stats;
-  CHECK_OK(AdoptRegion(f.region->State(), &region));
-  CHECK_OK(StatsArea::Adopt(1024, f.stats->fd(), &stats));
-  PortShape shape{"p{1", 1, 1, 64, 64, 0};
-  shape.places = std::make_shared<PortPlaces>(f.pair->master().Places());
-  shape.other_places = std::make_shared<PortPlaces>(f.pair->slave().Places());
-  std::shared_ptr<PipePair> pair;
-  CHECK_OK(PipePair::Create(region, stats, shape, "p}1", &pair));
+  const auto pair = AdoptPair(f, &region);
   f.Put(1);
   f.Send();
   const PortPlaces now = f.pair->master().Places(), other = f.pair->slave().Places();

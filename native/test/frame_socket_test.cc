@@ -130,22 +130,14 @@ void FullRingLosesAndCounts(Opener open) {
   CHECK_EQ(socket->losses().ring_full + got.size(), 1000u);
 }
 
-bool Promiscuous() {
-  FILE* f = popen("ip -d link show near", "r");
-  char text[2048] = {};
-  CHECK(fread(text, 1, sizeof text - 1, f) > 0);
-  pclose(f);
-  return strstr(text, "promiscuity 0") == nullptr;
-}
-
 void PromiscuousModeEndsWithTheSocket(Opener open) {
-  CHECK(!Promiscuous());
+  CHECK(!Promiscuous("near"));
   auto socket = Open(open, "near");
-  CHECK(Promiscuous());
+  CHECK(Promiscuous("near"));
   socket.reset();
-  CHECK(!Promiscuous());
+  CHECK(!Promiscuous("near"));
   socket = Open(open, "near", {.promiscuous = false});
-  CHECK(!Promiscuous());
+  CHECK(!Promiscuous("near"));
 }
 
 /// Down: an error that names it; up again: frames come and go as before, by the same socket.

@@ -18,19 +18,19 @@ namespace {
 void PromiscuousWhileAClientIsThere() {
   PacketSocket beside("near");  // opened first, it gets each frame last
   Rig rig;
-  CHECK(!Promiscuous());
+  CHECK(!Promiscuous("near"));
   PacketSocket far("far");
   for (uint32_t i = 0; i < 3; i++) {
     CHECK(far.Send(TestFrame(60, 1)));
     CHECK(beside.Receive() == TestFrame(60, 1));
     rig.Attach();
-    CHECK(Promiscuous());
+    CHECK(Promiscuous("near"));
     CHECK(rig.Take().empty());
     CHECK(far.Send(TestFrame(60, 2)));
     CHECK(rig.Await() == TestFrame(60, 2));
     CHECK(beside.Receive() == TestFrame(60, 2));
     rig.guest.Detach();
-    CHECK(!Promiscuous());
+    CHECK(!Promiscuous("near"));
   }
 }
 
@@ -105,13 +105,13 @@ void TheInterfaceComesBack(NetifAccess access) {
     MakeVeth();
     CHECK_OK(rig.port->Reopen(*rig.engine));
     CHECK(!device.gone());
-    CHECK(Promiscuous());
+    CHECK(Promiscuous("near"));
     far = std::make_unique<PacketSocket>("far");
     AwaitCarrier(device);
     CheckExchange(rig, *far, 7);
     CHECK_EQ(rig.guest.tx().head, (head + 6) % 64);
     device.Close();
-    CHECK(!Promiscuous());
+    CHECK(!Promiscuous("near"));
     CHECK(rig.Send(TestFrame(60, 9)));
     CHECK(rig.Take().empty());
   }

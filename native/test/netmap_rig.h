@@ -68,6 +68,5 @@ inline std::string Shown(const std::string& interface) {
   pclose(f);
   return text;
 }
-inline bool Promiscuous() { return Shown("near").find("promiscuity 0") == std::string::npos; }
 
 }  // namespace ptnet::test

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <functional>
 #include <thread>
@@ -79,6 +80,15 @@ inline bool Exists(const std::string& interface) { return if_nametoindex(interfa
 /// Runs a command, which has to succeed.
 inline void Run(const std::string& command) {
   if (std::system(command.c_str()) != 0) Fail(__FILE__, __LINE__, "failed: " + command);
+}
+
+/// Whether somebody holds an interface of this namespace in promiscuous mode.
+inline bool Promiscuous(const std::string& interface) {
+  FILE* f = popen(("ip -d link show " + interface).c_str(), "r");
+  char text[2048] = {};
+  CHECK(fread(text, 1, sizeof text - 1, f) > 0);
+  pclose(f);
+  return strstr(text, "promiscuity 0") == nullptr;
 }
 
 /// Waits until the kernel sends by an interface that is up and has a carrier: its queues notice that later.
