@@ -1,4 +1,5 @@
 // The native reader of the vfio-user sockets: one thread a host, which answers doorbells by itself.
+import type { KeptArea, KeptSession, TakenKeptSession } from './kept.ts';
 import { loadAddon } from './load.ts';
 import { sumOf } from './sum.ts';
 
@@ -9,7 +10,7 @@ export interface KickEvents {
    * A whole message, header included, that was no doorbell. The receiver owns the descriptors, and calls `done` when it has
    * dealt with it: as long as it is behind, no more is read.
    */
-  message(session: number, message: Uint8Array, fds: number[], done: () => void): void;
+  message(session: number, message: Uint8Array, fds: number[], done: () => void, ordinal?: number): void;
   /** errno 0: the peer has closed; else positive: its messages were malformed, or the connection failed. Then call release(). */
   disconnect(session: number, errno: number): void;
 }
@@ -132,6 +133,14 @@ export class Kick {
   /** When it returns, no doorbell of the session is being delivered. */
   clearDoorbells(session: number): void {
     this.#native.clearDoorbells(session);
+  }
+  keep(_blocks: KeptArea): void {}
+  go(_session: number): void {}
+  keptOf(_session: number): KeptSession | undefined {
+    return undefined;
+  }
+  adoptKept(_listener: number, _kept: TakenKeptSession): number {
+    throw new Error('not there yet');
   }
   /** Closes the connection; its listener takes the next client. */
   release(session: number): void {

@@ -1,0 +1,18 @@
+// What another process has, or has left behind, and a host is built of instead of anew.
+import type { KeptArea } from '../native/kept.ts';
+import type { RegionShape } from '../native/memory.ts';
+import type { TakenPorts } from './ports/table.ts';
+import type { RunDirState } from './sockets.ts';
+
+export interface TakenHost extends TakenPorts {
+  /** Of the counters. */
+  readonly stats: number;
+  readonly shapes: ReadonlyMap<string, RegionShape>;
+  readonly runDir: RunDirState;
+  /** Those of devices, by path. */
+  readonly sockets: Map<string, number>;
+  /** The one of applications. */
+  readonly applications?: number | undefined;
+  /** Where sessions are kept; undefined: they are not. */
+  readonly blocks?: KeptArea | undefined;
+}
