@@ -23,10 +23,10 @@ export interface GoOnOptions {
 
 /** @throws Error, and the process is to end then as if it were killed: what was built so far must not be taken back in order. */
 export function goOn(left: LeftHost, { log, say }: GoOnOptions): Rebuilt {
-  const fds = new TakenFds(numbered(left.fds));
+  const fds = new TakenFds(numbered(left.fds), { shared: true });
   const told = stateOf(left);
   const config = parseConfig(told.config, 'its configuration');
-  const blocks = new KeptArea(KEPT_SESSIONS, fds.take(left.host.blocks));
+  const blocks = new KeptArea(KEPT_SESSIONS, left.fds.get(left.host.blocks) ?? -1);
   const { ports } = recorded(withHeaders(told.ports, left.devices, config), left.fds.get(told.stats)!);
   const state = { ...told, ports };
   const host = build(state, { config, fds }, { state, fds }, { log, blocks });

@@ -1,6 +1,6 @@
 // A host from what another one has told: everything is there when it returns, and nobody is served yet; what both share is as it was.
 import type { KeptArea } from '../../native/kept.ts';
-import { closeFd } from '../../native/os.ts';
+import { closeFd, dup } from '../../native/os.ts';
 import { NullPort, PipeMaster } from '../../native/ports.ts';
 import type { HostConfig, LookupConfig } from '../config/host-config.ts';
 import { parseConfig } from '../config/load.ts';
@@ -29,19 +29,23 @@ export interface Rebuilt {
   go(): void;
 }
 
-/** Each descriptor is used once; what is left over is closed. */
+/** Each descriptor is used once, unless they are shared; what is left over is closed. */
 export class TakenFds {
   readonly #fds: (number | undefined)[];
 
-  /** @param fds may have holes. */
-  constructor(fds: readonly (number | undefined)[]) {
+  readonly #shared: boolean;
+
+  /** @param fds may have holes. @param shared the same one may stand for several: each of these gets a duplicate. */
+  constructor(fds: readonly (number | undefined)[], { shared = false } = {}) {
     this.#fds = [...fds];
+    this.#shared = shared;
   }
 
   take(index: number): number {
     const fd = this.#fds[index];
     if (fd === undefined)
       throw new HandoverError(`descriptor ${index}: there is none, or it was used before`);
+    if (this.#shared) return dup(fd);
     this.#fds[index] = undefined;
     return fd;
   }

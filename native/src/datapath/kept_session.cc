@@ -2,7 +2,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "datapath/kick_session.h"
 #include "datapath/worker.h"
@@ -11,11 +13,16 @@
 
 namespace ptnet {
 
+namespace {
+constexpr size_t kFirstLook = 4096;  // messages with descriptors are shorter
+}  // namespace
+
 /// Looks at what is there until a message is whole, or nothing more is there.
 int KickSession::ReadKept() {
   for (;;) {
-    const std::span<uint8_t> space = framer_.Space();
+    uint8_t first[kFirstLook];
     const bool begun = framer_.within();
+    const std::span<uint8_t> space = begun ? framer_.Space() : std::span<uint8_t>(first);
     fresh_.clear();
     os::Received received;
     const os::Error error =
@@ -26,27 +33,46 @@ int KickSession::ReadKept() {
     if (received.truncated) return EMFILE;
     if (!fresh_.empty() && os::HeldPeerFds(peer_) > os::ShareOfPeer().fds) return EDQUOT;
     if (received.bytes == 0) return begun ? EPROTO : 0;
-    // Who looks at a message in pieces sees its descriptors with each of them.
-    if (begun) fresh_.clear();
-    framer_.Add(received.bytes, &fresh_);
-    const size_t bytes = framer_.bytes_within();
     DoorbellWrite doorbell;
     KickMessage message;
-    const KickFramer::Found found = framer_.Next(&doorbell, &message);
+    KickFramer::Found found;
+    if (begun) {
+      // Those of its beginning are shown with each piece of it.
+      fresh_.clear();
+      looked_at_ += received.bytes;
+      framer_.Add(received.bytes, &fresh_);
+      found = framer_.Next(&doorbell, &message);
+    } else {
+      found = LookAtFirst(space.first(received.bytes), &doorbell, &message);
+    }
     if (found == KickFramer::Found::kNothing) continue;
     if (found == KickFramer::Found::kError) return framer_.error();
+    if (!begun && looked_at_ < received.bytes)
+      if (const os::Error behind = kept_->LookedAt(socket_.get(), looked_at_)) return behind.number;
     const bool rings = found == KickFramer::Found::kDoorbell;
-    const size_t behind = framer_.bytes_within();
-    if (behind > 0) {
-      // A short message, and the beginning of another one.
-      framer_.Clear();
-      framer_.ReadHeadersFirst(true);
-      if (const os::Error again = kept_->LookAgain(socket_.get())) return again.number;
-      continue;
-    }
-    framer_.ReadHeadersFirst(false);
-    return After(DealKept(bytes, rings ? &doorbell : nullptr, &message));
+    return After(DealKept(looked_at_, rings ? &doorbell : nullptr, &message));
   }
+}
+
+/// What a look has shown that may have gone further than the message that comes next. The kernel ends a look behind the
+/// segment whose descriptors it shows, or where there is no more room, and then they may be those of what is behind.
+KickFramer::Found KickSession::LookAtFirst(std::span<const uint8_t> seen, DoorbellWrite* doorbell,
+                                           KickMessage* message) {
+  VfioUserHeader header{};
+  if (seen.size() >= sizeof header) memcpy(&header, seen.data(), sizeof header);
+  const bool further = header.size >= sizeof header && header.size < seen.size();
+  if (further || seen.size() == kFirstLook) fresh_.clear();
+  looked_at_ = further ? header.size : seen.size();
+  KickFramer::Found found = KickFramer::Found::kNothing;
+  for (size_t at = 0; at < looked_at_ && found == KickFramer::Found::kNothing;) {
+    const std::span<uint8_t> space = framer_.Space();
+    const size_t some = std::min(space.size(), looked_at_ - at);
+    memcpy(space.data(), seen.data() + at, some);
+    framer_.Add(some, &fresh_);
+    found = framer_.Next(doorbell, message);
+    at += some;
+  }
+  return found;
 }
 
 os::Error KickSession::DealKept(size_t bytes, DoorbellWrite* doorbell, KickMessage* message) {

@@ -48,7 +48,7 @@ KeptTurn::~KeptTurn() { area_->Free(block_); }
 os::Error KeptTurn::GoOn(int socket, std::optional<AppliedMessage> applied) {
   const uint64_t word = area_->word(block_).load(std::memory_order_acquire);
   done_ = static_cast<uint32_t>(word);
-  if (applied && applied->ordinal != done_ && applied->ordinal != done_ + 1) return {EPROTO, "session"};
+  if (applied && applied->ordinal > done_ + 1) return {EPROTO, "session"};
   switch (static_cast<Phase>(word >> 32)) {
     case Phase::kIdle:
       // An answer that was put there is not known to belong to anything: it is given once more.
@@ -81,7 +81,7 @@ std::optional<AppliedMessage> KeptTurn::Begin(size_t bytes) {
   return std::exchange(applied_, std::nullopt);
 }
 
-os::Error KeptTurn::LookAgain(int socket) { return SetPeekOffset(socket, 0); }
+os::Error KeptTurn::LookedAt(int socket, size_t bytes) { return SetPeekOffset(socket, static_cast<int>(bytes)); }
 
 os::Error KeptTurn::Answer(int socket, std::span<const uint8_t> bytes) {
   if (write(pipe_write_.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))

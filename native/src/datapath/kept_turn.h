@@ -49,8 +49,8 @@ class KeptTurn {
   /// A whole message of so many bytes has been looked at. @return what is known of it already: it is not to be dealt
   /// with again, but to be answered with this, and is delivered.
   std::optional<AppliedMessage> Begin(size_t bytes);
-  /// More was looked at than one message: all of it is looked at again.
-  os::Error LookAgain(int socket);
+  /// More was looked at than one message: what is behind its bytes is looked at again.
+  os::Error LookedAt(int socket, size_t bytes);
   /// Its answer, through the pipe; what the socket does not take waits there.
   os::Error Answer(int socket, std::span<const uint8_t> bytes);
   os::Error Flush(int socket);

@@ -26,8 +26,8 @@ void KickFramer::SetDoorbells(const DoorbellWindow& window, uint32_t rings) {
 std::span<uint8_t> KickFramer::Space() {
   if (!body_.empty()) return std::span(body_).subspan(body_filled_);
   const size_t whole = staged_bytes_ >= kHeaderBytes ? Load<VfioUserHeader>(staged_).size
-                       : rings_ != 0 && !headers_first_ ? kDoorbellBytes
-                                                        : kHeaderBytes;
+                       : rings_ != 0                 ? kDoorbellBytes
+                                                     : kHeaderBytes;
   return {staged_ + staged_bytes_, whole - staged_bytes_};
 }
 

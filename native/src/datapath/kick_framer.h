@@ -49,8 +49,6 @@ class KickFramer {
   /** Doorbells of so many rings; none: every message is handed on. */
   void SetDoorbells(const DoorbellWindow& window, uint32_t rings);
   void ClearDoorbells() { rings_ = 0; }
-  /** Never reads more than one message, at the cost of one more read for each. */
-  void ReadHeadersFirst(bool first) { headers_first_ = first; }
 
   /**
    * Where the next bytes go, at least one. Never more than one message, or one header where a message may be that
@@ -68,8 +66,6 @@ class KickFramer {
   int error() const { return error_; }
   /** Whether a message has begun that is not whole yet. */
   bool within() const { return staged_bytes_ != 0 || !body_.empty(); }
-  /** Of what is there of it. */
-  size_t bytes_within() const { return body_.empty() ? staged_bytes_ : body_filled_; }
   /** What of it is here. */
   std::vector<uint8_t> Taken() const;
   std::vector<int> TakenFds() const;
@@ -89,7 +85,6 @@ class KickFramer {
   const KickLimits limits_;
   DoorbellWindow window_;
   uint32_t rings_ = 0;
-  bool headers_first_ = false;
 
   alignas(8) uint8_t staged_[kMaxDoorbellBytes];  // the beginning of a message
   size_t staged_bytes_ = 0;

@@ -117,6 +117,7 @@ class KickSession {
   void Ring(const DoorbellWrite& doorbell);
   void Deliver(KickMessage message);
   int ReadKept();
+  KickFramer::Found LookAtFirst(std::span<const uint8_t> seen, DoorbellWrite* doorbell, KickMessage* message);
   os::Error DealKept(size_t bytes, DoorbellWrite* doorbell, KickMessage* message);
   int After(os::Error error) const;
 
@@ -138,6 +139,7 @@ class KickSession {
   std::vector<os::PeerFd> fresh_;  // of the last read
   std::unique_ptr<KeptTurn> kept_;
   bool held_ = false;
+  size_t looked_at_ = 0;  // of the message that is being looked at
 
   os::OutboundQueue outbound_;
 
