@@ -36,6 +36,8 @@ inline std::shared_ptr<Engine> MakeEngine(uint32_t workers = 1) {
 
 class Guest {
  public:
+  static constexpr size_t kSize = 8192;  // of its memory: what both sides say of the rings
+
   Guest() {
     fd_ = memfd_create("test-guest", MFD_CLOEXEC);
     CHECK(ftruncate(fd_, kSize) == 0);
@@ -100,7 +102,6 @@ class Guest {
   std::shared_ptr<Attachment> attachment;
 
  private:
-  static constexpr size_t kSize = 8192;
   int fd_;
   uint8_t* ram_;
   std::vector<int> irqs_, other_irqs_;

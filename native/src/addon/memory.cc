@@ -161,9 +161,9 @@ Napi::Value Layouts(const Napi::CallbackInfo& info) {
   add("csb_ktoa", sizeof(CsbKtoa), {FIELD(CsbKtoa, hwcur), FIELD(CsbKtoa, hwtail), FIELD(CsbKtoa, kern_need_kick)});
   add("ring_counters", sizeof(RingCounters),
       {FIELD(RingCounters, packets), FIELD(RingCounters, bytes), FIELD(RingCounters, syncs),
-       FIELD(RingCounters, interrupts), FIELD(RingCounters, bad_index), FIELD(RingCounters, lost),
-       FIELD(RingCounters, late), FIELD(RingCounters, corrupt), FIELD(RingCounters, drops),
-       FIELD(RingCounters, reraised), FIELD(RingCounters, irq_slow), FIELD(RingCounters, mem_slow),
+       FIELD(RingCounters, interrupts), FIELD(RingCounters, bad_index), FIELD(RingCounters, place),
+       FIELD(RingCounters, sent), FIELD(RingCounters, drops), FIELD(RingCounters, reraised),
+       FIELD(RingCounters, lost), FIELD(RingCounters, late), FIELD(RingCounters, corrupt), FIELD(RingCounters, irq_slow), FIELD(RingCounters, mem_slow),
        FIELD(RingCounters, kicks)});
 #undef FIELD
   return all;

@@ -104,6 +104,7 @@ void Attachment::Bind(uint32_t ring, const AttachOptions& options) {
     k.interrupt = interrupts_[ring].get();
     k.blocked = false;
     k.vnet_hdr_len = options.vnet_hdr_len;
+    k.Record();
     TouchMemory([&] {
       StoreRelaxed(atok->cur, head);
       StoreRelaxed(atok->head, head);
@@ -146,6 +147,8 @@ void Attachment::Unbind(uint32_t ring) {
       StoreRelaxed(k.ktoa->kern_need_kick, 0);
     });
     SpinGuard guard(k.lock);
+    // What was taken from this client, the next one is not shown.
+    k.Record();
     k.atok = nullptr;
     k.ktoa = nullptr;
     k.interrupt = nullptr;

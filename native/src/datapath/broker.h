@@ -102,6 +102,7 @@ class Attachment final : public DoorbellTarget, private Ticked, public std::enab
   void Bind(uint32_t ring, const AttachOptions& options);
   void Rebind(uint32_t ring);
   void Relink();
+  void ShowAgain(uint32_t ring);
   void Drain(uint32_t ring, Flow* flow);
   void Unbind(uint32_t ring);
   Status OpenWatches();

@@ -34,9 +34,23 @@ void Attachment::Relink() {
       engine_->Acquire(flow, activity_, options_.policy, options_.spin_ns, options_.worker);
 }
 
+/// What the process before was killed over: it has recorded more, maybe, than it has shown.
+void Attachment::ShowAgain(uint32_t ring) {
+  Kring& k = port_->kring(ring);
+  const auto show = [&] {
+    SpinGuard guard(k.lock);
+    // A batch that is under way in this process is recorded as such already.
+    if (PlaceRecord::Of(*k.counters).first != k.hwcur) k.Record();
+    TouchMemory([&] { k.Publish(); });
+  };
+  Flow* const flow = port_->flow(ring);
+  flow != nullptr ? engine_->WithFlow(flow, show) : show();
+}
+
 void Attachment::Resume() {
   if (detached_ || !suspended_) return;
   suspended_ = false;
+  for (uint32_t i = 0; i < rings(); i++) ShowAgain(i);
   Relink();
   for (uint32_t i = 0; i < rings(); i++) {
     // What was published and not told of, as what was rung and not looked at: both may be of before.

@@ -35,6 +35,7 @@ void ForgetReceived(Port& monitor) noexcept {
     Kring& k = monitor.rx(i);
     SpinGuard guard(k.lock);
     k.hwcur = k.hwtail;
+    k.Record();
   }
 }
 

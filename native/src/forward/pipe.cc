@@ -81,19 +81,21 @@ uint32_t PumpFlow::NextReplaced(uint32_t from, uint32_t to) const noexcept {
   return i;
 }
 
-/// Hands the buffer that the receiver has put into slot `i` on to the sender.
-void PumpFlow::Replace(uint32_t i) noexcept {
+/// Hands the buffer that the receiver has put into slot `i` on to the sender; false when it is none. Who is killed
+/// between the two stores has recorded nothing: it is done once more.
+bool PumpFlow::Replace(uint32_t i) noexcept {
   const SlotWord back = ReadSlot(rx_.slots[i]);
-  if (!rx_.ValidBuf(back.buf_idx)) return rx_.counters->CountDrop(Drop::kBadBuf);
+  if (!rx_.ValidBuf(back.buf_idx)) return false;
   const SlotWord mine = ReadSlot(tx_.slots[i]);
   WriteSlot(tx_.slots[i], {back.buf_idx, mine.len, static_cast<uint16_t>(mine.flags | NS_BUF_CHANGED)});
   WriteSlot(rx_.slots[i], {back.buf_idx, back.len, static_cast<uint16_t>(back.flags & ~NS_BUF_CHANGED)});
+  return true;
 }
 
-/// Where there is news: of what the receiver has given back, up to `most` slots become the sender's again; how many.
-uint32_t PumpFlow::TakeReleased(uint32_t most) noexcept {
+/// Where there is news: of what the receiver has given back, up to `most` slots become the sender's again.
+void PumpFlow::TakeReleased(uint32_t most, Done* done) noexcept {
   uint32_t head = rx_.hwcur;
-  if (!rx_.LoadHead(&head)) return 0;
+  if (!rx_.LoadHead(&head)) return;
   uint32_t released = rx_.Distance(rx_.hwcur, head);
   if (released > most) {
     released = most;
@@ -103,13 +105,13 @@ uint32_t PumpFlow::TakeReleased(uint32_t most) noexcept {
   rx_.TakeBack(head);
   for (uint32_t i = first; i != head;) {
     const uint32_t to = head > i ? head : rx_.num_slots;
-    for (i = NextReplaced(i, to); i < to; i = NextReplaced(i + 1, to)) Replace(i);
+    for (i = NextReplaced(i, to); i < to; i = NextReplaced(i + 1, to)) done->bad_bufs += !Replace(i);
     if (i == rx_.num_slots) i = 0;
   }
   for (uint32_t i = first; tx_.has_offsets() && i != head; i = tx_.Next(i))
     tx_.SetOffset(tx_.slots[i], rx_.OffsetOf(rx_.slots[i]));
   tx_.hwtail = tx_.Prev(head);
-  return released;
+  done->released = released;
 }
 
 /// Passes one-slot packets in slots [from, to), which do not wrap; where it stopped, and their bytes. A slot that
@@ -151,11 +153,11 @@ uint32_t PumpFlow::PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept
   return i;
 }
 
-/// Where there is news: whole packets that the sender has published become the receiver's, about `most` slots; how
-/// many. A bad slot stops the ring: skipping it would break the slot-by-slot correspondence.
-uint32_t PumpFlow::PassPublished(uint32_t most) noexcept {
+/// Where there is news: whole packets that the sender has published become the receiver's, about `most` slots. A bad
+/// slot stops the ring: skipping it would break the slot-by-slot correspondence.
+void PumpFlow::PassPublished(uint32_t most, Done* done) noexcept {
   uint32_t head = tx_.hwcur;
-  if (!tx_.LoadHead(&head)) return 0;
+  if (!tx_.LoadHead(&head)) return;
   uint64_t packets = 0, bytes = 0, held_bytes = 0;
   uint32_t end = tx_.hwcur, slots = 0;  // end: behind the last whole packet; slots: in the packet being read
   for (uint32_t i = tx_.hwcur; i != head;) {
@@ -189,37 +191,51 @@ uint32_t PumpFlow::PassPublished(uint32_t most) noexcept {
     end = i;
     if (most == 0) break;
   }
-  const uint32_t passed = tx_.Distance(tx_.hwcur, end);
-  if (passed == 0) return 0;
+  done->passed = tx_.Distance(tx_.hwcur, end);
+  done->packets = packets;
+  done->bytes = bytes;
   tx_.hwcur = rx_.hwtail = end;
+}
+
+/// Both rings' positions in one store, in front of all that shows them. Who is killed before it has moved nothing: the
+/// slots that were written are written once more, with the same words.
+void PumpFlow::Record(const Done& done) noexcept {
+  rx_.Record();
+  if (done.bad_bufs > 0) rx_.counters->CountDrop(Drop::kBadBuf, done.bad_bufs);
+  if (done.passed == 0) return;
   for (RingCounters* c : {tx_.counters, rx_.counters}) {
-    Add(c->packets, packets);
-    Add(c->bytes, bytes);
+    Add(c->packets, done.packets);
+    Add(c->bytes, done.bytes);
     Add(c->syncs, 1);
   }
-  return passed;
 }
 
 Used PumpFlow::Poll(const Budget& budget) noexcept {
-  const uint32_t released = rx_.HasNews() ? TakeReleased(budget.slots) : 0;
-  const uint32_t passed = tx_.HasNews() ? PassPublished(budget.slots) : 0;
-  if (released == 0 && passed == 0) return {};
+  Done done;
+  if (rx_.HasNews()) TakeReleased(budget.slots, &done);
+  if (tx_.HasNews()) PassPublished(budget.slots, &done);
+  if (done.released == 0 && done.passed == 0) return {};
+  Record(done);
   // Before the receiver sees them: from then on the buffers are its own.
   tx_.ShowToObservers();
   if (rx_.attached()) {
     rx_.Publish();
-    if (passed > 0) Notify(rx_);
+    if (done.passed > 0) Notify(rx_);
   }
   if (tx_.attached()) {
     tx_.Publish();
-    if (released > 0) Notify(tx_);
+    if (done.released > 0) Notify(tx_);
   }
   // No payload is touched, and both rings are its own.
-  return {.moved = true, .slots = std::max(released, passed)};
+  return {.moved = true, .slots = std::max(done.released, done.passed)};
 }
 
 void PumpFlow::EndRx() noexcept {
-  if (!rx_.HasNews() || TakeReleased(rx_.num_slots) == 0 || !tx_.attached()) return;
+  Done done;
+  if (rx_.HasNews()) TakeReleased(rx_.num_slots, &done);
+  if (done.released == 0) return;
+  Record(done);
+  if (!tx_.attached()) return;
   tx_.Publish();
   Notify(tx_);
 }

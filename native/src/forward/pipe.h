@@ -25,12 +25,19 @@ class PumpFlow final : public Flow {
   void EndRx() noexcept override;
 
  private:
+  /// What a Poll has done, which is counted when it is recorded.
+  struct Done {
+    uint32_t released = 0, passed = 0;  // slots
+    uint64_t packets = 0, bytes = 0;
+    uint32_t bad_bufs = 0;
+  };
   uint32_t NextReplaced(uint32_t from, uint32_t to) const noexcept;
-  void Replace(uint32_t i) noexcept;
-  uint32_t TakeReleased(uint32_t most) noexcept;
+  bool Replace(uint32_t i) noexcept;
+  void TakeReleased(uint32_t most, Done* done) noexcept;
   uint32_t PassSlots(uint32_t from, uint32_t to, uint64_t* bytes) noexcept;
   uint32_t PassRun(uint32_t from, uint32_t to, uint64_t* bytes) noexcept;
-  uint32_t PassPublished(uint32_t most) noexcept;
+  void PassPublished(uint32_t most, Done* done) noexcept;
+  void Record(const Done& done) noexcept;
   bool HasWork() noexcept;
 
   Kring& tx_;

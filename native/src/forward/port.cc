@@ -114,6 +114,7 @@ void Port::BuildRing(Kring* k, Dir dir, uint16_t index, uint32_t num_slots, bool
   k->counters = stats_->Alloc();
   k->hwcur = 0;
   k->hwtail = dir == Dir::kTx ? num_slots - 1 : 0;
+  k->Record();
   WriteHeader(*k);
 }
 
@@ -180,7 +181,10 @@ void Port::RestoreRings() {
   for (uint32_t i = 0; i < rings(); i++) ForgetOffsets(i);
   // The next client of a monitor begins behind what the one before has left: its headers have to say so, too.
   for (Kring& k : rx_)
-    if (is_monitor()) k.hwcur = k.hwtail;
+    if (is_monitor()) {
+      k.hwcur = k.hwtail;
+      k.Record();
+    }
   for (uint32_t i = 0; i < rings(); i++) WriteHeader(kring(i));
   if (rings_own_bufs_) region_->MendSlots(holder_);
 }

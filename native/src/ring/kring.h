@@ -178,6 +178,11 @@ struct Kring {
     if (attached() && !blocked) StoreRelaxed(ktoa->kern_need_kick, 0);
   }
 
+  /// For whoever goes on when this process is killed: before anything is shown or counted.
+  void Record() const { PlaceRecord{hwcur, dir == Dir::kTx ? hwcur : hwtail}.Store(*counters); }
+  /// Of a tx ring: the slots before `taken` are being dealt with. Who goes on does not deal with them once more.
+  void RecordTaken(uint32_t taken) const { PlaceRecord{hwcur, taken}.Store(*counters); }
+
   /// Where the slots end that observers may see: taken from the guest, or filled for it.
   uint32_t ObservedUpTo() const { return dir == Dir::kTx ? hwcur : hwtail; }
   void ShowTo(const ObserverList& list) noexcept;

@@ -1,4 +1,4 @@
-// What is counted for each ring: one block of shared memory a ring, one writer a cache line.
+// What is counted for each ring, and how far it is: one block of shared memory a ring, one writer a cache line.
 #pragma once
 
 #include <atomic>
@@ -37,11 +37,16 @@ struct alignas(256) RingCounters {
   uint64_t syncs = 0;
   uint64_t interrupts = 0;
   uint64_t bad_index = 0;  // head or cur outside [hwcur, hwtail]: the ring waits for the next kick
-  uint64_t lost = 0;       // what a verifying sink found
+  /// Where a process goes on that finds the ring as one left it that was killed; first and second half. An rx ring:
+  /// hwcur, hwtail; the one of a pipe stands for the tx ring that it is joined to, whose own is not used. Another tx
+  /// ring: hwcur, and where the slots end that are being dealt with, which are not to be dealt with once more.
+  uint64_t place = 0;
+  uint64_t sent = 0;  // packets that a null port's source has made; those between this and `place` were shown to nobody
+  alignas(64) uint64_t drops[static_cast<int>(Drop::kCount)] = {};
+  uint64_t reraised = 0;  // interrupts raised once more, because the guest seems to have overlooked one
+  uint64_t lost = 0;      // what a verifying sink found
   uint64_t late = 0;
   uint64_t corrupt = 0;
-  uint64_t drops[static_cast<int>(Drop::kCount)] = {};
-  uint64_t reraised = 0;  // interrupts raised once more, because the guest seems to have overlooked one
   // Written by those who see doorbells: the reader of the sockets, and those who wait for ioeventfds.
   alignas(64) uint64_t kicks = 0;
   // Written by whoever raises an interrupt.
@@ -56,5 +61,25 @@ struct alignas(256) RingCounters {
   }
 };
 static_assert(sizeof(RingCounters) == 256 && offsetof(RingCounters, kicks) == 192);
+static_assert(offsetof(RingCounters, place) < 64 && offsetof(RingCounters, sent) < 64);
+
+/// The halves of RingCounters::place.
+struct PlaceRecord {
+  uint32_t first, second;
+
+  static PlaceRecord Of(const RingCounters& counters) {
+    const uint64_t word =
+        std::atomic_ref<uint64_t>(const_cast<uint64_t&>(counters.place)).load(std::memory_order_relaxed);
+    return {static_cast<uint32_t>(word), static_cast<uint32_t>(word >> 32)};
+  }
+  /// Behind what it says, in front of what shows it. What counts is the order of one thread's stores: whoever reads
+  /// them does so when the process is gone.
+  void Store(RingCounters& counters) const {
+    // Release: slots and payload before the record; pairs with waitpid(2) of whoever waits for the process's end.
+    std::atomic_ref<uint64_t>(counters.place).store(first | uint64_t{second} << 32, std::memory_order_release);
+    // For the compiler: what is counted and shown after it stays after it.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+};
 
 }  // namespace ptnet
