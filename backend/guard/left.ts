@@ -14,7 +14,7 @@ import { StateFile } from './state-file.ts';
 /** The name under which the state is stored. */
 export const STATE_NAME = 'state';
 /** So often processes may begin with it and not last: then it may be what ends them. */
-const STARTS_MAX = 3;
+const STARTS_MAX = 10;
 
 export interface LeftDevice {
   readonly vm: string;

@@ -1,13 +1,25 @@
 // `ptnet up --guard`: a host that is killed, and the one that goes on in its place.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
+import { projectRoot } from '../harness/paths.ts';
 import { type Running, Upgraded } from './upgraded.ts';
 
 export class Kept extends Upgraded {
   #guard: Running | undefined;
 
+  /** As users do. */
   async startKept(): Promise<Running> {
     this.#guard = await this.start('--guard');
+    return this.#guard;
+  }
+
+  /** With a guard that never waits before it starts it again. */
+  async startOften(): Promise<Running> {
+    const guard = join(projectRoot(), 'native/guard/build/ptnet-guard');
+    const host = [process.execPath, join(projectRoot(), 'dist/backend/cli/main.js'), 'up', this.file, '--keep'];
+    const options = ['--first-ms', '0', '--most-ms', '0'];
+    this.#guard = await this.running(this.program({}, guard, ...options, join(this.folder, 'notify'), ...host));
     return this.#guard;
   }
 

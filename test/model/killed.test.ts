@@ -9,7 +9,7 @@ vi.setConfig({ testTimeout: 180_000 });
 
 test('a pipe in traffic: nothing is lost, doubled or altered, however often the host is killed', async () => {
   const host = new Kept(PIPE);
-  const { child } = await host.startKept();
+  const { child } = await host.startOften();
   const [from, to] = [await host.attach('vm1'), await host.attach('vm2')];
   await from.create();
   await to.create();
@@ -33,7 +33,7 @@ test('a pipe in traffic: nothing is lost, doubled or altered, however often the 
 
 test('a switch: what was in flight may be lost, and nothing is doubled or altered', async () => {
   const host = new Kept(VALE);
-  await host.startKept();
+  await host.startOften();
   const [from, to] = [await host.attach('vm1'), await host.attach('vm2')];
   await from.create();
   await to.create();
