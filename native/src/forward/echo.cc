@@ -44,6 +44,7 @@ Used EchoFlow::Poll(const Budget& budget) noexcept {
   RxWriter to(rx_);
   if (!from.Open() || rx_.blocked || !to.Open()) return {};
   // The addresses are exchanged in one piece, here and there.
+  HeldDrops not_in;
   const uint32_t in_one = k_.vnet_hdr_len + kAddresses, shortest = rx_.room >= in_one ? in_one : UINT32_MAX;
   while (from.slots() < budget.slots && from.bytes() < budget.bytes && from.Peek(&packet_)) {
     if (packet_.frags[0].len < shortest) {
@@ -56,10 +57,13 @@ Used EchoFlow::Poll(const Budget& budget) noexcept {
     if (cause == Drop::kCount) {
       ExchangeAddresses(to.last().data + k_.vnet_hdr_len);
     } else {
-      rx_.counters->CountDrop(cause);
+      not_in.Count(cause);
     }
   }
   const Used used{.moved = from.slots() > 0, .slots = from.slots(), .bytes = static_cast<uint32_t>(to.bytes())};
+  // Once at most: who goes on does not put into the ring what it has already.
+  from.RecordTaken();
+  not_in.CountIn(*rx_.counters);
   to.Close();
   from.Close();
   return used;

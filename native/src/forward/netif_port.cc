@@ -41,9 +41,13 @@ Used NetifTxFlow::Poll(const Budget& budget) noexcept {
   if (!to.Open(budget.may_wait)) return {};
   while (work && from.slots() < budget.slots && to.cost() < budget.bytes && from.Peek(&packet_)) {
     const uint64_t before = to.packets();
+    from.RecordNext();
     const NotPut dropped = to.Send({packet_.frags, packet_.slots, packet_.len}, k_.vnet_hdr_len);
     full_ = dropped.cause == Drop::kFull && to.packets() == before && budget.may_defer;
-    if (full_) break;
+    if (full_) {
+      from.RecordTaken();
+      break;
+    }
     if (dropped.packets > 0) [[unlikely]]
       k_.counters->CountDrop(dropped.cause, dropped.packets);
     if (to.packets() > before) [[likely]]

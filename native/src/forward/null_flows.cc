@@ -19,23 +19,35 @@ Used SinkFlow::Poll(const Budget& budget) noexcept {
   uint32_t head;
   Kring& k = k_;
   if (!LoadWork(k, &head)) return {};
-  uint64_t checked = 0;
+  Consumed consumed;
   uint32_t done;
   switch (verify_) {
     case Payload::kNone:
-      done = Consume<Payload::kNone>(head, budget, &checked);
+      done = Consume<Payload::kNone>(head, budget, &consumed);
       break;
     case Payload::kStamp:
-      done = Consume<Payload::kStamp>(head, budget, &checked);
+      done = Consume<Payload::kStamp>(head, budget, &consumed);
       break;
     default:
-      done = Consume<Payload::kFull>(head, budget, &checked);
+      done = Consume<Payload::kFull>(head, budget, &consumed);
       break;
   }
   const uint32_t slots = k.Distance(k.hwcur, done);
   if (slots == 0) return {};  // the end of a packet is still to come
+  // To be counted is all that becomes of them: once at most.
   TakeUpTo(k, done);
-  return {.moved = true, .slots = slots, .bytes = static_cast<uint32_t>(checked)};
+  RingCounters& c = *k.counters;
+  Add(c.packets, consumed.packets);
+  Add(c.bytes, consumed.bytes);
+  const auto [lost, late, corrupt] = consumed.tally;
+  if (lost | late | corrupt) {
+    Add(c.lost, lost);
+    Add(c.late, late);
+    Add(c.corrupt, corrupt);
+  }
+  consumed.drops.CountIn(c);
+  ShowTaken(k);
+  return {.moved = true, .slots = slots, .bytes = static_cast<uint32_t>(consumed.checked)};
 }
 
 /// Counts plain packets in up to `most` slots from `i`, four at a time, as far as they do not wrap; how many there
@@ -54,11 +66,10 @@ static uint32_t CountPlain(const Kring& k, uint32_t i, uint32_t most, uint64_t* 
   return n;
 }
 
-/// Consumes whole packets from hwcur towards `head`, about a batch; the new hwcur. `checked`: bytes that were read.
+/// Consumes whole packets from hwcur towards `head`, about a batch; the new hwcur.
 template <Payload level>
-uint32_t SinkFlow::Consume(uint32_t head, const Budget& budget, uint64_t* checked) noexcept {
+uint32_t SinkFlow::Consume(uint32_t head, const Budget& budget, Consumed* consumed) noexcept {
   uint64_t packets = 0, bytes = 0;
-  probe::Tracker::Tally tally;
   uint32_t i = k_.hwcur, ahead = i;
   const uint32_t batch = std::min(kBatch, budget.slots);
   uint32_t stop = k_.Distance(i, head) > batch ? k_.Advance(i, batch) : head;
@@ -95,23 +106,18 @@ uint32_t SinkFlow::Consume(uint32_t head, const Budget& budget, uint64_t* checke
       packets++;
       bytes += packet_.len;
       if constexpr (level != Payload::kNone) {
-        Verify(WithoutVnetHdr(), level, &tally);
-        *checked += level == Payload::kFull ? packet_.len : sizeof(probe::Header);
-        if (*checked >= budget.bytes) left = 0;
+        Verify(WithoutVnetHdr(), level, &consumed->tally);
+        consumed->checked += level == Payload::kFull ? packet_.len : sizeof(probe::Header);
+        if (consumed->checked >= budget.bytes) left = 0;
       }
     } else {
-      k_.counters->CountDrop(packet_.cause);
+      consumed->drops.Count(packet_.cause);
     }
     i = k_.Advance(i, packet_.slots);
     left -= std::min(left, packet_.slots);
   }
-  Add(k_.counters->packets, packets);
-  Add(k_.counters->bytes, bytes);
-  if (tally.lost | tally.late | tally.corrupt) {
-    Add(k_.counters->lost, tally.lost);
-    Add(k_.counters->late, tally.late);
-    Add(k_.counters->corrupt, tally.corrupt);
-  }
+  consumed->packets = packets;
+  consumed->bytes = bytes;
   return i;
 }
 
@@ -217,10 +223,16 @@ Used SourceFlow::Poll(const Budget& budget) noexcept {
   if (room < slots_per_packet_) return {};
   const uint32_t space = std::min(room, std::max(std::min(kBatch, budget.slots), slots_per_packet_));
   const uint32_t tail = k.hwtail;
+  const uint64_t before = sent_;
   uint32_t bytes = 0;
   if (!Produce(space, budget, &bytes)) k.Block(&k.counters->drops[static_cast<int>(Drop::kBadBuf)]);
   const uint32_t slots = k.Distance(tail, k.hwtail);
   if (slots == 0) return {};
+  // A number that nobody has seen may be missing; none comes twice.
+  RecordSent();
+  k.Record();
+  Add(k.counters->packets, sent_ - before);
+  Add(k.counters->bytes, (sent_ - before) * (config_.size + k.vnet_hdr_len));
   Add(k.counters->syncs, 1);
   k.Publish();
   Notify(k);
@@ -250,10 +262,7 @@ bool SourceFlow::Produce(uint32_t space, const Budget& budget, uint32_t* written
     else
       fine = fine && MakeUntouched(allowed - whole);
   }
-  const uint64_t sent = sent_ - before;
-  Add(k_.counters->packets, sent);
-  Add(k_.counters->bytes, sent * (config_.size + k_.vnet_hdr_len));
-  if (writes) *written = static_cast<uint32_t>(sent * config_.size);
+  if (writes) *written = static_cast<uint32_t>((sent_ - before) * config_.size);
   return fine;
 }
 

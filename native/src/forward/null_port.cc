@@ -10,7 +10,7 @@ Status NullPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsAre
   std::shared_ptr<NullPort> port(new NullPort(std::move(region), std::move(stats), shape));
   if (Status s = port->Build(true); !s.ok()) return s;
   for (uint32_t i = 0; i < shape.tx_rings; i++) port->sinks_.push_back(std::make_unique<SinkFlow>(port->tx(i)));
-  for (uint32_t i = 0; i < shape.rx_rings; i++) port->sources_.push_back(std::make_unique<SourceFlow>(port->rx(i)));
+  for (uint32_t i = 0; i < shape.rx_rings; i++) port->sources_.push_back(std::make_unique<SourceFlow>(port->rx(i), shape.places != nullptr));
   *out = std::move(port);
   return Status::Ok();
 }
@@ -42,6 +42,7 @@ void SinkFlow::set_verify(Payload level) {
 void SourceFlow::Configure(const SourceConfig& config) {
   config_ = config;
   sent_ = 0;
+  if (!adopted_) RecordSent();
   prefilled_ = 0;
   slots_per_packet_ = SlotsFor(config.size);
   started_ns_ = 0;

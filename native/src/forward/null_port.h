@@ -34,8 +34,14 @@ class SinkFlow final : public TxFlow {
   void set_verify(Payload level);
 
  private:
+  struct Consumed {
+    uint64_t packets = 0, bytes = 0;
+    uint64_t checked = 0;  // bytes that were read
+    probe::Tracker::Tally tally;
+    HeldDrops drops;
+  };
   template <Payload level>
-  uint32_t Consume(uint32_t head, const Budget& budget, uint64_t* checked) noexcept;
+  uint32_t Consume(uint32_t head, const Budget& budget, Consumed* consumed) noexcept;
   const Packet& WithoutVnetHdr() noexcept;
   void Verify(const Packet& p, Payload level, probe::Tracker::Tally* tally) noexcept;
 
@@ -46,7 +52,8 @@ class SinkFlow final : public TxFlow {
 /// Fills an rx ring.
 class SourceFlow final : public Flow {
  public:
-  explicit SourceFlow(Kring& k) : k_(k) {}
+  /// `adopted`: the record of what was sent stays another process's until GoOn().
+  SourceFlow(Kring& k, bool adopted) : k_(k), adopted_(adopted) {}
   Used Poll(const Budget& budget) noexcept override;
   bool Arm() noexcept override;
   void Disarm() noexcept override;
@@ -57,7 +64,10 @@ class SourceFlow final : public Flow {
   /// Of each ring, since Configure().
   uint64_t sent() const { return sent_; }
   /// After Configure(), before anybody serves it: so many have been sent.
-  void GoOn(uint64_t sent) { paced_from_ = sent_ = sent; }
+  void GoOn(uint64_t sent) {
+    paced_from_ = sent_ = sent;
+    adopted_ = false;
+  }
 
  private:
   /// The headers of a probe packet are written in one piece.
@@ -71,6 +81,7 @@ class SourceFlow final : public Flow {
   bool TakeReleased() noexcept;
   bool HasRoom() noexcept;
   uint64_t Allowance() noexcept;
+  void RecordSent() noexcept { std::atomic_ref(k_.counters->sent).store(sent_, std::memory_order_relaxed); }
   bool Produce(uint32_t space, const Budget& budget, uint32_t* written) noexcept;
   uint32_t CountReady(uint32_t i, uint64_t most) const noexcept;
   bool MakeUntouched(uint64_t count) noexcept;
@@ -84,6 +95,7 @@ class SourceFlow final : public Flow {
   SourceConfig config_;
   probe::Header header_{};
   uint64_t sent_ = 0;
+  bool adopted_;
   uint32_t slots_per_packet_ = 1;
   bool by_slot_ = false;  // packets of several slots, behind a header, or with offsets
   uint64_t prefilled_ = 0;

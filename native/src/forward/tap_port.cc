@@ -47,6 +47,7 @@ Used TapTxFlow::Poll(const Budget& budget) noexcept {
   if (!from.Open()) return {};
   uint64_t cost = 0;
   while (from.slots() < budget.slots && cost < budget.bytes && from.Peek(&packet_)) {
+    from.RecordNext();
     const TapSent sent = device_.Write(queue_, {packet_.frags, packet_.slots, packet_.len}, k_.vnet_hdr_len);
     cost += packet_.len + std::max(sent.frames, 1u) * uint64_t{kFrameCallBytes};
     if (sent.dropped.packets > 0) [[unlikely]]

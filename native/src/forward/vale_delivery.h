@@ -24,6 +24,7 @@ struct ValeRun {
   bool bad_buf = false;      // its next packet would go to a slot without a buffer of its region
   uint32_t packets = 0;
   uint64_t bytes = 0;
+  HeldDrops drops{};  // of the destination
 
   /// Whether `packet` is from and to the same stations as the first.
   bool Matches(const uint8_t* packet) const;

@@ -20,6 +20,7 @@ Used ValeFlow::Poll(const Budget& budget) noexcept {
   if (done == k_.hwcur) return used;  // the end of a packet, or a piece of the batch, is still to come
   used.slots = k_.Distance(k_.hwcur, done);
   TakeUpTo(k_, done);
+  ShowTaken(k_);
   return used;
 }
 
@@ -53,9 +54,10 @@ void ValeFlow::CountNowhere(uint64_t packets) noexcept {
 }
 
 /// Reads whole packets from hwcur towards `head` into the batch, about `most` slots, and asks for the first line of
-/// each; where it ends.
+/// each; where it ends. From there on whoever goes on begins: what one of several receivers has, it is not sent again.
 uint32_t ValeFlow::Read(uint32_t head, uint32_t most) noexcept {
   uint64_t packets = 0, bytes = 0;
+  HeldDrops drops;
   uint32_t i = k_.hwcur;
   const uint32_t vnet_hdr_len = k_.vnet_hdr_len, shortest = vnet_hdr_len + kEthernetHeader;
   batch_.Clear(vnet_hdr_len);
@@ -85,7 +87,7 @@ uint32_t ValeFlow::Read(uint32_t head, uint32_t most) noexcept {
     i = k_.Advance(i, packet_.slots);
     most -= std::min(most, packet_.slots);
     if (!packet_.good()) {
-      k_.counters->CountDrop(packet_.cause);
+      drops.Count(packet_.cause);
       continue;
     }
     packets++;
@@ -94,16 +96,17 @@ uint32_t ValeFlow::Read(uint32_t head, uint32_t most) noexcept {
       batch_copied_ ? bounce_.Take(&packet_.frags[f]) : __builtin_prefetch(packet_.frags[f].data);
     batch_.Add({packet_.frags, packet_.slots, packet_.len}, packet_.flags);
   }
+  k_.RecordTaken(i);
   Add(k_.counters->packets, packets);
   Add(k_.counters->bytes, bytes);
+  drops.CountIn(*k_.counters);
   return i;
 }
 
 void ValeFlow::EndTx() noexcept {
   if (!std::exchange(batch_open_, false)) return;
   batch_.Abandon();
-  k_.hwcur = batch_end_;
-  k_.hwtail = k_.Prev(batch_end_);
+  TakeUpTo(k_, batch_end_);
 }
 
 void ValeFlow::Settle() noexcept {

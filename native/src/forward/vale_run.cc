@@ -273,7 +273,7 @@ void ValeDelivery::DropNext(ValeRun* run, Drop cause) noexcept {
   const SlotWord w = ReadSlot(from.slots[run->end]);
   run->mixed = !IsShort(from, w, std::min(from.buf_size, k_.buf_size)) || !run->Matches(from.Buf(w.buf_idx));
   if (run->mixed) return;
-  k_.counters->CountDrop(cause);
+  run->drops.Count(cause);
   run->end = from.Next(run->end);
   run->packets++;
   run->bytes += w.len;
@@ -299,6 +299,9 @@ bool ValeDelivery::DeliverRun(ValeRun* run) noexcept {
   }
   const bool served = k_.vnet_hdr_len == run->from.vnet_hdr_len && !k_.has_offsets() && Open();
   if (served) Put(run);
+  // Before the destination has them: who goes on does not send them once more.
+  if (run->packets > 0) run->from.RecordTaken(run->end);
+  run->drops.CountIn(*k_.counters);
   Interrupt* const wanted = to_.Publish();
   k_.lock.Unlock();
   Raise(k_, wanted);

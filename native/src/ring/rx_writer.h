@@ -73,10 +73,11 @@ class RxWriter {
   Interrupt* Publish() noexcept {
     if (packets_ == 0) return nullptr;
     RingCounters& c = *k_.counters;
+    k_.hwtail = tail_;
+    k_.Record();
     Add(c.packets, packets_);
     Add(c.bytes, bytes_);
     Add(c.syncs, 1);
-    k_.hwtail = tail_;
     k_.Publish();
     return Wanted(k_);
   }

@@ -14,10 +14,15 @@ inline bool LoadWork(Kring& k, uint32_t* head) noexcept {
   return k.attached() && !k.blocked && k.LoadHead(head) && *head != k.hwcur;
 }
 
-/// The slots before `done` are the guest's again: one publication, one notification.
+/// The slots before `done` are the guest's again: recorded, so that it can be counted. ShowTaken() comes next.
 inline void TakeUpTo(Kring& k, uint32_t done) noexcept {
   k.hwcur = done;
   k.hwtail = k.Prev(done);
+  k.Record();
+}
+
+/// One publication, one notification.
+inline void ShowTaken(Kring& k) noexcept {
   Add(k.counters->syncs, 1);
   k.Publish();
   Notify(k);
@@ -51,21 +56,28 @@ class TxReader {
   }
   /// The same for one that is not forwarded, and why.
   void Drop(ptnet::Drop cause) noexcept {
-    k_.counters->CountDrop(cause);
+    drops_.Count(cause);
     at_ = next_;
   }
   /// The same for one that is counted elsewhere.
   void Skip() noexcept { at_ = next_; }
+  /// The packet that was looked at goes to somebody who cannot be asked afterwards whether he has got it: whoever goes
+  /// on when this process is killed does not give it to him once more.
+  void RecordNext() const noexcept { k_.RecordTaken(next_); }
+  /// The same of what was taken so far.
+  void RecordTaken() const noexcept { k_.RecordTaken(at_); }
   /// Slots taken so far.
   uint32_t slots() const noexcept { return k_.Distance(k_.hwcur, at_); }
   uint64_t bytes() const noexcept { return bytes_; }
 
   /// Gives back what was taken. True when there was anything.
   bool Close() noexcept {
-    Add(k_.counters->packets, packets_);
-    Add(k_.counters->bytes, bytes_);
     if (at_ == k_.hwcur) return false;
     TakeUpTo(k_, at_);
+    Add(k_.counters->packets, packets_);
+    Add(k_.counters->bytes, bytes_);
+    drops_.CountIn(*k_.counters);
+    ShowTaken(k_);
     return true;
   }
 
@@ -75,6 +87,7 @@ class TxReader {
   uint32_t at_ = 0;    // behind what was taken
   uint32_t next_ = 0;  // behind the packet that is being looked at
   uint64_t packets_ = 0, bytes_ = 0;
+  HeldDrops drops_;
 };
 
 }  // namespace ptnet

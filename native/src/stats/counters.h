@@ -63,6 +63,25 @@ struct alignas(256) RingCounters {
 static_assert(sizeof(RingCounters) == 256 && offsetof(RingCounters, kicks) == 192);
 static_assert(offsetof(RingCounters, place) < 64 && offsetof(RingCounters, sent) < 64);
 
+/// Drops of what is not recorded yet: they are counted when it is, so that nobody who goes on counts them once more.
+class HeldDrops {
+ public:
+  void Count(Drop cause) {
+    any_ = true;
+    drops_[static_cast<int>(cause)]++;
+  }
+  void CountIn(RingCounters& counters) {
+    if (!any_) [[likely]]
+      return;
+    for (int cause = 0; cause < static_cast<int>(Drop::kCount); cause++)
+      if (drops_[cause] > 0) counters.CountDrop(static_cast<Drop>(cause), drops_[cause]);
+  }
+
+ private:
+  uint32_t drops_[static_cast<int>(Drop::kCount)] = {};
+  bool any_ = false;
+};
+
 /// The halves of RingCounters::place.
 struct PlaceRecord {
   uint32_t first, second;
