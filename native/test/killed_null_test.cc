@@ -142,7 +142,8 @@ void NothingCountedTwice(Payload verify) {
     f.Serve();
     CHECK_EQ(counted(), late + more);
   };
-  const uint32_t states = AtEachInstant(f.shared, [&] { dead.Poll(kSyncBudget); }, check);
+  const uint32_t states = AtEachInstant(
+      f.shared, [&] { dead.Poll(kSyncBudget); }, check);
   CHECK_EQ(counted(), sent);
   printf("sink: %u states\n", states);
   CHECK(states > 4);
@@ -201,7 +202,8 @@ void NothingComesBackTwice(uint32_t before, uint32_t unread) {
       CHECK_EQ(at, sent);
     }
   };
-  const uint32_t states = AtEachInstant(f.shared, [&] { dead.Poll(kSyncBudget); }, check);
+  const uint32_t states = AtEachInstant(
+      f.shared, [&] { dead.Poll(kSyncBudget); }, check);
   printf("echo, %u before, %u of them unread: %u states\n", before, unread, states);
   CHECK(states > 8);
 }
