@@ -5,6 +5,7 @@ import { recorded } from '../../../../backend/upgrade/recorded.ts';
 import type { TakenState } from '../../../../backend/upgrade/state.ts';
 import { HandoverError } from '../../../../backend/upgrade/wire.ts';
 import { Engine } from '../../../../native/engine.ts';
+import type { PortPlaces } from '../../../../native/handover.ts';
 import { Region } from '../../../../native/memory.ts';
 import { createPipe, NullPort } from '../../../../native/ports.ts';
 import { StatsArea } from '../../../../native/stats.ts';
@@ -114,10 +115,14 @@ test('rings that are new are where their records say', () => {
   const shape = { ...rings, extraBufs: 0 };
   const port = new NullPort(new Engine(), region, stats, { name: 'n', ...shape });
   const pair = createPipe(region, stats, { name: 'p{1', ...shape }, 'p}1');
+  const told = ({ rings: all, ...rest }: PortPlaces) => ({
+    ...rest,
+    rings: all.map((ring) => ({ ...ring, vnetHdrLen: 0 as const })),
+  });
   const given = [
-    { name: 'n', places: port.places, sent: port.sent },
-    { name: 'p{1', places: pair.places, otherPlaces: pair.slave.places },
-  ] as TakenState['ports'];
+    { name: 'n', places: told(port.places), sent: port.sent },
+    { name: 'p{1', places: told(pair.places), otherPlaces: told(pair.slave.places) },
+  ];
   const configs = new Map([...configOf('n'), ...configOf('p{1')]);
   expect(recorded(given, stats, configs)).toEqual({ ports: given, lost: new Map() });
   expect(() => stats.place(16)).toThrow(RangeError);
