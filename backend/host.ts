@@ -27,12 +27,9 @@ import { planRegions } from './ports/plan.ts';
 import { type PlacedMember, PortTable } from './ports/table.ts';
 import { type HostPrograms, Programs } from './programs/programs.ts';
 import { RunDir } from './sockets.ts';
-import type { TakenHost } from './taken-host.ts';
-import { type ServerKeeper, VfioUserServer } from './vfio-user/server.ts';
+import { COUNTER_BLOCKS, type HostKeeper, type TakenHost } from './taken-host.ts';
+import { VfioUserServer } from './vfio-user/server.ts';
 import { FaultWatch } from './watch.ts';
-
-/** Rings that can be counted; 254 ports a switch with a few rings each is far below it. */
-const COUNTER_BLOCKS = 16_384;
 
 /** What a host that runs cannot become. */
 export class RefusedError extends ConfigurationError {
@@ -49,11 +46,6 @@ const emptied = ({ applications: _, ...config }: HostConfig): HostConfig => ({
   ports: new Map(),
   vms: new Map(),
 });
-
-/** Hears that a host is not what it was, beside its devices' clients. */
-export interface HostKeeper extends ServerKeeper {
-  hostChanged(): void;
-}
 
 export class Host {
   /** Captures, replayers and bridges on its ports. */

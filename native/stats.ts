@@ -1,4 +1,4 @@
-// The counters of every ring, read straight from the memory that the data path writes.
+// The counters of every ring, and how far it is, read straight from the memory that the data path writes.
 import { addon, type Handle } from './addon.ts';
 import { handover } from './handover.ts';
 
@@ -60,9 +60,18 @@ export interface RingCounters {
   drops: Record<DropCause, number>;
 }
 
+/** What a process goes on with when the one that served the ring was killed. */
+export interface RecordedPlace {
+  /** hwcur. */
+  readonly cur: number;
+  /** Of an rx ring: hwtail. Of a tx ring: where the slots end that were being dealt with; one of a pipe has no record. */
+  readonly tail: number;
+}
+
 export class StatsArea {
   readonly handle: Handle<'stats'>;
   readonly #words: BigUint64Array;
+  readonly #view: DataView;
 
   /**
    * @param blocks rings that can be counted at the same time.
@@ -70,12 +79,25 @@ export class StatsArea {
    */
   constructor(blocks: number, fd?: number) {
     this.handle = fd === undefined ? addon.statsCreate(blocks) : handover.statsAdopt(blocks, fd);
-    this.#words = new BigUint64Array(addon.statsBuffer(this.handle));
+    const buffer = addon.statsBuffer(this.handle);
+    this.#words = new BigUint64Array(buffer);
+    this.#view = new DataView(buffer);
   }
 
   /** Of the memory; it stays the area's. */
   get fd(): number {
     return handover.statsFd(this.handle);
+  }
+
+  /** @throws RangeError when there is no such block, as sent() does. */
+  place(block: number): RecordedPlace {
+    const at = block * COUNTER_LAYOUT[''] + COUNTER_LAYOUT.place;
+    return { cur: this.#view.getUint32(at, true), tail: this.#view.getUint32(at + 4, true) };
+  }
+
+  /** How many packets the source of a null port's rx ring has made. */
+  sent(block: number): bigint {
+    return this.#view.getBigUint64(block * COUNTER_LAYOUT[''] + COUNTER_LAYOUT.sent, true);
   }
 
   read(block: number): RingCounters {

@@ -1,9 +1,11 @@
 // Goes on in the place of a host that has died, with what it has left: everything is there when this returns, and nobody is served yet.
 import { KeptArea } from '../../native/kept.ts';
+import { StatsArea } from '../../native/stats.ts';
 import type { HostConfig } from '../config/host-config.ts';
 import { parseConfig } from '../config/load.ts';
 import type { Host } from '../host.ts';
 import type { Logger } from '../log.ts';
+import { COUNTER_BLOCKS } from '../taken-host.ts';
 import { countOn } from '../upgrade/counters.ts';
 import { build, learn, ownOf, type Rebuilt, restoreDevice, TakenFds } from '../upgrade/rebuild.ts';
 import { recorded } from '../upgrade/recorded.ts';
@@ -27,7 +29,12 @@ export function goOn(left: LeftHost, { log, say }: GoOnOptions): Rebuilt {
   const told = stateOf(left);
   const config = parseConfig(told.config, 'its configuration');
   const blocks = new KeptArea(KEPT_SESSIONS, left.fds.get(left.host.blocks) ?? -1);
-  const { ports } = recorded(withHeaders(told.ports, left.devices, config), left.fds.get(told.stats)!);
+  // Those of programs have ended with them.
+  const those = told.ports.filter(({ name }) => config.ports.has(name));
+  const counters = new StatsArea(COUNTER_BLOCKS, left.fds.get(told.stats) ?? -1);
+  const { ports, lost } = recorded(withHeaders(those, left.devices, config), counters, config.ports);
+  for (const [port, slots] of lost)
+    say(`${port}: packets in up to ${slots} slots were being dealt with, and may not have arrived everywhere`);
   const state = { ...told, ports };
   const host = build(state, { config, fds }, { state, fds }, { log, blocks });
   const own = ownOf(state, fds);

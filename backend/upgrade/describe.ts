@@ -118,13 +118,12 @@ type GivenPort = GivenState['ports'][number];
 function describePort(name: string, port: Port): GivenPort[] {
   const places = (of: Port): GivenPort['places'] => {
     const { holder, nifpOfs, rings } = of.places;
-    const { txRings, txSlots } = of.info;
     const given = rings.map(({ vnetHdrLen, offsetMask, ...rest }) => ({
       ...rest,
       vnetHdrLen: vnetHdrLen as 0,
       offsetMask: String(offsetMask),
     }));
-    return { holder, nifpOfs, txRings, txSlots, rings: given };
+    return { holder, nifpOfs, rings: given };
   };
   // With the first end of its pipe.
   if (port.servedAs !== port) return [];

@@ -7,7 +7,7 @@ import { InterfacesSchema } from './interfaces.ts';
 /** Of the messages; hosts with another one do not talk to each other. */
 export const PROTOCOL = 1;
 /** Of what they say of a host. */
-export const STATE = 2;
+export const STATE = 1;
 
 const shape = z.strictObject({
   id: z.number().int().min(1).max(65_535),
@@ -34,9 +34,6 @@ const region = z.strictObject({
 const places = z.strictObject({
   holder: u32(),
   nifpOfs: count(),
-  /** The first ones of `rings`. */
-  txRings: u32(),
-  txSlots: u32(),
   rings: z
     .array(
       z.strictObject({

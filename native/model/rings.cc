@@ -102,7 +102,7 @@ void SenderWhoMendsItsIndices() {
 template <template <class, class> class LoopOf>
 void ReceiverWhoSleeps(guest::Op op, uint64_t packets) {
   Ring ring(Dir::kRx);
-  SourceFlow flow(ring.k);
+  SourceFlow flow(ring.k, false);
   SourceConfig source;
   source.packets = packets;
   flow.Configure(source);
@@ -134,7 +134,7 @@ void ListenerAndNullPort() { ReceiverWhoSleeps<guest::PingLoop>(guest::Op::kList
 /// A source that has filled the ring goes on when there is room.
 void SourceWithoutRoom() {
   Ring ring(Dir::kRx);
-  SourceFlow flow(ring.k);
+  SourceFlow flow(ring.k, false);
   SourceConfig source;
   source.packets = Ring::kSlots;
   flow.Configure(source);

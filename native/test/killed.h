@@ -1,5 +1,5 @@
-// A process that is killed in the middle of a turn: what it leaves in shared memory behind each of its instructions, and
-// where another one goes on.
+// A process that is killed in the middle of a turn: what it leaves in shared memory behind each of its instructions,
+// and where another one goes on.
 #pragma once
 
 #include <signal.h>

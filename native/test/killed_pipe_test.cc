@@ -1,5 +1,5 @@
-// Pipes whose process is killed behind any instruction: another one goes on, and nothing is lost, doubled or altered, and
-// each buffer is in one place.
+// Pipes whose process is killed behind any instruction: another one goes on, and nothing is lost, doubled or altered,
+// and each buffer is in one place.
 #include <algorithm>
 #include <numeric>
 
@@ -13,9 +13,9 @@ constexpr RegionShape kShape{{4, 1024}, {8, 1024}, {64, 128}};
 constexpr uint32_t kSlots = 16, kExtra = 4, kOffsetMost = 32, kDeaths = 30;
 
 struct Setting {
-  uint32_t before = 0;    // slots that have gone round before
-  uint32_t held = 0;      // packets that the receiver has been shown, and gives back now
-  uint32_t packets = 0;   // that the sender publishes now
+  uint32_t before = 0;   // slots that have gone round before
+  uint32_t held = 0;     // packets that the receiver has been shown, and gives back now
+  uint32_t packets = 0;  // that the sender publishes now
   Budget budget = kSyncBudget;
   bool replaces = false;  // the receiver puts other buffers in their place
   bool several = false;   // packets of one to three slots

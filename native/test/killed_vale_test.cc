@@ -19,7 +19,7 @@ struct Setting {
   bool several = false;     // every other packet has two slots
   Budget budget = kSyncBudget;
   uint32_t polls = 1;
-  bool ends = false;        // the attachment ends behind them
+  bool ends = false;  // the attachment ends behind them
 };
 
 constexpr Budget Destinations(uint32_t most) {

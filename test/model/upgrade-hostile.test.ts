@@ -15,7 +15,7 @@ vi.setConfig({ testTimeout: 400_000 });
 // biome-ignore lint/suspicious/noExplicitAny: it is to be made wrong in every way
 type Anything = any;
 
-const HELLO = { kind: 'hello', protocol: 1, state: 2, version: 'test' };
+const HELLO = { kind: 'hello', protocol: 1, state: 1, version: 'test' };
 
 function connect(host: Upgraded): number {
   const socket = handover.packetsConnect(join(host.runDir, 'upgrade.sock'));

@@ -162,9 +162,9 @@ Napi::Value Layouts(const Napi::CallbackInfo& info) {
   add("ring_counters", sizeof(RingCounters),
       {FIELD(RingCounters, packets), FIELD(RingCounters, bytes), FIELD(RingCounters, syncs),
        FIELD(RingCounters, interrupts), FIELD(RingCounters, bad_index), FIELD(RingCounters, place),
-       FIELD(RingCounters, sent), FIELD(RingCounters, drops), FIELD(RingCounters, reraised),
-       FIELD(RingCounters, lost), FIELD(RingCounters, late), FIELD(RingCounters, corrupt), FIELD(RingCounters, irq_slow), FIELD(RingCounters, mem_slow),
-       FIELD(RingCounters, kicks)});
+       FIELD(RingCounters, sent), FIELD(RingCounters, drops), FIELD(RingCounters, reraised), FIELD(RingCounters, lost),
+       FIELD(RingCounters, late), FIELD(RingCounters, corrupt), FIELD(RingCounters, irq_slow),
+       FIELD(RingCounters, mem_slow), FIELD(RingCounters, kicks)});
 #undef FIELD
   return all;
 }

@@ -10,7 +10,8 @@ Status NullPort::Create(std::shared_ptr<Region> region, std::shared_ptr<StatsAre
   std::shared_ptr<NullPort> port(new NullPort(std::move(region), std::move(stats), shape));
   if (Status s = port->Build(true); !s.ok()) return s;
   for (uint32_t i = 0; i < shape.tx_rings; i++) port->sinks_.push_back(std::make_unique<SinkFlow>(port->tx(i)));
-  for (uint32_t i = 0; i < shape.rx_rings; i++) port->sources_.push_back(std::make_unique<SourceFlow>(port->rx(i), shape.places != nullptr));
+  for (uint32_t i = 0; i < shape.rx_rings; i++)
+    port->sources_.push_back(std::make_unique<SourceFlow>(port->rx(i), shape.places != nullptr));
   *out = std::move(port);
   return Status::Ok();
 }
