@@ -11,7 +11,12 @@ const PROGRAM = join(packageRoot(), 'native', 'guard', 'build', 'ptnet-guard');
 /** @throws PtnetError when it cannot; else it does not return. */
 export function becomeGuard(): never {
   const [entry, ...args] = process.argv.slice(1);
-  const host = [process.execPath, ...process.execArgv, entry!, ...args.map((arg) => (arg === '--guard' ? '--keep' : arg))];
+  const host = [
+    process.execPath,
+    ...process.execArgv,
+    entry!,
+    ...args.map((arg) => (arg === '--guard' ? '--keep' : arg)),
+  ];
   // It goes with the guard.
   const folder = mkdtempSync(join(tmpdir(), 'ptnet-guard-'));
   try {

@@ -59,7 +59,6 @@ export function serviceManager(
 
 /** FDPOLL=0: what has hung up stays, for whoever goes on to find it so. */
 const storeAt = (address: string): DescriptorStore => ({
-  put: (name, fd) =>
-    sendDatagram(address, `FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, [fd], STORE_PATIENCE_MS),
+  put: (name, fd) => sendDatagram(address, `FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, [fd], STORE_PATIENCE_MS),
   remove: (name) => sendDatagram(address, `FDSTOREREMOVE=1\nFDNAME=${name}`, [], STORE_PATIENCE_MS),
 });

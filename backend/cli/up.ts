@@ -77,7 +77,9 @@ export async function up(file: string, options: UpOptions, io: Io, startHost: St
   const given = { verbose: options.verbose, file, overrides, rereads: true };
   // A file that is wrong by now does not stand in the way of a host that goes on.
   const config = options.keep ? load : load();
-  await serve(options, io, () => startHost(config, { ...given, ...(options.takeover && { takeOver: true }) }));
+  await serve(options, io, () =>
+    startHost(config, { ...given, ...(options.takeover && { takeOver: true }) }),
+  );
 }
 
 /** `ptnet upgrade`: without a file the host's configuration stays, also what was changed since it was read from one. */

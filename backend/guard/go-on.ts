@@ -7,6 +7,7 @@ import type { Host } from '../host.ts';
 import type { Logger } from '../log.ts';
 import { COUNTER_BLOCKS } from '../taken-host.ts';
 import { countOn } from '../upgrade/counters.ts';
+import { goOnWithInterfaces, resumeMembers } from '../upgrade/interfaces.ts';
 import { build, learn, ownOf, type Rebuilt, restoreDevice, TakenFds } from '../upgrade/rebuild.ts';
 import { recorded } from '../upgrade/recorded.ts';
 import type { TakenState } from '../upgrade/state.ts';
@@ -34,7 +35,9 @@ export function goOn(left: LeftHost, { log, say }: GoOnOptions): Rebuilt {
   const counters = new StatsArea(COUNTER_BLOCKS, left.fds.get(told.stats) ?? -1);
   const { ports, lost } = recorded(withHeaders(those, left.devices, config), counters, config.ports);
   for (const [port, slots] of lost)
-    say(`${port}: packets in up to ${slots} slots were being dealt with, and may not have arrived everywhere`);
+    say(
+      `${port}: packets in up to ${slots} slots were being dealt with, and may not have arrived everywhere`,
+    );
   const state = { ...told, ports };
   const host = build(state, { config, fds }, { state, fds }, { log, blocks });
   const own = ownOf(state, fds);
@@ -49,7 +52,9 @@ export function goOn(left: LeftHost, { log, say }: GoOnOptions): Rebuilt {
     ...own,
     go: () => {
       host.runDir.keep();
+      goOnWithInterfaces(host);
       broker.resume();
+      resumeMembers(host);
       kick.resume();
       applications?.resume();
     },
@@ -57,7 +62,11 @@ export function goOn(left: LeftHost, { log, say }: GoOnOptions): Rebuilt {
 }
 
 /** With the virtio-net headers that packets in rings begin with, as devices have written them last. */
-function withHeaders(ports: TakenState['ports'], devices: readonly LeftDevice[], config: HostConfig): TakenState['ports'] {
+function withHeaders(
+  ports: TakenState['ports'],
+  devices: readonly LeftDevice[],
+  config: HostConfig,
+): TakenState['ports'] {
   const lengths = new Map<string, 0 | 10 | 12>();
   for (const { vm, name, written } of devices) {
     const port = config.vms.get(vm)?.devices.find((device) => device.name === name)?.port;
@@ -81,7 +90,12 @@ function numbered(fds: ReadonlyMap<number, number>): (number | undefined)[] {
 }
 
 /** What cannot be gone on with is that device alone: it is as after a disconnect. */
-function goOnWith(host: Host, { vm, name, written }: LeftDevice, fds: TakenFds, say: (line: string) => void): void {
+function goOnWith(
+  host: Host,
+  { vm, name, written }: LeftDevice,
+  fds: TakenFds,
+  say: (line: string) => void,
+): void {
   const placed = host.insides.devices.get(vm, name);
   if (placed === undefined) throw new Error(`${vm}/${name}: its configuration has no such device`);
   if (written === undefined) return;
@@ -90,7 +104,12 @@ function goOnWith(host: Host, { vm, name, written }: LeftDevice, fds: TakenFds, 
     restoreDevice(host, device, fds, (exported, { fd, maxDmaMaps }, others) => {
       if (kept === undefined) throw new Error('nothing is known of its session');
       const { block, pipe, applied } = kept;
-      const socket = { socket: fds.take(fd), block, pipe: [fds.take(pipe[0]), fds.take(pipe[1])] as const, applied };
+      const socket = {
+        socket: fds.take(fd),
+        block,
+        pipe: [fds.take(pipe[0]), fds.take(pipe[1])] as const,
+        applied,
+      };
       return host.insides.server.adoptKept(exported, socket, others, maxDmaMaps);
     });
   } catch (error) {

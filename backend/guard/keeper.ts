@@ -155,7 +155,8 @@ function describeKept(
   const { server } = host.insides;
   const kept = server.keptSession(device.exported);
   // What cannot be told of a device goes with its session.
-  const told = kept !== undefined && device.hosted?.doorbells !== 'eventfd' && device.hosted?.policy.policy !== 'inline';
+  const told =
+    kept !== undefined && device.hosted?.doorbells !== 'eventfd' && device.hosted?.policy.policy !== 'inline';
   const described = describeDevice(host, device, fds, told);
   const rings = device.hosted?.options.port.places.rings;
   return {
@@ -167,7 +168,10 @@ function describeKept(
       kept: {
         block: kept.block,
         pipe: [fds.add(kept.pipe[0]), fds.add(kept.pipe[1])] satisfies [number, number],
-        applied: applied && { ordinal: applied.ordinal, answer: Buffer.from(applied.answer).toString('base64') },
+        applied: applied && {
+          ordinal: applied.ordinal,
+          answer: Buffer.from(applied.answer).toString('base64'),
+        },
       },
     }),
     ...(rings?.[0] && { vnetHdrLen: rings[0].vnetHdrLen as 0 }),

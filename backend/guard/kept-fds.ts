@@ -89,9 +89,14 @@ export interface SectionFds {
   settle(): void;
 }
 
-/** Two descriptors of the same file have the same text. Eventfds share an inode, but have numbers (Linux 5.2). */
+/**
+ * Two descriptors of the same file have the same text. Eventfds share an inode, but have numbers (Linux 5.2); queues of taps share
+ * one too, and stay under their descriptors' numbers for as long as they are open.
+ */
 function fileOf(fd: number): string {
-  const { dev, ino } = fstatSync(fd, { bigint: true });
+  const stat = fstatSync(fd, { bigint: true });
+  const { dev, ino } = stat;
+  if (stat.isCharacterDevice()) return `${dev}:${ino} at ${fd}`;
   const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
   const id = /^eventfd-id:\s*(\d+)$/m.exec(info)?.[1] ?? '';
   const flags = Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? '0', 8);

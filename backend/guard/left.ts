@@ -37,7 +37,10 @@ export interface LeftHost {
  * @param say hears what a device is not gone on with for.
  * @returns undefined: there is nothing. @throws Error with why nobody can go on with it
  */
-export function readLeft(given: ReadonlyMap<string, number>, say: (line: string) => void): LeftHost | undefined {
+export function readLeft(
+  given: ReadonlyMap<string, number>,
+  say: (line: string) => void,
+): LeftHost | undefined {
   const file = given.get(STATE_NAME);
   if (file === undefined) {
     for (const fd of given.values()) closeFd(fd);
@@ -59,7 +62,8 @@ export function readLeft(given: ReadonlyMap<string, number>, say: (line: string)
 
 function read(state: StateFile, fds: ReadonlyMap<number, number>, say: (line: string) => void): LeftHost {
   if (state.void) throw new Error('it says that nobody is to go on with it');
-  if (state.starts >= STARTS_MAX) throw new Error(`${state.starts} processes have gone on with it, and none has lasted`);
+  if (state.starts >= STARTS_MAX)
+    throw new Error(`${state.starts} processes have gone on with it, and none has lasted`);
   state.starts++;
   const text = state.read(HOST_SECTION);
   if (text === undefined) throw new Error('it had not begun to serve');
@@ -85,5 +89,11 @@ function read(state: StateFile, fds: ReadonlyMap<number, number>, say: (line: st
 /** As another process would tell it; of sessions nothing. */
 export const stateOf = ({ host: { host, devices } }: LeftHost): TakenState => ({
   ...host,
-  devices: devices.map(({ vm, name, path, listener }) => ({ vm, name, path, listener, config: new Uint8Array() })),
+  devices: devices.map(({ vm, name, path, listener }) => ({
+    vm,
+    name,
+    path,
+    listener,
+    config: new Uint8Array(),
+  })),
 });

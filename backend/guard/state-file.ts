@@ -48,7 +48,8 @@ export class StateFile {
   /** @param fd is taken. @throws Error with what is wrong with it */
   static open(fd: number): StateFile {
     const { kind, size, shrinkSealed, readable, writable } = inspectFd(fd);
-    if (kind !== 'memory' || !shrinkSealed || !readable || !writable) throw new Error('not the memory of a state');
+    if (kind !== 'memory' || !shrinkSealed || !readable || !writable)
+      throw new Error('not the memory of a state');
     if (size !== BigInt(FILE_BYTES)) throw new Error(`${size} bytes: a state has ${FILE_BYTES}`);
     const file = new StateFile(fd);
     if (file.#get(HEADER.magic) !== MAGIC) throw new Error('it does not begin as a state does');

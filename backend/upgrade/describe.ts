@@ -90,7 +90,10 @@ export function describeHost(
         .map(({ mac, ...rest }) => ({ ...rest, mac: base64(mac) }));
       return { name, patienceUs, macAge, ...(lookup && { lookup: describeLookup(lookup) }), stations };
     }),
-    interfaces: as === 'draft' || as === 'kept' ? [] : describeInterfaces(host, (fd) => fds.add(fd)),
+    interfaces:
+      as === 'draft'
+        ? []
+        : describeInterfaces(host, (fd) => fds.add(fd), as === 'kept' ? ['tap'] : undefined),
     counters: describeCounters(host),
     ...(applications && { applications: fds.add(applications.listener) }),
     own: [...own].map(([name, fd]) => ({ name, fd: fds.add(fd) })),

@@ -70,10 +70,15 @@ export const InterfacesSchema = z.array(z.discriminatedUnion('kind', [tap, packe
 type Taken = z.output<typeof InterfacesSchema>;
 type Given = z.input<typeof InterfacesSchema>;
 
-/** @param add a descriptor that is to pass over. @returns its number there. */
-export function describeInterfaces({ insides: { ports } }: Host, add: (fd: number) => number): Given {
-  return ports.interfaces.map(({ name, interface: opened }) => {
+/** @param add a descriptor that is to pass over; its number there. @param kinds those that are told of. */
+export function describeInterfaces(
+  { insides: { ports } }: Host,
+  add: (fd: number) => number,
+  kinds: readonly string[] = ['tap', 'packet'],
+): Given {
+  return ports.interfaces.flatMap(({ name, interface: opened }): Given => {
     const state = opened.state;
+    if (state !== undefined && !kinds.includes(state.kind)) return [];
     if (state === undefined) throw new Error(`${name}: its interface is not handed over`);
     const member = ports.members.find((candidate) => candidate.name === name)?.member;
     const common = {
@@ -83,20 +88,22 @@ export function describeInterfaces({ insides: { ports } }: Host, add: (fd: numbe
       counters: [...(member?.blocks ?? [])],
     };
     if (state.kind === 'tap')
-      return { ...state, ...common, queues: state.queues.map(add), vnetHdr: state.vnetHdr as 0 };
+      return [{ ...state, ...common, queues: state.queues.map(add), vnetHdr: state.vnetHdr as 0 }];
     const { promiscuous, sockets, links, ...rest } = state;
-    return {
-      ...rest,
-      ...common,
-      links: add(links),
-      ...(promiscuous !== undefined && { promiscuous: add(promiscuous) }),
-      sockets: sockets.map(({ fd, largeFd, large, ...places }) => ({
-        ...places,
-        fd: add(fd),
-        largeFd: add(largeFd),
-        large: Buffer.from(large).toString('base64'),
-      })),
-    };
+    return [
+      {
+        ...rest,
+        ...common,
+        links: add(links),
+        ...(promiscuous !== undefined && { promiscuous: add(promiscuous) }),
+        sockets: sockets.map(({ fd, largeFd, large, ...places }) => ({
+          ...places,
+          fd: add(fd),
+          largeFd: add(largeFd),
+          large: Buffer.from(large).toString('base64'),
+        })),
+      },
+    ];
   });
 }
 

@@ -133,7 +133,10 @@ function buildNow(
   return { host: build(state, { config, fds }, memory, options), ...ownOf(state, fds) };
 }
 
-export const ownOf = ({ file, own }: Pick<TakenState, 'file' | 'own'>, fds: TakenFds): Pick<Rebuilt, 'file' | 'own'> => ({
+export const ownOf = (
+  { file, own }: Pick<TakenState, 'file' | 'own'>,
+  fds: TakenFds,
+): Pick<Rebuilt, 'file' | 'own'> => ({
   ...(file !== undefined && { file }),
   own: new Map(own.map(({ name, fd }) => [name, fds.take(fd)])),
 });
@@ -250,11 +253,7 @@ export function learn(host: Host, name: string, stations: TakenState['switches']
 }
 
 /** How a session's socket becomes one of this process. */
-type AdoptSession = (
-  exported: Exported,
-  given: GivenSession,
-  others: readonly number[],
-) => Session;
+type AdoptSession = (exported: Exported, given: GivenSession, others: readonly number[]) => Session;
 
 /** @throws Error, and it may have a session then, and be served. */
 export function restoreDevice(

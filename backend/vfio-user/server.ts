@@ -322,13 +322,7 @@ export class VfioUserServer implements KickEvents {
   }
 
   /** A whole message came: the kick thread's event. */
-  message(
-    id: number,
-    message: Uint8Array,
-    fds: readonly number[],
-    done: () => void,
-    ordinal?: number,
-  ): void {
+  message(id: number, message: Uint8Array, fds: readonly number[], done: () => void, ordinal?: number): void {
     const session = this.#sessions.get(id);
     // It was under way when the session was closed.
     if (session === undefined) closeFds(fds);

@@ -17,9 +17,17 @@ export class Kept extends Upgraded {
   /** With a guard that never waits before it starts it again. */
   async startOften(): Promise<Running> {
     const guard = join(projectRoot(), 'native/guard/build/ptnet-guard');
-    const host = [process.execPath, join(projectRoot(), 'dist/backend/cli/main.js'), 'up', this.file, '--keep'];
+    const host = [
+      process.execPath,
+      join(projectRoot(), 'dist/backend/cli/main.js'),
+      'up',
+      this.file,
+      '--keep',
+    ];
     const options = ['--first-ms', '0', '--most-ms', '0'];
-    this.#guard = await this.running(this.program({}, guard, ...options, join(this.folder, 'notify'), ...host));
+    this.#guard = await this.running(
+      this.program({}, guard, ...options, join(this.folder, 'notify'), ...host),
+    );
     return this.#guard;
   }
 
