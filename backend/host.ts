@@ -1,4 +1,5 @@
 // The host: regions, ports and switches from a configuration, exported to VMs as PCI devices over vfio-user. What it is can change while it runs.
+import type { KeptArea } from '../native/kept.ts';
 import type { Kick } from '../native/kick.ts';
 import type { RegionShape } from '../native/memory.ts';
 import type { Station, StationsWanted } from '../native/ports.ts';
@@ -23,26 +24,12 @@ import { leftBehind } from './left-behind.ts';
 import { type Logger, silentLogger } from './log.ts';
 import { InterfaceWatch } from './ports/interface-watch.ts';
 import { planRegions } from './ports/plan.ts';
-import { type PlacedMember, PortTable, type TakenPorts } from './ports/table.ts';
+import { type PlacedMember, PortTable } from './ports/table.ts';
 import { type HostPrograms, Programs } from './programs/programs.ts';
-import { RunDir, type RunDirState } from './sockets.ts';
+import { RunDir } from './sockets.ts';
+import { COUNTER_BLOCKS, type HostKeeper, type TakenHost } from './taken-host.ts';
 import { VfioUserServer } from './vfio-user/server.ts';
 import { FaultWatch } from './watch.ts';
-
-/** Rings that can be counted; 254 ports a switch with a few rings each is far below it. */
-const COUNTER_BLOCKS = 16_384;
-
-/** What another process has, and this one goes on with. */
-export interface TakenHost extends TakenPorts {
-  /** Of the counters. */
-  readonly stats: number;
-  readonly shapes: ReadonlyMap<string, RegionShape>;
-  readonly runDir: RunDirState;
-  /** Those of devices, by path. */
-  readonly sockets: Map<string, number>;
-  /** The one of applications. */
-  readonly applications?: number | undefined;
-}
 
 /** What a host that runs cannot become. */
 export class RefusedError extends ConfigurationError {
@@ -82,11 +69,14 @@ export class Host {
   readonly #workers = new Map<string, number>();
   /** undefined: no application of the host may connect. */
   #applications: ApplicationServer | undefined;
+  #keeper: HostKeeper | undefined;
 
   /** Starts everything; the sockets are there when it resolves. @throws ConfigurationError */
-  static async start(config: HostConfig, options: { log?: Logger } = {}): Promise<Host> {
-    const log = options.log ?? silentLogger;
-    const host = new Host(config, log);
+  static async start(
+    config: HostConfig,
+    { log = silentLogger, blocks }: { log?: Logger; blocks?: KeptArea | undefined } = {},
+  ): Promise<Host> {
+    const host = new Host(config, log, undefined, blocks);
     try {
       host.#become(config);
       host.#admitApplications(log);
@@ -135,7 +125,7 @@ export class Host {
     };
   }
 
-  private constructor(config: HostConfig, log: Logger, taken?: TakenHost) {
+  private constructor(config: HostConfig, log: Logger, taken?: TakenHost, blocks = taken?.blocks) {
     this.#config = emptied(config);
     this.#shapes = taken?.shapes;
     this.#stats = new StatsArea(COUNTER_BLOCKS, taken?.stats);
@@ -144,6 +134,7 @@ export class Host {
     this.programs = this.#programs = new Programs(this.#pool, this.#ports, () => this.#config.engine);
     this.#kick = VfioUserServer.createKick();
     this.#server = new VfioUserServer(this.#kick, log);
+    if (blocks) this.#server.keepIn(blocks);
     this.#broker = new Broker(this.#pool, this.#kick);
     this.#runDir = new RunDir(config.runDir, config.sockets, taken?.runDir);
     this.#interfaces = new InterfaceWatch([], this.#pool.engine, log);
@@ -158,6 +149,16 @@ export class Host {
       watch: this.#watch,
       ...(taken && { sockets: taken.sockets }),
     });
+  }
+
+  /**
+   * Who writes down what it is, now and whenever it has changed.
+   * @internal
+   */
+  keepBy(keeper: HostKeeper): void {
+    this.#keeper = keeper;
+    this.#server.keepBy(keeper);
+    keeper.hostChanged();
   }
 
   /** What it is now; a file that says the same is written by configText(). */
@@ -223,7 +224,12 @@ export class Host {
     } finally {
       this.#followInterfaces();
     }
-    this.#config = next;
+    this.#set(next);
+  }
+
+  #set(config: HostConfig): void {
+    this.#config = config;
+    this.#keeper?.hostChanged();
   }
 
   #takeBack(steps: Steps): void {
@@ -335,7 +341,7 @@ export class Host {
       throw new ConfigurationError((error as Error).message, { cause: error });
     }
     const ports = new Map(this.#config.ports).set(port, { ...this.#config.ports.get(port)!, source });
-    this.#config = { ...this.#config, ports };
+    this.#set({ ...this.#config, ports });
   }
 
   /**
@@ -347,7 +353,7 @@ export class Host {
     const now = this.#config.switches.get(vale);
     if (!now) return;
     const switches = new Map(this.#config.switches).set(vale, { ...now, lookup });
-    this.#config = { ...this.#config, switches };
+    this.#set({ ...this.#config, switches });
   }
 
   /** Where a switch takes stations to be. @throws ConfigurationError: no such switch */
@@ -363,11 +369,14 @@ export class Host {
     } catch (error) {
       throw new ConfigurationError((error as Error).message, { cause: error });
     }
+    this.#keeper?.hostChanged();
   }
 
   /** Forgets stations that are so; how many. @throws ConfigurationError: no such switch */
   removeStations(vale: string, which: StationsWanted): number {
-    return this.#ports.valeSwitch(vale).removeStations(which);
+    const removed = this.#ports.valeSwitch(vale).removeStations(which);
+    this.#keeper?.hostChanged();
+    return removed;
   }
 
   /** Changes policy, spin time or worker of a device that is being served; false when it is not. */

@@ -130,6 +130,7 @@ export const PACKET_FDS_MAX = 253;
 interface HandoverAddon {
   regionState(region: Handle<'region'>): RegionState;
   regionAdopt(shape: RegionShape, state: RegionState): Handle<'region'>;
+  regionReleaseLost(region: Handle<'region'>): void;
   statsFd(stats: Handle<'stats'>): number;
   statsAdopt(blocks: number, fd: number): Handle<'stats'>;
   portPlaces(port: Handle<'port'>): PortPlaces;
@@ -152,6 +153,7 @@ interface HandoverAddon {
   packetsConnect(path: string): number;
   packetSend(socket: number, bytes: Uint8Array, fds: readonly number[], timeoutMs: number): void;
   packetReceive(socket: number, timeoutMs: number): Packet | undefined;
+  becomeProgram(path: string, args: readonly string[]): never;
   exitNow(code: number): never;
 }
 

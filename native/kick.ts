@@ -1,4 +1,5 @@
 // The native reader of the vfio-user sockets: one thread a host, which answers doorbells by itself.
+import type { KeptArea, KeptSession, TakenKeptSession } from './kept.ts';
 import { loadAddon } from './load.ts';
 import { sumOf } from './sum.ts';
 
@@ -7,9 +8,9 @@ export interface KickEvents {
   connect(listener: number, session: number): void;
   /**
    * A whole message, header included, that was no doorbell. The receiver owns the descriptors, and calls `done` when it has
-   * dealt with it: as long as it is behind, no more is read.
+   * dealt with it: as long as it is behind, no more is read. A kept session's have an ordinal, from 1 on; others 0.
    */
-  message(session: number, message: Uint8Array, fds: number[], done: () => void): void;
+  message(session: number, message: Uint8Array, fds: number[], done: () => void, ordinal?: number): void;
   /** errno 0: the peer has closed; else positive: its messages were malformed, or the connection failed. Then call release(). */
   disconnect(session: number, errno: number): void;
 }
@@ -69,6 +70,10 @@ interface NativeKick {
   adoptListener(socket: number, path: string, maxMessageSize: number, maxFds: number): number;
   adoptFds(listener: number, fds: readonly number[]): void;
   adoptSession(listener: number, socket: ReadSoFar): number;
+  keep(area: KeptArea['handle']): void;
+  go(session: number): void;
+  keptOf(session: number): KeptSession | undefined;
+  adoptKept(listener: number, kept: TakenKeptSession): number;
 }
 
 export interface Piece {
@@ -85,7 +90,7 @@ export interface ReadSoFar extends Piece {
 const addon = loadAddon('native', 'ptnetmap') as {
   Kick: new (
     connect: KickEvents['connect'],
-    message: (session: number, message: Uint8Array, fds: number[]) => void,
+    message: (session: number, message: Uint8Array, fds: number[], ordinal: number) => void,
     disconnect: KickEvents['disconnect'],
   ) => NativeKick;
 };
@@ -104,9 +109,10 @@ export class Kick {
   constructor(events: KickEvents) {
     this.#native = new addon.Kick(
       (listener, session) => events.connect(listener, session),
-      (session, message, fds) => {
+      (session, message, fds, ordinal) => {
         const [bytes, count] = [message.length, fds.length];
-        events.message(session, message, fds, () => this.#native.delivered(session, bytes, count));
+        const done = () => this.#native.delivered(session, bytes, count);
+        events.message(session, message, fds, done, ordinal);
       },
       (session, errno) => events.disconnect(session, errno),
     );
@@ -132,6 +138,25 @@ export class Kick {
   /** When it returns, no doorbell of the session is being delivered. */
   clearDoorbells(session: number): void {
     this.#native.clearDoorbells(session);
+  }
+  /** Sessions that come from now on are kept, where that can be; none is read before go(). */
+  keep(area: KeptArea): void {
+    this.#native.keep(area.handle);
+  }
+  /** What of it is stored is: it may be read. */
+  go(session: number): void {
+    this.#native.go(session);
+  }
+  /** Descriptors that stay the session's; undefined: it is not kept. */
+  keptOf(session: number): KeptSession | undefined {
+    return this.#native.keptOf(session);
+  }
+  /**
+   * A client of a process that has died, of a listener that has none; its descriptors are taken, also when this throws.
+   * @throws SystemError: EPROTO when nobody knows how far it was
+   */
+  adoptKept(listener: number, kept: TakenKeptSession): number {
+    return this.#native.adoptKept(listener, kept);
   }
   /** Closes the connection; its listener takes the next client. */
   release(session: number): void {

@@ -43,6 +43,11 @@ export class Region {
     return handover.regionState(this.handle);
   }
 
+  /** Of one that another process has had, when all ports that go on are there: what others had is free. */
+  releaseLost(): void {
+    handover.regionReleaseLost(this.handle);
+  }
+
   /** A snapshot: `pools.*.free` changes as ports come and go. The descriptor stays the region's. */
   get info(): RegionInfo {
     return addon.regionInfo(this.handle);

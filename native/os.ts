@@ -20,7 +20,7 @@ interface OsAddon {
   inspectFd(fd: number): FdInfo;
   peerCredentials(socket: number): PeerCredentials;
   setNonblocking(fd: number): void;
-  sendDatagram(address: string, text: string): void;
+  sendDatagram(address: string, text: string, fds: readonly number[], patienceMs: number): void;
   Mapping: new (fd: number, offset: number, length: number, writable: boolean) => Mapping;
   Watch: new (fd: number, callback: () => void) => Watch;
   Channel: new (source: string | number) => NativeChannel;
@@ -152,9 +152,17 @@ export function setNonblocking(fd: number): void {
   addon.setNonblocking(fd);
 }
 
-/** Sends a datagram to a Unix socket, a path or `@NAME` for an abstract one; never waits. */
-export function sendDatagram(address: string, text: string): void {
-  addon.sendDatagram(address, text);
+/**
+ * Sends a datagram to a Unix socket, a path or `@NAME` for an abstract one; the descriptors stay the caller's. Waits so long for
+ * whoever is to read it, and not at all when nothing is said. @throws SystemError: EAGAIN when nobody has
+ */
+export function sendDatagram(
+  address: string,
+  text: string,
+  fds: readonly number[] = [],
+  patienceMs = 0,
+): void {
+  addon.sendDatagram(address, text, fds, patienceMs);
 }
 
 /** Maps `length` bytes of `fd`, shared. */

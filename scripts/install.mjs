@@ -33,8 +33,11 @@ function build() {
     });
     if (status !== 0) return status ?? 1;
   }
-  const preload = join(root, 'native', 'preload');
-  return spawnSync('make', ['-s', '-C', preload], { stdio: ['ignore', 2, 2] }).status ?? 1;
+  for (const folder of ['preload', 'guard']) {
+    const made = spawnSync('make', ['-s', '-C', join(root, 'native', folder)], { stdio: ['ignore', 2, 2] });
+    if (made.status !== 0) return made.status ?? 1;
+  }
+  return 0;
 }
 
 process.exitCode = isClone ? 0 : build();

@@ -75,14 +75,14 @@ function buildNative() {
   }
 }
 
-/** What applications of the host load; make looks for what has changed. */
-function buildPreload() {
-  run('make', ['-s', '-C', join(root, 'native', 'preload')]);
+/** What applications of the host load, and what starts a host again; make looks for what has changed. */
+function buildMade() {
+  for (const folder of ['preload', 'guard']) run('make', ['-s', '-C', join(root, 'native', folder)]);
 }
 
 function build() {
   buildNative();
-  buildPreload();
+  buildMade();
   const sources = [
     'pci',
     'backend',
@@ -149,7 +149,7 @@ const commands = {
   build,
   'build-native': () => {
     buildNative();
-    buildPreload();
+    buildMade();
   },
   check: () => {
     // What is made from the program needs it built.

@@ -87,6 +87,19 @@ function registerUp(program: Command, io: Io, startHost: StartHost): void {
     .option('--stats <seconds>', 'print the counters of every ring as a JSON object, each <seconds>', seconds)
     .option('--run-dir <folder>', "where the devices' sockets go, instead of the file's run-dir")
     .option('--takeover', 'go on in the place of the host that runs in that run-dir, under its VMs', false)
+    .addOption(
+      new Option('--guard', 'start it under a guard: when it is killed, another one goes on under its VMs')
+        .default(false)
+        .conflicts(['takeover', 'keep']),
+    )
+    .addOption(
+      new Option(
+        '--keep',
+        'the same where systemd keeps descriptors (FileDescriptorStoreMax), or another one that speaks sd_notify(3)',
+      )
+        .default(false)
+        .conflicts('takeover'),
+    )
     .option('--json', 'print the VMs with their QEMU arguments as one JSON object', false)
     .option('--verbose', 'log what the devices do', false)
     .addHelpText(

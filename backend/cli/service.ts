@@ -1,5 +1,6 @@
 // The service manager (systemd) that has started this process, if one has: told when the host is ready, reloads, ends, and that it lives.
 import { sendDatagram } from '../../native/os.ts';
+import type { DescriptorStore } from '../guard/kept-fds.ts';
 
 export interface ServiceManager {
   /** The host serves: its sockets are there. */
@@ -7,7 +8,12 @@ export interface ServiceManager {
   /** The host takes up another configuration; ready() ends it. */
   reloading(): void;
   stopping(): void;
+  /** For the process that is started when this one has died; undefined: there is no manager. */
+  readonly store: DescriptorStore | undefined;
 }
+
+/** Until it has read what was sent before. */
+const STORE_PATIENCE_MS = 2000;
 
 /** Pings come at half of the time after which one is missed, as sd_watchdog_enabled(3) advises. */
 const PINGS = 2;
@@ -47,5 +53,13 @@ export function serviceManager(
       clearInterval(pings);
       tell('STOPPING=1');
     },
+    store: address === undefined || address === '' ? undefined : storeAt(address),
   };
 }
+
+/** FDPOLL=0: what has hung up stays, for whoever goes on to find it so. */
+const storeAt = (address: string): DescriptorStore => ({
+  put: (name, fd) =>
+    sendDatagram(address, `FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, [fd], STORE_PATIENCE_MS),
+  remove: (name) => sendDatagram(address, `FDSTOREREMOVE=1\nFDNAME=${name}`, [], STORE_PATIENCE_MS),
+});

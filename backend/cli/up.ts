@@ -7,6 +7,7 @@ import { type AttachedVm, attachedVms } from '../hypervisor/attach.ts';
 import type { Launcher } from '../hypervisor/launcher.ts';
 import { formatCommand, qemuArguments } from '../hypervisor/qemu.ts';
 import type { HostPrograms } from '../programs/programs.ts';
+import { becomeGuard } from './guard.ts';
 import type { Io } from './io.ts';
 import { launcherHere } from './qemu-here.ts';
 
@@ -27,8 +28,9 @@ export interface AsItRuns {
   readonly runDir: string;
 }
 
+/** A configuration, or what gives it where the host has none yet. */
 export type StartHost = (
-  config: HostConfig | AsItRuns,
+  config: HostConfig | AsItRuns | (() => HostConfig),
   options: {
     verbose: boolean;
     file?: string;
@@ -47,6 +49,9 @@ export interface UpOptions {
   readonly stats?: number;
   readonly runDir?: string;
   readonly takeover?: boolean;
+  /** Is kept by who has started it, and goes on with what one that has died has left. */
+  readonly keep?: boolean;
+  readonly guard?: boolean;
 }
 
 /** A VM as `--json` prints it; scripts read these keys. */
@@ -59,17 +64,20 @@ interface AttachPlan {
 
 export async function up(file: string, options: UpOptions, io: Io, startHost: StartHost): Promise<void> {
   const overrides = options.runDir === undefined ? {} : { runDir: options.runDir };
-  const config = loadConfig(file, overrides);
-  for (const warning of configWarnings(config)) io.err(`warning: ${file}: ${warning}\n`);
-  await serve(options, io, () =>
-    startHost(config, {
-      verbose: options.verbose,
-      file,
-      overrides,
-      rereads: true,
-      ...(options.takeover && { takeOver: true }),
-    }),
-  );
+  const load = () => {
+    const config = loadConfig(file, overrides);
+    for (const warning of configWarnings(config)) io.err(`warning: ${file}: ${warning}\n`);
+    return config;
+  };
+  if (options.guard) {
+    // What is wrong with it is said before anything is started.
+    load();
+    return becomeGuard();
+  }
+  const given = { verbose: options.verbose, file, overrides, rereads: true };
+  // A file that is wrong by now does not stand in the way of a host that goes on.
+  const config = options.keep ? load : load();
+  await serve(options, io, () => startHost(config, { ...given, ...(options.takeover && { takeOver: true }) }));
 }
 
 /** `ptnet upgrade`: without a file the host's configuration stays, also what was changed since it was read from one. */

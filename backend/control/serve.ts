@@ -1,11 +1,17 @@
 // A host with its control sockets, as `ptnet up` runs it: the log's level can be changed, and SIGHUP reads the file again.
 import { join } from 'node:path';
 import { handover } from '../../native/handover.ts';
+import { KeptArea } from '../../native/kept.ts';
 import { formatChange } from '../changes/difference.ts';
 import { Complaints } from '../complaints.ts';
 import type { HostConfig } from '../config/host-config.ts';
 import { loadConfig } from '../config/load.ts';
 import { CONTROL_SOCKET, UPGRADE_SOCKET } from '../config/run-dir.ts';
+import { goOn, KEPT_SESSIONS } from '../guard/go-on.ts';
+import { Keeper } from '../guard/keeper.ts';
+import { type DescriptorStore, KeptFds } from '../guard/kept-fds.ts';
+import { type LeftHost, readLeft, STATE_NAME } from '../guard/left.ts';
+import { StateFile } from '../guard/state-file.ts';
 import { Host } from '../host.ts';
 import type { Logger } from '../log.ts';
 import { Giver } from '../upgrade/giver.ts';
@@ -13,6 +19,9 @@ import { takeOver } from '../upgrade/taker.ts';
 import { HandoverError } from '../upgrade/wire.ts';
 import { ControlServer } from './server.ts';
 import type { ControlTarget } from './target.ts';
+
+/** Not one that is meant: whoever keeps the host starts the next process. */
+const EXIT_FAILED = 1;
 
 export interface ServeOptions {
   readonly log: Logger & { level: string };
@@ -36,12 +45,20 @@ function targetOf(host: Host, { log, changes = log, file, overrides }: ServeOpti
   };
 }
 
+/** What a host is kept with for the process that goes on when this one has died. */
+export interface Keeping {
+  readonly store: DescriptorStore;
+  /** What one that has died had stored; taken. */
+  readonly given: ReadonlyMap<string, number>;
+}
+
 export class ServedHost {
   readonly host: Host;
   readonly control: ControlServer;
   readonly #target: ControlTarget;
   #closed: Promise<void> | undefined;
   #giver: Giver | undefined;
+  #keeper: Keeper | undefined;
 
   private constructor(host: Host, control: ControlServer, target: ControlTarget) {
     this.host = host;
@@ -50,8 +67,8 @@ export class ServedHost {
   }
 
   /** @throws ConfigurationError; then nothing is left. */
-  static async start(config: HostConfig, options: ServeOptions): Promise<ServedHost> {
-    const host = await Host.start(config, { log: options.log });
+  static async start(config: HostConfig, options: ServeOptions, blocks?: KeptArea): Promise<ServedHost> {
+    const host = await Host.start(config, { log: options.log, blocks });
     const target = targetOf(host, options);
     try {
       const served = new ServedHost(host, await ControlServer.start(target), target);
@@ -104,22 +121,76 @@ export class ServedHost {
     return served;
   }
 
+  /**
+   * Goes on with what a process that has died had stored, as it was; where there is nothing, or nothing that can be gone on with,
+   * starts what `load` gives. Is kept itself.
+   * @throws ConfigurationError, as start()
+   */
+  static async startKept(
+    load: () => HostConfig,
+    options: ServeOptions,
+    { store, given }: Keeping,
+  ): Promise<ServedHost> {
+    const complaints = new Complaints(options.changes ?? options.log, 'host');
+    const say = (line: string) => complaints.add('left', line, { level: 'warn', freely: 10_000 });
+    const left = leftIn(given, say);
+    // While those that were left are open.
+    const fds = new KeptFds(store, left?.fds);
+    const served = left
+      ? ServedHost.#goOn(left, options, say)
+      : await ServedHost.start(load(), options, new KeptArea(KEPT_SESSIONS));
+    const state = left?.state ?? StateFile.create();
+    if (!left) {
+      for (const name of given.keys()) store.remove(name);
+      store.put(STATE_NAME, state.fd);
+    }
+    const { control } = served;
+    const own = () => new Map([...control.sockets, ...served.#upgradeSocket()]);
+    const sections = new Map(left?.devices.map(({ vm, name, section }) => [`${vm}/${name}`, section]));
+    served.#keeper = new Keeper(
+      { host: served.host, fds, state, file: served.#target.file, own, complaints },
+      sections,
+    );
+    served.host.keepBy(served.#keeper);
+    fds.forgetLeft();
+    return served;
+  }
+
+  static #goOn(left: LeftHost, options: ServeOptions, say: (line: string) => void): ServedHost {
+    try {
+      const { host, own, file, go } = goOn(left, { log: options.log, say });
+      const target = targetOf(host, { ...options, ...(file !== undefined && { file }) });
+      const served = new ServedHost(host, ControlServer.adopt(target, own), target);
+      if (options.mayBeTaken) served.#listen(options.mayBeTaken, own.get(UPGRADE_SOCKET));
+      go();
+      return served;
+    } catch (error) {
+      // What is built so far shares everything with what was left: whoever is started next begins anew.
+      left.state.void = true;
+      say(`not gone on with: ${(error as Error).message}`);
+      return handover.exitNow(EXIT_FAILED);
+    }
+  }
+
+  #upgradeSocket(): [string, number][] {
+    return this.#giver ? [[UPGRADE_SOCKET, this.#giver.socket]] : [];
+  }
+
   #listen(mayBeTaken: boolean | string, socket?: number): void {
     const { host, control } = this;
     const path = host.runDir.claimOwn(UPGRADE_SOCKET);
-    const giver: Giver = new Giver(
+    this.#giver = new Giver(
       {
         host,
         path,
         complaints: this.#target.complaints,
         forbidden: typeof mayBeTaken === 'string' ? mayBeTaken : undefined,
         file: this.#target.file,
-        own: () => new Map([...control.sockets, [UPGRADE_SOCKET, giver.socket]]),
+        own: () => new Map([...control.sockets, ...this.#upgradeSocket()]),
         end: (code) => handover.exitNow(code),
       },
       socket,
     );
-    this.#giver = giver;
   }
 
   stats(): unknown {
@@ -154,7 +225,17 @@ export class ServedHost {
   /** Once, however often it is asked for. */
   close(): Promise<void> {
     this.#giver?.close();
+    this.#keeper?.close();
     this.#closed ??= this.control.close().then(() => this.host.close());
     return this.#closed;
+  }
+}
+
+function leftIn(given: ReadonlyMap<string, number>, say: (line: string) => void): LeftHost | undefined {
+  try {
+    return readLeft(given, say);
+  } catch (error) {
+    say(`what a process that has died has left is not gone on with: ${(error as Error).message}`);
+    return undefined;
   }
 }

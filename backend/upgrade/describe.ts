@@ -17,17 +17,20 @@ export interface Description {
   readonly fds: readonly number[];
 }
 
-class Fds {
+/** Where descriptors go, each for its number there. */
+export interface FdNumbers {
+  add(fd: number): number;
+}
+
+class Fds implements FdNumbers {
   readonly all: number[] = [];
 
   add(fd: number): number {
     return this.all.push(fd) - 1;
   }
-
-  optional(fd: number): number | undefined {
-    return fd < 0 ? undefined : this.add(fd);
-  }
 }
+
+const optional = (fds: FdNumbers, fd: number): number | undefined => (fd < 0 ? undefined : fds.add(fd));
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
@@ -43,9 +46,9 @@ function runs(values: Uint32Array): [number, number][] {
 export interface DescribeOptions {
   /**
    * A draft is of a host that goes on meanwhile: without its sessions, and without its interfaces, whose frames somebody may have in
-   * his hands. `as drafted`: its regions are those of the draft.
+   * his hands. `as drafted`: its regions are those of the draft. `kept`: for a process that comes later than this one has changed.
    */
-  readonly as: 'draft' | 'as drafted' | 'state';
+  readonly as: 'draft' | 'as drafted' | 'state' | 'kept';
   readonly file?: string | undefined;
 }
 
@@ -56,8 +59,23 @@ export function describe(
   { as, file }: DescribeOptions,
 ): Description {
   const fds = new Fds();
-  const { applications, ports, devices, stats } = host.insides;
+  const { devices } = host.insides;
   const state: GivenState = {
+    ...describeHost(host, own, fds, { as, file }),
+    devices: [...devices.all].map((device) => describeDevice(host, device, fds, as !== 'draft')),
+  };
+  return { state, fds: fds.all };
+}
+
+/** All of it but its devices. */
+export function describeHost(
+  host: Host,
+  own: ReadonlyMap<string, number>,
+  fds: FdNumbers,
+  { as, file }: DescribeOptions,
+): Omit<GivenState, 'devices'> {
+  const { applications, ports, stats } = host.insides;
+  return {
     config: configText(host.config),
     ...(file !== undefined && { file: resolve(file) }),
     stats: fds.add(stats.fd),
@@ -66,19 +84,20 @@ export function describe(
     ports: [...ports.ports].flatMap(([name, port]) => describePort(name, port)),
     switches: [...ports.switches].map(([name, vale]) => {
       const { patienceUs, macAge, lookup } = ports.settingsOf(name);
-      const stations = vale.stations.map(({ mac, ...rest }) => ({ ...rest, mac: base64(mac) }));
+      // What was learned is not what was learned last: a packet more is better than one to the wrong port.
+      const stations = vale.stations
+        .filter((station) => as !== 'kept' || station.static)
+        .map(({ mac, ...rest }) => ({ ...rest, mac: base64(mac) }));
       return { name, patienceUs, macAge, ...(lookup && { lookup: describeLookup(lookup) }), stations };
     }),
-    interfaces: as === 'draft' ? [] : describeInterfaces(host, (fd) => fds.add(fd)),
-    devices: [...devices.all].map((device) => describeDevice(host, device, fds, as !== 'draft')),
+    interfaces: as === 'draft' || as === 'kept' ? [] : describeInterfaces(host, (fd) => fds.add(fd)),
     counters: describeCounters(host),
     ...(applications && { applications: fds.add(applications.listener) }),
     own: [...own].map(([name, fd]) => ({ name, fd: fds.add(fd) })),
   };
-  return { state, fds: fds.all };
 }
 
-function describeRegions({ insides: { ports } }: Host, fds: Fds) {
+function describeRegions({ insides: { ports } }: Host, fds: FdNumbers) {
   return [...ports.regions].map(([key, region]) => {
     const { fd, ifs, rings, bufs, lastHolder, owned, extraHolders } = region.state;
     const shape = { ...ports.shapes.get(key)! };
@@ -135,12 +154,13 @@ function describeLookup(lookup: LookupConfig): NonNullable<GivenState['switches'
   }
 }
 
-function describeDevice(
+/** @param withSession whether its client is told of. */
+export function describeDevice(
   host: Host,
   { vm, name, exported, hosted }: PlacedDevice,
-  fds: Fds,
+  fds: FdNumbers,
   withSession: boolean,
-) {
+): GivenState['devices'][number] {
   const { listener, session } = host.insides.server.sockets(exported);
   return {
     vm,
@@ -157,11 +177,11 @@ function describeDevice(
 
 type Socket = NonNullable<ReturnType<Host['insides']['server']['sockets']>['session']>;
 
-function describeSession({ state, limits, dma, irqs }: Session, socket: Socket, fds: Fds) {
+function describeSession({ state, limits, dma, irqs }: Session, socket: Socket, fds: FdNumbers) {
   const interrupt = ({ fd, maskFd, unmaskFd, masked, pending }: Interrupt) => ({
-    fd: fds.optional(fd),
-    maskFd: fds.optional(maskFd),
-    unmaskFd: fds.optional(unmaskFd),
+    fd: optional(fds, fd),
+    maskFd: optional(fds, maskFd),
+    unmaskFd: optional(fds, unmaskFd),
     masked,
     pending,
   });
@@ -181,7 +201,7 @@ function describeSession({ state, limits, dma, irqs }: Session, socket: Socket, 
       size: String(size),
       offset: String(offset),
       flags,
-      fd: fds.optional(fd),
+      fd: optional(fds, fd),
     })),
     msix: irqs.msix.map(interrupt),
     err: interrupt(irqs.err),

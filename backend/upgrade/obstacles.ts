@@ -1,4 +1,4 @@
-// What of a host cannot be handed over to another process: a line for each, before anything is touched.
+// What of a host cannot be handed over to another process, or be kept for one that comes when this one has died: a line for each.
 import { isDeepStrictEqual } from 'node:util';
 import type { HostConfig } from '../config/host-config.ts';
 import { parseConfig } from '../config/load.ts';
@@ -29,6 +29,22 @@ export function obstacles(host: Host, said?: HostConfig): string[] {
     lines.push(
       'its configuration is one that no file says, and cannot be handed over: this is a fault of ours',
     );
+  return lines;
+}
+
+/** What stands against it that a process goes on when this one has died; programs and their ports end with it, which does not. */
+export function lossesOf(host: Host): string[] {
+  const cannot = 'cannot be kept yet';
+  const { config, insides } = host;
+  const lines = insides.ports.interfaces.map(({ name }) => `${name}: an interface of the host ${cannot}`);
+  for (const [name, { sink }] of config.ports) if (sink.verify) lines.push(`${name}: a sink that verifies ${cannot}`);
+  for (const [key, region] of insides.ports.regions)
+    if (region.info.lost) lines.push(`${key}: the memory of this region has been taken away`);
+  for (const [name, { lookup }] of config.switches)
+    if (lookup?.kind === 'plugin')
+      lines.push(`${name}: a switch whose lookup function is a plug-in ${cannot}`);
+  if (lines.length === 0 && !isSaidByAFile(host))
+    lines.push('its configuration is one that no file says: this is a fault of ours');
   return lines;
 }
 

@@ -1,5 +1,6 @@
 // A host from what another one has told: everything is there when it returns, and nobody is served yet; what both share is as it was.
-import { closeFd } from '../../native/os.ts';
+import type { KeptArea } from '../../native/kept.ts';
+import { closeFd, dup } from '../../native/os.ts';
 import { NullPort, PipeMaster } from '../../native/ports.ts';
 import type { HostConfig, LookupConfig } from '../config/host-config.ts';
 import { parseConfig } from '../config/load.ts';
@@ -28,18 +29,23 @@ export interface Rebuilt {
   go(): void;
 }
 
-/** Each descriptor is used once; what is left over is closed. */
-class TakenFds {
+/** Each descriptor is used once, unless they are shared; what is left over is closed. */
+export class TakenFds {
   readonly #fds: (number | undefined)[];
 
-  constructor(fds: readonly number[]) {
+  readonly #shared: boolean;
+
+  /** @param fds may have holes. @param shared the same one may stand for several: each of these gets a duplicate. */
+  constructor(fds: readonly (number | undefined)[], { shared = false } = {}) {
     this.#fds = [...fds];
+    this.#shared = shared;
   }
 
   take(index: number): number {
     const fd = this.#fds[index];
     if (fd === undefined)
       throw new HandoverError(`descriptor ${index}: there is none, or it was used before`);
+    if (this.#shared) return dup(fd);
     this.#fds[index] = undefined;
     return fd;
   }
@@ -53,9 +59,14 @@ class TakenFds {
   }
 }
 
-export interface RebuildOptions {
-  readonly runDir: string;
+export interface BuildOptions {
   readonly log: Logger;
+  /** Where sessions are kept, of a host that has died. */
+  readonly blocks?: KeptArea;
+}
+
+export interface RebuildOptions extends BuildOptions {
+  readonly runDir: string;
 }
 
 /** What is there before anybody waits for it. */
@@ -122,17 +133,17 @@ function buildNow(
   return { host: build(state, { config, fds }, memory, options), ...ownOf(state, fds) };
 }
 
-const ownOf = ({ file, own }: TakenState, fds: TakenFds): Pick<Rebuilt, 'file' | 'own'> => ({
+export const ownOf = ({ file, own }: Pick<TakenState, 'file' | 'own'>, fds: TakenFds): Pick<Rebuilt, 'file' | 'own'> => ({
   ...(file !== undefined && { file }),
   own: new Map(own.map(({ name, fd }) => [name, fds.take(fd)])),
 });
 
 /** All of it but its clients. @param memory where its regions are told of. */
-function build(
+export function build(
   state: TakenState,
   { config, fds }: { readonly config: HostConfig; readonly fds: TakenFds },
   memory: { readonly state: TakenState; readonly fds: TakenFds },
-  { log }: RebuildOptions,
+  { log, blocks }: BuildOptions,
 ): Host {
   const told = memory.state.regions;
   if (told === 'as drafted') throw new HandoverError('a draft without regions');
@@ -164,6 +175,7 @@ function build(
       switches: new Map(state.switches.map((vale) => [vale.name, settingsOf(vale)])),
       runDir: state.runDir,
       applications,
+      blocks,
       sockets: new Map(state.devices.map(({ path, listener }) => [path, fds.take(listener)])),
     },
     log,
@@ -172,7 +184,8 @@ function build(
   for (const fd of [stats, ...memories]) closeFd(fd);
   if (applications !== undefined) closeFd(applications);
   closeInterfaces(opened);
-  if (regions.size > 0)
+  // Of a host that has died there are those of programs too, which have ended with it.
+  if (regions.size > 0 && blocks === undefined)
     throw new HandoverError(`region ${[...regions.keys()][0]}: its configuration has none`);
   return host;
 }
@@ -227,7 +240,7 @@ function lookupOf(given: NonNullable<TakenState['switches'][number]['lookup']>):
   }
 }
 
-function learn(host: Host, name: string, stations: TakenState['switches'][number]['stations']): void {
+export function learn(host: Host, name: string, stations: TakenState['switches'][number]['stations']): void {
   const vale = host.insides.ports.switches.get(name);
   if (vale === undefined && stations.length > 0) throw new HandoverError(`${name}: a switch without ports`);
   for (const { mac, port, idleS = 0, static: stays } of stations) {
@@ -236,7 +249,20 @@ function learn(host: Host, name: string, stations: TakenState['switches'][number
   }
 }
 
-function restoreDevice(host: Host, given: TakenState['devices'][number], fds: TakenFds): void {
+/** How a session's socket becomes one of this process. */
+type AdoptSession = (
+  exported: Exported,
+  given: GivenSession,
+  others: readonly number[],
+) => Session;
+
+/** @throws Error, and it may have a session then, and be served. */
+export function restoreDevice(
+  host: Host,
+  given: TakenState['devices'][number],
+  fds: TakenFds,
+  adopt: AdoptSession = adopting(host, fds),
+): void {
   const { vm, name } = given;
   const placed = host.insides.devices.get(vm, name);
   if (placed === undefined) throw new HandoverError(`${vm}/${name}: its configuration has no such device`);
@@ -244,7 +270,7 @@ function restoreDevice(host: Host, given: TakenState['devices'][number], fds: Ta
   if ((hosted === undefined) !== (given.ptnet === undefined))
     throw new HandoverError(`${vm}/${name}: another kind of device`);
   exported.device.config.restore(given.config);
-  const session = given.session && restoreSession(host, placed.exported, given.session, fds);
+  const session = given.session && restoreSession(placed.exported, given.session, fds, adopt);
   if (!hosted || !given.ptnet) return;
   const { registers, msix, features, vnetHdrLen, policy, spinUs, worker, csb } = given.ptnet;
   const device = { registers, msix };
@@ -258,7 +284,23 @@ function restoreDevice(host: Host, given: TakenState['devices'][number], fds: Ta
 type Exported = Parameters<Host['insides']['server']['adopt']>[0];
 type GivenSession = NonNullable<TakenState['devices'][number]['session']>;
 
-function restoreSession(host: Host, exported: Exported, given: GivenSession, fds: TakenFds): Session {
+const adopting =
+  ({ insides: { server } }: Host, fds: TakenFds): AdoptSession =>
+  (exported, given, others) => {
+    const piece = ({ bytes, fds: numbers }: Pick<GivenSession, 'bytes' | 'fds'>) => ({
+      bytes,
+      fds: numbers.map((fd) => fds.take(fd)),
+    });
+    const socket = { fd: fds.take(given.fd), ...piece(given), unsent: given.unsent.map(piece) };
+    return server.adopt(exported, socket, others, given.maxDmaMaps);
+  };
+
+function restoreSession(
+  exported: Exported,
+  given: GivenSession,
+  fds: TakenFds,
+  adopt: AdoptSession,
+): Session {
   const interrupt = ({ fd, maskFd, unmaskFd, masked, pending }: GivenSession['err']): Interrupt => ({
     fd: fds.optional(fd),
     maskFd: fds.optional(maskFd),
@@ -269,14 +311,9 @@ function restoreSession(host: Host, exported: Exported, given: GivenSession, fds
   const msix = given.msix.map(interrupt);
   const [err, req] = [interrupt(given.err), interrupt(given.req)];
   const maps = given.dma.map((map) => ({ ...map, fd: fds.optional(map.fd) }));
-  const piece = ({ bytes, fds: numbers }: Pick<GivenSession, 'bytes' | 'fds'>) => ({
-    bytes,
-    fds: numbers.map((fd) => fds.take(fd)),
-  });
-  const socket = { fd: fds.take(given.fd), ...piece(given), unsent: given.unsent.map(piece) };
   const theirs = [...msix, err, req].flatMap((each) => [each.fd, each.maskFd, each.unmaskFd]);
   const others = [...theirs, ...maps.map(({ fd }) => fd)].filter((fd) => fd >= 0);
-  const session = host.insides.server.adopt(exported, socket, others, given.maxDmaMaps);
+  const session = adopt(exported, given, others);
   for (const { address, size, offset, flags, fd } of maps)
     session.dma.map({ address, size, offset, flags }, fd < 0 ? undefined : fd);
   session.irqs.restore(msix, err, req);

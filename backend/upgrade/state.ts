@@ -134,7 +134,7 @@ const ptnet = z.strictObject({
   worker: z.number().int().min(0).max(255).optional(),
   csb: z.strictObject({ guestToHost: u64(), hostToGuest: u64() }).optional(),
 });
-const device = z.strictObject({
+export const DeviceSchema = z.strictObject({
   vm: name(),
   name: name(),
   path: name(),
@@ -156,7 +156,7 @@ export const HostStateSchema = z.strictObject({
   ports: z.array(port).max(65_536),
   switches: z.array(vale).max(65_536),
   interfaces: InterfacesSchema,
-  devices: z.array(device).max(65_536),
+  devices: z.array(DeviceSchema).max(65_536),
   counters: CountersSchema,
   /** The socket at which they ask for ports. */
   applications: fd().optional(),

@@ -1,5 +1,6 @@
 // The vfio-user server: exports devices on sockets and ties the kick thread's connections to sessions.
 import { Kick, type KickEvents, type ListenerCounters, type ReadSoFar } from '../../native/kick.ts';
+import type { KeptArea, KeptSession, TakenKeptSession } from '../../native/kept.ts';
 import type { PciDevice } from '../../pci/index.ts';
 import { type CauseState, Complaints } from '../complaints.ts';
 import { errnoName } from '../errors.ts';
@@ -7,17 +8,32 @@ import type { Logger } from '../log.ts';
 import type { VfioUserHooks } from './hooks.ts';
 import { closeFds } from './message.ts';
 import { ALL_DMA_MAPS, MAX_DMA_MAPS, MAX_MESSAGE_SIZE, MAX_RECEIVED_FDS, MIN_DMA_MAPS } from './protocol.ts';
-import { Session } from './session.ts';
+import { type AppliedMessage, Session } from './session.ts';
 import { Turns } from './turns.ts';
 
 export type { VfioUserHooks } from './hooks.ts';
+export type { AppliedMessage } from './session.ts';
+
+/** Writes down what a device is, for a process that goes on when this one has died. */
+export interface ServerKeeper {
+  /** @param applied what its client is answered when this returns; undefined: a client has come or gone. */
+  deviceChanged(device: ExportedDevice, applied?: AppliedMessage): void;
+}
 
 /** What the server asks of the kick thread; its events go to connect, message and disconnect. */
 export type KickSockets = Pick<Kick, 'listen' | 'unlisten' | 'send' | 'release' | 'countersOf'> &
   Partial<KickTaken>;
 type KickTaken = Pick<
   Kick,
-  'adoptFds' | 'adoptListener' | 'adoptSession' | 'listenerSocket' | 'sessionSocket'
+  | 'adoptFds'
+  | 'adoptListener'
+  | 'adoptSession'
+  | 'adoptKept'
+  | 'go'
+  | 'keep'
+  | 'keptOf'
+  | 'listenerSocket'
+  | 'sessionSocket'
 >;
 
 /** So many are closed in no time, unless one of them waits. */
@@ -135,9 +151,9 @@ class Relay implements KickEvents {
     this.server?.connect(listener, id);
   }
 
-  message(id: number, message: Uint8Array, fds: number[], done: () => void): void {
+  message(id: number, message: Uint8Array, fds: number[], done: () => void, ordinal?: number): void {
     if (this.server === undefined) closeFds(fds);
-    else this.server.message(id, message, fds, done);
+    else this.server.message(id, message, fds, done, ordinal);
   }
 
   disconnect(id: number, errno: number): void {
@@ -152,6 +168,9 @@ export class VfioUserServer implements KickEvents {
   readonly #log: Logger;
   readonly #turns = new Turns();
   #timer: NodeJS.Timeout | undefined;
+  /** Where sessions are kept; undefined: they are not. */
+  #blocks: KeptArea | undefined;
+  #keeper: ServerKeeper | undefined;
   /** By the kick thread's number for the socket. */
   readonly #exported = new Map<number, Exported>();
   /** By the kick thread's number for the connection. */
@@ -189,6 +208,26 @@ export class VfioUserServer implements KickEvents {
     this.#exported.set(listener, exported);
     this.#timer ??= setInterval(() => this.look(), LOOK_MS).unref();
     return exported;
+  }
+
+  /** From now on its sessions are such as another process can go on with when this one has died. Before the first export(). */
+  keepIn(blocks: KeptArea): void {
+    this.#blocks = blocks;
+    this.#kick.keep!(blocks);
+  }
+
+  get blocks(): KeptArea | undefined {
+    return this.#blocks;
+  }
+
+  /** Who writes down what they are, from now on. */
+  keepBy(keeper: ServerKeeper): void {
+    this.#keeper = keeper;
+  }
+
+  /** What is stored of a device's session; undefined: there is none, or it is not kept. */
+  keptSession({ session }: ExportedDevice): KeptSession | undefined {
+    return session && this.#blocks && this.#kick.keptOf!(session.id);
   }
 
   /** Ends all sessions and removes all sockets; the kick thread stays its owner's. */
@@ -230,6 +269,19 @@ export class VfioUserServer implements KickEvents {
     return this.#admit(this.#exported.get(listener)!, id, maxDmaMaps);
   }
 
+  /** A client that was served by a process that has died; all descriptors are taken. */
+  adoptKept(
+    device: ExportedDevice,
+    kept: TakenKeptSession,
+    others: readonly number[],
+    maxDmaMaps: number,
+  ): Session {
+    const listener = this.#listenerOf(device);
+    this.#kick.adoptFds!(listener, others);
+    const id = this.#kick.adoptKept!(listener, kept);
+    return this.#admit(this.#exported.get(listener)!, id, maxDmaMaps);
+  }
+
   #listenerOf(device: ExportedDevice): number {
     return [...this.#exported].find(([, exported]) => exported === device)![0];
   }
@@ -244,6 +296,9 @@ export class VfioUserServer implements KickEvents {
     // The kick thread lets one client in at a time; if one is still here, it has gone without a word.
     exported.session?.close();
     this.#admit(exported, id, this.#shareOfDmaMaps());
+    // Nothing is read of it before it is written down.
+    this.#keeper?.deviceChanged(exported);
+    if (this.#blocks) this.#kick.go!(id);
     exported.complaints.add('client connected', 'client connected', { level: 'debug' });
   }
 
@@ -256,21 +311,29 @@ export class VfioUserServer implements KickEvents {
         exported.session = undefined;
         complaints.add('client gone', 'client gone', { level: 'debug' });
         this.#kick.release(id);
+        this.#keeper?.deviceChanged(exported);
       },
     };
-    const session = new Session({ id, device, hooks, transport, complaints, maxDmaMaps });
+    const keep = (applied: AppliedMessage) => this.#keeper?.deviceChanged(exported, applied);
+    const session = new Session({ id, device, hooks, transport, complaints, maxDmaMaps, keep });
     exported.session = session;
     this.#sessions.set(id, session);
     return session;
   }
 
   /** A whole message came: the kick thread's event. */
-  message(id: number, message: Uint8Array, fds: readonly number[], done: () => void): void {
+  message(
+    id: number,
+    message: Uint8Array,
+    fds: readonly number[],
+    done: () => void,
+    ordinal?: number,
+  ): void {
     const session = this.#sessions.get(id);
     // It was under way when the session was closed.
     if (session === undefined) closeFds(fds);
     else {
-      session.enqueue(message, fds, done);
+      session.enqueue(message, fds, done, ordinal);
       this.#turns.add(session);
     }
   }

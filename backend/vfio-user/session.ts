@@ -21,6 +21,27 @@ export interface Transport {
   close(): void;
 }
 
+/** A message that has been dealt with, before it is answered. */
+export interface AppliedMessage {
+  /** Among those of its session. */
+  readonly ordinal: number;
+  /** Empty: none is wanted. */
+  readonly answer: Uint8Array;
+  /** With it the client has finished VFIO_USER_VERSION. */
+  readonly attached: boolean;
+}
+
+/** Those that can change what is known of a session or its device. */
+const EFFECTIVE: ReadonlySet<number> = new Set([
+  VFIO_USER.VERSION,
+  VFIO_USER.DMA_MAP,
+  VFIO_USER.DMA_UNMAP,
+  VFIO_USER.DEVICE_SET_IRQS,
+  VFIO_USER.REGION_WRITE,
+  VFIO_USER.REGION_WRITE_MULTI,
+  VFIO_USER.DEVICE_RESET,
+]);
+
 export interface SessionOptions {
   /** The kick thread's number for the connection. */
   id: number;
@@ -30,6 +51,8 @@ export interface SessionOptions {
   complaints: Complaints;
   /** Its share of the DMA maps; as many as one may have when not given. */
   maxDmaMaps?: number | undefined;
+  /** Writes down what has changed: before a client hears of it. */
+  keep?: ((applied: AppliedMessage) => void) | undefined;
 }
 
 /** What is known of a client, beside its maps and interrupts. */
@@ -53,6 +76,7 @@ export class Session {
   readonly irqs: Interrupts;
   readonly #transport: Transport;
   readonly #complaints: Complaints;
+  readonly #keep: SessionOptions['keep'];
   #limits: ClientLimits = { maxMsgFds: DEFAULT_MAX_MSG_FDS };
   #state: 'new' | 'attached' | 'closed' = 'new';
   readonly #queue: Waiting[] = [];
@@ -60,12 +84,13 @@ export class Session {
   #current: Generator<void, void> | undefined;
   #stepping = false;
 
-  constructor({ id, device, hooks, transport, complaints, maxDmaMaps }: SessionOptions) {
+  constructor({ id, device, hooks, transport, complaints, maxDmaMaps, keep }: SessionOptions) {
     this.id = id;
     this.device = device;
     this.hooks = hooks;
     this.#transport = transport;
     this.#complaints = complaints;
+    this.#keep = keep;
     this.dma = new DmaTable(maxDmaMaps);
     this.irqs = new Interrupts(device.msixVectors, (vector, count) =>
       hooks.onInterruptsChanged(vector, count),
@@ -92,12 +117,20 @@ export class Session {
     while (this.step());
   }
 
-  /** Takes one whole message, to be dealt with by step(); `done` is called then. Its descriptors are the session's. */
-  enqueue(bytes: Uint8Array, fds: readonly number[], done: () => void): void {
+  /**
+   * Takes one whole message, to be dealt with by step(); `done` is called then. Its descriptors are the session's.
+   * @param ordinal among the session's messages, where they are numbered.
+   */
+  enqueue(bytes: Uint8Array, fds: readonly number[], done: () => void, ordinal = 0): void {
     if (this.#state === 'closed') {
       closeFds(fds);
       done();
-    } else this.#queue.push({ run: () => this.#take(bytes, fds, done), drop: () => closeFds(fds) });
+    } else this.#queue.push({ run: () => this.#take(bytes, fds, done, ordinal), drop: () => closeFds(fds) });
+  }
+
+  /** Between two pieces of a message. */
+  get busy(): boolean {
+    return this.#current !== undefined;
   }
 
   /** Does something when all messages that came so far have been dealt with. */
@@ -118,7 +151,12 @@ export class Session {
     return this.#current !== undefined || this.#queue.length > 0;
   }
 
-  *#take(bytes: Uint8Array, fds: readonly number[], done: () => void): Generator<void, void> {
+  *#take(
+    bytes: Uint8Array,
+    fds: readonly number[],
+    done: () => void,
+    ordinal: number,
+  ): Generator<void, void> {
     const header = decodeHeader(bytes);
     if (header === undefined || header.size !== bytes.length) {
       closeFds(fds);
@@ -128,7 +166,7 @@ export class Session {
     } else {
       const message = new Message(header, bytes, fds);
       try {
-        yield* this.#answer(message);
+        yield* this.#answer(message, ordinal);
       } finally {
         message.close();
       }
@@ -159,7 +197,7 @@ export class Session {
     this.#complaints.add(cause, text);
   }
 
-  *#answer(message: Message): Generator<void, void> {
+  *#answer(message: Message, ordinal: number): Generator<void, void> {
     const { header } = message;
     const type = header.flags & FLAG.TYPE;
     if (type === FLAG.REPLY) {
@@ -170,12 +208,20 @@ export class Session {
       if (type !== FLAG.COMMAND) throw new ProtocolError(EINVAL, `message type ${type}: 0 or 1 expected`);
       const result = this.#run(message);
       const { payload, fds } = 'payload' in result ? result : yield* result;
-      this.#send(header, encodeReply(header, payload), fds);
+      const answer = encodeReply(header, payload);
+      this.#apply(header, ordinal, answer, header.command === VFIO_USER.VERSION);
+      this.#send(header, answer, fds);
       // After the reply, so that what the host does next cannot come before it.
       if (header.command === VFIO_USER.VERSION) this.#attach();
     } catch (error) {
-      this.#refuse(header, error);
+      this.#refuse(header, ordinal, error);
     }
+  }
+
+  #apply(header: Header, ordinal: number, answer: Uint8Array, attached: boolean): void {
+    if (!this.#keep || this.#state === 'closed' || !EFFECTIVE.has(header.command)) return;
+    const wanted = (header.flags & FLAG.NO_REPLY) === 0;
+    this.#keep({ ordinal, answer: wanted ? answer : new Uint8Array(), attached });
   }
 
   #run(message: Message): Reply | Generator<void, Reply> {
@@ -205,7 +251,7 @@ export class Session {
     if (!this.#guard('onAttach', () => this.hooks.onAttach(this))) this.close();
   }
 
-  #refuse(header: Header, error: unknown): void {
+  #refuse(header: Header, ordinal: number, error: unknown): void {
     const refusal = error instanceof ProtocolError ? error : undefined;
     const errno = refusal?.errno ?? EIO;
     const known = HANDLERS.has(header.command) || header.command === VFIO_USER.VERSION;
@@ -215,7 +261,9 @@ export class Session {
     // Not the peer's fault: our own code failed, and the log must say where.
     if (refusal === undefined) this.#complaints.add(cause, text, { level: 'error', details: { err: error } });
     else this.#complaints.add(cause, text);
-    this.#send(header, encodeError(header, errno), []);
+    const answer = encodeError(header, errno);
+    this.#apply(header, ordinal, answer, false);
+    this.#send(header, answer, []);
     if (refusal?.fatal || this.#state === 'new') this.close();
   }
 

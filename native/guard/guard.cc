@@ -240,6 +240,11 @@ void Start() {
 
 [[noreturn]] void End(int code) {
   unlink(options.socket_path);
+  // Its folder goes too, unless something else is in it.
+  char folder[sizeof(sockaddr_un::sun_path)];
+  strcpy(folder, options.socket_path);
+  *strrchr(folder, '/') = '\0';
+  rmdir(folder);
   exit(code);
 }
 

@@ -51,7 +51,11 @@ export class Upgraded {
   }
 
   commandWith(env: NodeJS.ProcessEnv, ...args: string[]): Running {
-    const child = spawn(process.execPath, [join(projectRoot(), 'dist/backend/cli/main.js'), ...args], {
+    return this.program(env, process.execPath, join(projectRoot(), 'dist/backend/cli/main.js'), ...args);
+  }
+
+  program(env: NodeJS.ProcessEnv, path: string, ...args: string[]): Running {
+    const child = spawn(path, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });

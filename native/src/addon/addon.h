@@ -7,6 +7,7 @@ namespace ptnet::addon {
 
 void InitOs(Napi::Env env, Napi::Object exports);
 void InitKick(Napi::Env env, Napi::Object exports);
+void InitKickTaken(Napi::Env env, Napi::Object exports);
 void InitMemory(Napi::Env env, Napi::Object exports);
 void InitPorts(Napi::Env env, Napi::Object exports);
 void InitEngine(Napi::Env env, Napi::Object exports);

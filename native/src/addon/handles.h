@@ -4,6 +4,7 @@
 #include "addon/handle.h"
 #include "datapath/broker.h"
 #include "datapath/engine.h"
+#include "datapath/kept_area.h"
 #include "forward/echo.h"
 #include "forward/null_port.h"
 #include "forward/pipe.h"
@@ -26,5 +27,6 @@ PTNET_HANDLE(ValeSwitch, 4, "a switch");
 PTNET_HANDLE(Engine, 5, "an engine");
 PTNET_HANDLE(Attachment, 6, "an attachment");
 PTNET_HANDLE(Register, 10, "a register");
+PTNET_HANDLE(KeptArea, 11, "an area of sessions");
 
 }  // namespace ptnet::addon

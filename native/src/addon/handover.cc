@@ -129,6 +129,12 @@ Napi::Value RegionAdopt(const Napi::CallbackInfo& info) {
   return WrapHandle(env, std::move(region));
 }
 
+/// regionReleaseLost(region): what is held there by ports that were not adopted is free.
+Napi::Value RegionReleaseLost(const Napi::CallbackInfo& info) {
+  if (auto region = UnwrapHandle<Region>(info[0])) region->ReleaseLost();
+  return info.Env().Undefined();
+}
+
 Napi::Value StatsFd(const Napi::CallbackInfo& info) {
   auto area = UnwrapHandle<StatsArea>(info[0]);
   return area ? Napi::Number::New(info.Env(), area->fd()) : info.Env().Undefined();
@@ -257,6 +263,7 @@ Napi::Value AttachmentResume(const Napi::CallbackInfo& info) {
 void InitHandover(Napi::Env env, Napi::Object exports) {
   exports.Set("regionState", Napi::Function::New(env, RegionStateOf));
   exports.Set("regionAdopt", Napi::Function::New(env, RegionAdopt));
+  exports.Set("regionReleaseLost", Napi::Function::New(env, RegionReleaseLost));
   exports.Set("statsFd", Napi::Function::New(env, StatsFd));
   exports.Set("statsAdopt", Napi::Function::New(env, StatsAdopt));
   exports.Set("portPlaces", Napi::Function::New(env, PortPlacesOf));

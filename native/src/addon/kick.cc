@@ -1,73 +1,12 @@
-// The kick thread as JavaScript sees it: calls go down directly, events come up through the event loop in order.
-#include "datapath/kick.h"
+// KickObject: its life, its events, and its sockets.
+#include "addon/kick_object.h"
 
-#include <memory>
-#include <variant>
 #include <vector>
 
-#include "addon/addon.h"
-#include "addon/args.h"
 #include "addon/call.h"
 #include "addon/doorbell_target.h"
 
 namespace ptnet::addon {
-namespace {
-
-struct Connected {
-  uint32_t listener, session;
-};
-struct Disconnected {
-  uint32_t session;
-  int error;
-};
-using Event = std::variant<Connected, std::unique_ptr<KickMessage>, Disconnected>;
-
-/// `new Kick(connect, message, disconnect)`.
-class KickObject : public Napi::ObjectWrap<KickObject>, private KickSink {
- public:
-  static void Register(Napi::Env env, Napi::Object exports);
-  explicit KickObject(const Napi::CallbackInfo& info);
-  ~KickObject() { Shut(); }
-
- private:
-  // On the kick thread.
-  void OnConnect(uint32_t listener, uint32_t session) override { Post(Connected{listener, session}); }
-  void OnMessage(std::unique_ptr<KickMessage> message) override { Post(std::move(message)); }
-  void OnDisconnect(uint32_t session, int error) override { Post(Disconnected{session, error}); }
-  void Post(Event event);
-
-  static void Deliver(napi_env env, napi_value, void* self, void* event);
-  static void OnEnvironmentEnd(void* self) { static_cast<KickObject*>(self)->Shut(); }
-  void Handle(napi_env env, Event& event);
-
-  Napi::Value Listen(const Napi::CallbackInfo& info);
-  Napi::Value Unlisten(const Napi::CallbackInfo& info);
-  Napi::Value Send(const Napi::CallbackInfo& info);
-  Napi::Value SetDoorbells(const Napi::CallbackInfo& info);
-  Napi::Value ClearDoorbells(const Napi::CallbackInfo& info);
-  Napi::Value Delivered(const Napi::CallbackInfo& info);
-  Napi::Value Release(const Napi::CallbackInfo& info);
-  Napi::Value Eventfd(const Napi::CallbackInfo& info);
-  Napi::Value CountersOf(const Napi::CallbackInfo& info);
-  Napi::Value Counters(const Napi::CallbackInfo& info);
-  Napi::Value Close(const Napi::CallbackInfo& info);
-  Napi::Value Pause(const Napi::CallbackInfo& info);
-  Napi::Value Resume(const Napi::CallbackInfo& info);
-  Napi::Value Settled(const Napi::CallbackInfo& info);
-  Napi::Value ListenerSocket(const Napi::CallbackInfo& info);
-  Napi::Value SessionSocket(const Napi::CallbackInfo& info);
-  Napi::Value AdoptListener(const Napi::CallbackInfo& info);
-  Napi::Value AdoptSession(const Napi::CallbackInfo& info);
-  Napi::Value AdoptFds(const Napi::CallbackInfo& info);
-  bool Check(Napi::Env env, os::Error error, const std::string& object);
-  bool IsOpen(Napi::Env env);
-  void Shut();
-
-  std::unique_ptr<Kick> kick_;
-  napi_threadsafe_function queue_ = nullptr;
-  bool open_ = false;
-  Napi::FunctionReference connect_, message_, disconnect_;
-};
 
 void KickObject::Register(Napi::Env env, Napi::Object exports) {
   exports.Set(
@@ -85,7 +24,9 @@ void KickObject::Register(Napi::Env env, Napi::Object exports) {
            InstanceMethod("listenerSocket", &KickObject::ListenerSocket),
            InstanceMethod("sessionSocket", &KickObject::SessionSocket),
            InstanceMethod("adoptListener", &KickObject::AdoptListener),
-           InstanceMethod("adoptFds", &KickObject::AdoptFds),
+           InstanceMethod("adoptFds", &KickObject::AdoptFds), InstanceMethod("keep", &KickObject::Keep),
+           InstanceMethod("go", &KickObject::Go), InstanceMethod("keptOf", &KickObject::KeptOf),
+           InstanceMethod("adoptKept", &KickObject::AdoptKept),
            InstanceMethod("adoptSession", &KickObject::AdoptSession)}));
 }
 
@@ -138,7 +79,8 @@ void KickObject::Handle(napi_env env, Event& event) {
     const size_t bytes = message.bytes.size(), fds = message.fds.size();
     // Its receiver calls delivered() when it has dealt with it.
     if (!CallJs(env, message_.Value(),
-                {NewNumber(env, message.session), NewBytes(env, message.bytes), NewFds(env, message.fds)})) {
+                {NewNumber(env, message.session), NewBytes(env, message.bytes), NewFds(env, message.fds),
+                 NewNumber(env, message.ordinal)})) {
       if (open_) kick_->Delivered(message.session, bytes, fds);
       return;
     }
@@ -276,105 +218,6 @@ Napi::Value KickObject::Eventfd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), fd.Release());
 }
 
-Napi::Value KickObject::Pause(const Napi::CallbackInfo& info) {
-  if (IsOpen(info.Env())) Check(info.Env(), kick_->Pause(), "kick thread");
-  return info.Env().Undefined();
-}
-
-Napi::Value KickObject::Resume(const Napi::CallbackInfo& info) {
-  if (IsOpen(info.Env())) Check(info.Env(), kick_->Resume(), "kick thread");
-  return info.Env().Undefined();
-}
-
-Napi::Value KickObject::Settled(const Napi::CallbackInfo& info) {
-  int64_t sessions;
-  if (!GetInteger(info[0], "sessions", 0, UINT32_MAX, &sessions)) return info.Env().Undefined();
-  return Napi::Boolean::New(info.Env(), open_ && kick_->Settled(static_cast<size_t>(sessions)));
-}
-
-/// listenerSocket(listener): a descriptor that stays the listener's.
-Napi::Value KickObject::ListenerSocket(const Napi::CallbackInfo& info) {
-  uint32_t listener;
-  if (!IsOpen(info.Env()) || !GetId(info[0], "listener", &listener)) return info.Env().Undefined();
-  return Napi::Number::New(info.Env(), kick_->SocketOf(listener));
-}
-
-Napi::Object NewMessage(Napi::Env env, const std::vector<uint8_t>& bytes, const std::vector<int>& fds) {
-  Napi::Object o = Napi::Object::New(env);
-  o.Set("bytes", Napi::Value(env, NewBytes(env, bytes)));
-  Napi::Array list = Napi::Array::New(env, fds.size());
-  for (uint32_t i = 0; i < fds.size(); i++) list.Set(i, fds[i]);
-  o.Set("fds", list);
-  return o;
-}
-
-/// sessionSocket(session): {fd, bytes, fds, unsent}; the descriptors stay the session's.
-Napi::Value KickObject::SessionSocket(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  uint32_t session;
-  KickSession::Rest rest;
-  if (!IsOpen(env) || !GetId(info[0], "session", &session)) return env.Undefined();
-  const int socket = kick_->SocketOf(session, &rest);
-  Napi::Object o = NewMessage(env, rest.bytes, rest.fds);
-  o.Set("fd", socket);
-  Napi::Array unsent = Napi::Array::New(env, rest.unsent.size());
-  for (uint32_t i = 0; i < rest.unsent.size(); i++)
-    unsent.Set(i, NewMessage(env, rest.unsent[i].bytes, rest.unsent[i].fds));
-  o.Set("unsent", unsent);
-  return o;
-}
-
-/// adoptListener(socket, path, maxMessageSize, maxFds): the descriptor is taken.
-Napi::Value KickObject::AdoptListener(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  int socket;
-  std::string path;
-  int64_t bytes, fds;
-  uint32_t listener;
-  if (!IsOpen(env) || !GetFd(info[0], &socket) || !GetString(info[1], "path", &path) ||
-      !GetInteger(info[2], "maxMessageSize", 64, 1 << 28, &bytes) || !GetInteger(info[3], "maxFds", 0, 253, &fds))
-    return env.Undefined();
-  const KickLimits limits{static_cast<uint32_t>(bytes), static_cast<uint32_t>(fds)};
-  if (!Check(env, kick_->AdoptListener(socket, path, limits, &listener), path)) return env.Undefined();
-  return Napi::Number::New(env, listener);
-}
-
-/// adoptFds(listener, fds): they stay the caller's, and count as the listener's client's.
-Napi::Value KickObject::AdoptFds(const Napi::CallbackInfo& info) {
-  uint32_t listener;
-  std::vector<int> fds;
-  if (IsOpen(info.Env()) && GetId(info[0], "listener", &listener) && GetFds(info[1], &fds))
-    kick_->AdoptFds(listener, fds);
-  return info.Env().Undefined();
-}
-
-bool GetMessage(Napi::Value value, std::vector<uint8_t>* bytes, std::vector<int>* fds) {
-  Napi::Value data = GetOption(value, "bytes");
-  if (!data.IsTypedArray() || !GetFds(GetOption(value, "fds"), fds)) return false;
-  auto view = data.As<Napi::Uint8Array>();
-  bytes->assign(view.Data(), view.Data() + view.ByteLength());
-  return true;
-}
-
-/// adoptSession(listener, {fd, bytes, fds, unsent}): the descriptors are taken.
-Napi::Value KickObject::AdoptSession(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  uint32_t listener, session;
-  int socket;
-  KickSession::Rest rest;
-  if (!IsOpen(env) || !GetId(info[0], "listener", &listener) || !GetFd(GetOption(info[1], "fd"), &socket) ||
-      !GetMessage(info[1], &rest.bytes, &rest.fds))
-    return env.Undefined();
-  auto unsent = GetOption(info[1], "unsent").As<Napi::Array>();
-  for (uint32_t i = 0; i < unsent.Length(); i++) {
-    auto& answer = rest.unsent.emplace_back();
-    if (!GetMessage(unsent.Get(i), &answer.bytes, &answer.fds)) return env.Undefined();
-  }
-  const os::Error error = kick_->AdoptSession(listener, socket, rest, &session);
-  if (!Check(env, error, "listener " + std::to_string(listener))) return env.Undefined();
-  return Napi::Number::New(env, session);
-}
-
 Napi::Value KickObject::Close(const Napi::CallbackInfo& info) {
   if (!open_) return info.Env().Undefined();
   napi_remove_env_cleanup_hook(info.Env(), OnEnvironmentEnd, this);
@@ -389,8 +232,6 @@ void KickObject::Shut() {
   kick_->Stop();
   napi_release_threadsafe_function(queue_, napi_tsfn_abort);
 }
-
-}  // namespace
 
 void InitKick(Napi::Env env, Napi::Object exports) { KickObject::Register(env, exports); }
 

@@ -6,6 +6,7 @@ namespace ptnet::addon {
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitOs(env, exports);
   InitKick(env, exports);
+  InitKickTaken(env, exports);
   InitMemory(env, exports);
   InitPorts(env, exports);
   InitEngine(env, exports);

@@ -179,8 +179,13 @@ Napi::Value PeerCredentials(const Napi::CallbackInfo& info) {
 void SendDatagram(const Napi::CallbackInfo& info) {
   std::string address;
   std::string text;
-  if (!GetString(info[0], "address", &address) || !GetString(info[1], "text", &text)) return;
-  if (const os::Error error = os::SendDatagram(address, text)) ThrowErrno(info.Env(), error, address);
+  std::vector<int> fds;
+  int64_t patience_ms;
+  if (!GetString(info[0], "address", &address) || !GetString(info[1], "text", &text) || !GetFds(info[2], &fds) ||
+      !GetInteger(info[3], "patienceMs", 0, 60'000, &patience_ms))
+    return;
+  if (const os::Error error = os::SendDatagram(address, text, fds, static_cast<int>(patience_ms)))
+    ThrowErrno(info.Env(), error, address);
 }
 
 void SetNonblocking(const Napi::CallbackInfo& info) {

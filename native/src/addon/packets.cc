@@ -1,6 +1,11 @@
-// The addon's packet sockets: what two hosts say to each other while one of them stands still.
+// The addon's packet sockets, which two hosts talk by while one of them stands still, and how this process ends for another one.
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <string>
+#include <vector>
 
 #include "addon/addon.h"
 #include "addon/args.h"
@@ -97,6 +102,29 @@ Napi::Value ExitNow(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// becomeProgram(path, args): in the place of this process; returns when it cannot be started.
+Napi::Value BecomeProgram(const Napi::CallbackInfo& info) {
+  std::string path;
+  if (!GetString(info[0], "path", &path)) return {};
+  if (!info[1].IsArray()) {
+    Napi::TypeError::New(info.Env(), "args: an array of text is expected").ThrowAsJavaScriptException();
+    return {};
+  }
+  const auto array = info[1].As<Napi::Array>();
+  std::vector<std::string> args{path};
+  for (uint32_t i = 0; i < array.Length(); i++)
+    if (!GetString(array.Get(i), "args", &args.emplace_back())) return {};
+  std::vector<char*> argv;
+  for (std::string& arg : args) argv.push_back(arg.data());
+  argv.push_back(nullptr);
+  // Node ignores it, and what is ignored stays so; it keeps the standard descriptors from programs too.
+  signal(SIGPIPE, SIG_DFL);
+  for (int fd = 0; fd <= STDERR_FILENO; fd++) fcntl(fd, F_SETFD, 0);
+  execv(path.c_str(), argv.data());
+  ThrowErrno(info.Env(), os::Error::Last("execv"), path);
+  return {};
+}
+
 }  // namespace
 
 void InitPackets(Napi::Env env, Napi::Object exports) {
@@ -105,6 +133,7 @@ void InitPackets(Napi::Env env, Napi::Object exports) {
   exports.Set("packetsConnect", Napi::Function::New(env, PacketsConnect));
   exports.Set("packetSend", Napi::Function::New(env, PacketSend));
   exports.Set("packetReceive", Napi::Function::New(env, PacketReceive));
+  exports.Set("becomeProgram", Napi::Function::New(env, BecomeProgram));
   exports.Set("exitNow", Napi::Function::New(env, ExitNow));
 }
 

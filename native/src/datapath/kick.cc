@@ -182,6 +182,8 @@ bool Kick::MayWait(const Listener& listener) {
 void Kick::Adopt(uint32_t id, Listener* listener, os::PeerFd socket) {
   const uint32_t number = next_id_++;
   auto session = std::make_shared<KickSession>(number, id, std::move(socket), listener->limits, sink_, &counters_);
+  std::unique_ptr<KeptTurn> turn;
+  if (kept_ && !KeptTurn::Open(kept_, session->socket(), &turn)) session->Keep(std::move(turn));
   listener->session = number;
   sessions_.emplace(number, session);
   sink_->OnConnect(id, number);

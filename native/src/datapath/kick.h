@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -78,6 +79,24 @@ class Kick {
      than the beginning of a message. */
   os::Error AdoptSession(uint32_t listener, int socket, const KickSession::Rest& rest, uint32_t* session);
 
+  // For another process that goes on when this one has died (kick_kept.cc).
+
+  /** Sessions that come from now on are kept, as far as there are blocks and descriptors for it; none is read before
+     Go(). */
+  void Keep(std::shared_ptr<KeptArea> area);
+  os::Error Go(uint32_t session);
+  /** What another process needs of it; the descriptors stay the session's. */
+  struct KeptSession {
+    int socket = -1;  // -1: it is not kept
+    uint32_t block = 0;
+    int pipe_read = -1, pipe_write = -1;
+  };
+  KeptSession KeptOf(uint32_t session);
+  /** A client of a process that has died, of a listener that has none; all descriptors are taken, also in an error. The
+     sink is not told. EPROTO: nobody knows how far it was. */
+  os::Error AdoptKept(uint32_t listener, const KeptSession& kept, std::optional<AppliedMessage> applied,
+                      uint32_t* session);
+
   /** Stops the thread and closes everything; afterwards every method fails with EBADF. */
   void Stop();
 
@@ -123,6 +142,7 @@ class Kick {
   void UpdateInterest(KickSession* session);
   void StopListening(const Listener& listener);
   static uint64_t ListenerTag(uint32_t id);
+  static os::Error IsConnected(int socket);
 
   KickSink* const sink_;
   KickCounters counters_;
@@ -137,6 +157,7 @@ class Kick {
   // Guards the tables; taken before a session's lock, never after it.
   std::mutex mutex_;
   bool paused_ = false;
+  std::shared_ptr<KeptArea> kept_;  // null: sessions are not kept
   uint32_t next_id_ = 1;
   std::map<uint32_t, Listener> listeners_;
   std::unordered_map<uint32_t, std::shared_ptr<KickSession>> sessions_;

@@ -24,7 +24,15 @@ os::Error Listens(int socket) {
   return good ? os::Error{} : os::Error{EINVAL, "listen"};
 }
 
-os::Error IsConnected(int socket) {
+std::vector<os::PeerFd> Owned(const std::vector<int>& fds, os::PeerId peer) {
+  std::vector<os::PeerFd> owned;
+  for (const int fd : fds) owned.emplace_back(fd, peer);
+  return owned;
+}
+
+}  // namespace
+
+os::Error Kick::IsConnected(int socket) {
   int type = 0;
   socklen_t size = sizeof type;
   if (getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return os::Error::Last("getsockopt");
@@ -33,14 +41,6 @@ os::Error IsConnected(int socket) {
   if (getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return os::Error::Last("getpeername");
   return type == SOCK_STREAM && address.ss_family == AF_UNIX ? os::Error{} : os::Error{EINVAL, "connect"};
 }
-
-std::vector<os::PeerFd> Owned(const std::vector<int>& fds, os::PeerId peer) {
-  std::vector<os::PeerFd> owned;
-  for (const int fd : fds) owned.emplace_back(fd, peer);
-  return owned;
-}
-
-}  // namespace
 
 os::Error Kick::Pause() { return SetPaused(true); }
 os::Error Kick::Resume() { return SetPaused(false); }

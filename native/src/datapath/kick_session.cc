@@ -19,6 +19,10 @@ namespace {
 constexpr size_t kMaxUndeliveredMessages = 64;
 constexpr size_t kMaxUndeliveredFds = 128;  // and those of the message that goes beyond
 
+std::span<const uint8_t> BytesOf(const VfioUserRegionAccess& reply) {
+  return {reinterpret_cast<const uint8_t*>(&reply), sizeof reply};
+}
+
 }  // namespace
 
 KickSession::KickSession(uint32_t id, uint32_t listener, os::PeerFd socket, const KickLimits& limits, KickSink* sink,
@@ -41,11 +45,13 @@ std::unique_lock<std::mutex> KickSession::LockFromOutside() {
 }
 
 std::unique_lock<std::mutex> KickSession::LockFromThread() {
-  if (waiting_outside_.load(std::memory_order_relaxed) != 0) return {};
+  // One that is kept may not be told again that there is something to read.
+  if (!kept_ && waiting_outside_.load(std::memory_order_relaxed) != 0) return {};
   return std::unique_lock<std::mutex>(mutex_);
 }
 
 int KickSession::Read() {
+  if (kept_) return ReadKept();
   const std::span<uint8_t> space = framer_.Space();
   fresh_.clear();
   os::Received received;
@@ -66,7 +72,9 @@ int KickSession::Read() {
       case KickFramer::Found::kError:
         return framer_.error();
       case KickFramer::Found::kDoorbell:
-        AnswerDoorbell(doorbell);
+        // Before the ring is served: the peer's virtual CPU stands still until it has the reply.
+        if (const auto reply = ReplyTo(doorbell)) (void)Send(BytesOf(*reply), {});
+        Ring(doorbell);
         break;
       case KickFramer::Found::kMessage:
         Deliver(std::move(message));
@@ -75,15 +83,16 @@ int KickSession::Read() {
   }
 }
 
-void KickSession::AnswerDoorbell(const DoorbellWrite& doorbell) {
-  if (doorbell.wants_reply()) {
-    // Before the ring is served: the peer's virtual CPU stands still until it has the reply.
-    VfioUserRegionAccess reply = doorbell.access;
-    reply.header.size = sizeof reply;
-    reply.header.flags = kVfioUserReply;
-    reply.header.error = 0;
-    (void)Send({reinterpret_cast<const uint8_t*>(&reply), sizeof reply}, {});
-  }
+std::optional<VfioUserRegionAccess> KickSession::ReplyTo(const DoorbellWrite& doorbell) const {
+  if (!doorbell.wants_reply()) return std::nullopt;
+  VfioUserRegionAccess reply = doorbell.access;
+  reply.header.size = sizeof reply;
+  reply.header.flags = kVfioUserReply;
+  reply.header.error = 0;
+  return reply;
+}
+
+void KickSession::Ring(const DoorbellWrite& doorbell) {
   if (Worker* worker = target_->Ring(doorbell.ring)) {
     // The rings of a device hardly ever have two.
     if (rung_ != nullptr && rung_ != worker) rung_->Wake();
@@ -110,18 +119,25 @@ void KickSession::Delivered(size_t bytes, size_t fds) {
   undelivered_messages_ -= 1;
   undelivered_bytes_ -= bytes;
   undelivered_fds_ -= fds;
+  // What goes wrong with the socket is found by the next read.
+  if (kept_ && !ended_) (void)kept_->Delivered(socket_.get());
 }
 
 int KickSession::Flush() {
   if (paused_) return kGoOn;
-  const os::Error error = outbound_.Flush(socket_.get());
+  os::Error error = outbound_.Flush(socket_.get());
+  if (!error && kept_) error = outbound_.empty() ? kept_->Answered(socket_.get()) : os::Error{};
+  if (!error && kept_) error = kept_->Flush(socket_.get());
   if (error.number == EPIPE || error.number == ECONNRESET) return 0;
   return error ? error.number : kGoOn;
 }
 
 os::Error KickSession::Send(std::span<const uint8_t> bytes, std::span<const int> fds) {
   if (ended_) return {};
-  const os::Error error = outbound_.Send(socket_.get(), bytes, fds);
+  const bool piped = kept_ && fds.empty() && bytes.size() <= KeptTurn::kAnswerMax;
+  if (kept_ && !piped) kept_->AnswersDirectly();
+  os::Error error = piped ? kept_->Answer(socket_.get(), bytes) : outbound_.Send(socket_.get(), bytes, fds);
+  if (kept_ && !piped && !error && outbound_.empty()) error = kept_->Answered(socket_.get());
   // A peer that is gone is reported by the next read.
   if (error.number == EPIPE || error.number == ECONNRESET) return {};
   return error;
@@ -162,13 +178,17 @@ bool KickSession::GoOnWith(std::span<const uint8_t> bytes, std::vector<os::PeerF
 }
 
 bool KickSession::wants_read() const {
+  if (kept_ && (held_ || kept_->busy())) return false;
   return !paused_ && outbound_.empty() && undelivered_messages_ < kMaxUndeliveredMessages &&
          undelivered_bytes_ < limits_.max_message_bytes && undelivered_fds_ < kMaxUndeliveredFds;
 }
 
 uint32_t KickSession::interest() const {
   if (ended_ || paused_) return 0;
-  return (outbound_.empty() ? 0u : EPOLLOUT) | (wants_read() ? EPOLLIN : 0u);
+  const bool sends = !outbound_.empty() || (kept_ && kept_->answering());
+  // What has been looked at stays there: the beginning of a message would wake us for ever.
+  const uint32_t reads = kept_ && framer_.within() ? EPOLLIN | EPOLLET : EPOLLIN;
+  return (sends ? EPOLLOUT : 0u) | (wants_read() ? reads : 0u);
 }
 
 }  // namespace ptnet

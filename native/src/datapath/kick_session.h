@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "datapath/doorbell.h"
+#include "datapath/kept_turn.h"
 #include "datapath/kick_framer.h"
 #include "os/outbound_queue.h"
 #include "os/peer_fd.h"
@@ -96,14 +98,28 @@ class KickSession {
   bool GoOnWith(std::span<const uint8_t> bytes, std::vector<os::PeerFd>* fds);
   void Keep(std::span<const uint8_t> answer, std::vector<os::PeerFd> fds) { outbound_.Keep(answer, std::move(fds)); }
 
+  /** Another process can go on with it when this one has died. Not read before Go(). Before anybody else has it. */
+  void Keep(std::unique_ptr<KeptTurn> turn) {
+    kept_ = std::move(turn);
+    held_ = true;
+  }
+  void Go() { held_ = false; }
+  /** Null: it is not kept. */
+  const KeptTurn* kept() const { return kept_.get(); }
+
   bool wants_read() const;
   /** The epoll events it waits for, 0 for none. */
   uint32_t interest() const;
   uint32_t registered_interest = 0;  // what epoll was told last
 
  private:
-  void AnswerDoorbell(const DoorbellWrite& doorbell);
+  std::optional<VfioUserRegionAccess> ReplyTo(const DoorbellWrite& doorbell) const;
+  void Ring(const DoorbellWrite& doorbell);
   void Deliver(KickMessage message);
+  int ReadKept();
+  KickFramer::Found LookAtFirst(std::span<const uint8_t> seen, DoorbellWrite* doorbell, KickMessage* message);
+  os::Error DealKept(size_t bytes, DoorbellWrite* doorbell, KickMessage* message);
+  int After(os::Error error) const;
 
   const uint32_t id_;
   const uint32_t listener_;
@@ -121,6 +137,9 @@ class KickSession {
 
   KickFramer framer_;
   std::vector<os::PeerFd> fresh_;  // of the last read
+  std::unique_ptr<KeptTurn> kept_;
+  bool held_ = false;
+  size_t looked_at_ = 0;  // of the message that is being looked at
 
   os::OutboundQueue outbound_;
 

@@ -110,6 +110,8 @@ class Region {
   /// shows it, and is freed when no ring does; for each that has passed one is freed that came from there, at the
   /// latest when nobody has extra buffers any more.
   void Release(Holder holder);
+  /// Of one that was adopted, when all rings that somebody goes on with are tracked: what others had is free.
+  void ReleaseLost();
   /// Ring headers are the guest's to overwrite, so the slots of a ring are registered by its owner.
   void TrackRing(Holder holder, const NetmapSlot* slots, uint32_t num_slots);
   /// Gives the slots of a holder's rings that show no buffer, one that nobody was given, or one that another of these

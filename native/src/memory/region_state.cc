@@ -70,4 +70,13 @@ NetmapRing* Region::AdoptRing(Holder holder, uint64_t offset) {
   return reinterpret_cast<NetmapRing*>(AdoptObject(rings_, holder, offset));
 }
 
+void Region::ReleaseLost() {
+  std::set<Holder> lost;
+  for (const Pool* pool : {&ifs_, &rings_, &bufs_})
+    for (uint32_t i = 0; i < pool->num(); i++) lost.insert(pool->holder(i));
+  lost.erase(0);
+  for (const TrackedRing& t : tracked_) lost.erase(t.holder);
+  for (const Holder holder : lost) Release(holder);
+}
+
 }  // namespace ptnet

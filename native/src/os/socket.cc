@@ -89,7 +89,8 @@ void SocketFile::Remove() const {
   if (stat(path.c_str(), &status) == 0 && status.st_dev == device && status.st_ino == inode) unlink(path.c_str());
 }
 
-Error ReceiveWithFds(int socket, PeerId peer, void* buffer, size_t size, std::vector<PeerFd>* fds, Received* out) {
+Error ReceiveWithFds(int socket, PeerId peer, void* buffer, size_t size, std::vector<PeerFd>* fds, Received* out,
+                     int flags) {
   *out = {};
   iovec vector = {buffer, size};
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxScmFds * sizeof(int))];
@@ -100,7 +101,7 @@ Error ReceiveWithFds(int socket, PeerId peer, void* buffer, size_t size, std::ve
   message.msg_controllen = sizeof control;
   ssize_t count;
   do {
-    count = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    count = recvmsg(socket, &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return Error::Last("recvmsg");
   const size_t before = fds->size();

@@ -45,9 +45,10 @@ struct Received {
 
 /**
  * Reads once without waiting. Descriptors are close-on-exec, are noted as `peer`'s and appended to `fds`; those that
- * came before a truncation are closed. An Error of EAGAIN means that there is nothing to read.
+ * came before a truncation are closed. An Error of EAGAIN means that there is nothing to read. `flags`: MSG_PEEK or none.
  */
-Error ReceiveWithFds(int socket, PeerId peer, void* buffer, size_t size, std::vector<PeerFd>* fds, Received* out);
+Error ReceiveWithFds(int socket, PeerId peer, void* buffer, size_t size, std::vector<PeerFd>* fds, Received* out,
+                     int flags = 0);
 
 /** Writes what fits without waiting; the descriptors go with the first byte. EAGAIN when nothing fits. */
 Error SendWithFds(int socket, std::span<const uint8_t> bytes, std::span<const int> fds, size_t* sent);

@@ -84,10 +84,10 @@ describe('what cannot be told', () => {
     expect(all('')).toEqual([]);
   });
   test.each([
-    ['/nowhere/notify', /^NOTIFY_SOCKET: sendto: ENOENT/],
-    [`/${'x'.repeat(200)}`, /^NOTIFY_SOCKET: sendto: ENAMETOOLONG/],
-    [`@${'x'.repeat(200)}`, /^NOTIFY_SOCKET: sendto: ENAMETOOLONG/],
-    ['@nobody-listens-here', /^NOTIFY_SOCKET: sendto: ECONNREFUSED/],
+    ['/nowhere/notify', /^NOTIFY_SOCKET: sendmsg: ENOENT/],
+    [`/${'x'.repeat(200)}`, /^NOTIFY_SOCKET: sendmsg: ENAMETOOLONG/],
+    [`@${'x'.repeat(200)}`, /^NOTIFY_SOCKET: sendmsg: ENAMETOOLONG/],
+    ['@nobody-listens-here', /^NOTIFY_SOCKET: sendmsg: ECONNREFUSED/],
   ])('%s is said once', (address, message) => {
     expect(all(address)).toEqual([expect.stringMatching(message)]);
   });

@@ -1,0 +1,50 @@
+// `ptnet up --guard`: a host that is killed, and the one that goes on in its place.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { projectRoot } from '../harness/paths.ts';
+import { type Running, Upgraded } from './upgraded.ts';
+
+export class Kept extends Upgraded {
+  #guard: Running | undefined;
+
+  /** As users do. */
+  async startKept(): Promise<Running> {
+    this.#guard = await this.start('--guard');
+    return this.#guard;
+  }
+
+  /** With a guard that never waits before it starts it again. */
+  async startOften(): Promise<Running> {
+    const guard = join(projectRoot(), 'native/guard/build/ptnet-guard');
+    const host = [process.execPath, join(projectRoot(), 'dist/backend/cli/main.js'), 'up', this.file, '--keep'];
+    const options = ['--first-ms', '0', '--most-ms', '0'];
+    this.#guard = await this.running(this.program({}, guard, ...options, join(this.folder, 'notify'), ...host));
+    return this.#guard;
+  }
+
+  /** The process that serves; undefined: the guard has none just now. */
+  get pid(): number | undefined {
+    const guard = this.#guard!.child.pid!;
+    const children = readFileSync(`/proc/${guard}/task/${guard}/children`, 'latin1').trim();
+    return children === '' ? undefined : Number(children.split(' ')[0]);
+  }
+
+  /** Kills it at once. @returns when another one serves: its number. */
+  async kill(): Promise<number> {
+    const before = this.pid!;
+    const said = this.#served();
+    process.kill(before, 'SIGKILL');
+    await expect.poll(() => this.#served() > said && this.pid !== before, { timeout: 30_000 }).toBe(true);
+    return this.pid!;
+  }
+
+  /** What all of them have said. */
+  get said(): string {
+    return this.#guard!.text();
+  }
+
+  #served(): number {
+    return this.said.split('The host is running').length;
+  }
+}
