@@ -76,6 +76,26 @@ void WhoSleepsIsWoken() {
   f.Exchange(0, 50);
 }
 
+/// As the one before has left it that was killed between a ring's record and what shows it.
+void WhatWasRecordedIsShown() {
+  Suspended f;
+  f.Exchange(0, 30);
+  f.Suspend();
+  const Kring &tx = f.pair->master().tx(0), &rx = f.pair->slave().rx(0);
+  // hwcur and hwtail, as each guest is shown them.
+  f.a.csb_word(true, f.a.tx().index, 0) = f.a.csb_word(true, f.a.tx().index, 1) = 0;
+  f.b.csb_word(true, f.b.rx().index, 0) = f.b.csb_word(true, f.b.rx().index, 1) = 0;
+  PlaceRecord{1, 2}.Store(*tx.counters);
+  f.Resume();
+  CHECK_EQ(f.a.csb_word(true, f.a.tx().index, 0), 30u);
+  CHECK_EQ(f.b.csb_word(true, f.b.rx().index, 1), 30u);
+  // What it was dealing with is not counted as lost once more.
+  CHECK_EQ(PlaceRecord::Of(*tx.counters).first, 30u);
+  CHECK_EQ(PlaceRecord::Of(*tx.counters).second, 30u);
+  CHECK_EQ(PlaceRecord::Of(*rx.counters).second, 30u);
+  f.Exchange(30, 100);
+}
+
 void ItMayEndMeanwhile() {
   Suspended f;
   f.Exchange(0, 10);
@@ -200,6 +220,7 @@ void Main() {
   const size_t before = OpenFds();
   NothingIsServedMeanwhile();
   WhoSleepsIsWoken();
+  WhatWasRecordedIsShown();
   ItMayEndMeanwhile();
   ItsWorkerMayBeAnotherOne();
   NonsenseIsOne();
