@@ -1,5 +1,5 @@
 // The service manager (systemd) that has started this process, if one has: told when the host is ready, reloads, ends, and that it lives.
-import { sendDatagram } from '../../native/os.ts';
+import { closeFd, pollReadable, sendDatagram, socketPair } from '../../native/os.ts';
 import type { DescriptorStore } from '../guard/kept-fds.ts';
 
 export interface ServiceManager {
@@ -61,4 +61,16 @@ export function serviceManager(
 const storeAt = (address: string): DescriptorStore => ({
   put: (name, fd) => sendDatagram(address, `FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, [fd], STORE_PATIENCE_MS),
   remove: (name) => sendDatagram(address, `FDSTOREREMOVE=1\nFDNAME=${name}`, [], STORE_PATIENCE_MS),
+  // sd_notify_barrier(3): the descriptor that comes with it is closed.
+  settle: () => {
+    const [ours, theirs] = socketPair();
+    try {
+      sendDatagram(address, 'BARRIER=1', [theirs], STORE_PATIENCE_MS);
+    } finally {
+      closeFd(theirs);
+    }
+    const settled = pollReadable(ours, STORE_PATIENCE_MS);
+    closeFd(ours);
+    if (!settled) throw new Error(`${address}: not answered within ${STORE_PATIENCE_MS / 1000} s`);
+  },
 });

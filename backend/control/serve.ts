@@ -136,14 +136,17 @@ export class ServedHost {
     const left = leftIn(given, say);
     // While those that were left are open.
     const fds = new KeptFds(store, left?.fds);
+    if (!left && given.size > 0) {
+      // Who listens there is only known to be nobody when they are closed.
+      for (const name of given.keys()) store.remove(name);
+      store.settle();
+    }
     const served = left
       ? ServedHost.#goOn(left, options, say)
       : await ServedHost.start(load(), options, new KeptArea(KEPT_SESSIONS));
     const state = left?.state ?? StateFile.create();
-    if (!left) {
-      for (const name of given.keys()) store.remove(name);
-      store.put(STATE_NAME, state.fd);
-    }
+    if (!left) store.put(STATE_NAME, state.fd);
+    else say(`goes on in the place of a process that has died`);
     const { control } = served;
     const own = () => new Map([...control.sockets, ...served.#upgradeSocket()]);
     const sections = new Map(left?.devices.map(({ vm, name, section }) => [`${vm}/${name}`, section]));

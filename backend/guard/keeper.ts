@@ -10,7 +10,7 @@ import { type GivenDeviceSection, type GivenHostSection, HOST_SECTION } from './
 import type { StateFile } from './state-file.ts';
 
 /** A host that has served so long has begun well. */
-const SETTLED_MS = 500;
+const SETTLED_MS = 100;
 
 export interface KeeperOptions {
   readonly host: Host;

@@ -6,6 +6,8 @@ export interface DescriptorStore {
   /** @throws Error when it is not kept */
   put(name: string, fd: number): void;
   remove(name: string): void;
+  /** Waits until all that was said is done: what was removed is closed. @throws Error when it takes too long */
+  settle(): void;
 }
 
 const NAME = /^f([1-9]\d{0,8})$/;

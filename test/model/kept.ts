@@ -38,8 +38,10 @@ export class Kept extends Upgraded {
     return children === '' ? undefined : Number(children.split(' ')[0]);
   }
 
-  /** Kills it at once. @returns when another one serves: its number. */
+  /** Kills it, some time after another one was. @returns when another one serves: its number. */
   async kill(): Promise<number> {
+    // At another place each time, and often enough when it has served for a while: one that never does is given up.
+    await new Promise((resolve) => setTimeout(resolve, 300 * Math.random()));
     const before = this.pid!;
     const said = this.#served();
     process.kill(before, 'SIGKILL');
