@@ -44,7 +44,7 @@ export class Keeper implements ServerKeeper {
   /** Of the host beside its devices, or which it has. */
   hostChanged(): void {
     this.#write(() => {
-      const { host, state, fds } = this.#options;
+      const { host, state } = this.#options;
       const losses = lossesOf(host);
       this.#say(losses);
       if (losses.length > 0) {
@@ -54,37 +54,47 @@ export class Keeper implements ServerKeeper {
       const all = [...host.insides.devices.all];
       this.#number(all);
       for (const device of all) if (!device.exported.session?.busy) this.#writeDevice(device);
-      const collected = fds.for(HOST_SECTION);
-      const section: GivenHostSection = {
-        host: describeHost(host, this.#options.own(), collected, { as: 'kept', file: this.#options.file }),
-        blocks: collected.add(host.insides.server.blocks!.fd),
-        devices: all.map(({ vm, name, exported }) => ({
-          vm,
-          name,
-          path: exported.path,
-          listener: collected.add(host.insides.server.sockets(exported).listener),
-          section: this.#sectionOf(vm, name),
-        })),
-      };
-      state.write(HOST_SECTION, JSON.stringify(section));
+      this.#writeHost(all);
       state.void = false;
-      collected.settle();
     });
   }
 
   /** @param applied what its client is to be answered when all of it is written. */
   deviceChanged(exported: ExportedDevice, applied?: AppliedMessage): void {
     this.#write(() => {
-      const { devices } = this.#options.host.insides;
-      const device = [...devices.all].find((candidate) => candidate.exported === exported);
+      const { devices, ports } = this.#options.host.insides;
+      const all = [...devices.all];
+      const device = all.find((candidate) => candidate.exported === exported);
       // One that is being made, or has gone: the host's section says which there are.
-      if (device !== undefined && this.#sections.has(`${device.vm}/${device.name}`))
-        this.#writeDevice(device, applied);
+      if (device === undefined || !this.#sections.has(`${device.vm}/${device.name}`)) return;
+      // Whether a tap has a carrier, and with what headers, is its port's client's. First: if only this is written the client's message
+      // is dealt with once more.
+      if (ports.interfaces.length > 0) this.#writeHost(all);
+      this.#writeDevice(device, applied);
     });
   }
 
   close(): void {
     clearTimeout(this.#settled);
+  }
+
+  #writeHost(devices: readonly PlacedDevice[]): void {
+    const { host, state, fds, file, own } = this.#options;
+    const { server } = host.insides;
+    const collected = fds.for(HOST_SECTION);
+    const section: GivenHostSection = {
+      host: describeHost(host, own(), collected, { as: 'kept', file }),
+      blocks: collected.add(server.blocks!.fd),
+      devices: devices.map(({ vm, name, exported }) => ({
+        vm,
+        name,
+        path: exported.path,
+        listener: collected.add(server.sockets(exported).listener),
+        section: this.#sectionOf(vm, name),
+      })),
+    };
+    state.write(HOST_SECTION, JSON.stringify(section));
+    collected.settle();
   }
 
   #writeDevice(device: PlacedDevice, applied?: AppliedMessage): void {

@@ -41,6 +41,8 @@ export const MAX_MSG_FDS = 16;
 /** What we do take, as much as the kernel passes on at once (SCM_MAX_FD): not every client splits its VFIO_USER_DEVICE_SET_IRQS. */
 export const MAX_RECEIVED_FDS = 253;
 export const MAX_DATA_XFER_SIZE = 1024 * 1024;
+/** The same of a session that is kept: its messages stay in the socket until they are answered. */
+export const KEPT_DATA_XFER_SIZE = 64 * 1024;
 /** More than any machine we know of needs, and few enough that a hostile peer costs little; and those of all devices together, which have equal shares. */
 export const MAX_DMA_MAPS = 4096;
 export const ALL_DMA_MAPS = 64 * MAX_DMA_MAPS;

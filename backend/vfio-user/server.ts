@@ -7,7 +7,7 @@ import { errnoName } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { VfioUserHooks } from './hooks.ts';
 import { closeFds } from './message.ts';
-import { ALL_DMA_MAPS, MAX_DMA_MAPS, MAX_MESSAGE_SIZE, MAX_RECEIVED_FDS, MIN_DMA_MAPS } from './protocol.ts';
+import { ALL_DMA_MAPS, KEPT_DATA_XFER_SIZE, MAX_DMA_MAPS, MAX_MESSAGE_SIZE, MAX_RECEIVED_FDS, MIN_DMA_MAPS } from './protocol.ts';
 import { type AppliedMessage, Session } from './session.ts';
 import { Turns } from './turns.ts';
 
@@ -315,7 +315,8 @@ export class VfioUserServer implements KickEvents {
       },
     };
     const keep = (applied: AppliedMessage) => this.#keeper?.deviceChanged(exported, applied);
-    const session = new Session({ id, device, hooks, transport, complaints, maxDmaMaps, keep });
+    const maxDataXfer = this.#blocks && KEPT_DATA_XFER_SIZE;
+    const session = new Session({ id, device, hooks, transport, complaints, maxDmaMaps, maxDataXfer, keep });
     exported.session = session;
     this.#sessions.set(id, session);
     return session;

@@ -51,6 +51,8 @@ export interface SessionOptions {
   complaints: Complaints;
   /** Its share of the DMA maps; as many as one may have when not given. */
   maxDmaMaps?: number | undefined;
+  /** Of bytes at once; as many as one may ever send when not given. */
+  maxDataXfer?: number | undefined;
   /** Writes down what has changed: before a client hears of it. */
   keep?: ((applied: AppliedMessage) => void) | undefined;
 }
@@ -77,6 +79,7 @@ export class Session {
   readonly #transport: Transport;
   readonly #complaints: Complaints;
   readonly #keep: SessionOptions['keep'];
+  readonly #maxDataXfer: number | undefined;
   #limits: ClientLimits = { maxMsgFds: DEFAULT_MAX_MSG_FDS };
   #state: 'new' | 'attached' | 'closed' = 'new';
   readonly #queue: Waiting[] = [];
@@ -84,13 +87,15 @@ export class Session {
   #current: Generator<void, void> | undefined;
   #stepping = false;
 
-  constructor({ id, device, hooks, transport, complaints, maxDmaMaps, keep }: SessionOptions) {
+  constructor(options: SessionOptions) {
+    const { id, device, hooks, transport, complaints, maxDmaMaps, maxDataXfer, keep } = options;
     this.id = id;
     this.device = device;
     this.hooks = hooks;
     this.#transport = transport;
     this.#complaints = complaints;
     this.#keep = keep;
+    this.#maxDataXfer = maxDataXfer;
     this.dma = new DmaTable(maxDmaMaps);
     this.irqs = new Interrupts(device.msixVectors, (vector, count) =>
       hooks.onInterruptsChanged(vector, count),
@@ -239,7 +244,7 @@ export class Session {
   #version(message: Message): Reply {
     if (this.#state !== 'new') throw new ProtocolError(EINVAL, 'may come once only', { fatal: true });
     checkFds(message, 0);
-    const { reply, limits } = negotiate(decodeVersion(message.payload), this.dma.max);
+    const { reply, limits } = negotiate(decodeVersion(message.payload), this.dma.max, this.#maxDataXfer);
     this.#limits = limits;
     return { payload: reply, fds: [] };
   }

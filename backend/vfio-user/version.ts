@@ -21,7 +21,11 @@ export interface ClientLimits {
 }
 
 /** @throws ProtocolError, fatal: a connection without a version is of no use. */
-export function negotiate(client: Version, maxDmaMaps: number): { reply: Uint8Array; limits: ClientLimits } {
+export function negotiate(
+  client: Version,
+  maxDmaMaps: number,
+  maxDataXfer = MAX_DATA_XFER_SIZE,
+): { reply: Uint8Array; limits: ClientLimits } {
   if (client.major !== VERSION_MAJOR) {
     throw refuse(`protocol version ${client.major}.${client.minor}: we speak ${VERSION_MAJOR}.x`);
   }
@@ -30,7 +34,7 @@ export function negotiate(client: Version, maxDmaMaps: number): { reply: Uint8Ar
   number(offered, 'max_data_xfer_size');
   const ours: Record<string, unknown> = {
     max_msg_fds: MAX_MSG_FDS,
-    max_data_xfer_size: MAX_DATA_XFER_SIZE,
+    max_data_xfer_size: maxDataXfer,
     max_dma_maps: maxDmaMaps,
     pgsizes: DMA_PAGE_SIZE,
   };

@@ -27,6 +27,10 @@ class KeptTurn {
   /// As long as an answer may be to go through the pipe: what that holds.
   static constexpr size_t kAnswerMax = 16 * 4096;
 
+  /// A message must fit into its socket as a whole, where it stays until it is answered (net.core.wmem_default is
+  /// 208 KiB).
+  static constexpr uint32_t kMessageMax = 64 * 1024 + 4096;
+
   /// Of a new session, before its first byte is read. EMFILE ..., ENOSPC when all blocks are used.
   static os::Error Open(std::shared_ptr<KeptArea> area, int socket, std::unique_ptr<KeptTurn>* out);
   /// Of a session that a process which has died had; the pipe is taken, also in an error. EPROTO: nobody knows how far

@@ -181,9 +181,11 @@ bool Kick::MayWait(const Listener& listener) {
 
 void Kick::Adopt(uint32_t id, Listener* listener, os::PeerFd socket) {
   const uint32_t number = next_id_++;
-  auto session = std::make_shared<KickSession>(number, id, std::move(socket), listener->limits, sink_, &counters_);
   std::unique_ptr<KeptTurn> turn;
-  if (kept_ && !KeptTurn::Open(kept_, session->socket(), &turn)) session->Keep(std::move(turn));
+  const bool keeps = kept_ && !KeptTurn::Open(kept_, socket.get(), &turn);
+  const KickLimits limits = keeps ? KeptLimits(listener->limits) : listener->limits;
+  auto session = std::make_shared<KickSession>(number, id, std::move(socket), limits, sink_, &counters_);
+  if (keeps) session->Keep(std::move(turn));
   listener->session = number;
   sessions_.emplace(number, session);
   sink_->OnConnect(id, number);

@@ -143,6 +143,7 @@ class Kick {
   void StopListening(const Listener& listener);
   static uint64_t ListenerTag(uint32_t id);
   static os::Error IsConnected(int socket);
+  static KickLimits KeptLimits(KickLimits limits);
 
   KickSink* const sink_;
   KickCounters counters_;

@@ -1,7 +1,14 @@
 // Kick: sessions that another process goes on with when this one has died.
 #include "datapath/kick.h"
 
+#include <algorithm>
+
 namespace ptnet {
+
+KickLimits Kick::KeptLimits(KickLimits limits) {
+  limits.max_message_bytes = std::min(limits.max_message_bytes, KeptTurn::kMessageMax);
+  return limits;
+}
 
 void Kick::Keep(std::shared_ptr<KeptArea> area) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -41,8 +48,8 @@ os::Error Kick::AdoptKept(uint32_t listener, const KeptSession& kept, std::optio
                                              socket.get(), std::move(applied), &turn))
     return error;
   const uint32_t id = next_id_++;
-  auto session =
-      std::make_shared<KickSession>(id, listener, std::move(socket), found->second.limits, sink_, &counters_);
+  const KickLimits limits = KeptLimits(found->second.limits);
+  auto session = std::make_shared<KickSession>(id, listener, std::move(socket), limits, sink_, &counters_);
   session->Keep(std::move(turn));
   const auto session_lock = session->LockFromOutside();
   session->Go();

@@ -84,6 +84,8 @@ for (const release of FEWER_RELEASES)
         let within = 0;
         while (!ended) {
           await host.kill();
+          // TCP waits longer from death to death: it is given time to find out that it need not.
+          await new Promise((resolve) => setTimeout(resolve, 2500));
           if (!ended) within++;
         }
         const { sent, received } = await transfer;
