@@ -6,7 +6,7 @@ import type { Station, StationsWanted } from '../native/ports.ts';
 import { StatsArea } from '../native/stats.ts';
 import { ApplicationServer } from './applications/server.ts';
 import { type Change, difference } from './changes/difference.ts';
-import { placesOf } from './changes/places.ts';
+import { emptied, placesOf } from './changes/places.ts';
 import { type Refusal, refusals } from './changes/refusals.ts';
 import { Steps } from './changes/steps.ts';
 import { transition } from './changes/transition.ts';
@@ -38,15 +38,6 @@ export class RefusedError extends ConfigurationError {
   }
 }
 
-/** A host of this configuration before anything is there. */
-const emptied = ({ applications: _, ...config }: HostConfig): HostConfig => ({
-  ...config,
-  regions: new Map(),
-  switches: new Map(),
-  ports: new Map(),
-  vms: new Map(),
-});
-
 export class Host {
   /** Captures, replayers and bridges on its ports. */
   readonly programs: HostPrograms;
@@ -72,10 +63,15 @@ export class Host {
   #keeper: HostKeeper | undefined;
 
   /** Starts everything; the sockets are there when it resolves. @throws ConfigurationError */
-  static async start(
-    config: HostConfig,
-    { log = silentLogger, blocks }: { log?: Logger; blocks?: KeptArea | undefined } = {},
-  ): Promise<Host> {
+  static start(config: HostConfig, options: { log?: Logger } = {}): Promise<Host> {
+    return Host.startKept(config, options.log ?? silentLogger);
+  }
+
+  /**
+   * @param blocks where its sessions are kept.
+   * @internal
+   */
+  static async startKept(config: HostConfig, log: Logger, blocks?: KeptArea): Promise<Host> {
     const host = new Host(config, log, undefined, blocks);
     try {
       host.#become(config);

@@ -88,3 +88,12 @@ export function placesOf(config: HostConfig, shapes: ReadonlyMap<string, RegionS
 export function missingIn<V>(from: ReadonlyMap<string, V>, to: ReadonlyMap<string, V>): V[] {
   return [...from].flatMap(([id, value]) => (to.has(id) ? [] : [value]));
 }
+
+/** A host of this configuration before anything is there. */
+export const emptied = ({ applications: _, ...config }: HostConfig): HostConfig => ({
+  ...config,
+  regions: new Map(),
+  switches: new Map(),
+  ports: new Map(),
+  vms: new Map(),
+});

@@ -68,7 +68,7 @@ export class ServedHost {
 
   /** @throws ConfigurationError; then nothing is left. */
   static async start(config: HostConfig, options: ServeOptions, blocks?: KeptArea): Promise<ServedHost> {
-    const host = await Host.start(config, { log: options.log, blocks });
+    const host = await Host.startKept(config, options.log, blocks);
     const target = targetOf(host, options);
     try {
       const served = new ServedHost(host, await ControlServer.start(target), target);

@@ -1,13 +1,21 @@
 // The vfio-user server: exports devices on sockets and ties the kick thread's connections to sessions.
-import { Kick, type KickEvents, type ListenerCounters, type ReadSoFar } from '../../native/kick.ts';
+
 import type { KeptArea, KeptSession, TakenKeptSession } from '../../native/kept.ts';
+import { Kick, type KickEvents, type ListenerCounters, type ReadSoFar } from '../../native/kick.ts';
 import type { PciDevice } from '../../pci/index.ts';
 import { type CauseState, Complaints } from '../complaints.ts';
 import { errnoName } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { VfioUserHooks } from './hooks.ts';
 import { closeFds } from './message.ts';
-import { ALL_DMA_MAPS, KEPT_DATA_XFER_SIZE, MAX_DMA_MAPS, MAX_MESSAGE_SIZE, MAX_RECEIVED_FDS, MIN_DMA_MAPS } from './protocol.ts';
+import {
+  ALL_DMA_MAPS,
+  KEPT_DATA_XFER_SIZE,
+  MAX_DMA_MAPS,
+  MAX_MESSAGE_SIZE,
+  MAX_RECEIVED_FDS,
+  MIN_DMA_MAPS,
+} from './protocol.ts';
 import { type AppliedMessage, Session } from './session.ts';
 import { Turns } from './turns.ts';
 

@@ -46,9 +46,7 @@ export class Kept extends Upgraded {
     const said = this.#served();
     process.kill(before, 'SIGKILL');
     const serves = () => this.#served() > said && this.pid !== before;
-    await expect
-      .poll(() => serves() || this.said.slice(-2000), { timeout: 30_000, interval: 5 })
-      .toBe(true);
+    await expect.poll(() => serves() || this.said.slice(-2000), { timeout: 30_000, interval: 5 }).toBe(true);
     return this.pid!;
   }
 

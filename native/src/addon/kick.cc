@@ -1,33 +1,37 @@
 // KickObject: its life, its events, and its sockets.
-#include "addon/kick_object.h"
-
 #include <vector>
 
 #include "addon/call.h"
 #include "addon/doorbell_target.h"
+#include "addon/kick_object.h"
 
 namespace ptnet::addon {
 
 void KickObject::Register(Napi::Env env, Napi::Object exports) {
-  exports.Set(
-      "Kick",
-      DefineClass(
-          env, "Kick",
-          {InstanceMethod("listen", &KickObject::Listen), InstanceMethod("unlisten", &KickObject::Unlisten),
-           InstanceMethod("send", &KickObject::Send), InstanceMethod("setDoorbells", &KickObject::SetDoorbells),
-           InstanceMethod("clearDoorbells", &KickObject::ClearDoorbells),
-           InstanceMethod("delivered", &KickObject::Delivered), InstanceMethod("release", &KickObject::Release),
-           InstanceMethod("eventfd", &KickObject::Eventfd), InstanceMethod("countersOf", &KickObject::CountersOf),
-           InstanceMethod("counters", &KickObject::Counters), InstanceMethod("close", &KickObject::Close),
-           InstanceMethod("pause", &KickObject::Pause), InstanceMethod("resume", &KickObject::Resume),
-           InstanceMethod("settled", &KickObject::Settled),
-           InstanceMethod("listenerSocket", &KickObject::ListenerSocket),
-           InstanceMethod("sessionSocket", &KickObject::SessionSocket),
-           InstanceMethod("adoptListener", &KickObject::AdoptListener),
-           InstanceMethod("adoptFds", &KickObject::AdoptFds), InstanceMethod("keep", &KickObject::Keep),
-           InstanceMethod("go", &KickObject::Go), InstanceMethod("keptOf", &KickObject::KeptOf),
-           InstanceMethod("adoptKept", &KickObject::AdoptKept),
-           InstanceMethod("adoptSession", &KickObject::AdoptSession)}));
+  exports.Set("Kick", DefineClass(env, "Kick",
+                                  {InstanceMethod("listen", &KickObject::Listen),
+                                   InstanceMethod("unlisten", &KickObject::Unlisten),
+                                   InstanceMethod("send", &KickObject::Send),
+                                   InstanceMethod("setDoorbells", &KickObject::SetDoorbells),
+                                   InstanceMethod("clearDoorbells", &KickObject::ClearDoorbells),
+                                   InstanceMethod("delivered", &KickObject::Delivered),
+                                   InstanceMethod("release", &KickObject::Release),
+                                   InstanceMethod("eventfd", &KickObject::Eventfd),
+                                   InstanceMethod("countersOf", &KickObject::CountersOf),
+                                   InstanceMethod("counters", &KickObject::Counters),
+                                   InstanceMethod("close", &KickObject::Close),
+                                   InstanceMethod("pause", &KickObject::Pause),
+                                   InstanceMethod("resume", &KickObject::Resume),
+                                   InstanceMethod("settled", &KickObject::Settled),
+                                   InstanceMethod("listenerSocket", &KickObject::ListenerSocket),
+                                   InstanceMethod("sessionSocket", &KickObject::SessionSocket),
+                                   InstanceMethod("adoptListener", &KickObject::AdoptListener),
+                                   InstanceMethod("adoptFds", &KickObject::AdoptFds),
+                                   InstanceMethod("keep", &KickObject::Keep),
+                                   InstanceMethod("go", &KickObject::Go),
+                                   InstanceMethod("keptOf", &KickObject::KeptOf),
+                                   InstanceMethod("adoptKept", &KickObject::AdoptKept),
+                                   InstanceMethod("adoptSession", &KickObject::AdoptSession)}));
 }
 
 KickObject::KickObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<KickObject>(info) {

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "addon/call.h"
-#include "addon/kick_object.h"
 #include "addon/handles.h"
+#include "addon/kick_object.h"
 
 namespace ptnet::addon {
 

@@ -1,4 +1,5 @@
-// The addon's packet sockets, which two hosts talk by while one of them stands still, and how this process ends for another one.
+// The addon's packet sockets, which two hosts talk by while one of them stands still, and how this process ends for
+// another one.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>

@@ -1,4 +1,5 @@
-// KeptTurn: a message stays in its socket until it has been answered, and its answer in a pipe until it is in the socket.
+// KeptTurn: a message stays in its socket until it has been answered, and its answer in a pipe until it is in the
+// socket.
 #include "datapath/kept_turn.h"
 
 #include <errno.h>
@@ -36,8 +37,7 @@ os::Error KeptTurn::GoOn(std::shared_ptr<KeptArea> area, uint32_t block, os::Uni
                          os::UniqueFd pipe_write, int socket, std::optional<AppliedMessage> applied,
                          std::unique_ptr<KeptTurn>* out) {
   if (!area->Take(block)) return {EINVAL, "session"};
-  std::unique_ptr<KeptTurn> turn(
-      new KeptTurn(std::move(area), block, std::move(pipe_read), std::move(pipe_write)));
+  std::unique_ptr<KeptTurn> turn(new KeptTurn(std::move(area), block, std::move(pipe_read), std::move(pipe_write)));
   if (const os::Error error = turn->GoOn(socket, std::move(applied))) return error;
   *out = std::move(turn);
   return {};

@@ -1,7 +1,7 @@
 // Kick: sessions that another process goes on with when this one has died.
-#include "datapath/kick.h"
-
 #include <algorithm>
+
+#include "datapath/kick.h"
 
 namespace ptnet {
 

@@ -9,7 +9,8 @@
 namespace ptnet::os {
 
 /** Sends `text` to the datagram socket `address`: a path, or `@NAME` for an abstract one. `fds`, at most kMaxScmFds, go
- * with it and stay the caller's. Waits so long for whoever is to read it, not at all with 0: EAGAIN when nobody does. */
+ * with it and stay the caller's. Waits so long for whoever is to read it, not at all with 0: EAGAIN when nobody does.
+ */
 Error SendDatagram(const std::string& address, const std::string& text, std::span<const int> fds = {},
                    int patience_ms = 0);
 

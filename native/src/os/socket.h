@@ -45,7 +45,8 @@ struct Received {
 
 /**
  * Reads once without waiting. Descriptors are close-on-exec, are noted as `peer`'s and appended to `fds`; those that
- * came before a truncation are closed. An Error of EAGAIN means that there is nothing to read. `flags`: MSG_PEEK or none.
+ * came before a truncation are closed. An Error of EAGAIN means that there is nothing to read. `flags`: MSG_PEEK or
+ * none.
  */
 Error ReceiveWithFds(int socket, PeerId peer, void* buffer, size_t size, std::vector<PeerFd>* fds, Received* out,
                      int flags = 0);
