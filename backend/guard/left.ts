@@ -1,5 +1,5 @@
 // What a host that has died has left: read, and checked as far as it can be before anything is built of it.
-import { closeFd, inspectFd } from '../../native/os.ts';
+import { closeFd } from '../../native/os.ts';
 import type { TakenState } from '../upgrade/state.ts';
 import { numberOf } from './kept-fds.ts';
 import {
@@ -82,7 +82,6 @@ function read(state: StateFile, fds: ReadonlyMap<number, number>, say: (line: st
       return { vm, name, section };
     }
   });
-  for (const fd of fds.values()) inspectFd(fd);
   return { state, host, devices, fds };
 }
 

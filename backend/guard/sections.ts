@@ -1,6 +1,6 @@
 // What a host that is kept has written of itself, for the process that goes on when it has died: a section of the host, and one of each device.
 import { z } from 'zod';
-import { bytes, fd, name, u32 } from '../upgrade/forms.ts';
+import { bytes, count, fd, name, u32 } from '../upgrade/forms.ts';
 import { DeviceSchema, HostStateSchema } from '../upgrade/state.ts';
 import { SECTIONS_MAX } from './state-file.ts';
 
@@ -30,7 +30,7 @@ export const DeviceSectionSchema = z.strictObject({
       block: u32(),
       pipe: z.tuple([fd(), fd()]),
       /** The last message whose effects are here, and what is answered to it; nothing: no answer is wanted. */
-      applied: z.strictObject({ ordinal: u32(), answer: bytes(2 ** 21) }).optional(),
+      applied: z.strictObject({ ordinal: count(), answer: bytes(2 ** 21) }).optional(),
     })
     .optional(),
   /** Of packets in its port's rings. */

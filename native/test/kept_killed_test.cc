@@ -108,12 +108,12 @@ bool KilledAtStop(Kind kind, int stops) {
     int status;
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     CHECK(WIFSTOPPED(status));
-    done = Unread(rig.server) == 0 && rig.word().load() >> 32 == 0;
+    done = Unread(rig.server) == 0 && (rig.word().load() & 0xff) == 0;
   }
   Kill(pid);
   const pid_t next = fork();
   if (next == 0) Serve(rig);
-  const auto settled = [&] { return Unread(rig.server) == 0 && rig.word().load() >> 32 == 0; };
+  const auto settled = [&] { return Unread(rig.server) == 0 && (rig.word().load() & 0xff) == 0; };
   test::Eventually("the message is dealt with", settled);
   CHECK_EQ(Effects(rig), Adds(kind) ? 1u : 0u);
   CHECK_EQ(Unread(rig.client), IsAnswered(kind) ? static_cast<int>(AnswerBytes(kind)) : 0);

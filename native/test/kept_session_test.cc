@@ -53,7 +53,7 @@ void AMessageIsTakenWhenItIsAnswered() {
   CHECK_EQ(rig.written->rung.load(), 2u);
   CHECK_EQ(Unread(rig), 0u);
   // All but the posted doorbell.
-  CHECK_EQ(rig.word().load(), 5u);
+  CHECK_EQ(rig.word().load(), 5u << 8);
 }
 
 void TheBeginningOfAMessageStaysThere() {
@@ -144,15 +144,22 @@ void WhatNobodyKnowsEndsIt() {
     KeptServer server(rig);
     CHECK_EQ(server.error.number, error);
   };
-  refused(7, 0, 0);
-  refused(7, uint64_t{8} << 32, 0);
-  refused(7, uint64_t{3} << 32, 0);
+  refused(7 << 8, 0, 0);
+  refused(7 << 8, uint64_t{8} << 32, 0);
+  refused(7 << 8, uint64_t{3} << 32, 0);
   // Its ordinal is yet to come.
-  refused(7, uint64_t{9} << 32, EPROTO);
+  refused(7 << 8, uint64_t{9} << 32, EPROTO);
   // An answer that went another way, and a phase that there is not.
-  refused(7 | uint64_t{3} << 32, 0, EPROTO);
-  refused(7 | uint64_t{4} << 32, 0, EPROTO);
+  refused(7 << 8 | 3, 0, EPROTO);
+  refused(7 << 8 | 4, 0, EPROTO);
   refused(UINT64_MAX, 0, EPROTO);
+  // One that has been there for years.
+  KeptRig old;
+  old.word().store(uint64_t{1} << 48);
+  KeptServer server(old);
+  Write(old.client, Message(kAsk, 0));
+  CHECK_EQ(server.Step(), KickSession::kGoOn);
+  CHECK_EQ(old.word().load(), (uint64_t{1} << 48) + (1 << 8));
   KeptRig rig;
   std::shared_ptr<KeptArea> area;
   CHECK(!KeptArea::Adopt(8, rig.client.get(), &area).ok());

@@ -84,7 +84,7 @@ void KickObject::Handle(napi_env env, Event& event) {
     // Its receiver calls delivered() when it has dealt with it.
     if (!CallJs(env, message_.Value(),
                 {NewNumber(env, message.session), NewBytes(env, message.bytes), NewFds(env, message.fds),
-                 NewNumber(env, message.ordinal)})) {
+                 NewNumber(env, static_cast<double>(message.ordinal))})) {
       if (open_) kick_->Delivered(message.session, bytes, fds);
       return;
     }

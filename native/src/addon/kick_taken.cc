@@ -8,6 +8,10 @@
 
 namespace ptnet::addon {
 
+namespace {
+constexpr int64_t kOrdinalMax = (int64_t{1} << 53) - 1;  // Number.MAX_SAFE_INTEGER
+}  // namespace
+
 Napi::Value KickObject::Pause(const Napi::CallbackInfo& info) {
   if (IsOpen(info.Env())) Check(info.Env(), kick_->Pause(), "kick thread");
   return info.Env().Undefined();
@@ -165,8 +169,10 @@ Napi::Value KickObject::AdoptKept(const Napi::CallbackInfo& info) {
   std::optional<AppliedMessage> applied;
   if (const Napi::Value given = GetOption(info[1], "applied"); given.IsObject()) {
     const Napi::Value answer = GetOption(given, "answer");
-    if (!GetId(GetOption(given, "ordinal"), "ordinal", &applied.emplace().ordinal) || !answer.IsTypedArray())
+    int64_t ordinal;
+    if (!GetInteger(GetOption(given, "ordinal"), "ordinal", 0, kOrdinalMax, &ordinal) || !answer.IsTypedArray())
       return env.Undefined();
+    applied.emplace().ordinal = static_cast<uint64_t>(ordinal);
     const auto bytes = answer.As<Napi::Uint8Array>();
     applied->answer.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
   }

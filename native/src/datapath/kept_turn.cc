@@ -47,9 +47,9 @@ KeptTurn::~KeptTurn() { area_->Free(block_); }
 
 os::Error KeptTurn::GoOn(int socket, std::optional<AppliedMessage> applied) {
   const uint64_t word = area_->word(block_).load(std::memory_order_acquire);
-  done_ = static_cast<uint32_t>(word);
+  done_ = word >> kPhaseBits;
   if (applied && applied->ordinal > done_ + 1) return {EPROTO, "session"};
-  switch (static_cast<Phase>(word >> 32)) {
+  switch (static_cast<Phase>(word)) {
     case Phase::kIdle:
       // An answer that was put there is not known to belong to anything: it is given once more.
       if (const os::Error error = DrainPipe()) return error;
@@ -161,7 +161,7 @@ os::Error KeptTurn::DrainPipe() {
 }
 
 void KeptTurn::Set(Phase phase) {
-  area_->word(block_).store(done_ | uint64_t{static_cast<uint32_t>(phase)} << 32, std::memory_order_release);
+  area_->word(block_).store(done_ << kPhaseBits | static_cast<uint8_t>(phase), std::memory_order_release);
 }
 
 }  // namespace ptnet

@@ -18,7 +18,7 @@ namespace ptnet {
 
 /// What the process that has died had written of the last message that it dealt with.
 struct AppliedMessage {
-  uint32_t ordinal = 0;
+  uint64_t ordinal = 0;
   std::vector<uint8_t> answer;  // empty: none is wanted
 };
 
@@ -44,7 +44,7 @@ class KeptTurn {
   int pipe_write() const { return pipe_write_.get(); }
 
   /// Of the message that comes next.
-  uint32_t ordinal() const { return done_ + 1; }
+  uint64_t ordinal() const { return done_ + 1; }
   /// Whether a whole message is being dealt with: until then nothing behind it is looked at.
   bool busy() const { return busy_; }
   /// Whether its answer waits in the pipe for its client.
@@ -65,7 +65,9 @@ class KeptTurn {
   os::Error Delivered(int socket, bool counts = true);
 
  private:
-  enum class Phase : uint32_t { kIdle, kAnswering, kAnswered, kUnknown };
+  /// The lowest byte of the word; above it how many messages are finished.
+  enum class Phase : uint8_t { kIdle, kAnswering, kAnswered, kUnknown };
+  static constexpr int kPhaseBits = 8;
 
   KeptTurn(std::shared_ptr<KeptArea> area, uint32_t block, os::UniqueFd pipe_read, os::UniqueFd pipe_write)
       : area_(std::move(area)), block_(block), pipe_read_(std::move(pipe_read)), pipe_write_(std::move(pipe_write)) {}
@@ -77,7 +79,7 @@ class KeptTurn {
   const std::shared_ptr<KeptArea> area_;
   const uint32_t block_;
   const os::UniqueFd pipe_read_, pipe_write_;
-  uint32_t done_ = 0;  // messages that are finished
+  uint64_t done_ = 0;  // messages that are finished
   bool busy_ = false, answering_ = false, direct_ = false, delivered_ = false, counts_ = true;
   size_t left_ = 0;  // bytes of the message in the socket
   std::optional<AppliedMessage> applied_;

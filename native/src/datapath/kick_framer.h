@@ -27,7 +27,7 @@ struct DoorbellWindow {
 /** A whole message that was not a doorbell, with the descriptors that came with it. */
 struct KickMessage {
   uint32_t session = 0;
-  uint32_t ordinal = 0;  // of a kept session's, from 1 on
+  uint64_t ordinal = 0;  // of a kept session's, from 1 on
   std::vector<uint8_t> bytes;
   std::vector<os::PeerFd> fds;
 };
