@@ -151,7 +151,15 @@ export class ServedHost {
     const own = () => new Map([...control.sockets, ...served.#upgradeSocket()]);
     const sections = new Map(left?.devices.map(({ vm, name, section }) => [`${vm}/${name}`, section]));
     served.#keeper = new Keeper(
-      { host: served.host, fds, state, file: served.#target.file, own, complaints },
+      {
+        host: served.host,
+        fds,
+        state,
+        file: served.#target.file,
+        own,
+        complaints,
+        forget: () => store.remove(STATE_NAME),
+      },
       sections,
     );
     served.host.keepBy(served.#keeper);

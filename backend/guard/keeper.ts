@@ -21,6 +21,8 @@ export interface KeeperOptions {
   /** Sockets of the host's own, by name. */
   own(): ReadonlyMap<string, number>;
   readonly complaints: Complaints;
+  /** Stores the state no more. */
+  forget(): void;
 }
 
 export class Keeper implements ServerKeeper {
@@ -74,8 +76,15 @@ export class Keeper implements ServerKeeper {
     });
   }
 
+  /** The host ends as it is meant to: nobody is to go on with it. */
   close(): void {
     clearTimeout(this.#settled);
+    this.#write(() => {
+      this.#options.state.void = true;
+      this.#options.fds.clear();
+      this.#options.forget();
+    });
+    this.#failed = true;
   }
 
   #writeHost(devices: readonly PlacedDevice[]): void {

@@ -60,6 +60,12 @@ export class KeptFds {
     };
   }
 
+  /** Nothing is needed any more. */
+  clear(): void {
+    for (const { number } of this.#files.values()) this.#store.remove(nameOf(number));
+    this.#files.clear();
+  }
+
   /** Everything is written anew. */
   forgetLeft(): void {
     this.for(LEFT).settle();

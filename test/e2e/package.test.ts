@@ -26,6 +26,7 @@ const BUILT = [
   'native/build/Release/ptnetmap.node',
   'guest-driver/addon/build/Release/ptnetguest.node',
   'native/preload/build/libptnetmap.so',
+  'native/guard/build/ptnet-guard',
 ];
 const A = Uint8Array.of(2, 0, 0, 0, 0, 7);
 const B = Uint8Array.of(2, 0, 0, 0, 0, 8);
@@ -183,6 +184,50 @@ describe.skipIf(noSystemd)(`under systemd${noSystemd ? ` (not run: ${noSystemd})
     await systemd.run(`kill -STOP ${await property('MainPID')}`);
     await expect.poll(restarts).toEqual(['active', '1']);
     expect(await systemd.run('journalctl --no-pager')).toMatch(/ptnetmap\.service: Watchdog timeout/);
+  });
+
+  test('with its drop-in another one goes on when it is killed, and when it stands still', async () => {
+    const dropIn =
+      'install -D -m 644 $unit/ptnetmap-kept.conf /etc/systemd/system/ptnetmap.service.d/kept.conf';
+    expect(readFileSync(join(root, 'docs', 'service.md'), 'utf8')).toContain(dropIn);
+    await systemd.run(`set -e
+unit=/usr/local/lib/node_modules/ptnetmap/systemd
+${dropIn}
+systemctl daemon-reload
+systemctl restart ${UNIT}`);
+    const socket = (vm: string, device: string): string => systemd.path(`/run/ptnetmap/${vm}/${device}.sock`);
+    const guests = await Promise.all(
+      ['vm1', 'vm2'].map((vm) => openGuest({ memdev: socket(vm, 'mem'), ptnet: [socket(vm, 'net0')] })),
+    );
+    try {
+      for (const guest of guests) await guest.create();
+      const exchange = async (seq: bigint) => {
+        const packet = probe({ seq, size: 200, src: A, dst: B });
+        await guests[0]!.ports[0]!.send(packet);
+        expect(await guests[1]!.ports[0]!.receive()).toEqual(packet);
+      };
+      await exchange(1n);
+      const restarts = async () => [await property('ActiveState'), await property('NRestarts')];
+      await systemd.run(`kill -KILL ${await property('MainPID')}`);
+      await expect.poll(restarts).toEqual(['active', '1']);
+      await exchange(2n);
+      await systemd.run(`kill -STOP ${await property('MainPID')}`);
+      await expect.poll(restarts).toEqual(['active', '2']);
+      await exchange(3n);
+      // One that ends as it is meant to leaves nothing to go on with.
+      await systemd.run(`systemctl restart ${UNIT}`);
+      await expect(guests[0]!.ports[0]!.ptnet.readRegister(0)).rejects.toThrow();
+    } finally {
+      for (const guest of guests) await guest.crash();
+    }
+    const again = await openGuest({ memdev: socket('vm1', 'mem'), ptnet: [socket('vm1', 'net0')] });
+    await again.close();
+    expect(await systemd.run(`journalctl --no-pager -u ${UNIT}`)).toContain(
+      'goes on in the place of a process that has died',
+    );
+    await systemd.run(
+      `rm /etc/systemd/system/ptnetmap.service.d/kept.conf && systemctl daemon-reload && systemctl restart ${UNIT}`,
+    );
   });
 
   test('with its drop-in it makes taps', async () => {

@@ -126,6 +126,11 @@ export class TestServiceManager {
     return printed(script, await this.attempt(script));
   }
 
+  /** Where a path of there is for processes of here. */
+  path(inside: string): string {
+    return join('/proc', String(this.#process.pid), 'root', this.#root, inside);
+  }
+
   /** A property of a unit. */
   async property(unit: string, name: string): Promise<string> {
     return await this.run(`systemctl show --property=${name} --value ${unit}`);

@@ -72,6 +72,8 @@ test('what a process that has died had stored stays until everything is written 
   expect(store.take()).toEqual(['put f12']);
   fds.forgetLeft();
   expect(store.take()).toEqual(['remove f9']);
+  fds.clear();
+  expect(store.take()).toEqual(['remove f7', 'remove f12']);
   for (const fd of [memory, event, twice, other]) closeFd(fd);
 });
 
