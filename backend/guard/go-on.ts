@@ -7,8 +7,7 @@ import type { Host } from '../host.ts';
 import type { Logger } from '../log.ts';
 import { COUNTER_BLOCKS } from '../taken-host.ts';
 import { countOn } from '../upgrade/counters.ts';
-import { goOnWithInterfaces, resumeMembers } from '../upgrade/interfaces.ts';
-import { build, learn, ownOf, type Rebuilt, restoreDevice, TakenFds } from '../upgrade/rebuild.ts';
+import { build, learn, ownOf, type Rebuilt, restoreDevice, serve, TakenFds } from '../upgrade/rebuild.ts';
 import { recorded } from '../upgrade/recorded.ts';
 import type { TakenState } from '../upgrade/state.ts';
 import { type LeftDevice, type LeftHost, stateOf } from './left.ts';
@@ -46,19 +45,7 @@ export function goOn(left: LeftHost, { log, say }: GoOnOptions): Rebuilt {
   for (const device of left.devices) goOnWith(host, device, fds, say);
   fds.closeRest();
   for (const region of host.insides.ports.regions.values()) region.releaseLost();
-  const { broker, kick, applications } = host.insides;
-  return {
-    host,
-    ...own,
-    go: () => {
-      host.runDir.keep();
-      goOnWithInterfaces(host);
-      broker.resume();
-      resumeMembers(host);
-      kick.resume();
-      applications?.resume();
-    },
-  };
+  return { host, ...own, go: () => serve(host) };
 }
 
 /** With the virtio-net headers that packets in rings begin with, as devices have written them last. */

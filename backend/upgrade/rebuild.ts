@@ -106,18 +106,18 @@ export function rebuild(
   for (const device of state.devices) restoreDevice(host, device, fds);
   fds.closeRest();
   draft.fds.closeRest();
-  return {
-    host,
-    ...own,
-    go: () => {
-      host.runDir.keep();
-      goOnWithInterfaces(host);
-      host.insides.broker.resume();
-      resumeMembers(host);
-      host.insides.kick.resume();
-      host.insides.applications?.resume();
-    },
-  };
+  return { host, ...own, go: () => serve(host) };
+}
+
+/** What it has is its own from now on. */
+export function serve(host: Host): void {
+  const { broker, kick, applications } = host.insides;
+  host.runDir.keep();
+  goOnWithInterfaces(host);
+  broker.resume();
+  resumeMembers(host);
+  kick.resume();
+  applications?.resume();
 }
 
 function buildNow(

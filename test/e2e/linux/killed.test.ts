@@ -1,44 +1,10 @@
 // A host is killed under the Linux driver, and another process goes on: TCP by a tap, a switch and a pipe does too, every byte of it, and the guest's kernel notices nothing.
-import { afterAll, afterEach, describe, expect } from 'vitest';
-import { type End, HOST, hostAddresses, ipv4, macOf, setUp } from '../../harness/linux-network.ts';
-import type { LinuxVm } from '../../harness/linux-vm.ts';
-import type { Netns } from '../../harness/netns.ts';
-import { inGuest, inNetns, type Place } from '../../harness/place.ts';
-import { sendFile } from '../../harness/transfer.ts';
+import { afterAll, afterEach, describe } from 'vitest';
 import { Kept } from '../../model/kept.ts';
 import { vmTest } from '../vm-test.ts';
-import { expectWell, Guests } from './guests.ts';
-import { FEWER_RELEASES, LONG } from './releases.ts';
-
-const LINKS = ['tap', 'vale', 'pipe'] as const;
-const STATION = 11;
-const OTHER = 12;
-/** Some seconds at the limits below: several takeovers. */
-const BYTES = LONG ? 120_000_000 : 20_000_000;
-const LIMIT = '32Mbit';
-
-const endOf = (name: (typeof LINKS)[number], station: number): End => ({
-  name,
-  link: LINKS.indexOf(name),
-  station,
-});
-
-const devices = (station: number, ports: Readonly<Record<string, string>>): string =>
-  Object.entries(ports)
-    .map(([name, port]) => `{ port: '${port}', mac: '${macOf(endOf(name as 'tap', station))}' }`)
-    .join(', ');
-
-const config = (net: Netns): string => `
-regions: { lan: {} }
-ports:
-  'tap:tap': { netns: ${net.path}, tx-rings: 2, rx-rings: 2, address: ${hostAddresses(0)}, rate: ${LIMIT} }
-  'vale0:a': { rate: { tx: ${LIMIT} } }
-  'p{1': { vnet-hdr: true, rate: { tx: ${LIMIT} } }
-  'p}1': { vnet-hdr: true }
-vms:
-  vm1: { region: lan, devices: [${devices(STATION, { tap: 'tap:tap', vale: 'vale0:a', pipe: 'p{1' })}] }
-  vm2: { region: lan, devices: [${devices(OTHER, { vale: 'vale0:b', pipe: 'p}1' })}] }
-`;
+import { Guests } from './guests.ts';
+import { expectLasting, lastingConfig } from './lasting-tcp.ts';
+import { FEWER_RELEASES } from './releases.ts';
 
 for (const release of FEWER_RELEASES)
   describe(`Linux of ${release}`, () => {
@@ -50,53 +16,12 @@ for (const release of FEWER_RELEASES)
 
     vmTest('TCP goes on when the host is killed, and killed again', async () => {
       const net = await guests.netns();
-      const host = new Kept(config(net));
+      const host = new Kept(lastingConfig(net));
       await host.startOften();
-      const boot = async (
-        name: string,
-        count: number,
-        links: readonly (typeof LINKS)[number][],
-        station: number,
-      ) => {
-        const vm = await guests.boot({
-          name: `${name}-${release}`,
-          release,
-          sockets: host.sockets(name, count),
-        });
-        await setUp(
-          vm,
-          links.map((link) => endOf(link, station)),
-        );
-        return vm;
-      };
-      const vms: [LinuxVm, LinuxVm] = await Promise.all([
-        boot('vm1', 3, LINKS, STATION),
-        boot('vm2', 2, ['vale', 'pipe'], OTHER),
-      ]);
-      const [vm1, vm2, outside] = [inGuest(vms[0]), inGuest(vms[1]), inNetns(net)];
-      const carriers = () => vms[0].run('cat /sys/class/net/*/carrier_changes');
-      const before = await carriers();
-      const across = async (from: Place, to: Place, address: string) => {
-        let ended = false;
-        const transfer = sendFile({ from, to, address, bytes: BYTES }).finally(() => {
-          ended = true;
-        });
-        let within = 0;
-        while (!ended) {
-          await host.kill();
-          // TCP waits longer from death to death: it is given time to find out that it need not.
-          await new Promise((resolve) => setTimeout(resolve, 2500));
-          if (!ended) within++;
-        }
-        const { sent, received } = await transfer;
-        expect(received).toBe(sent);
-        expect(within).toBeGreaterThan(0);
-      };
-      await across(vm1, outside, ipv4(0, HOST));
-      await across(outside, vm1, ipv4(0, STATION));
-      await across(vm1, vm2, ipv4(1, OTHER));
-      await across(vm1, vm2, ipv4(2, OTHER));
-      expect(await carriers()).toEqual(before);
-      await expectWell(vms, [vm1, vm2, outside]);
+      await expectLasting(guests, release, { host, net }, async () => {
+        await host.kill();
+        // TCP waits longer from death to death: it is given time to find out that it need not.
+        await new Promise((resolve) => setTimeout(resolve, 2500));
+      });
     });
   });
