@@ -97,8 +97,10 @@ export async function upgrade(
 }
 
 async function serve(options: UpOptions, io: Io, start: () => Promise<RunningHost>): Promise<void> {
+  // Whoever waits for one that goes on does not wait for QEMU to be looked for.
+  const going = options.keep ? await start() : undefined;
   const launcher = await launcherHere();
-  const host = await start();
+  const host = going ?? (await start());
   const timer = options.stats === undefined ? undefined : setInterval(report, options.stats * 1000);
   function report(): void {
     io.out(`${JSON.stringify(host.stats())}\n`);
