@@ -122,6 +122,7 @@ function registerUpgrade(program: Command, io: Io, startHost: StartHost): void {
       '--run-dir <folder>',
       `of the host that is meant, instead of the file's run-dir (without a file: ${DEFAULT_RUN_DIR})`,
     )
+    .addOption(new Option('--keep', 'of a host that is kept, which starts it so itself').default(false))
     .option('--json', 'print the VMs with their QEMU arguments as one JSON object', false)
     .option('--verbose', 'log what the devices do', false)
     .addHelpText('after', '\nExamples:\n  ptnet upgrade\n  ptnet upgrade /etc/ptnetmap/ptnet.yaml')
