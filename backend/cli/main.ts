@@ -29,8 +29,8 @@ const mayBeTaken =
 /** Whoever goes on in the place of this host is started by it, where its own end would be taken for the service's. */
 const managerOf = ({ keep = false, successor = [] }: HostOptions): Manager => ({
   start: (runDir) => {
-    const upgrade = [process.argv[1]!, 'upgrade', '--run-dir', runDir, ...successor];
-    return spawn(process.execPath, [...process.execArgv, ...upgrade], {
+    const upgrade = ['upgrade', '--run-dir', runDir, '--started-by', String(process.pid), ...successor];
+    return spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...upgrade], {
       stdio: ['ignore', 'inherit', 'inherit'],
       env: { ...process.env, ...service.env },
     });
@@ -41,7 +41,7 @@ const managerOf = ({ keep = false, successor = [] }: HostOptions): Manager => ({
 
 async function serve(
   config: Parameters<StartHost>[0],
-  { keep = false, takeOver: takes, ...rest }: ServeOptions & HostOptions,
+  { keep = false, startedBy, takeOver: takes, ...rest }: ServeOptions & HostOptions,
 ): Promise<ServedHost> {
   const { store } = service;
   const options = { ...rest, ...(rest.mayBeTaken && store && { manager: managerOf({ keep, ...rest }) }) };
@@ -52,7 +52,7 @@ async function serve(
     );
   if (typeof config === 'function') return ServedHost.startKept(config, options, { store: store!, given });
   return takes || !('vms' in config)
-    ? takeOver(config, options, keep ? store : undefined)
+    ? takeOver(config, options, { startedBy, store: keep ? store : undefined })
     : ServedHost.start(config, options);
 }
 

@@ -10,8 +10,8 @@ export interface ServiceManager {
   stopping(): void;
   /** For the process that is started when this one has died; undefined: there is no manager. */
   readonly store: DescriptorStore | undefined;
-  /** Another process is what is managed from now on. @throws Error when it is not known that it was heard */
-  succeed(pid: number): void;
+  /** Another process is what is managed from now on. @returns whether it is known that it was heard. @throws Error when it was not */
+  succeed(pid: number): boolean;
   /** What that process needs in its environment. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -60,9 +60,13 @@ export function serviceManager(
     },
     store,
     succeed: (pid) => {
-      if (store === undefined) return;
-      sendDatagram(address!, `MAINPID=${pid}`, [], STORE_PATIENCE_MS);
-      store.settle();
+      sendDatagram(address ?? '', `MAINPID=${pid}`, [], STORE_PATIENCE_MS);
+      try {
+        store?.settle();
+        return true;
+      } catch {
+        return false;
+      }
     },
     env: {
       ...(address !== undefined && { NOTIFY_SOCKET: address }),

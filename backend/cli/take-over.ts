@@ -3,9 +3,8 @@ import { writeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { handover } from '../../native/handover.ts';
 import type { HostConfig } from '../config/host-config.ts';
-import { ServedHost, type ServeOptions } from '../control/serve.ts';
+import { ServedHost, type ServeOptions, type TakingOver } from '../control/serve.ts';
 import { ConfigurationError } from '../errors.ts';
-import type { DescriptorStore } from '../guard/kept-fds.ts';
 import { EXIT_FAILED } from './io.ts';
 import type { AsItRuns } from './up.ts';
 
@@ -20,7 +19,7 @@ const STDERR = 2;
 export async function takeOver(
   config: HostConfig | AsItRuns,
   options: ServeOptions,
-  store: DescriptorStore | undefined,
+  own: Pick<TakingOver, 'store' | 'startedBy'>,
 ): Promise<ServedHost> {
   let asked = false;
   const note = () => {
@@ -45,7 +44,7 @@ export async function takeOver(
       writeSync(STDOUT, `# ${config.runDir}: process ${pid} goes on, which the host there has started\n`);
       return handover.exitNow(0);
     };
-    return ServedHost.takeOver(config, options, { store, renewed, beforeServing });
+    return ServedHost.takeOver(config, options, { ...own, renewed, beforeServing });
   } catch (error) {
     try {
       writeSync(STDERR, `ptnet: ${(error as Error).message}\n`);

@@ -35,6 +35,8 @@ export interface HostOptions {
   readonly takeOver?: boolean;
   /** Is kept by who has started it for the case that it dies. */
   readonly keep?: boolean;
+  /** The host that has started this process to go on in its place. */
+  readonly startedBy?: number | undefined;
   /** Options of `ptnet upgrade` for a process that goes on in its place as it is. */
   readonly successor?: readonly string[];
 }
@@ -55,6 +57,7 @@ export interface UpOptions {
   /** Is kept by who has started it, and goes on with what one that has died has left. */
   readonly keep?: boolean;
   readonly guard?: boolean;
+  readonly startedBy?: number;
 }
 
 /** A VM as `--json` prints it; scripts read these keys. */
@@ -105,7 +108,10 @@ export async function upgrade(
   if (file !== undefined) return up(file, { ...options, takeover: true }, io, startHost);
   const { runDir = DEFAULT_RUN_DIR } = options;
   await serve({ ...options, takeover: true }, io, () =>
-    startHost({ runDir }, { ...hostOptions(options), overrides: { runDir }, takeOver: true }),
+    startHost(
+      { runDir },
+      { ...hostOptions(options), overrides: { runDir }, takeOver: true, startedBy: options.startedBy },
+    ),
   );
 }
 

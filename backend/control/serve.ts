@@ -57,6 +57,8 @@ export interface Keeping {
 }
 
 export interface TakingOver {
+  /** The host that has started this process. */
+  readonly startedBy?: number | undefined;
   /** Who keeps it for the case that it dies, of a host that is kept. */
   readonly store?: DescriptorStore | undefined;
   /** The host there is managed: it has started a process that goes on, and has ended. Does not return. */
@@ -107,7 +109,7 @@ export class ServedHost {
   static takeOver(
     config: HostConfig | Pick<HostConfig, 'runDir'>,
     options: ServeOptions,
-    { store, renewed, beforeServing }: TakingOver = {},
+    { store, startedBy, renewed, beforeServing }: TakingOver = {},
   ): ServedHost {
     const { runDir } = config;
     const { file, overrides } = options;
@@ -132,6 +134,7 @@ export class ServedHost {
         return served;
       },
       file: file !== undefined,
+      startedBy,
       renewed: renewed ?? thatIsNoEnd,
       check: (host, kept) => {
         if (kept && store) {
@@ -181,7 +184,7 @@ export class ServedHost {
       : await ServedHost.start(load(), options, new KeptArea(KEPT_SESSIONS));
     const state = left?.state ?? StateFile.create();
     if (!left) store.put(STATE_NAME, state.fd);
-    else say(`goes on in the place of a process that has died`);
+    else say('goes on in the place of a process that has died');
     const sections = new Map(left?.devices.map(({ vm, name, section }) => [`${vm}/${name}`, section]));
     served.#keep(store, fds, state, sections);
     return served;

@@ -19,6 +19,8 @@ const SETTLE_MS = 2000;
 /** For one that was killed to be seen to have ended. */
 const KILLED_MS = 1000;
 const EXIT_FAILED = 1;
+/** For one that is refused to say what it wants. */
+const DISMISSED_MS = 1000;
 
 export interface GiverOptions {
   readonly host: Host;
@@ -88,8 +90,7 @@ export class Giver {
     const busy = this.#talk !== undefined || (this.#renewal !== undefined && this.#renewal.pid !== pid);
     if (busy || (uid !== 0 && uid !== mine)) {
       const why = busy ? 'another process is taking it over' : `uid ${uid} is neither root nor ${mine}`;
-      say(wire, { kind: 'refused', why });
-      wire.close();
+      dismiss(wire, why);
       return;
     }
     const patience = this.#options.patienceMs ?? PATIENCE_MS;
@@ -151,6 +152,11 @@ export class Giver {
     if (hello.protocol !== PROTOCOL || hello.state !== STATE)
       lines.unshift(
         `it speaks version ${PROTOCOL} of this protocol, with state ${STATE}, not ${hello.protocol} with ${hello.state}`,
+      );
+    const { startedBy } = hello;
+    if (startedBy !== undefined && startedBy !== process.pid)
+      lines.push(
+        `process ${startedBy}, which has started it to go on in its place, is not the host any more`,
       );
     const renews = manager !== undefined && this.#renewal === undefined;
     if (renews && hello.file)
@@ -237,6 +243,7 @@ export class Giver {
     const lines = obstacles(host, drafted?.config);
     if (lines.length > 0) throw new HandoverError(lines.join('\n'));
     const { broker } = host.insides;
+    let handed = false;
     try {
       suspendMembers(host);
       broker.suspend();
@@ -251,26 +258,35 @@ export class Giver {
         throw new HandoverError(
           answer.kind === 'failed' ? answer.why : `${answer.kind}: prepared was expected`,
         );
-      if (manager?.keeps) this.#hand(manager);
-      wire.send({ kind: 'commit' });
-      if (!this.#otherServes(wire)) {
-        // Its end has had another process started, which goes on with the same.
-        if (manager?.keeps) end(EXIT_FAILED);
-        throw new HandoverError('the new process ended, or was ended, before it served anybody');
+      if (manager?.keeps) {
+        const heard = this.#hand(manager);
+        handed = true;
+        if (!heard)
+          throw new HandoverError('its manager does not say whether it has heard which process goes on');
       }
-      if (manager && !manager.keeps) this.#hand(manager);
-      this.#renewal?.succeeded();
+      wire.send({ kind: 'commit' });
+      if (!this.#otherServes(wire))
+        throw new HandoverError('the new process ended, or was ended, before it served anybody');
     } catch (error) {
+      // There is no way back: the end of that process has another one started, which goes on with the same.
+      if (handed) return end(EXIT_FAILED);
       broker.resume();
       resumeMembers(host);
       throw error;
     }
+    try {
+      if (manager && !manager.keeps) this.#hand(manager);
+    } catch (error) {
+      this.#options.complaints.add('not heard', (error as Error).message, { level: 'error' });
+    }
+    this.#renewal?.succeeded();
     end(0);
   }
 
-  #hand(manager: Manager): void {
+  /** @returns whether it is known that it was heard. @throws HandoverError when it was not */
+  #hand(manager: Manager): boolean {
     try {
-      manager.succeed(this.#renewal!.pid);
+      return manager.succeed(this.#renewal!.pid);
     } catch (error) {
       throw new HandoverError(`its manager does not hear which process goes on: ${(error as Error).message}`);
     }
@@ -300,6 +316,24 @@ function say(wire: Wire, message: Parameters<Wire['send']>[0]): void {
   } catch {
     // Whoever asked has gone.
   }
+}
+
+/** Hangs up when it has said something: an end with something unread is an error, which comes before what was said to it. */
+function dismiss(wire: Wire, why: string): void {
+  say(wire, { kind: 'refused', why });
+  const end = () => {
+    watch.close();
+    clearTimeout(timer);
+    wire.deadline = performance.now();
+    try {
+      wire.receive();
+    } catch {
+      // Nothing, or no message.
+    }
+    wire.close();
+  };
+  const watch = watchReadable(wire.fd, end);
+  const timer = setTimeout(end, DISMISSED_MS).unref();
 }
 
 /** 0 is one that cannot be seen from here. */

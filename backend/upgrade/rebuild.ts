@@ -318,7 +318,7 @@ function adopt(
   const { kept, maxDmaMaps } = given;
   if ((kept === undefined) !== (server.blocks === undefined))
     throw new HandoverError(
-      kept ? 'a session that is kept, of a host that is not' : 'nothing is known of its session',
+      `${exported.path}: a session that is ${kept ? 'kept, of a host that is not' : 'not kept, of a host that is'}`,
     );
   if (kept) {
     const pipe = [fds.take(kept.pipe[0]), fds.take(kept.pipe[1])] as const;

@@ -9,8 +9,8 @@ const PATIENCE_MS = 30_000;
 export interface Manager {
   /** Starts the process that is to go on in the place of the host with this run-dir. */
   start(runDir: string): ChildProcess;
-  /** That process is the host from now on. @throws Error when nobody has heard it */
-  succeed(pid: number): void;
+  /** That process is the host from now on. @returns whether it is known that it was heard. @throws Error when it was not */
+  succeed(pid: number): boolean;
   /** Its death would have another process go on: it must be known before it serves which one that is. */
   readonly keeps: boolean;
 }

@@ -192,6 +192,8 @@ export const MessageSchema = z.discriminatedUnion('kind', [
     version: z.string().max(100),
     /** Brings a configuration of its own. */
     file: z.boolean(),
+    /** The host that has started it to go on in its place: it is for no other one. */
+    startedBy: u32().optional(),
   }),
   z.strictObject({
     kind: z.literal('plan'),

@@ -31,6 +31,8 @@ export interface TakerOptions<T> {
   check(host: Host, kept: TakenKept | undefined): void;
   /** Brings a configuration of its own. */
   readonly file: boolean;
+  /** The host that has started this process to go on in its place. */
+  readonly startedBy?: number | undefined;
   /** The host there has started a process that goes on, and has ended. Does not return. */
   renewed(pid: number): never;
   /** The other one has let go: from now on a signal is for a host that serves. */
@@ -46,8 +48,9 @@ export function takeOver<T>({ path, runDir, controlPath, log, ...options }: Take
   const wire = new Wire(connect(path, runDir, controlPath));
   wire.deadline = performance.now() + (options.patienceMs ?? PATIENCE_MS);
   try {
-    const { file } = options;
-    wire.send({ kind: 'hello', protocol: PROTOCOL, state: STATE, version: VERSION, file });
+    const { file, startedBy } = options;
+    // Whoever refuses may have hung up before this arrives: what it has said is read then.
+    say(wire, { kind: 'hello', protocol: PROTOCOL, state: STATE, version: VERSION, file, startedBy });
     const answer = wire.receive();
     if (answer?.kind === 'renewing') {
       wire.deadline = performance.now() + RENEWAL_MS;

@@ -215,9 +215,17 @@ test('nonsense on the socket is hung up on, and the host can be taken over after
   closeFd(garbage);
   const [one, two] = [connect(host), connect(host)];
   send(one, HELLO);
+  send(two, HELLO);
   expect(hear(one)).toMatchObject({ kind: 'plan' });
   expect(hear(two)).toMatchObject({ kind: 'refused', why: 'another process is taking it over' });
   closeFd(one);
   closeFd(two);
+  const stray = connect(host);
+  send(stray, { ...HELLO, startedBy: 1 });
+  expect(hear(stray)).toMatchObject({
+    kind: 'refused',
+    why: expect.stringContaining('not the host any more'),
+  });
+  closeFd(stray);
   await host.takeOver(running);
 });
