@@ -4,6 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { projectRoot } from '../harness/paths.ts';
+import { onEnd } from './scene.ts';
 import { Upgraded, VALE } from './upgraded.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -45,7 +47,7 @@ test('where no host is there is none to go on with, whether with a file or witho
   }
 });
 
-test('a host that is no process of `ptnet up`, and one that is a service of systemd, are refused', async () => {
+test('a host that is no process of `ptnet up`, and a service that systemd hears nothing of, are refused', async () => {
   const host = new Upgraded(VALE);
   const refusal = async () => {
     const { child, text } = host.command('upgrade', '--run-dir', host.runDir);
@@ -59,8 +61,27 @@ test('a host that is no process of `ptnet up`, and one that is a service of syst
   expect(await refusal()).toContain('a host is there, but not one that can be taken over');
   other.close();
   await once(other, 'close');
-  const manager = { NOTIFY_SOCKET: join(host.folder, 'nobody-is-there') };
-  const { child } = await host.running(host.commandWith(manager, 'up', host.file));
-  expect(await refusal()).toContain('it is a service of systemd, which would end with it');
+  const main = join(projectRoot(), 'dist/backend/cli/main.js');
+  const asService = 'SYSTEMD_EXEC_PID=$$ exec "$0" "$@"';
+  const { child } = await host.running(
+    host.program({}, '/bin/sh', '-c', asService, process.execPath, main, 'up', host.file),
+  );
+  expect(await refusal()).toContain('it is a service of systemd, which hears nothing of it');
   expect((await host.client().host()).pid).toBe(child.pid);
+});
+
+test('a host whose manager is gone starts the one that goes on all the same, and says so', async () => {
+  const host = new Upgraded(VALE);
+  const manager = { NOTIFY_SOCKET: join(host.folder, 'nobody-is-there') };
+  const first = await host.running(host.commandWith(manager, 'up', host.file));
+  const { child, text } = host.command('upgrade', '--run-dir', host.runDir);
+  await once(child, 'close');
+  expect(child.exitCode, text()).toBe(0);
+  const next = Number(/process (\d+) goes on/.exec(text())![1]);
+  onEnd(() => {
+    process.kill(next, 'SIGTERM');
+  });
+  await expect.poll(first.text).toContain('its manager does not hear which process goes on');
+  await expect.poll(() => first.child.exitCode).toBe(0);
+  expect((await host.client().host()).pid).toBe(next);
 });
