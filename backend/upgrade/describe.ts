@@ -93,7 +93,7 @@ export function describeHost(
     interfaces:
       as === 'draft'
         ? []
-        : describeInterfaces(host, (fd) => fds.add(fd), as === 'kept' ? ['tap'] : undefined),
+        : describeInterfaces(host, (fd) => fds.add(fd), as === 'kept'),
     counters: describeCounters(host),
     ...(applications && { applications: fds.add(applications.listener) }),
     own: [...own].map(([name, fd]) => ({ name, fd: fds.add(fd) })),

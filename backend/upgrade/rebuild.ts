@@ -154,7 +154,8 @@ export function build(
   const regions = new Map(
     told.map(({ key, shape: _, fd, ...rest }) => [key, { ...rest, fd: memory.fds.take(fd) }]),
   );
-  const interfaces = takeInterfaces(state.interfaces, config, (index) => fds.take(index));
+  const kept = blocks !== undefined;
+  const interfaces = takeInterfaces(state.interfaces, config, (index) => fds.take(index), kept);
   const opened = [...interfaces.values()];
   const applications = state.applications === undefined ? undefined : fds.take(state.applications);
   const memories = [...regions.values()].map(({ fd }) => fd);
@@ -188,7 +189,7 @@ export function build(
   if (applications !== undefined) closeFd(applications);
   closeInterfaces(opened);
   // Of a host that has died there are those of programs too, which have ended with it.
-  if (regions.size > 0 && blocks === undefined)
+  if (regions.size > 0 && !kept)
     throw new HandoverError(`region ${[...regions.keys()][0]}: its configuration has none`);
   return host;
 }
