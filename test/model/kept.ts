@@ -38,13 +38,20 @@ export class Kept extends Upgraded {
     return children === '' ? undefined : Number(children.split(' ')[0]);
   }
 
-  /** Kills it, some time after another one was. @returns when another one serves: its number. */
-  async kill(): Promise<number> {
+  /** Kills it, some time after another one was. @param meanwhile is done before the guard hears of it. @returns when another one serves: its number. */
+  async kill(meanwhile?: () => Promise<unknown>): Promise<number> {
     // At another place each time, and often enough when it has served for a while: one that never does is given up.
     await new Promise((resolve) => setTimeout(resolve, 300 * Math.random()));
     const before = this.pid!;
     const said = this.#served();
+    const guard = this.#guard!.child.pid!;
+    if (meanwhile) process.kill(guard, 'SIGSTOP');
     process.kill(before, 'SIGKILL');
+    try {
+      await meanwhile?.();
+    } finally {
+      process.kill(guard, 'SIGCONT');
+    }
     const serves = () => this.#served() > said && this.pid !== before;
     await expect.poll(() => serves() || this.said.slice(-2000), { timeout: 30_000, interval: 5 }).toBe(true);
     return this.pid!;

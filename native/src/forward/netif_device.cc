@@ -218,6 +218,7 @@ void NetifDevice::OnChange(const os::LinkState& before, std::vector<std::string>
 
 void NetifDevice::Close() {
   SetCarrier(false);
+  if (queue(0).socket != nullptr) queue(0).socket->GiveBack();
   (void)Exchange({}, [](uint32_t, const std::function<void()>& fn) { fn(); });
   // Unless somebody has changed it since.
   os::LinkState now;
