@@ -7,6 +7,8 @@ import type { ServerKeeper } from './vfio-user/server.ts';
 
 /** Rings that can be counted; 254 ports a switch with a few rings each is far below it. */
 export const COUNTER_BLOCKS = 16_384;
+/** Sessions at a time that are kept; a host has as many devices at most. */
+export const KEPT_SESSIONS = 4096;
 
 export interface TakenHost extends TakenPorts {
   /** Of the counters. */

@@ -8,6 +8,9 @@ import { PtnetError } from '../errors.ts';
 
 const PROGRAM = join(packageRoot(), 'native', 'guard', 'build', 'ptnet-guard');
 
+/** After so long of service the process is started that goes on next: not while others are busy with a host that has come back. */
+const SPARE_MS = 1000;
+
 /** @throws PtnetError when it cannot; else it does not return. */
 export function becomeGuard(): never {
   const [entry, ...args] = process.argv.slice(1);
@@ -20,7 +23,8 @@ export function becomeGuard(): never {
   // It goes with the guard.
   const folder = mkdtempSync(join(tmpdir(), 'ptnet-guard-'));
   try {
-    return handover.becomeProgram(PROGRAM, [join(folder, 'notify'), ...host]);
+    const options = ['--spare-ms', String(SPARE_MS)];
+    return handover.becomeProgram(PROGRAM, [...options, join(folder, 'notify'), ...host]);
   } catch (error) {
     throw new PtnetError('ERR_GUARD', `--guard: ${(error as Error).message}: 'npm run build' would make it`, {
       cause: error,

@@ -122,6 +122,9 @@ function registerUpgrade(program: Command, io: Io, startHost: StartHost): void {
       '--run-dir <folder>',
       `of the host that is meant, instead of the file's run-dir (without a file: ${DEFAULT_RUN_DIR})`,
     )
+    // As a host starts the process that goes on in its place.
+    .addOption(new Option('--keep').default(false).hideHelp())
+    .addOption(new Option('--started-by <pid>').argParser(Number).hideHelp())
     .option('--json', 'print the VMs with their QEMU arguments as one JSON object', false)
     .option('--verbose', 'log what the devices do', false)
     .addHelpText('after', '\nExamples:\n  ptnet upgrade\n  ptnet upgrade /etc/ptnetmap/ptnet.yaml')

@@ -10,6 +10,10 @@ export interface ServiceManager {
   stopping(): void;
   /** For the process that is started when this one has died; undefined: there is no manager. */
   readonly store: DescriptorStore | undefined;
+  /** Another process is what is managed from now on. @returns whether it is known that it was heard. @throws Error when it was not */
+  succeed(pid: number): boolean;
+  /** What that process needs in its environment. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** Until it has read what was sent before. */
@@ -40,6 +44,7 @@ export function serviceManager(
       complain(`NOTIFY_SOCKET: ${(error as Error).message}`);
     }
   };
+  const store = address === undefined || address === '' ? undefined : storeAt(address);
   let pings: NodeJS.Timeout | undefined;
   const watched = Number(us) > 0 && (pid === undefined || Number(pid) === process.pid);
   return {
@@ -53,7 +58,20 @@ export function serviceManager(
       clearInterval(pings);
       tell('STOPPING=1');
     },
-    store: address === undefined || address === '' ? undefined : storeAt(address),
+    store,
+    succeed: (pid) => {
+      sendDatagram(address ?? '', `MAINPID=${pid}`, [], STORE_PATIENCE_MS);
+      try {
+        store?.settle();
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    env: {
+      ...(address !== undefined && { NOTIFY_SOCKET: address }),
+      ...(us !== undefined && { WATCHDOG_USEC: us }),
+    },
   };
 }
 

@@ -3,11 +3,12 @@ import { writeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { handover } from '../../native/handover.ts';
 import type { HostConfig } from '../config/host-config.ts';
-import { ServedHost, type ServeOptions } from '../control/serve.ts';
+import { ServedHost, type ServeOptions, type TakingOver } from '../control/serve.ts';
 import { ConfigurationError } from '../errors.ts';
 import { EXIT_FAILED } from './io.ts';
 import type { AsItRuns } from './up.ts';
 
+const STDOUT = 1;
 const STDERR = 2;
 
 /**
@@ -15,7 +16,11 @@ const STDERR = 2;
  * undone: it would be undone for the host that goes on.
  * @throws ConfigurationError when it was asked to end before it began
  */
-export async function takeOver(config: HostConfig | AsItRuns, options: ServeOptions): Promise<ServedHost> {
+export async function takeOver(
+  config: HostConfig | AsItRuns,
+  options: ServeOptions,
+  own: Pick<TakingOver, 'store' | 'startedBy'>,
+): Promise<ServedHost> {
   let asked = false;
   const note = () => {
     asked = true;
@@ -31,10 +36,15 @@ export async function takeOver(config: HostConfig | AsItRuns, options: ServeOpti
   for (const signal of signals) process.removeAllListeners(signal);
   if (asked) throw new ConfigurationError(`${config.runDir}: not taken over: asked to end before it began`);
   try {
-    return ServedHost.takeOver(config, options, () => {
+    const beforeServing = () => {
       for (const [i, signal] of signals.entries())
         for (const handler of handlers[i] ?? []) process.on(signal, handler);
-    });
+    };
+    const renewed = (pid: number): never => {
+      writeSync(STDOUT, `# ${config.runDir}: process ${pid} goes on, which the host there has started\n`);
+      return handover.exitNow(0);
+    };
+    return ServedHost.takeOver(config, options, { ...own, renewed, beforeServing });
   } catch (error) {
     try {
       writeSync(STDERR, `ptnet: ${(error as Error).message}\n`);

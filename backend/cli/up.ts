@@ -28,18 +28,23 @@ export interface AsItRuns {
   readonly runDir: string;
 }
 
+export interface HostOptions {
+  /** SIGHUP makes it read the file again; else a terminal that is closed ends it, as it ends other programs. */
+  readonly rereads?: boolean;
+  /** Goes on in the place of the host that runs there. */
+  readonly takeOver?: boolean;
+  /** Is kept by who has started it for the case that it dies. */
+  readonly keep?: boolean;
+  /** The host that has started this process to go on in its place. */
+  readonly startedBy?: number | undefined;
+  /** Options of `ptnet upgrade` for a process that goes on in its place as it is. */
+  readonly successor?: readonly string[];
+}
+
 /** A configuration, or what gives it where the host has none yet. */
 export type StartHost = (
   config: HostConfig | AsItRuns | (() => HostConfig),
-  options: {
-    verbose: boolean;
-    file?: string;
-    overrides: { runDir?: string };
-    /** SIGHUP makes it read the file again; else a terminal that is closed ends it, as it ends other programs. */
-    rereads?: boolean;
-    /** Goes on in the place of the host that runs there. */
-    takeOver?: boolean;
-  },
+  options: HostOptions & { verbose: boolean; file?: string; overrides: { runDir?: string } },
 ) => Promise<RunningHost>;
 
 export interface UpOptions {
@@ -52,6 +57,7 @@ export interface UpOptions {
   /** Is kept by who has started it, and goes on with what one that has died has left. */
   readonly keep?: boolean;
   readonly guard?: boolean;
+  readonly startedBy?: number;
 }
 
 /** A VM as `--json` prints it; scripts read these keys. */
@@ -74,12 +80,22 @@ export async function up(file: string, options: UpOptions, io: Io, startHost: St
     load();
     return becomeGuard();
   }
-  const given = { verbose: options.verbose, file, overrides, rereads: true };
+  const given = { ...hostOptions(options), file, overrides };
   // A file that is wrong by now does not stand in the way of a host that goes on.
   const config = options.keep ? load : load();
   await serve(options, io, () =>
     startHost(config, { ...given, ...(options.takeover && { takeOver: true }) }),
   );
+}
+
+function hostOptions({ verbose, keep = false, json, stats }: UpOptions) {
+  const successor = [
+    ...(keep ? ['--keep'] : []),
+    ...(verbose ? ['--verbose'] : []),
+    ...(json ? ['--json'] : []),
+    ...(stats === undefined ? [] : ['--stats', String(stats)]),
+  ];
+  return { verbose, keep, rereads: true, successor };
 }
 
 /** `ptnet upgrade`: without a file the host's configuration stays, also what was changed since it was read from one. */
@@ -90,15 +106,18 @@ export async function upgrade(
   startHost: StartHost,
 ): Promise<void> {
   if (file !== undefined) return up(file, { ...options, takeover: true }, io, startHost);
-  const { runDir = DEFAULT_RUN_DIR, verbose } = options;
-  await serve(options, io, () =>
-    startHost({ runDir }, { verbose, overrides: { runDir }, rereads: true, takeOver: true }),
+  const { runDir = DEFAULT_RUN_DIR } = options;
+  await serve({ ...options, takeover: true }, io, () =>
+    startHost(
+      { runDir },
+      { ...hostOptions(options), overrides: { runDir }, takeOver: true, startedBy: options.startedBy },
+    ),
   );
 }
 
 async function serve(options: UpOptions, io: Io, start: () => Promise<RunningHost>): Promise<void> {
   // Whoever waits for one that goes on does not wait for QEMU to be looked for.
-  const going = options.keep ? await start() : undefined;
+  const going = options.keep || options.takeover ? await start() : undefined;
   const launcher = await launcherHere();
   const host = going ?? (await start());
   const timer = options.stats === undefined ? undefined : setInterval(report, options.stats * 1000);

@@ -7,14 +7,16 @@ import { Complaints } from '../complaints.ts';
 import type { HostConfig } from '../config/host-config.ts';
 import { loadConfig } from '../config/load.ts';
 import { CONTROL_SOCKET, UPGRADE_SOCKET } from '../config/run-dir.ts';
-import { goOn, KEPT_SESSIONS } from '../guard/go-on.ts';
+import { goOn } from '../guard/go-on.ts';
 import { Keeper } from '../guard/keeper.ts';
-import { type DescriptorStore, KeptFds } from '../guard/kept-fds.ts';
+import { type DescriptorStore, fileOf, KeptFds } from '../guard/kept-fds.ts';
 import { type LeftHost, readLeft, STATE_NAME } from '../guard/left.ts';
 import { StateFile } from '../guard/state-file.ts';
 import { Host } from '../host.ts';
 import type { Logger } from '../log.ts';
+import { KEPT_SESSIONS } from '../taken-host.ts';
 import { Giver } from '../upgrade/giver.ts';
+import type { Manager } from '../upgrade/renewal.ts';
 import { takeOver } from '../upgrade/taker.ts';
 import { HandoverError } from '../upgrade/wire.ts';
 import { ControlServer } from './server.ts';
@@ -33,6 +35,8 @@ export interface ServeOptions {
   readonly overrides?: { readonly runDir?: string };
   /** Another process may go on in this one's place; a text: it may not, and why. */
   readonly mayBeTaken?: boolean | string;
+  /** Who would take its end for the service's. */
+  readonly manager?: Manager;
 }
 
 function targetOf(host: Host, { log, changes = log, file, overrides }: ServeOptions): ControlTarget {
@@ -52,15 +56,32 @@ export interface Keeping {
   readonly given: ReadonlyMap<string, number>;
 }
 
+export interface TakingOver {
+  /** The host that has started this process. */
+  readonly startedBy?: number | undefined;
+  /** Who keeps it for the case that it dies, of a host that is kept. */
+  readonly store?: DescriptorStore | undefined;
+  /** The host there is managed: it has started a process that goes on, and has ended. Does not return. */
+  renewed?(pid: number): never;
+  /** The other one has let go: from now on a signal is for a host that serves. */
+  beforeServing?(): void;
+}
+
+function thatIsNoEnd(pid: number): never {
+  throw new HandoverError(`process ${pid} goes on in its place, which is another one`);
+}
+
 export class ServedHost {
   readonly host: Host;
   readonly control: ControlServer;
   readonly #target: ControlTarget;
+  readonly #manager: Manager | undefined;
   #closed: Promise<void> | undefined;
   #giver: Giver | undefined;
   #keeper: Keeper | undefined;
 
-  private constructor(host: Host, control: ControlServer, target: ControlTarget) {
+  private constructor(host: Host, control: ControlServer, target: ControlTarget, manager?: Manager) {
+    this.#manager = manager;
     this.host = host;
     this.control = control;
     this.#target = target;
@@ -71,7 +92,7 @@ export class ServedHost {
     const host = await Host.startKept(config, options.log, blocks);
     const target = targetOf(host, options);
     try {
-      const served = new ServedHost(host, await ControlServer.start(target), target);
+      const served = new ServedHost(host, await ControlServer.start(target), target, options.manager);
       if (options.mayBeTaken) served.#listen(options.mayBeTaken);
       return served;
     } catch (error) {
@@ -88,12 +109,13 @@ export class ServedHost {
   static takeOver(
     config: HostConfig | Pick<HostConfig, 'runDir'>,
     options: ServeOptions,
-    beforeServing?: () => void,
+    { store, startedBy, renewed, beforeServing }: TakingOver = {},
   ): ServedHost {
     const { runDir } = config;
     const { file, overrides } = options;
     let next = 'vms' in config ? config : undefined;
     let changes = false;
+    let keep = (_: ServedHost): void => {};
     const served = takeOver({
       path: join(runDir, UPGRADE_SOCKET),
       runDir,
@@ -107,16 +129,31 @@ export class ServedHost {
         changes = host.preview(next).changes.length > 0;
         const known = file ?? before;
         const target = targetOf(host, { ...options, ...(known !== undefined && { file: known }) });
-        const served = new ServedHost(host, ControlServer.adopt(target, own), target);
+        const served = new ServedHost(host, ControlServer.adopt(target, own), target, options.manager);
         served.#listen(options.mayBeTaken ?? true, own.get(UPGRADE_SOCKET));
         return served;
       },
-      check: (host) => {
+      file: file !== undefined,
+      startedBy,
+      renewed: renewed ?? thatIsNoEnd,
+      check: (host, kept) => {
+        if (kept && store) {
+          const state = StateFile.open(kept.state);
+          const fds = new KeptFds(store, kept.files);
+          keep = (served) => served.#keep(store, fds, state, kept.sections);
+        } else if (kept || store) {
+          throw new HandoverError(
+            kept
+              ? 'it is kept, and nobody is here who keeps it'
+              : "it is not kept: '--keep' is for one that is",
+          );
+        }
         const refused = changes && next ? host.preview(next).refused : [];
         if (refused.length > 0) throw new HandoverError(refused.map(({ text }) => text).join('\n'));
       },
       ...(beforeServing && { beforeServing }),
     });
+    keep(served);
     served.#bring(() => next ?? served.host.config, 'taken over');
     return served;
   }
@@ -135,7 +172,8 @@ export class ServedHost {
     const say = (line: string) => complaints.add('left', line, { level: 'warn', freely: 10_000 });
     const left = leftIn(given, say);
     // While those that were left are open.
-    const fds = new KeptFds(store, left?.fds);
+    const stored = new Map([...(left?.fds ?? [])].map(([number, fd]) => [number, fileOf(fd)]));
+    const fds = new KeptFds(store, stored);
     if (!left && given.size > 0) {
       // Who listens there is only known to be nobody when they are closed.
       for (const name of given.keys()) store.remove(name);
@@ -146,32 +184,37 @@ export class ServedHost {
       : await ServedHost.start(load(), options, new KeptArea(KEPT_SESSIONS));
     const state = left?.state ?? StateFile.create();
     if (!left) store.put(STATE_NAME, state.fd);
-    else say(`goes on in the place of a process that has died`);
-    const { control } = served;
-    const own = () => new Map([...control.sockets, ...served.#upgradeSocket()]);
+    else say('goes on in the place of a process that has died');
     const sections = new Map(left?.devices.map(({ vm, name, section }) => [`${vm}/${name}`, section]));
-    served.#keeper = new Keeper(
+    served.#keep(store, fds, state, sections);
+    return served;
+  }
+
+  /** @param sections of devices, which another process has written. */
+  #keep(store: DescriptorStore, fds: KeptFds, state: StateFile, sections: ReadonlyMap<string, number>): void {
+    const { host, control } = this;
+    const { file, complaints } = this.#target;
+    this.#keeper = new Keeper(
       {
-        host: served.host,
+        host,
         fds,
         state,
-        file: served.#target.file,
-        own,
+        file,
+        own: () => new Map([...control.sockets, ...this.#upgradeSocket()]),
         complaints,
         forget: () => store.remove(STATE_NAME),
       },
       sections,
     );
-    served.host.keepBy(served.#keeper);
+    host.keepBy(this.#keeper);
     fds.forgetLeft();
-    return served;
   }
 
   static #goOn(left: LeftHost, options: ServeOptions, say: (line: string) => void): ServedHost {
     try {
       const { host, own, file, go } = goOn(left, { log: options.log, say });
       const target = targetOf(host, { ...options, ...(file !== undefined && { file }) });
-      const served = new ServedHost(host, ControlServer.adopt(target, own), target);
+      const served = new ServedHost(host, ControlServer.adopt(target, own), target, options.manager);
       if (options.mayBeTaken) served.#listen(options.mayBeTaken, own.get(UPGRADE_SOCKET));
       go();
       return served;
@@ -198,6 +241,8 @@ export class ServedHost {
         forbidden: typeof mayBeTaken === 'string' ? mayBeTaken : undefined,
         file: this.#target.file,
         own: () => new Map([...control.sockets, ...this.#upgradeSocket()]),
+        kept: () => this.#keeper?.told,
+        manager: this.#manager,
         end: (code) => handover.exitNow(code),
       },
       socket,

@@ -1,5 +1,6 @@
 // The descriptors that this process was started with (sd_listen_fds(3)): what one that has died had stored.
 import { closeFd, dup } from '../../native/os.ts';
+import { add } from './turn.ts';
 
 const FIRST = 3;
 
@@ -17,9 +18,7 @@ export function givenFds(env: NodeJS.ProcessEnv = process.env): Map<string, numb
     // With FD_CLOEXEC.
     const fd = dup(FIRST + i);
     closeFd(FIRST + i);
-    const name = all[i] ?? '';
-    if (given.has(name)) closeFd(fd);
-    else given.set(name, fd);
+    add(given, all[i] ?? '', fd);
   }
   return given;
 }

@@ -5,7 +5,7 @@ import type { HostConfig } from '../config/host-config.ts';
 import { parseConfig } from '../config/load.ts';
 import type { Host } from '../host.ts';
 import type { Logger } from '../log.ts';
-import { COUNTER_BLOCKS } from '../taken-host.ts';
+import { COUNTER_BLOCKS, KEPT_SESSIONS } from '../taken-host.ts';
 import { countOn } from '../upgrade/counters.ts';
 import { build, learn, ownOf, type Rebuilt, restoreDevice, serve, TakenFds } from '../upgrade/rebuild.ts';
 import { recorded } from '../upgrade/recorded.ts';
@@ -13,9 +13,6 @@ import type { TakenState } from '../upgrade/state.ts';
 import { type LeftDevice, type LeftHost, stateOf } from './left.ts';
 
 type Places = TakenState['ports'][number]['places'];
-
-/** Sessions at a time; a host has as many devices at most. */
-export const KEPT_SESSIONS = 4096;
 
 export interface GoOnOptions {
   readonly log: Logger;
@@ -38,7 +35,7 @@ export function goOn(left: LeftHost, { log, say }: GoOnOptions): Rebuilt {
       `${port}: packets in up to ${slots} slots were being dealt with, and may not have arrived everywhere`,
     );
   const state = { ...told, ports };
-  const host = build(state, { config, fds }, { state, fds }, { log, blocks });
+  const host = build(state, { config, fds }, { state, fds }, { log, blocks, died: true });
   const own = ownOf(state, fds);
   for (const { name, stations } of state.switches) learn(host, name, stations);
   countOn(host, state.counters);
@@ -86,19 +83,8 @@ function goOnWith(
   const placed = host.insides.devices.get(vm, name);
   if (placed === undefined) throw new Error(`${vm}/${name}: its configuration has no such device`);
   if (written === undefined) return;
-  const { device, kept } = written;
   try {
-    restoreDevice(host, device, fds, (exported, { fd, maxDmaMaps }, others) => {
-      if (kept === undefined) throw new Error('nothing is known of its session');
-      const { block, pipe, applied } = kept;
-      const socket = {
-        socket: fds.take(fd),
-        block,
-        pipe: [fds.take(pipe[0]), fds.take(pipe[1])] as const,
-        applied,
-      };
-      return host.insides.server.adoptKept(exported, socket, others, maxDmaMaps);
-    });
+    restoreDevice(host, written.device, fds, written.applied);
   } catch (error) {
     say(`${vm}/${name}: as after a disconnect: ${(error as Error).message}`);
     placed.exported.session?.close();

@@ -2,7 +2,7 @@
 import type { Complaints } from '../complaints.ts';
 import type { PlacedDevice } from '../devices.ts';
 import type { Host } from '../host.ts';
-import { describeDevice, describeHost } from '../upgrade/describe.ts';
+import { describeDevice, describeHost, type KeptWith } from '../upgrade/describe.ts';
 import { lossesOf } from '../upgrade/obstacles.ts';
 import type { AppliedMessage, ExportedDevice, ServerKeeper } from '../vfio-user/server.ts';
 import type { KeptFds } from './kept-fds.ts';
@@ -74,6 +74,12 @@ export class Keeper implements ServerKeeper {
       if (ports.interfaces.length > 0) this.#writeHost(all);
       this.#writeDevice(device, applied);
     });
+  }
+
+  /** For another process that goes on in this one's place, and is kept with the same. */
+  get told(): KeptWith | undefined {
+    const { state, fds } = this.#options;
+    return this.#failed ? undefined : { state: state.fd, files: fds.files, sections: this.#sections };
   }
 
   /** The host ends as it is meant to: nobody is to go on with it. */
@@ -172,10 +178,11 @@ function describeKept(
   applied: AppliedMessage | undefined,
 ): GivenDeviceSection {
   const { server } = host.insides;
-  const kept = server.keptSession(device.exported);
   // What cannot be told of a device goes with its session.
   const told =
-    kept !== undefined && device.hosted?.doorbells !== 'eventfd' && device.hosted?.policy.policy !== 'inline';
+    server.keptSession(device.exported) !== undefined &&
+    device.hosted?.doorbells !== 'eventfd' &&
+    device.hosted?.policy.policy !== 'inline';
   const described = describeDevice(host, device, fds, told);
   const rings = device.hosted?.options.port.places.rings;
   return {
@@ -183,16 +190,10 @@ function describeKept(
       applied?.attached && described.session
         ? { ...described, session: { ...described.session, attached: true } }
         : described,
-    ...(told && {
-      kept: {
-        block: kept.block,
-        pipe: [fds.add(kept.pipe[0]), fds.add(kept.pipe[1])] satisfies [number, number],
-        applied: applied && {
-          ordinal: applied.ordinal,
-          answer: Buffer.from(applied.answer).toString('base64'),
-        },
-      },
-    }),
+    ...(told &&
+      applied && {
+        applied: { ordinal: applied.ordinal, answer: Buffer.from(applied.answer).toString('base64') },
+      }),
     ...(rings?.[0] && { vnetHdrLen: rings[0].vnetHdrLen as 0 }),
   };
 }

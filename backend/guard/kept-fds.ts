@@ -22,6 +22,9 @@ export const numberOf = (name: string): number | undefined => {
 /** Stands for what a process that has died had written, until all of it is written anew. */
 const LEFT = -1;
 
+/** In the name of a file that has it of a descriptor of this process. */
+const OURS = ' at ';
+
 interface Kept {
   readonly number: number;
   readonly users: Set<number>;
@@ -32,12 +35,11 @@ export class KeptFds {
   readonly #files = new Map<string, Kept>();
   #last = 0;
 
-  /** @param known what is stored already, for sections that have died with their writer: until forgetLeft(). */
-  constructor(store: DescriptorStore, known: ReadonlyMap<number, number> = new Map()) {
+  /** @param known which files are stored already, by number, for sections that another process has written: until forgetLeft(). */
+  constructor(store: DescriptorStore, known: ReadonlyMap<number, string> = new Map()) {
     this.#store = store;
-    for (const [number, fd] of known) {
+    for (const [number, file] of known) {
       this.#last = Math.max(this.#last, number);
-      const file = fileOf(fd);
       if (this.#files.has(file)) store.remove(nameOf(number));
       else this.#files.set(file, { number, users: new Set([LEFT]) });
     }
@@ -58,6 +60,14 @@ export class KeptFds {
         this.#sweep();
       },
     };
+  }
+
+  /** What is stored, for another process: a file that only its descriptor tells from others is none of that one's. */
+  get files(): readonly (readonly [number, string])[] {
+    return [...this.#files].map(([file, { number }]) => [
+      number,
+      file.includes(OURS) ? `${number} of another process` : file,
+    ]);
   }
 
   /** Nothing is needed any more. */
@@ -101,10 +111,10 @@ export interface SectionFds {
  * Two descriptors of the same file have the same text. Eventfds share an inode, but have numbers (Linux 5.2); queues of taps share
  * one too, and stay under their descriptors' numbers for as long as they are open.
  */
-function fileOf(fd: number): string {
+export function fileOf(fd: number): string {
   const stat = fstatSync(fd, { bigint: true });
   const { dev, ino } = stat;
-  if (stat.isCharacterDevice()) return `${dev}:${ino} at ${fd}`;
+  if (stat.isCharacterDevice()) return `${dev}:${ino}${OURS}${fd}`;
   const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
   const id = /^eventfd-id:\s*(\d+)$/m.exec(info)?.[1] ?? '';
   const flags = Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? '0', 8);

@@ -1,6 +1,6 @@
 // What a host that is kept has written of itself, for the process that goes on when it has died: a section of the host, and one of each device.
 import { z } from 'zod';
-import { bytes, count, fd, name, u32 } from '../upgrade/forms.ts';
+import { bytes, count, fd, name } from '../upgrade/forms.ts';
 import { DeviceSchema, HostStateSchema } from '../upgrade/state.ts';
 import { SECTIONS_MAX } from './state-file.ts';
 
@@ -14,7 +14,7 @@ const section = z
 
 export const HostSectionSchema = z.strictObject({
   /** Positions of rings, and what changes with every packet, are not the last ones. */
-  host: HostStateSchema.omit({ devices: true }),
+  host: HostStateSchema.omit({ devices: true, kept: true }),
   /** Blocks of sessions (KeptArea). */
   blocks: fd(),
   devices: z
@@ -24,15 +24,8 @@ export const HostSectionSchema = z.strictObject({
 
 export const DeviceSectionSchema = z.strictObject({
   device: DeviceSchema,
-  /** Of its session. */
-  kept: z
-    .strictObject({
-      block: u32(),
-      pipe: z.tuple([fd(), fd()]),
-      /** The last message whose effects are here, and what is answered to it; nothing: no answer is wanted. */
-      applied: z.strictObject({ ordinal: count(), answer: bytes(2 ** 21) }).optional(),
-    })
-    .optional(),
+  /** The last message of its session whose effects are here, and what is answered to it; nothing: no answer is wanted. */
+  applied: z.strictObject({ ordinal: count(), answer: bytes(2 ** 21) }).optional(),
   /** Of packets in its port's rings. */
   vnetHdrLen: z.union([z.literal(0), z.literal(10), z.literal(12)]).optional(),
 });

@@ -1,5 +1,6 @@
 // A host that stands still, as it is told to the process that goes on with it: numbers, names, and the descriptors that are meant.
 import { resolve } from 'node:path';
+import type { KeptSession } from '../../native/kept.ts';
 import { NullPort, PipeMaster, type Port } from '../../native/ports.ts';
 import type { LookupConfig } from '../config/host-config.ts';
 import { configText } from '../config/write.ts';
@@ -50,19 +51,36 @@ export interface DescribeOptions {
    */
   readonly as: 'draft' | 'as drafted' | 'state' | 'kept';
   readonly file?: string | undefined;
+  /** What it is kept with, if it is to tell. */
+  readonly kept?: KeptWith | undefined;
+}
+
+/** What a host is kept with for the case that it dies. */
+export interface KeptWith {
+  readonly state: number;
+  readonly files: readonly (readonly [number, string])[];
+  readonly sections: ReadonlyMap<string, number>;
 }
 
 /** @param own the sockets of the host's own, by name. */
 export function describe(
   host: Host,
   own: ReadonlyMap<string, number>,
-  { as, file }: DescribeOptions,
+  { as, file, kept }: DescribeOptions,
 ): Description {
   const fds = new Fds();
-  const { devices } = host.insides;
+  const { devices, server } = host.insides;
   const state: GivenState = {
     ...describeHost(host, own, fds, { as, file }),
     devices: [...devices.all].map((device) => describeDevice(host, device, fds, as !== 'draft')),
+    ...(kept && {
+      kept: {
+        blocks: fds.add(server.blocks!.fd),
+        state: fds.add(kept.state),
+        files: kept.files.map(([number, file]) => [number, file]),
+        sections: [...kept.sections],
+      },
+    }),
   };
   return { state, fds: fds.all };
 }
@@ -73,7 +91,7 @@ export function describeHost(
   own: ReadonlyMap<string, number>,
   fds: FdNumbers,
   { as, file }: DescribeOptions,
-): Omit<GivenState, 'devices'> {
+): Omit<GivenState, 'devices' | 'kept'> {
   const { applications, ports, stats } = host.insides;
   return {
     config: configText(host.config),
@@ -173,14 +191,21 @@ export function describeDevice(
     config: base64(exported.device.config.bytes),
     ...(withSession &&
       exported.session &&
-      session && { session: describeSession(exported.session, session, fds) }),
+      session && {
+        session: describeSession(exported.session, session, fds, host.insides.server.keptSession(exported)),
+      }),
     ...(hosted && { ptnet: describePtnet(hosted.state) }),
   };
 }
 
 type Socket = NonNullable<ReturnType<Host['insides']['server']['sockets']>['session']>;
 
-function describeSession({ state, limits, dma, irqs }: Session, socket: Socket, fds: FdNumbers) {
+function describeSession(
+  { state, limits, dma, irqs }: Session,
+  socket: Socket,
+  fds: FdNumbers,
+  kept: KeptSession | undefined,
+) {
   const interrupt = ({ fd, maskFd, unmaskFd, masked, pending }: Interrupt) => ({
     fd: optional(fds, fd),
     maskFd: optional(fds, maskFd),
@@ -196,6 +221,12 @@ function describeSession({ state, limits, dma, irqs }: Session, socket: Socket, 
       bytes: base64(answer.bytes),
       fds: answer.fds.map((fd) => fds.add(fd)),
     })),
+    ...(kept && {
+      kept: {
+        block: kept.block,
+        pipe: [fds.add(kept.pipe[0]), fds.add(kept.pipe[1])] satisfies [number, number],
+      },
+    }),
     attached: state === 'attached',
     maxMsgFds: limits.maxMsgFds,
     maxDmaMaps: dma.max,

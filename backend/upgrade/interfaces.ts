@@ -120,14 +120,14 @@ const describeLeft = ({ index, mtuBefore, lostFull, lostTooLarge, refused }: Int
 
 /**
  * By name, with descriptors of this process. Nothing may be opened in their place: each that the configuration has must be there.
- * @param kept they are of a process that has died: those that are no taps are opened anew, and only then.
+ * @param died their process has: those that are no taps are opened anew, and only then.
  * @throws Error
  */
 export function takeInterfaces(
   given: Taken,
   config: HostConfig,
   take: (index: number) => number,
-  kept: boolean,
+  died: boolean,
 ): Map<string, TakenInterface> {
   const members = switchesOf(config);
   const wanted = wantedInterfaces(config);
@@ -135,8 +135,8 @@ export function takeInterfaces(
   for (const { name, ...state } of given) {
     if (!wanted.delete(name))
       throw new Error(`${name}: its configuration has no such interface, or it came twice`);
-    if (state.kind === (kept ? 'packet' : 'left'))
-      throw new Error(`${name}: its interface is ${kept ? 'not ' : ''}to be opened anew`);
+    if (state.kind === (died ? 'packet' : 'left'))
+      throw new Error(`${name}: its interface is ${died ? 'not ' : ''}to be opened anew`);
     if (state.counters.length !== (members.has(name) ? 2 * queuesOf(state, config.ports.get(name)!) : 0))
       throw new Error(`${name}: its counters are those of another kind`);
     all.set(name, withFds(state, take));

@@ -1,11 +1,12 @@
 // A host from what another one has told: everything is there when it returns, and nobody is served yet; what both share is as it was.
-import type { KeptArea } from '../../native/kept.ts';
+import { KeptArea, type TakenKeptSession } from '../../native/kept.ts';
 import { closeFd, dup } from '../../native/os.ts';
 import { NullPort, PipeMaster } from '../../native/ports.ts';
 import type { HostConfig, LookupConfig } from '../config/host-config.ts';
 import { parseConfig } from '../config/load.ts';
 import { Host } from '../host.ts';
 import type { Logger } from '../log.ts';
+import { KEPT_SESSIONS } from '../taken-host.ts';
 import type { Interrupt } from '../vfio-user/irqs.ts';
 import type { Session } from '../vfio-user/session.ts';
 import { countOn } from './counters.ts';
@@ -27,6 +28,16 @@ export interface Rebuilt {
   readonly own: ReadonlyMap<string, number>;
   /** Serves everybody. */
   go(): void;
+  /** What it is to be kept with for the case that it dies, of a host that was. */
+  readonly kept?: TakenKept;
+}
+
+export interface TakenKept {
+  /** The memory that outlives it. */
+  readonly state: number;
+  readonly files: ReadonlyMap<number, string>;
+  /** By device. */
+  readonly sections: ReadonlyMap<string, number>;
 }
 
 /** Each descriptor is used once, unless they are shared; what is left over is closed. */
@@ -61,8 +72,10 @@ export class TakenFds {
 
 export interface BuildOptions {
   readonly log: Logger;
-  /** Where sessions are kept, of a host that has died. */
+  /** Where sessions are kept, of a host that is. */
   readonly blocks?: KeptArea;
+  /** It has ended, and what went with it is made anew. */
+  readonly died?: boolean;
 }
 
 export interface RebuildOptions extends BuildOptions {
@@ -76,8 +89,10 @@ export interface Draft {
   /** Those that have come along with it and are not used yet. */
   readonly fds: TakenFds;
   /** As far as it can be built; undefined: it has interfaces, which are told of when they stand still. */
-  readonly built?: Omit<Rebuilt, 'go'>;
+  readonly built?: Built;
 }
+
+type Built = Omit<Rebuilt, 'go' | 'kept'>;
 
 /** @throws Error, as rebuild() */
 export function readDraft(text: string, given: readonly number[], options: RebuildOptions): Draft {
@@ -86,7 +101,7 @@ export function readDraft(text: string, given: readonly number[], options: Rebui
   const fds = new TakenFds(given);
   // Without descriptors it is only read.
   if (given.length === 0 || wantedInterfaces(config).size > 0) return { state, config, fds };
-  const host = build(state, { config, fds }, { state, fds }, options);
+  const host = build(state, { config, fds }, { state, fds }, { ...options, ...blocksOf(state, fds) });
   return { state, config, fds, built: { host, ...ownOf(state, fds) } };
 }
 
@@ -104,9 +119,23 @@ export function rebuild(
   for (const { name, stations } of state.switches) learn(host, name, stations);
   countOn(host, state.counters);
   for (const device of state.devices) restoreDevice(host, device, fds);
+  const { kept } = state;
+  const known = kept && {
+    state: fds.take(kept.state),
+    files: new Map(kept.files),
+    sections: new Map(kept.sections),
+  };
   fds.closeRest();
   draft.fds.closeRest();
-  return { host, ...own, go: () => serve(host) };
+  return { host, ...own, go: () => serve(host), ...(known && { kept: known }) };
+}
+
+function blocksOf({ kept }: TakenState, fds: TakenFds): Pick<BuildOptions, 'blocks'> {
+  if (kept === undefined) return {};
+  const fd = fds.take(kept.blocks);
+  const blocks = new KeptArea(KEPT_SESSIONS, fd);
+  closeFd(fd);
+  return { blocks };
 }
 
 /** What it has is its own from now on. */
@@ -120,17 +149,13 @@ export function serve(host: Host): void {
   applications?.resume();
 }
 
-function buildNow(
-  state: TakenState,
-  fds: TakenFds,
-  draft: Draft,
-  options: RebuildOptions,
-): Omit<Rebuilt, 'go'> {
+function buildNow(state: TakenState, fds: TakenFds, draft: Draft, options: RebuildOptions): Built {
   const { runDir } = options;
   const known = state.config === draft.state.config;
   const config = known ? draft.config : parseConfig(state.config, 'its configuration', { runDir });
   const memory = state.regions === 'as drafted' ? draft : { state, fds };
-  return { host: build(state, { config, fds }, memory, options), ...ownOf(state, fds) };
+  const host = build(state, { config, fds }, memory, { ...options, ...blocksOf(state, fds) });
+  return { host, ...ownOf(state, fds) };
 }
 
 export const ownOf = (
@@ -146,7 +171,7 @@ export function build(
   state: TakenState,
   { config, fds }: { readonly config: HostConfig; readonly fds: TakenFds },
   memory: { readonly state: TakenState; readonly fds: TakenFds },
-  { log, blocks }: BuildOptions,
+  { log, blocks, died = false }: BuildOptions,
 ): Host {
   const told = memory.state.regions;
   if (told === 'as drafted') throw new HandoverError('a draft without regions');
@@ -154,8 +179,7 @@ export function build(
   const regions = new Map(
     told.map(({ key, shape: _, fd, ...rest }) => [key, { ...rest, fd: memory.fds.take(fd) }]),
   );
-  const kept = blocks !== undefined;
-  const interfaces = takeInterfaces(state.interfaces, config, (index) => fds.take(index), kept);
+  const interfaces = takeInterfaces(state.interfaces, config, (index) => fds.take(index), died);
   const opened = [...interfaces.values()];
   const applications = state.applications === undefined ? undefined : fds.take(state.applications);
   const memories = [...regions.values()].map(({ fd }) => fd);
@@ -189,7 +213,7 @@ export function build(
   if (applications !== undefined) closeFd(applications);
   closeInterfaces(opened);
   // Of a host that has died there are those of programs too, which have ended with it.
-  if (regions.size > 0 && !kept)
+  if (regions.size > 0 && blocks === undefined)
     throw new HandoverError(`region ${[...regions.keys()][0]}: its configuration has none`);
   return host;
 }
@@ -253,15 +277,15 @@ export function learn(host: Host, name: string, stations: TakenState['switches']
   }
 }
 
-/** How a session's socket becomes one of this process. */
-type AdoptSession = (exported: Exported, given: GivenSession, others: readonly number[]) => Session;
-
-/** @throws Error, and it may have a session then, and be served. */
+/**
+ * @param applied the last message of its session whose effects are known to be there.
+ * @throws Error, and it may have a session then, and be served.
+ */
 export function restoreDevice(
   host: Host,
   given: TakenState['devices'][number],
   fds: TakenFds,
-  adopt: AdoptSession = adopting(host, fds),
+  applied?: TakenKeptSession['applied'],
 ): void {
   const { vm, name } = given;
   const placed = host.insides.devices.get(vm, name);
@@ -270,7 +294,7 @@ export function restoreDevice(
   if ((hosted === undefined) !== (given.ptnet === undefined))
     throw new HandoverError(`${vm}/${name}: another kind of device`);
   exported.device.config.restore(given.config);
-  const session = given.session && restoreSession(placed.exported, given.session, fds, adopt);
+  const session = given.session && restoreSession(host, placed.exported, given.session, fds, applied);
   if (!hosted || !given.ptnet) return;
   const { registers, msix, features, vnetHdrLen, policy, spinUs, worker, csb } = given.ptnet;
   const device = { registers, msix };
@@ -284,22 +308,39 @@ export function restoreDevice(
 type Exported = Parameters<Host['insides']['server']['adopt']>[0];
 type GivenSession = NonNullable<TakenState['devices'][number]['session']>;
 
-const adopting =
-  ({ insides: { server } }: Host, fds: TakenFds): AdoptSession =>
-  (exported, given, others) => {
-    const piece = ({ bytes, fds: numbers }: Pick<GivenSession, 'bytes' | 'fds'>) => ({
-      bytes,
-      fds: numbers.map((fd) => fds.take(fd)),
-    });
-    const socket = { fd: fds.take(given.fd), ...piece(given), unsent: given.unsent.map(piece) };
-    return server.adopt(exported, socket, others, given.maxDmaMaps);
-  };
-
-function restoreSession(
+/** Its socket becomes one of this process. */
+function adopt(
+  { insides: { server } }: Host,
   exported: Exported,
   given: GivenSession,
   fds: TakenFds,
-  adopt: AdoptSession,
+  others: readonly number[],
+  applied: TakenKeptSession['applied'],
+): Session {
+  const { kept, maxDmaMaps } = given;
+  if ((kept === undefined) !== (server.blocks === undefined))
+    throw new HandoverError(
+      `${exported.path}: a session that is ${kept ? 'kept, of a host that is not' : 'not kept, of a host that is'}`,
+    );
+  if (kept) {
+    const pipe = [fds.take(kept.pipe[0]), fds.take(kept.pipe[1])] as const;
+    const socket = { socket: fds.take(given.fd), block: kept.block, pipe, applied };
+    return server.adoptKept(exported, socket, others, maxDmaMaps);
+  }
+  const piece = ({ bytes, fds: numbers }: Pick<GivenSession, 'bytes' | 'fds'>) => ({
+    bytes,
+    fds: numbers.map((fd) => fds.take(fd)),
+  });
+  const socket = { fd: fds.take(given.fd), ...piece(given), unsent: given.unsent.map(piece) };
+  return server.adopt(exported, socket, others, maxDmaMaps);
+}
+
+function restoreSession(
+  host: Host,
+  exported: Exported,
+  given: GivenSession,
+  fds: TakenFds,
+  applied: TakenKeptSession['applied'],
 ): Session {
   const interrupt = ({ fd, maskFd, unmaskFd, masked, pending }: GivenSession['err']): Interrupt => ({
     fd: fds.optional(fd),
@@ -313,7 +354,7 @@ function restoreSession(
   const maps = given.dma.map((map) => ({ ...map, fd: fds.optional(map.fd) }));
   const theirs = [...msix, err, req].flatMap((each) => [each.fd, each.maskFd, each.unmaskFd]);
   const others = [...theirs, ...maps.map(({ fd }) => fd)].filter((fd) => fd >= 0);
-  const session = adopt(exported, given, others);
+  const session = adopt(host, exported, given, fds, others, applied);
   for (const { address, size, offset, flags, fd } of maps)
     session.dma.map({ address, size, offset, flags }, fd < 0 ? undefined : fd);
   session.irqs.restore(msix, err, req);

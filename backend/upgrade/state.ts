@@ -98,6 +98,8 @@ const session = z.strictObject({
   fds: z.array(fd()).max(253),
   /** Answers that its client has not taken yet. */
   unsent: z.array(z.strictObject({ bytes: bytes(2 ** 24), fds: z.array(fd()).max(253) })).max(65_536),
+  /** One that outlives its process: where that is written, and the pipe through which answers go. */
+  kept: z.strictObject({ block: u32(), pipe: z.tuple([fd(), fd()]) }).optional(),
   attached: z.boolean(),
   maxMsgFds: u32(),
   maxDmaMaps: u32(),
@@ -162,6 +164,18 @@ export const HostStateSchema = z.strictObject({
   applications: fd().optional(),
   /** Sockets of the host's own, by name; what is served by TCP is called `metrics`. */
   own: z.array(z.strictObject({ name: name(), fd: fd() })).max(16),
+  /** What it is kept with for the case that it dies: whoever goes on in its place is kept with the same. */
+  kept: z
+    .strictObject({
+      /** Of sessions. */
+      blocks: fd(),
+      state: fd(),
+      /** What is stored, by number, and which file it is. */
+      files: z.array(z.tuple([u32(), z.string().max(200)])).max(100_000),
+      /** Sections of the state, by device. */
+      sections: z.array(z.tuple([name(), u32()])).max(65_536),
+    })
+    .optional(),
 });
 
 /** As it is read. */
@@ -171,7 +185,16 @@ export type GivenState = z.input<typeof HostStateSchema>;
 
 /** What is said around it; the state itself comes in pieces behind `state`. */
 export const MessageSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('hello'), protocol: u32(), state: u32(), version: z.string().max(100) }),
+  z.strictObject({
+    kind: z.literal('hello'),
+    protocol: u32(),
+    state: u32(),
+    version: z.string().max(100),
+    /** Brings a configuration of its own. */
+    file: z.boolean(),
+    /** The host that has started it to go on in its place: it is for no other one. */
+    startedBy: u32().optional(),
+  }),
   z.strictObject({
     kind: z.literal('plan'),
     protocol: u32(),
@@ -187,5 +210,8 @@ export const MessageSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('failed'), why: z.string().max(60_000) }),
   z.strictObject({ kind: z.literal('commit') }),
   z.strictObject({ kind: z.literal('serving') }),
+  /** Instead of a plan: the host starts a process itself that goes on in its place, and says how that ends. */
+  z.strictObject({ kind: z.literal('renewing'), pid: u32() }),
+  z.strictObject({ kind: z.literal('renewed'), pid: u32(), version: z.string().max(100) }),
 ]);
 export type Message = z.infer<typeof MessageSchema>;

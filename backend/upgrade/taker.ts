@@ -7,11 +7,13 @@ import type { Logger } from '../log.ts';
 import { isServed } from '../sockets.ts';
 import { VERSION } from '../version.ts';
 import { hasEnded } from './process.ts';
-import { type Rebuilt, readDraft, rebuild } from './rebuild.ts';
+import { type Rebuilt, readDraft, rebuild, type TakenKept } from './rebuild.ts';
 import { type Message, PROTOCOL, STATE } from './state.ts';
 import { HandoverError, Wire } from './wire.ts';
 
 const PATIENCE_MS = 5000;
+/** More than the host there takes before it gives that up. */
+const RENEWAL_MS = 45_000;
 /** A process that the kernel is taking apart: its descriptors go a little before it does. */
 const DYING_MS = 2000;
 
@@ -24,9 +26,15 @@ export interface TakerOptions<T> {
   /** What takes its time and can be known before anybody waits for it, of a host of this configuration. */
   rehearse?(running: HostConfig): void;
   /** Whatever is to serve beside the host, ready to, before the other one lets go; its clients may not be there yet. What it throws ends it all. */
-  complete(built: Omit<Rebuilt, 'go'>): T;
-  /** The host with its clients, which nobody has served yet: what it throws ends it all. */
-  check(host: Host): void;
+  complete(built: Omit<Rebuilt, 'go' | 'kept'>): T;
+  /** The host with its clients, which nobody has served yet, and what it is to be kept with: what it throws ends it all. */
+  check(host: Host, kept: TakenKept | undefined): void;
+  /** Brings a configuration of its own. */
+  readonly file: boolean;
+  /** The host that has started this process to go on in its place. */
+  readonly startedBy?: number | undefined;
+  /** The host there has started a process that goes on, and has ended. Does not return. */
+  renewed(pid: number): never;
   /** The other one has let go: from now on a signal is for a host that serves. */
   beforeServing?(): void;
   readonly patienceMs?: number;
@@ -40,8 +48,15 @@ export function takeOver<T>({ path, runDir, controlPath, log, ...options }: Take
   const wire = new Wire(connect(path, runDir, controlPath));
   wire.deadline = performance.now() + (options.patienceMs ?? PATIENCE_MS);
   try {
-    wire.send({ kind: 'hello', protocol: PROTOCOL, state: STATE, version: VERSION });
-    const plan = expect(wire.receive(), 'plan');
+    const { file, startedBy } = options;
+    // Whoever refuses may have hung up before this arrives: what it has said is read then.
+    say(wire, { kind: 'hello', protocol: PROTOCOL, state: STATE, version: VERSION, file, startedBy });
+    const answer = wire.receive();
+    if (answer?.kind === 'renewing') {
+      wire.deadline = performance.now() + RENEWAL_MS;
+      return options.renewed(expect(wire.receive(), 'renewed').pid);
+    }
+    const plan = expect(answer, 'plan');
     // Whether it lives is all that tells whether it has let go, if it says nothing any more.
     if (hasEnded(plan.pid, 0)) throw new HandoverError(`process ${plan.pid}: cannot be seen from here`);
     const drafted = wire.receiveState(expect(wire.receive(), 'draft'));
@@ -53,12 +68,12 @@ export function takeOver<T>({ path, runDir, controlPath, log, ...options }: Take
     const { rebuilt, completed } = prepare(wire, () => {
       const rebuilt = rebuild(text, fds, draft, { runDir, log });
       const { completed } = early ?? { completed: options.complete(rebuilt) };
-      options.check(rebuilt.host);
+      options.check(rebuilt.host, rebuilt.kept);
       return { rebuilt, completed };
     });
     // It may have been killed meanwhile, and everything is here: what it answers, or that it cannot, is what counts.
     say(wire, { kind: 'prepared' });
-    awaitCommit(wire, plan.pid);
+    awaitCommit(wire, plan.pid, rebuilt.kept !== undefined);
     options.beforeServing?.();
     // First this: until it is said the other one may go on, if this process ends.
     say(wire, { kind: 'serving' });
@@ -106,12 +121,14 @@ function prepare<T>(wire: Wire, build: () => T): T {
 }
 
 /** Until the other one has let go, or is no more: what it had is ours then, and nobody else's. */
-function awaitCommit(wire: Wire, pid: number): void {
+function awaitCommit(wire: Wire, pid: number, kept: boolean): void {
   const message = wire.receive();
   if (message !== undefined) {
     expect(message, 'commit');
     return;
   }
+  // Another process is started for one that has died.
+  if (kept) throw new HandoverError('the host there has ended, and is kept');
   // Who hangs up and lives goes on himself.
   if (!hasEnded(pid, DYING_MS)) throw new HandoverError('the host there has hung up');
 }

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -28,42 +29,38 @@
 
 #include <algorithm>
 
+#include "store.h"
+
 namespace {
 
-constexpr int kFirstFd = 3;  // SD_LISTEN_FDS_START
-constexpr uint32_t kFdsMost = 16'384;
+using ptnet::guard::kFdsMost;
+using ptnet::guard::kFirstFd;
+using ptnet::guard::kMessageFdsMax;
+using ptnet::guard::Store;
+
 constexpr uint32_t kOwnFds = 16;  // standard ones, the socket, the signals, and some to spare
-constexpr uint32_t kNameMax = 63;
-constexpr uint32_t kNamesMax = 120 * 1024;  // the kernel takes no string of the environment beyond 128 KiB
 constexpr uint32_t kMessageMax = 4096;
-constexpr uint32_t kMessageFdsMax = 253;      // SCM_MAX_FD: the kernel sends no more at once
 constexpr uint32_t kDrainMost = 65'536;       // messages of one that has died: more than a queue holds
 constexpr uint32_t kComplaintsMost = 20;      // of each host
 constexpr uint64_t kNumberMost = 86'400'000;  // of an option: a day
 constexpr int kExitUsage = 2;                 // the host's too: its command line or its file is wrong
 constexpr int kExitNoProgram = 127;
+constexpr int kTurnPatienceS = 2;
 constexpr int kSignals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
 constexpr const char* kOthersVariables[] = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC",
                                             "WATCHDOG_PID"};
-
-struct Stored {
-  int fd;
-  char name[kNameMax + 1];
-};
 
 struct {
   uint64_t first_ms = 100;    // before the second restart; the first one is at once
   uint64_t most_ms = 10'000;  // each is twice as long as the one before, up to that
   uint64_t calm_ms = 60'000;  // of service, after which the next restart is a first one
   uint64_t fds_max = kFdsMost;
+  uint64_t spare_ms = 0;  // of service, after which a spare is started; 0: there is none
   const char* socket_path = nullptr;
   char** program = nullptr;
 } options;
 
-Stored stored[kFdsMost];
-uint32_t stored_count = 0;
-uint32_t names_bytes = 0;  // with what parts them
-char names[kNamesMax + 1];
+Store store;
 
 int notify_fd = -1;
 int signal_fd = -1;
@@ -77,6 +74,10 @@ uint64_t ready_ms = 0;     // since when it serves; 0: it does not
 uint64_t start_ms = 0;     // when it is started next
 uint64_t delay_ms = 0;     // how long that was waited for
 uint32_t complaints = 0;
+
+pid_t spare = 0;              // that waits for its turn; 0: none
+int turn_fd = -1;             // where it waits
+uint64_t spare_start_ms = 0;  // when one is started; 0: nobody waits for that
 
 uint64_t NowMs() {
   timespec now;
@@ -95,62 +96,46 @@ bool Refuse(const char* why) {
   return false;
 }
 
-void Remove(const char* name) {
-  uint32_t kept = 0;
-  for (uint32_t i = 0; i < stored_count; i++) {
-    if (strcmp(stored[i].name, name) != 0)
-      stored[kept++] = stored[i];
-    else
-      close(stored[i].fd);
-  }
-  names_bytes -= (stored_count - kept) * (static_cast<uint32_t>(strlen(name)) + 1);
-  stored_count = kept;
+void Ready() {
+  ready_ms = NowMs();
+  if (options.spare_ms != 0 && spare == 0) spare_start_ms = ready_ms + options.spare_ms;
 }
 
-/// As systemd has it: printable, and without what parts names.
-bool IsName(const char* name) {
-  const size_t length = strlen(name);
-  if (length == 0 || length > kNameMax) return false;
-  for (const char* c = name; *c != '\0'; c++)
-    if (*c < ' ' || *c > '~' || *c == ':') return false;
-  return true;
-}
-
-/// All of them or none. True: they are kept.
-bool Store(const int* fds, uint32_t count, const char* name) {
-  const auto length = static_cast<uint32_t>(strlen(name)) + 1;
-  if (count == 0) return Refuse("FDSTORE=1 without descriptors");
-  if (count > options.fds_max - stored_count) return Refuse("more descriptors than are kept");
-  if (count * length > kNamesMax - names_bytes) return Refuse("longer names than can be given back");
-  for (uint32_t i = 0; i < count; i++) {
-    stored[stored_count].fd = fds[i];
-    memcpy(stored[stored_count++].name, name, length);
-  }
-  names_bytes += count * length;
-  return true;
+/// Another process is the host now, a child of the one that says so. What waits for its turn may be of another version.
+void Succeed(pid_t successor) {
+  host = successor;
+  ready_ms = 0;
+  Ready();
+  if (spare != 0) kill(spare, SIGKILL);
 }
 
 /// What the host says, a line each; lines that mean nothing here are passed over. True: the descriptors are kept.
 bool Obey(char* text, const int* fds, uint32_t count) {
-  bool store = false, remove = false, barrier = false;
+  bool stores = false, removes = false, barrier = false;
   const char* name = nullptr;
+  pid_t successor = 0;
   for (char *line = text, *next; line != nullptr; line = next) {
     next = strchr(line, '\n');
     if (next != nullptr) *next++ = '\0';
-    if (strcmp(line, "FDSTORE=1") == 0) store = true;
-    if (strcmp(line, "FDSTOREREMOVE=1") == 0) remove = true;
+    if (strcmp(line, "FDSTORE=1") == 0) stores = true;
+    if (strcmp(line, "FDSTOREREMOVE=1") == 0) removes = true;
     if (strcmp(line, "BARRIER=1") == 0) barrier = true;
     if (strcmp(line, "STOPPING=1") == 0) host_stops = true;
-    if (strcmp(line, "READY=1") == 0 && ready_ms == 0) ready_ms = NowMs();
+    if (strcmp(line, "READY=1") == 0 && ready_ms == 0) Ready();
+    if (strncmp(line, "MAINPID=", 8) == 0) successor = atoi(line + 8);
     if (strncmp(line, "FDNAME=", 7) != 0) continue;
     if (name != nullptr) return Refuse("two names");
     name = line + 7;
-    if (!IsName(name)) return Refuse("a name that is none");
+    if (!Store::IsName(name)) return Refuse("a name that is none");
   }
-  if (store && remove) return Refuse("to store and to remove at once");
-  if (remove && name == nullptr) return Refuse("FDSTOREREMOVE=1 without a name");
-  if (remove) Remove(name);
-  if (store) return Store(fds, count, name != nullptr ? name : "stored");
+  if (stores && removes) return Refuse("to store and to remove at once");
+  if (removes && name == nullptr) return Refuse("FDSTOREREMOVE=1 without a name");
+  if (removes) store.Remove(name);
+  if (stores) {
+    const char* const wrong = store.Add(fds, count, name != nullptr ? name : "stored");
+    return wrong == nullptr || Refuse(wrong);
+  }
+  if (successor > 0 && successor != host) Succeed(successor);
   // A barrier (sd_notify_barrier(3)) is answered by that its descriptor is closed, as everything that is not kept is.
   return count > 0 && !barrier ? Refuse("descriptors that are not to be stored") : false;
 }
@@ -176,44 +161,67 @@ bool ReadOne() {
   const char* wrong = nullptr;
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) wrong = "a message that did not come whole";
   if (strlen(text) != static_cast<size_t>(length)) wrong = "a message that is no text";
-  if (host == 0 || sender.pid != host) wrong = "a message of somebody else";
+  // A barrier asks for nothing else, also of a host that has named another one.
+  if ((host == 0 || sender.pid != host) && strcmp(text, "BARRIER=1") != 0) wrong = "a message of somebody else";
   const bool kept = wrong != nullptr ? Refuse(wrong) : Obey(text, fds, count);
   for (uint32_t i = 0; i < count && !kept; i++) close(fds[i]);
   return true;
 }
 
-/// Puts what is kept where the host looks for it, in this process, which is to become the host.
-bool PlaceFds() {
-  const int end = kFirstFd + static_cast<int>(stored_count);
-  for (uint32_t i = 0; i < stored_count; i++) {
-    if (stored[i].fd >= end) continue;
-    const int above = fcntl(stored[i].fd, F_DUPFD_CLOEXEC, end);
-    if (above < 0) return false;
-    close(stored[i].fd);
-    stored[i].fd = above;
-  }
-  // Without FD_CLOEXEC; the one above has it.
-  for (uint32_t i = 0; i < stored_count; i++)
-    if (dup2(stored[i].fd, kFirstFd + static_cast<int>(i)) < 0) return false;
-  return true;
-}
-
-[[noreturn]] void BecomeHost() {
-  if (!PlaceFds()) _exit(kExitNoProgram - 1);
-  char* end = names;
-  for (uint32_t i = 0; i < stored_count; i++) end = stpcpy(stpcpy(end, i > 0 ? ":" : ""), stored[i].name);
+[[noreturn]] void BecomeHost(uint32_t fds, const char* fd_names) {
   char count[16], pid[16];
-  snprintf(count, sizeof count, "%u", stored_count);
+  snprintf(count, sizeof count, "%u", fds);
   snprintf(pid, sizeof pid, "%d", getpid());
   setenv("NOTIFY_SOCKET", options.socket_path, 1);
-  const char* const given[][2] = {{"LISTEN_FDS", count}, {"LISTEN_PID", pid}, {"LISTEN_FDNAMES", names}};
+  const char* const given[][2] = {{"LISTEN_FDS", count}, {"LISTEN_PID", pid}, {"LISTEN_FDNAMES", fd_names}};
   for (const auto& [name, value] : given)
-    if (stored_count > 0) setenv(name, value, 1);
+    if (fds > 0) setenv(name, value, 1);
   setrlimit(RLIMIT_NOFILE, &files_before);
   sigprocmask(SIG_SETMASK, &signals_before, nullptr);
   execvp(options.program[0], options.program);
   fprintf(stderr, "ptnet-guard: %s: %s\n", options.program[0], strerror(errno));
   _exit(kExitNoProgram);
+}
+
+/// A next one has more time than the one before: who always ends is not started all the time.
+void SpareEnded() {
+  fprintf(stderr, "ptnet-guard: the spare ended\n");
+  spare = 0;
+  close(turn_fd);
+  turn_fd = -1;
+  spare_start_ms = NowMs() + std::max(options.spare_ms, options.most_ms);
+}
+
+/// Starts the process that is to go on next, which does all that takes long, and waits at a socket for its turn.
+void StartSpare() {
+  spare_start_ms = 0;
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return;
+  const timeval patience{kTurnPatienceS, 0};
+  setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  spare = fork();
+  if (spare == 0) {
+    // The other end stays its own number, which has FD_CLOEXEC.
+    if (dup2(ends[1], kFirstFd) < 0) _exit(kExitNoProgram - 1);
+    if (ends[1] == kFirstFd) fcntl(kFirstFd, F_SETFD, 0);
+    BecomeHost(1, "turn");
+  }
+  close(ends[1]);
+  turn_fd = ends[0];
+  if (spare < 0) SpareEnded();
+}
+
+/// It waits, or has not started: both come to the same, as what is sent lies there for it. False: there is none that
+/// takes it.
+bool TurnOfSpare() {
+  if (spare == 0) return false;
+  const bool sent = store.Send(turn_fd);
+  close(turn_fd);
+  turn_fd = -1;
+  host = sent ? spare : 0;
+  if (!sent) kill(spare, SIGKILL);
+  spare = 0;
+  return sent;
 }
 
 void Schedule() {
@@ -223,15 +231,20 @@ void Schedule() {
   delay_ms = std::min(wait == 0 ? options.first_ms : 2 * wait, options.most_ms);
   start_ms = now + wait;
   fprintf(stderr, "ptnet-guard: started again in %llu ms, with %u descriptors\n", static_cast<unsigned long long>(wait),
-          stored_count);
+          store.count());
 }
 
 void Start() {
   host_stops = false;
   ready_ms = 0;
   complaints = 0;
+  spare_start_ms = 0;
+  if (TurnOfSpare()) return;
   host = fork();
-  if (host == 0) BecomeHost();
+  if (host == 0) {
+    if (!store.Place()) _exit(kExitNoProgram - 1);
+    BecomeHost(store.count(), store.Names());
+  }
   if (host > 0) return;
   fprintf(stderr, "ptnet-guard: fork: %s\n", strerror(errno));
   host = 0;
@@ -239,6 +252,7 @@ void Start() {
 }
 
 [[noreturn]] void End(int code) {
+  if (spare > 0) kill(spare, SIGKILL);
   unlink(options.socket_path);
   // Its folder goes too, unless something else is in it.
   char folder[sizeof(sockaddr_un::sun_path)];
@@ -267,8 +281,12 @@ void ReadSignal() {
   const int number = static_cast<int>(signal.ssi_signo);
   if (number == SIGCHLD) {
     int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+      if (pid == spare) SpareEnded();
       if (pid == host) HostEnded(status);
+    }
+    // One that another host has started and has outlived: its status was that one's.
+    if (host != 0 && kill(host, 0) != 0) HostEnded(SIGKILL);
     return;
   }
   if (number != SIGHUP) told_to_end = true;
@@ -306,19 +324,21 @@ void MakeRoom() {
   const rlim_t most = files_before.rlim_max;
   if (const rlimit all{most, most}; setrlimit(RLIMIT_NOFILE, &all) != 0) Fail("setrlimit");
   const uint64_t room = most < kOwnFds ? 0 : (most - kOwnFds) / 2;
-  options.fds_max = std::min({options.fds_max, room, uint64_t{kFdsMost}});
+  store.fds_max = std::min({options.fds_max, room, uint64_t{kFdsMost}});
 }
 
 bool ReadOptions(int argc, char** argv) {
-  const char* known[] = {"--first-ms", "--most-ms", "--calm-ms", "--fds"};
-  uint64_t* const numbers[] = {&options.first_ms, &options.most_ms, &options.calm_ms, &options.fds_max};
+  const char* known[] = {"--first-ms", "--most-ms", "--calm-ms", "--fds", "--spare-ms"};
+  constexpr uint32_t kOptions = sizeof known / sizeof *known;
+  uint64_t* const numbers[] = {&options.first_ms, &options.most_ms, &options.calm_ms, &options.fds_max,
+                               &options.spare_ms};
   int i = 1;
   for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
     uint32_t option = 0;
-    while (option < 4 && strcmp(argv[i], known[option]) != 0) option++;
+    while (option < kOptions && strcmp(argv[i], known[option]) != 0) option++;
     char* end;
     const uint64_t number = strtoull(argv[i + 1], &end, 10);
-    if (option == 4 || !isdigit(*argv[i + 1]) || *end != '\0' || number > kNumberMost) return false;
+    if (option == kOptions || !isdigit(*argv[i + 1]) || *end != '\0' || number > kNumberMost) return false;
     *numbers[option] = number;
   }
   if (argc - i < 2 || argv[i][0] != '/' || strlen(argv[i]) >= sizeof(sockaddr_un::sun_path)) return false;
@@ -331,8 +351,10 @@ bool ReadOptions(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (!ReadOptions(argc, argv)) {
-    fputs("usage: ptnet-guard [--first-ms N] [--most-ms N] [--calm-ms N] [--fds N] SOCKET PROGRAM [ARGUMENT...]\n",
-          stderr);
+    fputs(
+        "usage: ptnet-guard [--first-ms N] [--most-ms N] [--calm-ms N] [--fds N] [--spare-ms N] SOCKET PROGRAM "
+        "[ARGUMENT...]\n",
+        stderr);
     return kExitUsage;
   }
   // Nothing of ours is to have a standard number, and nothing that we inherited is the host's.
@@ -343,12 +365,15 @@ int main(int argc, char** argv) {
   MakeRoom();
   OpenSignals();
   OpenSocket();
+  // A host that another one has started is this process's child when that one has ended.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (;;) {
     const uint64_t now = NowMs();
     if (host == 0 && now >= start_ms) Start();
     pollfd ready[] = {{notify_fd, POLLIN, 0}, {signal_fd, POLLIN, 0}};
-    const uint64_t left = host == 0 && start_ms > now ? start_ms - now : 0;
-    poll(ready, 2, host != 0 ? -1 : static_cast<int>(left));
+    if (host != 0 && spare_start_ms != 0 && now >= spare_start_ms) StartSpare();
+    const uint64_t next = host == 0 ? start_ms : spare_start_ms;
+    poll(ready, 2, next == 0 ? -1 : static_cast<int>(next - std::min(now, next)));
     if (ready[0].revents != 0) ReadOne();
     if (ready[1].revents != 0) ReadSignal();
   }

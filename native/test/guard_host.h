@@ -1,143 +1,9 @@
 // What the guard's tests start as a host: it says what its mode has it say, writes down what it was given, and dies.
 #pragma once
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <fstream>
-#include <string>
-#include <vector>
-
-#include "check.h"
+#include "guarded_host.h"
 
 namespace ptnet::test {
-
-class GuardedHost {
- public:
-  explicit GuardedHost(const std::string& folder) : log_(folder + "/log") {
-    std::ifstream before(log_);
-    for (std::string line; std::getline(before, line);) starts_++;
-    const char* count = getenv("LISTEN_FDS");
-    if (count == nullptr) return;
-    CHECK_EQ(std::stol(getenv("LISTEN_PID")), getpid());
-    given_ = static_cast<int>(std::stol(count));
-    std::string all = getenv("LISTEN_FDNAMES");
-    for (size_t at = 0; at != std::string::npos;) {
-      const size_t end = all.find(':', at);
-      names_.push_back(all.substr(at, end - at));
-      at = end == std::string::npos ? end : end + 1;
-    }
-    CHECK_EQ(names_.size(), static_cast<size_t>(given_));
-  }
-
-  /// Lines that were there when it started.
-  size_t starts() const { return starts_; }
-  int given() const { return given_; }
-  void Log(const std::string& line) const { std::ofstream(log_, std::ios::app) << line + "\n"; }
-  /// Each descriptor with the number that is in it.
-  std::string Given() const {
-    std::string all;
-    for (int i = 0; i < given_; i++)
-      all += (i > 0 ? " " : "") + names_[static_cast<size_t>(i)] + "=" + std::to_string(NumberIn(3 + i));
-    return all.empty() ? "none" : all;
-  }
-  static uint32_t NumberIn(int fd) {
-    uint32_t number = UINT32_MAX;
-    CHECK_EQ(pread(fd, &number, sizeof number, 0), sizeof number);
-    return number;
-  }
-  /// Memory with a number in it.
-  static int Numbered(uint32_t number) {
-    const int fd = memfd_create("numbered", MFD_CLOEXEC);
-    CHECK_EQ(pwrite(fd, &number, sizeof number, 0), sizeof number);
-    return fd;
-  }
-
-  /// 0, or why it could not be said.
-  static int Say(const std::string& text, const std::vector<int>& fds = {}) {
-    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    strncpy(address.sun_path, getenv("NOTIFY_SOCKET"), sizeof address.sun_path - 1);
-    iovec bytes{const_cast<char*>(text.data()), text.size()};
-    alignas(cmsghdr) char control[CMSG_SPACE(253 * sizeof(int))] = {};
-    msghdr message{&address, sizeof address, &bytes, 1, nullptr, 0, 0};
-    if (!fds.empty()) {
-      message.msg_control = control;
-      message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
-      cmsghdr* const header = CMSG_FIRSTHDR(&message);
-      header->cmsg_level = SOL_SOCKET;
-      header->cmsg_type = SCM_RIGHTS;
-      header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-      memcpy(CMSG_DATA(header), fds.data(), fds.size() * sizeof(int));
-    }
-    const int error = sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? errno : 0;
-    close(fd);
-    return error;
-  }
-  static void Store(const std::string& name, const std::vector<uint32_t>& numbers) {
-    std::vector<int> fds;
-    for (const uint32_t number : numbers) fds.push_back(Numbered(number));
-    CHECK_EQ(Say("FDSTORE=1\nFDNAME=" + name + "\nFDPOLL=0", fds), 0);
-    for (const int fd : fds) close(fd);
-  }
-  static void Remove(const std::string& name) { CHECK_EQ(Say("FDSTOREREMOVE=1\nFDNAME=" + name), 0); }
-  /// What was said before has been dealt with.
-  static void Barrier() {
-    const auto [end, theirs] = Pipe();
-    CHECK_EQ(Say("BARRIER=1", {theirs}), 0);
-    close(theirs);
-    CHECK(IsClosed(end));
-    close(end);
-  }
-  /// The end that is read, and one to give away.
-  static std::pair<int, int> Pipe() {
-    int ends[2];
-    CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
-    return {ends[0], ends[1]};
-  }
-  /// Nobody has the other end any more, within ten seconds.
-  static bool IsClosed(int end) {
-    pollfd closed{end, POLLIN, 0};
-    return poll(&closed, 1, 10'000) == 1 && (closed.revents & POLLHUP) != 0;
-  }
-  static size_t GuardsFds() {
-    const std::string path = "/proc/" + std::to_string(getppid()) + "/fd";
-    size_t count = 0;
-    DIR* const folder = opendir(path.c_str());
-    CHECK(folder != nullptr);
-    while (readdir(folder) != nullptr) count++;
-    closedir(folder);
-    return count;
-  }
-  static long NowMs() {
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
-  }
-  [[noreturn]] static void Die() {
-    raise(SIGKILL);
-    abort();
-  }
-
- private:
-  const std::string log_;
-  size_t starts_ = 0;
-  int given_ = 0;
-  std::vector<std::string> names_;
-};
 
 inline int StoreAndRemove(GuardedHost& host) {
   host.Log(host.Given());
@@ -178,6 +44,53 @@ inline int StoreMany(GuardedHost& host) {
   // Behind them nothing of the guard's.
   CHECK(fcntl(3 + static_cast<int>(kMany), F_GETFD) < 0);
   host.Log("all 700 in order");
+  return 0;
+}
+
+/// As StoreMany, with spares: each dies when the next one waits for its turn. The first one is none.
+inline int LetSparesFollow(GuardedHost& host, const std::string& folder) {
+  constexpr uint32_t kMany = 700;
+  const auto spares = [&folder] {
+    std::ifstream file(folder + "/spare");
+    size_t count = 0;
+    for (std::string line; std::getline(file, line);) count++;
+    return count;
+  };
+  const size_t starts = host.starts();
+  if (starts == 0) {
+    for (uint32_t i = 0; i < kMany; i++) host.Store("n" + std::to_string(i), {i});
+  } else {
+    CHECK_EQ(host.given(), kMany);
+    for (uint32_t i = 0; i < kMany; i++) CHECK_EQ(host.NumberIn(3 + static_cast<int>(i)), i);
+  }
+  CHECK_EQ(host.Say("READY=1"), 0);
+  for (int i = 0; i < 2000 && spares() <= starts; i++) usleep(5'000);
+  host.Log(host.was_spare() ? "a spare" : "no spare");
+  return starts < 3 ? raise(SIGKILL) : 0;
+}
+
+/// Starts another host, which goes on in its place, as `ptnet upgrade` does: the guard's child when this one has ended.
+inline int Hand(GuardedHost& host, bool dies_early) {
+  if (host.starts() > 0) {
+    host.Log(host.Given());
+    return 0;
+  }
+  host.Store("a", {1});
+  const pid_t first = getpid(), next = fork();
+  if (next == 0) {
+    if (dies_early) host.Die();
+    while (getppid() == first) usleep(1'000);
+    // Heard, as the one that is the host.
+    host.Store("b", {2});
+    host.Log("went on");
+    host.Barrier();
+    host.Die();
+  }
+  CHECK_EQ(host.Say("READY=1\nMAINPID=" + std::to_string(next)), 0);
+  if (!dies_early) return 0;
+  host.Log("died early");
+  int status;
+  CHECK_EQ(waitpid(next, &status, 0), next);
   return 0;
 }
 
@@ -342,10 +255,17 @@ inline int RunHost(const std::string& mode, const std::string& folder) {
   if (mode == "nonsense") return SayMuch(host, SayNonsense);
   if (mode == "orphan") return LiveOn(host);
   if (mode == "limits") return TellLimits(host);
+  if (mode == "spares") return LetSparesFollow(host, folder);
+  if (mode == "hands" || mode == "hands-dead") return Hand(host, mode == "hands-dead");
   if (mode == "last-words") {
     host.Log(host.Given());
     for (uint32_t i = 0; i < 8 && starts == 0; i++) host.Store("a", {i});
     return starts == 0 ? raise(SIGKILL) : 0;
+  }
+  if (mode == "ready-again") {
+    host.Log(std::to_string(getpid()));
+    CHECK_EQ(host.Say("READY=1"), 0);
+    for (;;) pause();
   }
   host.Log(std::to_string(host.NowMs()));
   if (mode == "times") return starts < 5 ? raise(SIGKILL) : 0;

@@ -261,6 +261,64 @@ void TheHostHasItsOwnLimitsAndSignals() {
   CheckLines(guard, {"100 files, no signal blocked, 4 descriptors"});
 }
 
+/// Each restart is the turn of a process that was started before; all it needs reaches it, in as many messages as it
+/// takes.
+void SparesFollow() {
+  Guard guard("spares", {"--spare-ms", "1"});
+  CHECK_EQ(guard.End(), 0);
+  CheckLines(guard, {"no spare", "a spare", "a spare", "a spare"});
+}
+
+std::vector<pid_t> Spares(const Guard& guard) {
+  std::ifstream file(guard.folder.path + "/spare");
+  std::vector<pid_t> pids;
+  for (pid_t pid; file >> pid;) pids.push_back(pid);
+  return pids;
+}
+
+/// One that is dead when its turn comes is in nobody's way, and another one is started after a while.
+void ASpareMayDie() {
+  Guard guard("ready-again", {"--spare-ms", "1", "--most-ms", "100"});
+  for (size_t i = 0; i < 3; i++) {
+    for (int wait = 0; wait < 2000 && Spares(guard).size() <= i; wait++) usleep(5'000);
+    CHECK_EQ(Spares(guard).size(), i + 1);
+    kill(Spares(guard).back(), SIGKILL);
+  }
+  kill(static_cast<pid_t>(std::stol(Lines(guard.folder)[0])), SIGKILL);
+  AwaitLines(guard.folder, 2);
+  kill(guard.pid, SIGTERM);
+  CHECK_EQ(guard.End(), 128 + SIGTERM);
+}
+
+/// Neither the end of the guard nor its death leaves one behind.
+void SparesGoWithTheGuard() {
+  for (const int number : {SIGTERM, SIGKILL}) {
+    Guard guard("ready-again", {"--spare-ms", "1"});
+    for (int wait = 0; wait < 2000 && Spares(guard).empty(); wait++) usleep(5'000);
+    kill(guard.pid, number);
+    if (number == SIGTERM) {
+      CHECK_EQ(guard.End(), 128 + SIGTERM);
+    } else {
+      CHECK_EQ(waitpid(guard.pid, nullptr, 0), guard.pid);
+      guard.pid = 0;
+      kill(static_cast<pid_t>(std::stol(Lines(guard.folder)[0])), SIGKILL);
+    }
+    const pid_t spare = Spares(guard).at(0);
+    for (int wait = 0; wait < 2000 && kill(spare, 0) == 0; wait++) usleep(5'000);
+    CHECK(kill(spare, 0) != 0);
+  }
+}
+
+void AHostMayNameAnotherOne() {
+  Guard guard("hands");
+  CHECK_EQ(guard.End(), 0);
+  CheckLines(guard, {"went on", "a=1 b=2"});
+  // Which is dead by then, and was another one's child.
+  Guard dead("hands-dead");
+  CHECK_EQ(dead.End(), 0);
+  CheckLines(dead, {"died early", "a=1"});
+}
+
 void RefusesOptions() {
   for (const Strings& options :
        std::vector<Strings>{{"--fds", "16385000000"}, {"--first-ms", "-1"}, {"--what", "1"}, {"--calm-ms", "1x"}}) {
@@ -297,5 +355,9 @@ int main(int argc, char** argv) {
   AKilledGuardTakesNobodyAlong();
   LeftoversAreCleared();
   TheHostHasItsOwnLimitsAndSignals();
+  SparesFollow();
+  ASpareMayDie();
+  SparesGoWithTheGuard();
+  AHostMayNameAnotherOne();
   RefusesOptions();
 }

@@ -197,9 +197,23 @@ void AThreadServesThem() {
   const clock_t before = clock();
   usleep(300'000);
   CHECK(clock() - before < CLOCKS_PER_SEC / 10);
+  // Another process is to go on with it, has begun to look, and gives it up.
+  CHECK(!f.kick->Pause());
+  CHECK(f.kick->Settled(1));
+  KickSession::Rest rest;
+  CHECK_EQ(f.kick->SocketOf(session, &rest), kept.socket);
+  CHECK(rest.bytes.empty());
+  const int beginning = 0;
+  CHECK_EQ(setsockopt(kept.socket, SOL_SOCKET, SO_PEEK_OFF, &beginning, sizeof beginning), 0);
+  CHECK(!f.kick->Resume());
   Write(client, {whole.begin() + 30, whole.end()});
   const auto message = f.sink.Next('m').message;
   CHECK_EQ(message->ordinal, 2u);
+  CHECK(message->bytes == whole);
+  // It is not dealt with, and not answered.
+  CHECK(!f.kick->Pause());
+  CHECK(!f.kick->Settled(1));
+  CHECK(!f.kick->Resume());
   CHECK(!f.kick->Send(session, AnswerTo({7, kAsk, 0, 0, 0}, 0), {}));
   f.kick->Delivered(session, message->bytes.size(), 0);
   // All blocks are in use: another one is served as ever.

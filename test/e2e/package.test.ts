@@ -186,6 +186,33 @@ describe.skipIf(noSystemd)(`under systemd${noSystemd ? ` (not run: ${noSystemd})
     expect(await systemd.run('journalctl --no-pager')).toMatch(/ptnetmap\.service: Watchdog timeout/);
   });
 
+  /** The service is the process that goes on then, and nothing was started anew. */
+  async function upgrade(): Promise<void> {
+    const state = async () => [await property('ActiveState'), await property('NRestarts')];
+    const [pid, before] = [await property('MainPID'), await state()];
+    const said = await systemd.run('ptnet upgrade');
+    const next = /process (\d+) goes on/.exec(said)?.[1];
+    expect(next, said).toBeDefined();
+    await expect.poll(() => property('MainPID')).toBe(next);
+    await expect.poll(async () => (await systemd.attempt(`test -e /proc/${pid}`)).exitCode).not.toBe(0);
+    expect(await state()).toEqual(before);
+  }
+
+  test('ptnet upgrade: another process goes on under its guests, and is the service', async () => {
+    const socket = (device: string): string => systemd.path(`/run/ptnetmap/vm1/${device}.sock`);
+    const guest = await openGuest({ memdev: socket('mem'), ptnet: [socket('net0')] });
+    try {
+      await guest.create();
+      await upgrade();
+      await upgrade();
+      expect(await guest.ports[0]!.ptnet.readRegister(0)).toBeDefined();
+      await systemd.run(`systemctl reload ${UNIT}`);
+    } finally {
+      await guest.crash();
+    }
+    expect((await systemd.attempt(`ptnet upgrade ${FILE} --run-dir /run/ptnetmap`)).exitCode).toBe(1);
+  });
+
   test('with its drop-in another one goes on when it is killed, and when it stands still', async () => {
     const dropIn =
       'install -D -m 644 $unit/ptnetmap-kept.conf /etc/systemd/system/ptnetmap.service.d/kept.conf';
@@ -214,6 +241,11 @@ systemctl restart ${UNIT}`);
       await systemd.run(`kill -STOP ${await property('MainPID')}`);
       await expect.poll(restarts).toEqual(['active', '2']);
       await exchange(3n);
+      await upgrade();
+      await exchange(4n);
+      await systemd.run(`kill -KILL ${await property('MainPID')}`);
+      await expect.poll(restarts).toEqual(['active', '3']);
+      await exchange(5n);
       // One that ends as it is meant to leaves nothing to go on with.
       await systemd.run(`systemctl restart ${UNIT}`);
       await expect(guests[0]!.ports[0]!.ptnet.readRegister(0)).rejects.toThrow();

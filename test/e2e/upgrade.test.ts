@@ -88,9 +88,9 @@ vmTest('a VM goes on under the hosts that follow each other', async () => {
   };
   const nothing = async () => {};
   await toTheVm(vm, 0, pipe, STREAM, overtake);
-  const fds = fdsOf(running.child).length;
+  const fds = fdsOf(running.child.pid!).length;
   await fromTheVm(vm, 0, pipe, STREAM, overtake);
-  expect(fdsOf(running.child).length).toBe(fds);
+  expect(fdsOf(running.child.pid!).length).toBe(fds);
   // Idle meanwhile: what it is asked for next is a doorbell, and what comes next an interrupt.
   await overtake();
   await fromTheVm(vm, 1, lan, FEW, nothing);

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { projectRoot } from '../harness/paths.ts';
-import { type Running, Upgraded } from './upgraded.ts';
+import { fdsOf, type Running, Upgraded } from './upgraded.ts';
+
+const STATE = '/memfd:ptnetmap-state';
 
 export class Kept extends Upgraded {
   #guard: Running | undefined;
@@ -14,8 +16,8 @@ export class Kept extends Upgraded {
     return this.#guard;
   }
 
-  /** With a guard that never waits before it starts it again. */
-  async startOften(): Promise<Running> {
+  /** With a guard that never waits before it starts it again. @param spareMs of service, after which the next one is started; 0: none is */
+  async startOften(spareMs = 0): Promise<Running> {
     const guard = join(projectRoot(), 'native/guard/build/ptnet-guard');
     const host = [
       process.execPath,
@@ -24,18 +26,26 @@ export class Kept extends Upgraded {
       this.file,
       '--keep',
     ];
-    const options = ['--first-ms', '0', '--most-ms', '0'];
+    const options = ['--first-ms', '0', '--most-ms', '0', '--spare-ms', String(spareMs)];
     this.#guard = await this.running(
       this.program({}, guard, ...options, join(this.folder, 'notify'), ...host),
     );
     return this.#guard;
   }
 
-  /** The process that serves; undefined: the guard has none just now. */
+  /** The process that serves, or is to; undefined: the guard has none just now. */
   get pid(): number | undefined {
+    return this.#children().find((pid) => fdsOf(pid).some((name) => name.startsWith(STATE)));
+  }
+
+  /** One that waits for its turn. */
+  get spare(): number | undefined {
+    return this.#children().find((pid) => !fdsOf(pid).some((name) => name.startsWith(STATE)));
+  }
+
+  #children(): number[] {
     const guard = this.#guard!.child.pid!;
-    const children = readFileSync(`/proc/${guard}/task/${guard}/children`, 'latin1').trim();
-    return children === '' ? undefined : Number(children.split(' ')[0]);
+    return (readFileSync(`/proc/${guard}/task/${guard}/children`, 'latin1').match(/\d+/g) ?? []).map(Number);
   }
 
   /** Kills it, some time after another one was. @param meanwhile is done before the guard hears of it. @returns when another one serves: its number. */

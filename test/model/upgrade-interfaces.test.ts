@@ -120,14 +120,14 @@ vms:
   let now = await host.start();
   await exchange(host, net, ['x', 'y', 't'], async () => {
     now = await times(host, now, 2);
-    const fds = fdsOf(now.child);
+    const fds = fdsOf(now.child.pid!);
     // A VM's device cannot become another port under it.
     writeFileSync(host.file, `run-dir: ${host.runDir}\n${yaml('vale0:2')}`);
     const refused = host.run('--takeover');
     await once(refused.child, 'exit');
     expect(refused.child.exitCode).toBe(1);
     writeFileSync(host.file, good);
-    await expect.poll(() => fdsOf(now.child)).toEqual(fds);
+    await expect.poll(() => fdsOf(now.child.pid!)).toEqual(fds);
     now = await times(host, now, 1);
   });
   const members = (await host.client().stats()).members;

@@ -87,7 +87,7 @@ test('one that goes away half way leaves the first as it was: its guests, its so
   };
   await exchange();
   const hello = { kind: 'hello', protocol: 1, state: 1, version: 'test' };
-  const fds = fdsOf(child);
+  const fds = fdsOf(child.pid!);
   for (const messages of [
     [],
     [hello],
@@ -98,7 +98,7 @@ test('one that goes away half way leaves the first as it was: its guests, its so
     const { socket } = ask(...messages);
     closeFd(socket);
     await expect
-      .poll(() => fdsOf(child), { timeout: 20_000, message: JSON.stringify(messages) })
+      .poll(() => fdsOf(child.pid!), { timeout: 20_000, message: JSON.stringify(messages) })
       .toEqual(fds);
     await exchange();
   }

@@ -115,14 +115,23 @@ export class Upgraded {
 }
 
 /** What its descriptors are, sorted; but for those on which its threads wait, each of which opens one when it first has to. */
-export const fdsOf = (child: ChildProcess): string[] =>
-  readdirSync(`/proc/${child.pid}/fd`)
+export const fdsOf = (pid: number): string[] =>
+  entriesOf(`/proc/${pid}/fd`)
     .flatMap((fd) => {
       try {
-        return readlinkSync(`/proc/${child.pid}/fd/${fd}`);
+        return readlinkSync(`/proc/${pid}/fd/${fd}`);
       } catch {
         return [];
       }
     })
     .filter((name) => name !== 'anon_inode:[eventfd]')
     .sort();
+
+/** None of a process that has ended. */
+function entriesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

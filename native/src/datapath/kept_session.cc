@@ -75,6 +75,11 @@ KickFramer::Found KickSession::LookAtFirst(std::span<const uint8_t> seen, Doorbe
   return found;
 }
 
+os::Error KickSession::LookOn() {
+  if (kept_ == nullptr || kept_->busy()) return {};
+  return kept_->LookedAt(socket_.get(), framer_.within() ? looked_at_ : 0);
+}
+
 os::Error KickSession::DealKept(size_t bytes, DoorbellWrite* doorbell, KickMessage* message) {
   const std::optional<AppliedMessage> applied = kept_->Begin(bytes);
   if (applied) {

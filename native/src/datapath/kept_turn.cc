@@ -145,9 +145,9 @@ os::Error KeptTurn::Finish(int socket) {
     left_ -= received.bytes;
   }
   busy_ = false;
-  if (counts_) done_++;
-  if (counts_) Set(Phase::kIdle);
-  counts_ = true;
+  if (!std::exchange(counts_, true)) return {};
+  done_++;
+  Set(Phase::kIdle);
   return {};
 }
 

@@ -59,7 +59,10 @@ os::Error Kick::SetPaused(bool paused) {
   for (auto& [id, session] : sessions_) {
     const auto session_lock = session->LockFromOutside();
     session->Pause(paused);
-    if (!session->ended()) UpdateInterest(session.get());
+    if (session->ended()) continue;
+    // One that has hung up meanwhile is found so by its next read.
+    if (!paused) (void)session->LookOn();
+    UpdateInterest(session.get());
   }
   return {};
 }

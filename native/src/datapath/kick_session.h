@@ -85,15 +85,24 @@ class KickSession {
   /** Not read from now on, until it is false, and what is queued waits; an answer to what was read before is still
    * sent. */
   void Pause(bool paused) { paused_ = paused; }
-  /** Whether all that has come has been dealt with: what is left is the rest below. */
-  bool settled() const { return !ended_ && undelivered_messages_ == 0 && rung_ == nullptr; }
+  /** Whether all that has come has been dealt with: what is left is the rest below; nothing is, of one that is kept. */
+  bool settled() const {
+    if (ended_ || undelivered_messages_ > 0 || rung_ != nullptr) return false;
+    return kept_ == nullptr || (!kept_->busy() && outbound_.empty());
+  }
+  /** One that is kept is looked at where it was left, wherever another process has looked meanwhile. */
+  os::Error LookOn();
   /** The beginning of a message that has been read, and answers that the peer has not taken yet. */
   struct Rest {
     std::vector<uint8_t> bytes;
     std::vector<int> fds;  // they stay the session's, as those of answers
     std::vector<os::OutboundQueue::Kept> unsent;
   };
-  Rest TakenSoFar() const { return {framer_.Taken(), framer_.TakenFds(), outbound_.kept()}; }
+  Rest TakenSoFar() const {
+    // What was looked at is in the socket.
+    if (kept_ != nullptr) return {};
+    return {framer_.Taken(), framer_.TakenFds(), outbound_.kept()};
+  }
   /** As another process had it; false when that is more than the beginning of a message. */
   bool GoOnWith(std::span<const uint8_t> bytes, std::vector<os::PeerFd>* fds);
   void Keep(std::span<const uint8_t> answer, std::vector<os::PeerFd> fds) { outbound_.Keep(answer, std::move(fds)); }

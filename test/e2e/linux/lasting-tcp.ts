@@ -1,5 +1,5 @@
 // Two guests with the Linux driver whose TCP by a tap, a switch and a pipe lasts while one host follows another.
-import { expect } from 'vitest';
+import { afterAll, afterEach, describe, expect } from 'vitest';
 import type { LinuxName } from '../../../vm-images/linux.ts';
 import { type End, HOST, hostAddresses, ipv4, macOf, setUp } from '../../harness/linux-network.ts';
 import type { LinuxVm } from '../../harness/linux-vm.ts';
@@ -7,8 +7,9 @@ import type { Netns } from '../../harness/netns.ts';
 import { inGuest, inNetns, type Place } from '../../harness/place.ts';
 import { sendFile } from '../../harness/transfer.ts';
 import type { Upgraded } from '../../model/upgraded.ts';
-import { expectWell, type Guests } from './guests.ts';
-import { LONG } from './releases.ts';
+import { vmTest } from '../vm-test.ts';
+import { expectWell, Guests } from './guests.ts';
+import { FEWER_RELEASES, LONG } from './releases.ts';
 
 const LINKS = ['tap', 'vale', 'pipe'] as const;
 const STATION = 11;
@@ -28,7 +29,7 @@ const devices = (station: number, ports: Readonly<Record<string, string>>): stri
     .map(([name, port]) => `{ port: '${port}', mac: '${macOf(endOf(name as 'tap', station))}' }`)
     .join(', ');
 
-export const lastingConfig = (net: Netns): string => `
+const lastingConfig = (net: Netns): string => `
 regions: { lan: {} }
 ports:
   'tap:tap': { netns: ${net.path}, tx-rings: 2, rx-rings: 2, address: ${hostAddresses(0)}, rate: ${LIMIT} }
@@ -40,11 +41,32 @@ vms:
   vm2: { region: lan, devices: [${devices(OTHER, { vale: 'vale0:b', pipe: 'p}1' })}] }
 `;
 
-/**
- * Every byte arrives, and no guest's kernel notices anything.
- * @param host of lastingConfig(), which serves. @param another puts another one in its place, as often as it is called.
- */
-export async function expectLasting(
+interface Followed {
+  /** It serves. */
+  readonly host: Upgraded;
+  /** Puts another one in its place, as often as it is called. */
+  another(): Promise<unknown>;
+}
+
+/** A test for each release: every byte arrives, and no guest's kernel notices anything. @param start a host of this file */
+export function testLasting(name: string, start: (yaml: string) => Promise<Followed>): void {
+  for (const release of FEWER_RELEASES)
+    describe(`Linux of ${release}`, () => {
+      const guests = new Guests();
+      afterEach((context) => {
+        if (context.task.result?.state === 'fail') guests.keepLogs();
+      });
+      afterAll(async () => await guests.close());
+
+      vmTest(name, async () => {
+        const net = await guests.netns();
+        const { host, another } = await start(lastingConfig(net));
+        await expectLasting(guests, release, { host, net }, another);
+      });
+    });
+}
+
+async function expectLasting(
   guests: Guests,
   release: LinuxName,
   { host, net }: { host: Upgraded; net: Netns },

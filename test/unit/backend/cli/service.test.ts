@@ -42,6 +42,29 @@ describe.each([
   });
 });
 
+test('another process is named, and it is heard, or not known to be', async () => {
+  const path = join(folder, 'succeed.sock');
+  const manager = await NotifyManager.listen(path);
+  const env = { NOTIFY_SOCKET: path, WATCHDOG_USEC: '1000000', WATCHDOG_PID: String(process.pid) };
+  const service = serviceManager(env);
+  expect(service.env).toEqual({ NOTIFY_SOCKET: path, WATCHDOG_USEC: '1000000' });
+  // Python drops the descriptor of the barrier with the message: it is closed, and so it is heard.
+  expect(service.succeed(4711)).toBe(true);
+  await expect.poll(() => manager.said).toEqual(['MAINPID=4711', 'BARRIER=1']);
+  manager.end();
+  await expect.poll(() => attempt(() => service.succeed(1))).toMatch(/ECONNREFUSED/);
+  expect(serviceManager({}).env).toEqual({});
+  expect(() => serviceManager({}).succeed(1)).toThrow();
+});
+
+function attempt(run: () => unknown): string {
+  try {
+    return String(run());
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 test('a watchdog is fed from ready to stopping', async () => {
   const manager = await listen(join(folder, 'notify'));
   const service = serviceManager({

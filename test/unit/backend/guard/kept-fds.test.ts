@@ -1,7 +1,7 @@
 // What is stored of a host's descriptors: each file once, for as long as a section needs it, and before it is named.
 import { closeSync, openSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { type DescriptorStore, KeptFds, numberOf } from '../../../../backend/guard/kept-fds.ts';
+import { type DescriptorStore, fileOf, KeptFds, numberOf } from '../../../../backend/guard/kept-fds.ts';
 import { closeFd, dup, eventfd, memfdCreate, socketPair } from '../../../../native/os.ts';
 
 class Store implements DescriptorStore {
@@ -57,9 +57,9 @@ test('what a process that has died had stored stays until everything is written 
   const fds = new KeptFds(
     store,
     new Map([
-      [7, memory],
-      [9, event],
-      [11, twice],
+      [7, fileOf(memory)],
+      [9, fileOf(event)],
+      [11, fileOf(twice)],
     ]),
   );
   // The same file twice: one is enough.
@@ -75,6 +75,27 @@ test('what a process that has died had stored stays until everything is written 
   fds.clear();
   expect(store.take()).toEqual(['remove f7', 'remove f12']);
   for (const fd of [memory, event, twice, other]) closeFd(fd);
+});
+
+test('another process is told of files, but of none that only a descriptor of this one tells from others', () => {
+  const fds = new KeptFds(new Store());
+  const section = fds.for(1);
+  const [memory, device] = [memfdCreate('x', 4096), openSync('/dev/null', 'r+')];
+  for (const fd of [memory, device]) section.add(fd);
+  section.settle();
+  const [one, other] = fds.files;
+  expect(one).toEqual([1, fileOf(memory)]);
+  expect(other![0]).toBe(2);
+  expect(other![1]).not.toBe(fileOf(device));
+  const store = new Store();
+  const next = new KeptFds(store, new Map([one!, other!]));
+  const written = next.for(1);
+  expect([memory, device].map((fd) => written.add(fd))).toEqual([1, 3]);
+  written.settle();
+  next.forgetLeft();
+  expect(store.take()).toEqual(['put f3', 'remove f2']);
+  closeFd(memory);
+  closeSync(device);
 });
 
 test('names that are none of these have no number', () => {
