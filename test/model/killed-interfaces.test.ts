@@ -60,6 +60,14 @@ async function begin(guests: readonly Guest[]) {
   };
 }
 
+async function awaitGone(host: Kept, name: string, gone: boolean) {
+  const now = async () => {
+    const { ports, members } = await host.client().stats();
+    return [...ports, ...members].find((one) => one.name === name)?.interface?.gone;
+  };
+  await expect.poll(now, { timeout: WAIT_MS }).toBe(gone);
+}
+
 async function start(yaml: string) {
   const host = new Kept(yaml);
   const { child } = await host.startOften();
@@ -131,7 +139,7 @@ describe.each(Object.keys(SCENES) as (keyof typeof SCENES)[])('%s', (scene) => {
       expect(host.said).not.toContain('not kept');
       expect(host.said).not.toContain('as after a disconnect');
       await net.run('sh', '-c', back);
-      await expect.poll(() => host.said, { timeout: WAIT_MS }).toContain("'x' is there again");
+      await awaitGone(host, 'netmap:x', false);
       await traffic.flows();
       await host.kill();
       await traffic.flows();
@@ -148,10 +156,10 @@ test('what becomes of an interface while the host serves is known to the one tha
   const { host, guests, end } = await start(SCENES.members(net, 'mtu: 1400'));
   const traffic = await begin(guests);
   await net.ip('link delete dev x');
-  await expect.poll(() => host.said, { timeout: WAIT_MS }).toContain('was deleted');
+  await awaitGone(host, 'netmap:y', true);
   await host.kill();
   await net.run('sh', '-c', CABLE);
-  await expect.poll(() => host.said, { timeout: WAIT_MS }).toContain("'y' is there again");
+  for (const name of ['netmap:x', 'netmap:y']) await awaitGone(host, name, false);
   // Those that it has now are other ones, with another mtu before.
   await traffic.flows();
   await host.kill();
@@ -171,7 +179,8 @@ vms: { vm1: { devices: [{ port: 'tap:t' }] } }
   const guest = await host.attach('vm1');
   await guest.create();
   await net.ip('link delete dev t');
-  await expect.poll(() => host.said, { timeout: WAIT_MS }).toContain("'t' is there again");
+  await expect.poll(() => host.said, { timeout: WAIT_MS }).toContain('is gone, and not there again yet');
+  await awaitGone(host, 'tap:t', false);
   const { ifindex } = JSON.parse(await net.ip('-j link show dev t'))[0];
   await host.kill();
   expect(host.said).not.toContain('not gone on with');
