@@ -8,7 +8,10 @@ import { Kept } from './kept.ts';
 
 vi.setConfig({ testTimeout: 2 * WAIT_MS });
 const TRAFFIC = { op: 'duplex', size: 200, payload: 'full', sleep: true, rate: 2000 } as const;
-const ONE_QUEUE = CABLE.replace('type veth', 'numrxqueues 1 type veth').replace('name y', 'name y numrxqueues 1');
+const ONE_QUEUE = CABLE.replace('type veth', 'numrxqueues 1 type veth').replace(
+  'name y',
+  'name y numrxqueues 1',
+);
 
 interface Link {
   readonly mtu: number;
