@@ -269,7 +269,10 @@ export class Giver {
         throw new HandoverError('the new process ended, or was ended, before it served anybody');
     } catch (error) {
       // There is no way back: the end of that process has another one started, which goes on with the same.
-      if (handed) return end(EXIT_FAILED);
+      if (handed) {
+        end(EXIT_FAILED);
+        return;
+      }
       broker.resume();
       resumeMembers(host);
       throw error;

@@ -1,3 +1,4 @@
+// Store: a table of descriptors and names, put where a new host looks for them, or sent to one that waits.
 #include "store.h"
 
 #include <errno.h>
