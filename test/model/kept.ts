@@ -1,5 +1,5 @@
 // `ptnet up --guard`: a host that is killed, and the one that goes on in its place.
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { projectRoot } from '../harness/paths.ts';
@@ -75,4 +75,13 @@ export class Kept extends Upgraded {
   #served(): number {
     return this.said.split('The host is running').length;
   }
+}
+
+/** The state that the guard holds. */
+export function withState(guard: number, use: (fd: number) => void): void {
+  const folder = `/proc/${guard}/fd`;
+  const fd = readdirSync(folder).find((fd) => readlinkSync(`${folder}/${fd}`).includes('ptnetmap-state'))!;
+  const opened = openSync(`${folder}/${fd}`, 'r+');
+  use(opened);
+  closeSync(opened);
 }

@@ -1,10 +1,12 @@
 // Interfaces of a host that is killed: those that are no taps go with its process, and the one that goes on opens them anew; what was changed of them is put back by whichever ends as it is meant to.
 import { once } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
+import { HOST_SECTION } from '../../backend/guard/sections.ts';
+import { StateFile } from '../../backend/guard/state-file.ts';
 import type { Guest } from '../../guest-driver/model/index.ts';
 import { CABLE, netns, WAIT_MS } from '../harness/interfaces.ts';
 import type { Netns } from '../harness/netns.ts';
-import { Kept } from './kept.ts';
+import { Kept, withState } from './kept.ts';
 
 vi.setConfig({ testTimeout: 2 * WAIT_MS });
 const TRAFFIC = { op: 'duplex', size: 200, payload: 'full', sleep: true, rate: 2000 } as const;
@@ -189,4 +191,25 @@ vms: { vm1: { devices: [{ port: 'tap:t' }] } }
   expect(host.said).not.toContain('not gone on with');
   expect(JSON.parse(await net.ip('-j link show dev t'))[0].ifindex).toBe(ifindex);
   await guest.ports[0]!.ptnet.readRegister(0);
+});
+
+test.each([
+  ['counters that are not there', { counters: [20_000, 20_001] }, 'its counters are not there'],
+  ['counters of another kind', { counters: [] }, 'its counters are those of another kind'],
+  ['a number that none has', { index: 0 }, 'interfaces'],
+  ['another kind', { kind: 'tap' }, 'interfaces'],
+])('what is told of an interface has %s: the next host begins anew', async (_what, wrong, why) => {
+  const net = await netns(CABLE);
+  const host = new Kept(SCENES.members(net, 'access: af-packet'));
+  const { child } = await host.startOften();
+  withState(child.pid!, (fd) => {
+    const file = StateFile.open(fd);
+    const section = JSON.parse(file.read(HOST_SECTION)!);
+    Object.assign(section.host.interfaces[0], wrong);
+    file.write(HOST_SECTION, JSON.stringify(section));
+  });
+  await host.kill();
+  expect(host.said).toContain('not gone on with');
+  expect(host.said).toContain(why);
+  await (await host.attach('vm1')).create();
 });

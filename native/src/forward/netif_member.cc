@@ -63,7 +63,7 @@ Status NetifMember::Create(std::shared_ptr<Engine> engine, std::shared_ptr<Stats
                            std::shared_ptr<ValeSwitch> sw, const NetifOptions& options,
                            std::shared_ptr<NetifMember>* out) {
   std::shared_ptr<NetifMember> member(new NetifMember(std::move(engine), std::move(stats), std::move(sw)));
-  const auto* const counters = options.taken ? &options.taken->counters
+  const auto* const counters = options.taken  ? &options.taken->counters
                                : options.left ? &options.left->counters
                                               : nullptr;
   if (Status s = counters != nullptr ? member->TakeCounters(options.object, options.queues, *counters)
