@@ -133,7 +133,7 @@ export class Host {
     if (blocks) this.#server.keepIn(blocks);
     this.#broker = new Broker(this.#pool, this.#kick);
     this.#runDir = new RunDir(config.runDir, config.sockets, taken?.runDir);
-    this.#interfaces = new InterfaceWatch([], this.#pool.engine, log);
+    this.#interfaces = new InterfaceWatch([], this.#pool.engine, log, () => this.#keeper?.hostChanged());
     this.#complaints = new Complaints(log, 'host');
     this.#watch = new FaultWatch(this.#pool.engine, [], this.#complaints, () => this.attached);
     this.#devices = new DeviceTable({

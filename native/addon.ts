@@ -188,7 +188,7 @@ export interface TapOptions {
   vnetHdr: number;
   /** An interface that is to be there, whose mtu the tap has unless one is given; empty: none. */
   beside: string;
-  /** It is open already, and gone on with; its descriptors are duplicated. */
+  /** It is open already, and gone on with; its descriptors are duplicated. Or, when it was left, it is opened anew. */
   taken?: TakenInterface | undefined;
 }
 
@@ -210,14 +210,18 @@ export interface InterfaceInfo {
   readonly master: number;
   /** Index of the other end of a veth pair, or of what is below a VLAN, in the same namespace; 0: none. */
   readonly peer: number;
-  /** It was deleted. */
+  /** It was deleted, or could not be opened anew when its process had died. */
   readonly gone: boolean;
+  /** Why it could not be; empty: it was. */
+  readonly missing: string;
   /** It was not there before, and goes with its descriptors. */
   readonly made: boolean;
   /** A full queue holds the kernel's senders back, instead of dropping. */
   readonly backpressure: boolean;
-  /** What frames go through: `tap`, `af_packet`, `af_xdp copy`, `af_xdp zero-copy`. */
+  /** What frames go through: `tap`, `af_packet`, `af_xdp copy`, `af_xdp zero-copy`; empty: it has not been opened. */
   readonly access: string;
+  /** What is put back at the end, of an interface that was there; 0: nothing. */
+  readonly mtuBefore: number;
   /** When it was opened it merged what it receives by itself. */
   readonly lro: boolean;
   /** Frames that nobody has taken in time, and frames that did not fit, before they came to us. */

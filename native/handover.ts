@@ -111,8 +111,17 @@ export interface PacketState {
 
 export type InterfaceState = TapState | PacketState;
 
+/** What is known of an interface that is no tap and went with its process: it is opened anew. */
+export interface LeftState {
+  readonly kind: 'left';
+  /** The kernel's. */
+  readonly index: number;
+  readonly mtuBefore: number;
+  readonly losses: FrameLosses;
+}
+
 /** One of another process, which goes on here. */
-export type TakenInterface = InterfaceState & {
+export type TakenInterface = (InterfaceState | LeftState) & {
   /** Blocks of the statistics: of what it sends and then of what it gets, a queue each; none of a port. */
   readonly counters: readonly number[];
 };

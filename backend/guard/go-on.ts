@@ -35,7 +35,7 @@ export function goOn(left: LeftHost, { log, say }: GoOnOptions): Rebuilt {
       `${port}: packets in up to ${slots} slots were being dealt with, and may not have arrived everywhere`,
     );
   const state = { ...told, ports };
-  const host = build(state, { config, fds }, { state, fds }, { log, blocks });
+  const host = build(state, { config, fds }, { state, fds }, { log, blocks, died: true });
   const own = ownOf(state, fds);
   for (const { name, stations } of state.switches) learn(host, name, stations);
   countOn(host, state.counters);

@@ -46,11 +46,13 @@ export class Keeper implements ServerKeeper {
   /** Of the host beside its devices, or which it has. */
   hostChanged(): void {
     this.#write(() => {
-      const { host, state } = this.#options;
+      const { host, state, fds } = this.#options;
       const losses = lossesOf(host);
       this.#say(losses);
       if (losses.length > 0) {
         state.void = true;
+        // A tap that is made again has the numbers of its descriptors again.
+        fds.for(HOST_SECTION).settle();
         return;
       }
       const all = [...host.insides.devices.all];
@@ -71,7 +73,7 @@ export class Keeper implements ServerKeeper {
       if (device === undefined || !this.#sections.has(`${device.vm}/${device.name}`)) return;
       // Whether a tap has a carrier, and with what headers, is its port's client's. First: if only this is written the client's message
       // is dealt with once more.
-      if (ports.interfaces.length > 0) this.#writeHost(all);
+      if (ports.interfaces.length > 0 && !this.#options.state.void) this.#writeHost(all);
       this.#writeDevice(device, applied);
     });
   }

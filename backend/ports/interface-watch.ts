@@ -27,10 +27,13 @@ export class InterfaceWatch {
   readonly #log: Logger;
   readonly #interfaces: Watched[] = [];
   readonly #timer: NodeJS.Timeout;
+  readonly #changed: () => void;
 
-  constructor(interfaces: readonly PlacedInterface[], engine: Engine, log: Logger) {
+  /** @param changed hears that one has gone, or is there again. */
+  constructor(interfaces: readonly PlacedInterface[], engine: Engine, log: Logger, changed = () => {}) {
     this.#engine = engine;
     this.#log = log;
+    this.#changed = changed;
     for (const link of interfaces) this.#add(link);
     this.#lookAround();
     this.#timer = setInterval(() => {
@@ -63,6 +66,12 @@ export class InterfaceWatch {
     const link = { ...placed, watch: undefined, held: false, said, narrow: undefined };
     this.#interfaces.push(link);
     const { info } = link.interface;
+    if (info.gone) {
+      // Its name and ours come first.
+      const why = info.missing.slice(`${link.name}: `.length);
+      say(link, `its interface could not be opened anew, and is as soon as it can be: ${why}`, 'warn');
+      return;
+    }
     say(link, `the interface ${whatItIs(info)}`);
     for (const warning of [whatIsMissing(info), whatIsTooMuch(info)]) if (warning) say(link, warning, 'warn');
     this.#follow(link);
@@ -84,6 +93,7 @@ export class InterfaceWatch {
     if (link.interface.info.gone) {
       link.watch?.close();
       link.watch = undefined;
+      this.#changed();
     }
     this.#lookAround();
   }
@@ -101,6 +111,7 @@ export class InterfaceWatch {
       link.held = false;
       this.#follow(link);
       this.#lookAround();
+      this.#changed();
     }
   }
 

@@ -108,10 +108,7 @@ export function describeHost(
         .map(({ mac, ...rest }) => ({ ...rest, mac: base64(mac) }));
       return { name, patienceUs, macAge, ...(lookup && { lookup: describeLookup(lookup) }), stations };
     }),
-    interfaces:
-      as === 'draft'
-        ? []
-        : describeInterfaces(host, (fd) => fds.add(fd), as === 'kept' ? ['tap'] : undefined),
+    interfaces: as === 'draft' ? [] : describeInterfaces(host, (fd) => fds.add(fd), as === 'kept'),
     counters: describeCounters(host),
     ...(applications && { applications: fds.add(applications.listener) }),
     own: [...own].map(([name, fd]) => ({ name, fd: fds.add(fd) })),

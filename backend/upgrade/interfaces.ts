@@ -1,8 +1,9 @@
-// Interfaces of a host, of its ports and of members of its switches, as they are told to the process that goes on with them: their descriptors pass over, and the kernel does not notice.
+// Interfaces of a host, of its ports and of members of its switches, as they are told to the process that goes on with them: their descriptors pass over, and the kernel does not notice. Those of a host that may die are told as they are to be opened anew, but for taps.
 import { z } from 'zod';
 import type { TakenInterface } from '../../native/handover.ts';
+import type { InterfaceInfo } from '../../native/interfaces.ts';
 import { closeFd } from '../../native/os.ts';
-import type { HostConfig } from '../config/host-config.ts';
+import type { HostConfig, RingsConfig } from '../config/host-config.ts';
 import { INTERFACE_NAME_MAX } from '../config/limits.ts';
 import { parsePortName } from '../config/port-name.ts';
 import type { Host } from '../host.ts';
@@ -65,53 +66,68 @@ const packet = z.strictObject({
   mtuBefore: u32(),
   lostBefore: losses,
 });
+const left = z.strictObject({
+  name: common.name,
+  counters: common.counters,
+  kind: z.literal('left'),
+  index: z.number().int().min(1).max(0x7fff_ffff),
+  mtuBefore: u32(),
+  losses,
+});
 
-export const InterfacesSchema = z.array(z.discriminatedUnion('kind', [tap, packet])).max(65_536);
+export const InterfacesSchema = z.array(z.discriminatedUnion('kind', [tap, packet, left])).max(65_536);
 type Taken = z.output<typeof InterfacesSchema>;
 type Given = z.input<typeof InterfacesSchema>;
 
-/** @param add a descriptor that is to pass over; its number there. @param kinds those that are told of. */
+/** @param add a descriptor that is to pass over; its number there. @param kept for when this process has died, and while they are in use. */
 export function describeInterfaces(
   { insides: { ports } }: Host,
   add: (fd: number) => number,
-  kinds: readonly string[] = ['tap', 'packet'],
+  kept: boolean,
 ): Given {
-  return ports.interfaces.flatMap(({ name, interface: opened }): Given => {
-    const state = opened.state;
-    if (state !== undefined && !kinds.includes(state.kind)) return [];
-    if (state === undefined) throw new Error(`${name}: its interface is not handed over`);
+  return ports.interfaces.map(({ name, interface: opened }): Given[number] => {
     const member = ports.members.find((candidate) => candidate.name === name)?.member;
-    const common = {
-      name,
-      news: add(state.news),
-      link: { ...state.link },
-      counters: [...(member?.blocks ?? [])],
-    };
+    const counters = [...(member?.blocks ?? [])];
+    // What the others have passed to the kernel and not taken from it goes with their sockets.
+    if (kept && opened.info.access !== 'tap') return { name, counters, ...describeLeft(opened.info) };
+    const state = opened.state;
+    if (state === undefined) throw new Error(`${name}: its interface is not handed over`);
+    const common = { name, news: add(state.news), link: { ...state.link }, counters };
     if (state.kind === 'tap')
-      return [{ ...state, ...common, queues: state.queues.map(add), vnetHdr: state.vnetHdr as 0 }];
+      return { ...state, ...common, queues: state.queues.map(add), vnetHdr: state.vnetHdr as 0 };
     const { promiscuous, sockets, links, ...rest } = state;
-    return [
-      {
-        ...rest,
-        ...common,
-        links: add(links),
-        ...(promiscuous !== undefined && { promiscuous: add(promiscuous) }),
-        sockets: sockets.map(({ fd, largeFd, large, ...places }) => ({
-          ...places,
-          fd: add(fd),
-          largeFd: add(largeFd),
-          large: Buffer.from(large).toString('base64'),
-        })),
-      },
-    ];
+    return {
+      ...rest,
+      ...common,
+      links: add(links),
+      ...(promiscuous !== undefined && { promiscuous: add(promiscuous) }),
+      sockets: sockets.map(({ fd, largeFd, large, ...places }) => ({
+        ...places,
+        fd: add(fd),
+        largeFd: add(largeFd),
+        large: Buffer.from(large).toString('base64'),
+      })),
+    };
   });
 }
 
-/** By name, with descriptors of this process. Nothing may be opened in their place: each that the configuration has must be there. @throws Error */
+const describeLeft = ({ index, mtuBefore, lostFull, lostTooLarge, refused }: InterfaceInfo) => ({
+  kind: 'left' as const,
+  index,
+  mtuBefore,
+  losses: { ringFull: lostFull, tooLarge: lostTooLarge, refused },
+});
+
+/**
+ * By name, with descriptors of this process. Nothing may be opened in their place: each that the configuration has must be there.
+ * @param died their process has: those that are no taps are opened anew, and only then.
+ * @throws Error
+ */
 export function takeInterfaces(
   given: Taken,
   config: HostConfig,
   take: (index: number) => number,
+  died: boolean,
 ): Map<string, TakenInterface> {
   const members = switchesOf(config);
   const wanted = wantedInterfaces(config);
@@ -119,14 +135,21 @@ export function takeInterfaces(
   for (const { name, ...state } of given) {
     if (!wanted.delete(name))
       throw new Error(`${name}: its configuration has no such interface, or it came twice`);
-    const queues = state.kind === 'tap' ? state.queues.length : state.sockets.length;
-    if (state.counters.length !== (members.has(name) ? 2 * queues : 0))
+    if (state.kind === (died ? 'packet' : 'left'))
+      throw new Error(`${name}: its interface is ${died ? 'not ' : ''}to be opened anew`);
+    if (state.counters.length !== (members.has(name) ? 2 * queuesOf(state, config.ports.get(name)!) : 0))
       throw new Error(`${name}: its counters are those of another kind`);
     all.set(name, withFds(state, take));
   }
   const [missing] = wanted;
   if (missing !== undefined) throw new Error(`${missing}: its interface has not come along`);
   return all;
+}
+
+function queuesOf(state: Omit<Taken[number], 'name'>, { txRings }: RingsConfig): number {
+  const whole = state as Taken[number];
+  if (whole.kind === 'left') return txRings;
+  return whole.kind === 'tap' ? whole.queues.length : whole.sockets.length;
 }
 
 /** Kinds of port that have one. */
@@ -138,6 +161,7 @@ export const wantedInterfaces = (config: HostConfig): Set<string> =>
 
 function withFds(state: Omit<Taken[number], 'name'>, take: (index: number) => number): TakenInterface {
   const whole = state as Taken[number];
+  if (whole.kind === 'left') return whole;
   const news = take(whole.news);
   if (whole.kind === 'tap') return { ...whole, news, queues: whole.queues.map(take) };
   const { promiscuous, ...rest } = whole;
@@ -150,15 +174,16 @@ function withFds(state: Omit<Taken[number], 'name'>, take: (index: number) => nu
   };
 }
 
-const fdsOf = (state: TakenInterface): number[] =>
-  state.kind === 'tap'
-    ? [...state.queues, state.news]
-    : [
-        ...state.sockets.flatMap(({ fd, largeFd }) => [fd, largeFd]),
-        ...(state.promiscuous === undefined ? [] : [state.promiscuous]),
-        state.links,
-        state.news,
-      ];
+function fdsOf(state: TakenInterface): number[] {
+  if (state.kind === 'left') return [];
+  if (state.kind === 'tap') return [...state.queues, state.news];
+  return [
+    ...state.sockets.flatMap(({ fd, largeFd }) => [fd, largeFd]),
+    ...(state.promiscuous === undefined ? [] : [state.promiscuous]),
+    state.links,
+    state.news,
+  ];
+}
 
 /** Whoever has taken them has duplicates. */
 export function closeInterfaces(interfaces: Iterable<TakenInterface>): void {

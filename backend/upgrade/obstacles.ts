@@ -36,10 +36,9 @@ export function obstacles(host: Host, said?: HostConfig): string[] {
 export function lossesOf(host: Host): string[] {
   const cannot = 'cannot be kept yet';
   const { config, insides } = host;
-  const lines = insides.ports.interfaces.flatMap(({ name, interface: { info } }) => {
-    if (info.gone) return [`${name}: its interface is gone, and not there again yet`];
-    return info.access === 'tap' ? [] : [`${name}: an interface that is no tap ${cannot}`];
-  });
+  const lines = insides.ports.interfaces
+    .filter(({ interface: { info } }) => info.access === 'tap' && info.gone)
+    .map(({ name }) => `${name}: its interface is gone, and not there again yet`);
   for (const [name, { sink }] of config.ports)
     if (sink.verify) lines.push(`${name}: a sink that verifies ${cannot}`);
   for (const [key, region] of insides.ports.regions)

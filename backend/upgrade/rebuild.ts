@@ -74,6 +74,8 @@ export interface BuildOptions {
   readonly log: Logger;
   /** Where sessions are kept, of a host that is. */
   readonly blocks?: KeptArea;
+  /** It has ended, and what went with it is made anew. */
+  readonly died?: boolean;
 }
 
 export interface RebuildOptions extends BuildOptions {
@@ -169,7 +171,7 @@ export function build(
   state: TakenState,
   { config, fds }: { readonly config: HostConfig; readonly fds: TakenFds },
   memory: { readonly state: TakenState; readonly fds: TakenFds },
-  { log, blocks }: BuildOptions,
+  { log, blocks, died = false }: BuildOptions,
 ): Host {
   const told = memory.state.regions;
   if (told === 'as drafted') throw new HandoverError('a draft without regions');
@@ -177,7 +179,7 @@ export function build(
   const regions = new Map(
     told.map(({ key, shape: _, fd, ...rest }) => [key, { ...rest, fd: memory.fds.take(fd) }]),
   );
-  const interfaces = takeInterfaces(state.interfaces, config, (index) => fds.take(index));
+  const interfaces = takeInterfaces(state.interfaces, config, (index) => fds.take(index), died);
   const opened = [...interfaces.values()];
   const applications = state.applications === undefined ? undefined : fds.take(state.applications);
   const memories = [...regions.values()].map(({ fd }) => fd);

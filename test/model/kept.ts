@@ -1,5 +1,5 @@
 // `ptnet up --guard`: a host that is killed, and the one that goes on in its place.
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { projectRoot } from '../harness/paths.ts';
@@ -48,13 +48,20 @@ export class Kept extends Upgraded {
     return (readFileSync(`/proc/${guard}/task/${guard}/children`, 'latin1').match(/\d+/g) ?? []).map(Number);
   }
 
-  /** Kills it, some time after another one was. @returns when another one serves: its number. */
-  async kill(): Promise<number> {
+  /** Kills it, some time after another one was. @param meanwhile is done before the guard hears of it. @returns when another one serves: its number. */
+  async kill(meanwhile?: () => Promise<unknown>): Promise<number> {
     // At another place each time, and often enough when it has served for a while: one that never does is given up.
     await new Promise((resolve) => setTimeout(resolve, 300 * Math.random()));
     const before = this.pid!;
     const said = this.#served();
+    const guard = this.#guard!.child.pid!;
+    if (meanwhile) process.kill(guard, 'SIGSTOP');
     process.kill(before, 'SIGKILL');
+    try {
+      await meanwhile?.();
+    } finally {
+      process.kill(guard, 'SIGCONT');
+    }
     const serves = () => this.#served() > said && this.pid !== before;
     await expect.poll(() => serves() || this.said.slice(-2000), { timeout: 30_000, interval: 5 }).toBe(true);
     return this.pid!;
@@ -68,4 +75,13 @@ export class Kept extends Upgraded {
   #served(): number {
     return this.said.split('The host is running').length;
   }
+}
+
+/** The state that the guard holds. */
+export function withState(guard: number, use: (fd: number) => void): void {
+  const folder = `/proc/${guard}/fd`;
+  const fd = readdirSync(folder).find((fd) => readlinkSync(`${folder}/${fd}`).includes('ptnetmap-state'))!;
+  const opened = openSync(`${folder}/${fd}`, 'r+');
+  use(opened);
+  closeSync(opened);
 }

@@ -1,21 +1,12 @@
 // What a host that was killed has left is scribbled over, of another layout, or nobody keeps it: the whole is refused, or that device alone, and somebody serves.
-import { closeSync, openSync, readdirSync, readlinkSync, readSync, writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import { HOST_SECTION } from '../../backend/guard/sections.ts';
 import { StateFile } from '../../backend/guard/state-file.ts';
-import { Kept } from './kept.ts';
+import { Kept, withState } from './kept.ts';
 import { VALE } from './upgraded.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
-
-/** The state that the guard holds. */
-function withState(guard: number, use: (fd: number) => void): void {
-  const folder = `/proc/${guard}/fd`;
-  const fd = readdirSync(folder).find((fd) => readlinkSync(`${folder}/${fd}`).includes('ptnetmap-state'))!;
-  const opened = openSync(`${folder}/${fd}`, 'r+');
-  use(opened);
-  closeSync(opened);
-}
 
 const flip = (fd: number, at: number) => {
   const byte = Buffer.alloc(1);

@@ -187,6 +187,21 @@ bool IsKind(Napi::Value value, const char* wanted) {
   return false;
 }
 
+bool IsLeft(Napi::Value value) {
+  Napi::Value kind = GetOption(value, "kind");
+  return kind.IsString() && kind.As<Napi::String>().Utf8Value() == "left";
+}
+
+bool GetLeftNetif(Napi::Value value, std::shared_ptr<const NetifLeft>* out) {
+  auto left = std::make_shared<NetifLeft>();
+  if (!GetUint32(value, "index", INT32_MAX, &left->index) ||
+      !GetUint32(value, "mtuBefore", UINT32_MAX, &left->mtu_before) || !GetLosses(value, "losses", &left->losses) ||
+      !GetCounters(value, &left->counters))
+    return false;
+  *out = std::move(left);
+  return true;
+}
+
 }  // namespace
 
 bool GetTakenTap(Napi::Value value, std::shared_ptr<const os::TapState>* out) {
@@ -208,8 +223,9 @@ bool GetTakenTap(Napi::Value value, std::shared_ptr<const os::TapState>* out) {
   return true;
 }
 
-bool GetTakenNetif(Napi::Value value, std::shared_ptr<const NetifState>* out) {
+bool GetTakenNetif(Napi::Value value, NetifOptions* options) {
   if (value.IsUndefined()) return true;
+  if (IsLeft(value)) return GetLeftNetif(value, &options->left);
   auto state = std::make_shared<NetifState>();
   Napi::Array sockets;
   Napi::Value promiscuous = GetOption(value, "promiscuous");
@@ -223,7 +239,7 @@ bool GetTakenNetif(Napi::Value value, std::shared_ptr<const NetifState>* out) {
     if (!GetSocket(sockets.Get(i), &state->sockets.emplace_back())) return false;
   state->lro = GetFlag(value, "lro");
   state->served = GetFlag(value, "served");
-  *out = std::move(state);
+  options->taken = std::move(state);
   return true;
 }
 

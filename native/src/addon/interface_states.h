@@ -12,6 +12,7 @@ namespace ptnet::addon {
 
 /// Of interfaceState() in that process, with `counters`. Undefined: none, and true. False when it has thrown.
 bool GetTakenTap(Napi::Value value, std::shared_ptr<const os::TapState>* out);
-bool GetTakenNetif(Napi::Value value, std::shared_ptr<const NetifState>* out);
+/// The same for `taken`, or, of kind `left`, what is known of one that had died for `left`.
+bool GetTakenNetif(Napi::Value value, NetifOptions* options);
 
 }  // namespace ptnet::addon

@@ -114,10 +114,12 @@ Napi::Value InterfaceInfo(const Napi::CallbackInfo& info) {
   o.Set("master", link.master);
   o.Set("peer", link.peer);
   o.Set("gone", link.removed);
+  o.Set("missing", opened->device->missing());
   const InterfaceFacts facts = opened->device->facts();
   o.Set("made", facts.made);
   o.Set("backpressure", facts.backpressure);
   o.Set("access", facts.access);
+  o.Set("mtuBefore", facts.mtu_before);
   o.Set("lro", facts.lro);
   o.Set("lostFull", static_cast<double>(facts.lost_full));
   o.Set("lostTooLarge", static_cast<double>(facts.lost_too_large));

@@ -32,7 +32,7 @@ bool GetNetifOptions(Napi::Value value, NetifOptions* options) {
     return false;
   options->queues = static_cast<uint32_t>(queues);
   options->mtu = static_cast<uint32_t>(mtu);
-  return GetTakenNetif(GetOption(value, "taken"), &options->taken);
+  return GetTakenNetif(GetOption(value, "taken"), options);
 }
 
 /// netmapPortCreate(region, stats, shape, options): {port, interface}

@@ -8,7 +8,14 @@ namespace ptnet {
 void HostInterface::Adopt(os::LinkState link, os::LinkSocket news) {
   link_ = std::move(link);
   news_ = std::move(news);
+  missing_.clear();
   SetMtu(link_.mtu);
+}
+
+void HostInterface::Miss(os::LinkState link, std::string why) {
+  Adopt(std::move(link), {});
+  link_.removed = true;
+  missing_ = std::move(why);
 }
 
 std::vector<std::string> HostInterface::TakeNews() {

@@ -26,7 +26,8 @@ inline constexpr uint32_t kFrameMax = 65535 + kFrameHeaderMax;
 struct InterfaceFacts {
   bool made = false;            // it was not there before, and goes with us
   bool backpressure = false;    // a full queue holds the kernel's senders back, instead of dropping
-  const char* access = "";      // what its frames go through
+  const char* access = "";      // what its frames go through; empty: it has not been opened
+  uint32_t mtu_before = 0;      // what is put back at the end; 0: nothing
   bool lro = false;             // when it was opened it merged what it receives by itself
   uint64_t lost_full = 0;       // frames that nobody has taken in time, since the interface was opened
   uint64_t lost_too_large = 0;  // that did not fit
@@ -64,6 +65,8 @@ class HostInterface {
   std::vector<std::string> TakeNews();
   /// The interface is gone: nothing is read or written before it is opened again.
   bool gone() const { return link_.removed; }
+  /// Of one that is gone: why it could not be opened; empty: it was, and has been deleted.
+  const std::string& missing() const { return missing_; }
   /// Runs `fn` while nobody reads frames of the queue, nor has any that lie in its memory.
   using Quiet = std::function<void(uint32_t queue, const std::function<void()>& fn)>;
   /// Opens it again; then every flow that waits for a queue has to set its events. Fails with what opening it says.
@@ -80,6 +83,8 @@ class HostInterface {
   /// It has been opened, for the first time or anew.
   void Adopt(os::LinkState link, os::LinkSocket news);
   void ForgetNews() { news_ = {}; }
+  /// It could not be opened, and is as one that is gone; of `link` it is known what it was called.
+  void Miss(os::LinkState link, std::string why);
   /// Whether the kernel sends packets that are still to be cut: they are as long as any.
   void SetUncut(bool uncut) {
     uncut_ = uncut;
@@ -98,6 +103,7 @@ class HostInterface {
 
   const std::string object_;
   os::LinkState link_;
+  std::string missing_;
   os::LinkSocket news_;
   bool uncut_ = false;
   std::atomic<uint32_t> frame_max_{0}, mtu_{0};

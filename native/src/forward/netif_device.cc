@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -40,6 +41,8 @@ Status NetifDevice::Open(const NetifOptions& options, std::shared_ptr<NetifDevic
   for (uint32_t i = 0; i < options.queues; i++) device->queues_.push_back(std::make_unique<NetifQueue>());
   if (const auto taken = std::exchange(device->options_.taken, nullptr)) {
     if (Status s = device->Take(options, *taken); !s.ok()) return s;
+  } else if (const auto left = std::exchange(device->options_.left, nullptr)) {
+    if (Status s = device->OpenLeft(*left); !s.ok()) return s;
   } else if (Status s = static_cast<HostInterface&>(*device).Reopen(); !s.ok()) {
     return s;
   }
@@ -58,6 +61,21 @@ Status NetifDevice::Take(const NetifOptions& options, const NetifState& state) {
   waits_ = true;
   lost_before_ = state.lost_before;
   served_.store(state.served, std::memory_order_relaxed);
+  return Status::Ok();
+}
+
+/// Nobody has it any more, so it is opened at once.
+Status NetifDevice::OpenLeft(const NetifLeft& left) {
+  const Quiet at_once = [](uint32_t, const std::function<void()>& fn) { fn(); };
+  waits_ = true;
+  lost_before_ = left.losses;
+  mtu_before_ = left.mtu_before;
+  os::LinkState link;
+  link.index = left.index, link.name = options_.name;
+  Miss(link, {});
+  // Flows wait for numbers of descriptors, whatever is behind them.
+  if (Status s = Exchange({}, at_once); !s.ok()) return s;
+  if (Status s = Reopen(at_once); !s.ok()) Miss(std::move(link), s.message);
   return Status::Ok();
 }
 
@@ -82,6 +100,7 @@ InterfaceState NetifDevice::state() {
 
 void NetifDevice::GoOn() {
   if (!std::exchange(waits_, false)) return;
+  if (served() && !promiscuous_) HoldPromiscuousMode();
   SetUsable();
 }
 
@@ -97,13 +116,16 @@ Status NetifDevice::Have(Netif netif, const Quiet& quiet) {
   if (Status s = Exchange(std::move(netif.sockets), quiet); !s.ok()) return s;
   links_ = std::move(netif.links);
   lro_ = netif.lro;
-  mtu_before_ = netif.mtu_before;
+  // The same interface with the mtu that it was given before: what it had then stays to be put back.
+  const bool as_it_was = netif.link.index == link().index && netif.link.mtu == options_.mtu;
+  if (netif.mtu_before != 0 || !as_it_was) mtu_before_ = netif.mtu_before;
   Adopt(netif.link, std::move(netif.news));
   return Status::Ok();
 }
 
 Status NetifDevice::Exchange(std::vector<std::unique_ptr<FrameSocket>> sockets, const Quiet& quiet) {
-  const os::UniqueFd nowhere(open("/dev/null", O_RDWR | O_CLOEXEC));
+  // Which may be waited for, and never has anything.
+  const os::UniqueFd nowhere(eventfd(0, EFD_CLOEXEC));
   for (uint32_t i = 0; i < queues(); i++) {
     NetifQueue& q = queue(i);
     std::unique_ptr<FrameSocket> next = sockets.empty() ? nullptr : std::move(sockets[i]);
@@ -141,6 +163,7 @@ InterfaceFacts NetifDevice::facts() {
   return {.made = false,
           .backpressure = false,
           .access = access,
+          .mtu_before = mtu_before_,
           .lro = lro_,
           .lost_full = lost.ring_full,
           .lost_too_large = lost.too_large,
@@ -195,6 +218,7 @@ void NetifDevice::OnChange(const os::LinkState& before, std::vector<std::string>
 
 void NetifDevice::Close() {
   SetCarrier(false);
+  if (queue(0).socket != nullptr) queue(0).socket->GiveBack();
   (void)Exchange({}, [](uint32_t, const std::function<void()>& fn) { fn(); });
   // Unless somebody has changed it since.
   os::LinkState now;

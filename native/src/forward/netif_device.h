@@ -40,7 +40,7 @@ struct alignas(kCacheLine) NetifQueue {
 
 class NetifDevice final : public HostInterface {
  public:
-  /// As OpenNetif.
+  /// As OpenNetif; one that another process has left may be gone, and is not served before GoOn().
   static Status Open(const NetifOptions& options, std::shared_ptr<NetifDevice>* out);
   ~NetifDevice() override { Close(); }
 
@@ -65,6 +65,7 @@ class NetifDevice final : public HostInterface {
   void OnChange(const os::LinkState& before, std::vector<std::string>* lines) override;
   void SetUsable();
   Status Take(const NetifOptions& options, const NetifState& state);
+  Status OpenLeft(const NetifLeft& left);
   /// What it has, for the first time or anew.
   Status Have(Netif netif, const Quiet& quiet);
   /// Sockets for all queues, or none.
@@ -78,7 +79,7 @@ class NetifDevice final : public HostInterface {
   bool lro_ = false;
   uint32_t mtu_before_ = 0;
   FrameLosses lost_before_;  // by sockets that are gone
-  bool waits_ = false;       // another process may still have it
+  bool waits_ = false;       // until GoOn()
   std::atomic<bool> usable_{false}, served_{false};
 };
 

@@ -63,11 +63,16 @@ Status NetifMember::Create(std::shared_ptr<Engine> engine, std::shared_ptr<Stats
                            std::shared_ptr<ValeSwitch> sw, const NetifOptions& options,
                            std::shared_ptr<NetifMember>* out) {
   std::shared_ptr<NetifMember> member(new NetifMember(std::move(engine), std::move(stats), std::move(sw)));
-  if (Status s = options.taken ? member->TakeCounters(options.object, options.queues, options.taken->counters)
-                               : member->AllocCounters(options.object, options.queues);
+  const auto* const counters = options.taken  ? &options.taken->counters
+                               : options.left ? &options.left->counters
+                                              : nullptr;
+  if (Status s = counters != nullptr ? member->TakeCounters(options.object, options.queues, *counters)
+                                     : member->AllocCounters(options.object, options.queues);
       !s.ok())
     return s;
   if (Status s = NetifDevice::Open(options, &member->netif_); !s.ok()) return s;
+  // A member is served for as long as it is one.
+  if (options.left) member->netif_->SetCarrier(true);
   std::vector<std::unique_ptr<MemberFlow>> flows;
   for (uint32_t i = 0; i < options.queues; i++)
     flows.push_back(

@@ -70,6 +70,9 @@ class FrameSocket {
   virtual bool unsent() const noexcept = 0;
 
   virtual FrameLosses losses() noexcept = 0;
+  /// The interface is given back, and has nothing more of a socket that was there for all of its queues, even of a
+  /// process that has died. Closing it comes next.
+  virtual void GiveBack() noexcept {}
   /// For another process, while nobody uses it: `seen` are the frames that have been looked at and not been taken, and
   /// are as if they had not been. Nothing: it cannot be handed over.
   virtual std::optional<FrameSocketState> State(std::span<const RxFrame> /*seen*/) { return std::nullopt; }

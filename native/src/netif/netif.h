@@ -31,6 +31,14 @@ struct NetifState {
   std::vector<uint32_t> counters{};  // of a member of a switch: blocks of the statistics
 };
 
+/// What is known of an interface that a process which has died had open.
+struct NetifLeft {
+  uint32_t index = 0;  // the kernel's
+  uint32_t mtu_before = 0;
+  FrameLosses losses;
+  std::vector<uint32_t> counters{};  // as in NetifState
+};
+
 struct NetifOptions {
   std::string object{};  // what messages begin with: `netmap:eth1`
   std::string name{};    // of the interface
@@ -40,6 +48,7 @@ struct NetifOptions {
   NetifAccess access = NetifAccess::kAuto;
   uint32_t slots = 512;                               // frames of each queue and direction, a power of 2
   std::shared_ptr<const NetifState> taken = nullptr;  // it is open already; null: it is not
+  std::shared_ptr<const NetifLeft> left = nullptr;    // it is opened anew, and may be gone; null: it was not open
 };
 
 struct Netif {

@@ -37,6 +37,14 @@ Loaded Load() {
   find("xsk_socket__create", &out.library.socket_create);
   find("xsk_socket__delete", &out.library.socket_delete);
   find("xsk_socket__fd", &out.library.socket_fd);
+  find("xdp_multiprog__get_from_ifindex", &out.library.multiprog_of);
+  find("xdp_multiprog__close", &out.library.multiprog_close);
+  find("xdp_multiprog__is_legacy", &out.library.multiprog_is_legacy);
+  find("xdp_multiprog__main_prog", &out.library.multiprog_main);
+  find("xdp_multiprog__next_prog", &out.library.multiprog_next);
+  find("xdp_multiprog__attach_mode", &out.library.multiprog_mode);
+  find("xdp_program__name", &out.library.program_name);
+  find("xdp_program__detach", &out.library.program_detach);
   out.complete = complete;
   // Both libraries write to stderr of what they try and do without.
   for (const char* name : {"libxdp_set_print", "libbpf_set_print"})

@@ -38,6 +38,8 @@ struct XdpSocketConfig {
 
 struct xsk_umem;
 struct xsk_socket;
+struct xdp_program;
+struct xdp_multiprog;
 
 struct XdpLibrary {
   int (*umem_create)(xsk_umem** umem, void* area, uint64_t size, XdpRing* fill, XdpRing* comp,
@@ -47,6 +49,15 @@ struct XdpLibrary {
                        XdpRing* tx, const XdpSocketConfig* config);
   void (*socket_delete)(xsk_socket* socket);
   int (*socket_fd)(const xsk_socket* socket);
+  // What an interface has: one program (legacy), or a dispatcher of several.
+  xdp_multiprog* (*multiprog_of)(int index);
+  void (*multiprog_close)(xdp_multiprog* all);
+  bool (*multiprog_is_legacy)(const xdp_multiprog* all);
+  xdp_program* (*multiprog_main)(const xdp_multiprog* all);
+  xdp_program* (*multiprog_next)(const xdp_program* before, const xdp_multiprog* all);
+  int (*multiprog_mode)(const xdp_multiprog* all);
+  const char* (*program_name)(const xdp_program* program);
+  int (*program_detach)(xdp_program* program, int index, int mode, unsigned flags);
 };
 
 /// The library, loaded by the first call and kept; null with the reason where it is not to be had.

@@ -29,6 +29,24 @@ uint32_t Load(const uint32_t* index) {
 }
 void Store(uint32_t* index, uint32_t value) { std::atomic_ref(*index).store(value, std::memory_order_release); }
 
+/// The one that libxdp puts on an interface for its sockets.
+bool IsLibrarys(const XdpLibrary& library, const xdp_program* program) {
+  const char* const name = library.program_name(program);
+  return name != nullptr && strcmp(name, "xsk_def_prog") == 0;
+}
+
+void TakeProgramOff(const XdpLibrary& library, int index) {
+  xdp_multiprog* const all = library.multiprog_of(index);
+  // An errno may be where a pointer is expected.
+  if (all == nullptr || reinterpret_cast<uintptr_t>(all) > -uintptr_t{4096}) return;
+  const bool alone = library.multiprog_is_legacy(all);
+  xdp_program* program = alone ? library.multiprog_main(all) : library.multiprog_next(nullptr, all);
+  while (program != nullptr && !IsLibrarys(library, program))
+    program = alone ? nullptr : library.multiprog_next(program, all);
+  if (program != nullptr) (void)library.program_detach(program, index, library.multiprog_mode(all), 0);
+  library.multiprog_close(all);
+}
+
 class XdpSocket final : public FrameSocket {
  public:
   explicit XdpSocket(const FrameSocketOptions& options) : options_(options) {}
@@ -46,6 +64,7 @@ class XdpSocket final : public FrameSocket {
   os::Error Flush() noexcept override;
   bool unsent() const noexcept override { return Load(tx_.consumer) != tx_next_; }
   FrameLosses losses() noexcept override;
+  void GiveBack() noexcept override;
 
  private:
   Status Bind(const os::LinkState& link);
@@ -56,6 +75,7 @@ class XdpSocket final : public FrameSocket {
 
   const FrameSocketOptions options_;
   const XdpLibrary* library_ = nullptr;
+  int index_ = 0;  // of the interface
   uint8_t* area_ = nullptr;
   size_t area_bytes_ = 0;
   xsk_umem* umem_ = nullptr;
@@ -93,6 +113,7 @@ Status XdpSocket::Open(const os::LinkState& link) {
   std::string why;
   library_ = LoadXdpLibrary(&why);
   if (library_ == nullptr) return Status::Fail(ENOENT, object + ": AF_XDP: " + why);
+  index_ = static_cast<int>(link.index);
   area_bytes_ = size_t{kFrameBytes} * options_.slots * 2;
   void* area = mmap(nullptr, area_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (area == MAP_FAILED) return Status::Fail(errno, object + ": AF_XDP: mmap: " + std::strerror(errno));
@@ -226,6 +247,14 @@ FrameLosses XdpSocket::losses() noexcept {
   socklen_t size = sizeof stats;
   if (getsockopt(fd_, SOL_XDP, XDP_STATISTICS, &stats, &size) != 0) return {};
   return {.ring_full = stats.rx_dropped + stats.rx_ring_full, .too_large = 0, .refused = stats.tx_invalid_descs};
+}
+
+/// libxdp counts in the program who uses it, and a process that was killed is counted for ever.
+void XdpSocket::GiveBack() noexcept {
+  (void)os::InNetns(options_.object, options_.netns, [this] {
+    TakeProgramOff(*library_, index_);
+    return Status::Ok();
+  });
 }
 
 }  // namespace
