@@ -67,7 +67,7 @@ Status NetifDevice::Take(const NetifOptions& options, const NetifState& state) {
 /// Nobody has it any more, so it is opened at once.
 Status NetifDevice::OpenLeft(const NetifLeft& left) {
   const Quiet at_once = [](uint32_t, const std::function<void()>& fn) { fn(); };
-  waits_ = true;
+  waits_ = was_left_ = true;
   lost_before_ = left.losses;
   mtu_before_ = left.mtu_before;
   os::LinkState link;
@@ -218,7 +218,8 @@ void NetifDevice::OnChange(const os::LinkState& before, std::vector<std::string>
 
 void NetifDevice::Close() {
   SetCarrier(false);
-  if (queue(0).socket != nullptr) queue(0).socket->GiveBack();
+  // Only then: where nobody died, those that others have on other queues are not to lose what they share with ours.
+  if (was_left_ && queue(0).socket != nullptr) queue(0).socket->GiveBack();
   (void)Exchange({}, [](uint32_t, const std::function<void()>& fn) { fn(); });
   // Unless somebody has changed it since.
   os::LinkState now;

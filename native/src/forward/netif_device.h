@@ -80,6 +80,7 @@ class NetifDevice final : public HostInterface {
   uint32_t mtu_before_ = 0;
   FrameLosses lost_before_;  // by sockets that are gone
   bool waits_ = false;       // until GoOn()
+  bool was_left_ = false;    // by a process that has died
   std::atomic<bool> usable_{false}, served_{false};
 };
 
