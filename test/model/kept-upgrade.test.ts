@@ -28,19 +28,13 @@ async function traffic(host: Kept) {
   };
 }
 
-async function upgrade(host: Kept, ...args: string[]): Promise<{ code: number | null; text: string }> {
-  const { child, text } = host.command('upgrade', '--run-dir', host.runDir, ...args);
-  await once(child, 'close');
-  return { code: child.exitCode, text: text() };
-}
-
 test('upgraded in traffic, and killed before and after: nothing is lost, and the guard keeps the one that goes on', async () => {
   const host = new Kept(PIPE);
   const { child } = await host.startOften();
   const { stop } = await traffic(host);
   for (let i = 0; i < 2; i++) {
     const before = host.pid!;
-    const { code, text } = await upgrade(host);
+    const { code, text } = await host.upgrade();
     expect(text).toMatch(/^# .*: process \d+ goes on, which the host there has started$/m);
     expect(code).toBe(0);
     const after = Number(/process (\d+)/.exec(text)![1]);
@@ -61,10 +55,10 @@ test('what is not to be is refused, and the host goes on: a file, a process of i
   const host = new Kept(PIPE);
   await host.startOften();
   const before = host.pid;
-  const filed = await upgrade(host, host.file);
+  const filed = await host.upgrade(host.file);
   expect(filed.text).toContain('it is managed, and starts with its own file');
   expect(filed.code).toBe(1);
-  const other = await upgrade(host, '--keep');
+  const other = await host.upgrade('--keep');
   expect(other.text).toContain('--keep: nobody keeps it');
   expect(other.code).toBe(2);
   expect(host.pid).toBe(before);
@@ -81,7 +75,7 @@ test('one that waits for its turn goes on when the host is killed, and is anothe
   }
   await expect.poll(() => host.spare, { timeout: 20_000 }).toBeDefined();
   const spare = host.spare!;
-  expect((await upgrade(host)).code).toBe(0);
+  expect((await host.upgrade()).code).toBe(0);
   await expect.poll(() => existsSync(`/proc/${spare}`)).toBe(false);
   await stop();
 });
@@ -92,7 +86,7 @@ test('the old one or the new one is killed at any time of an upgrade: one of the
   const { stop } = await traffic(host);
   for (let i = 0; i < 8; i++) {
     const old = host.pid!;
-    const upgrading = upgrade(host);
+    const upgrading = host.upgrade();
     const started = () => childrenOf(old)[0];
     await expect.poll(started, { timeout: 20_000, interval: 5 }).toBeDefined();
     const next = started()!;

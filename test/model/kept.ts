@@ -1,4 +1,5 @@
 // `ptnet up --guard`: a host that is killed, and the one that goes on in its place.
+import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -65,6 +66,13 @@ export class Kept extends Upgraded {
     const serves = () => this.#served() > said && this.pid !== before;
     await expect.poll(() => serves() || this.said.slice(-2000), { timeout: 30_000, interval: 5 }).toBe(true);
     return this.pid!;
+  }
+
+  /** `ptnet upgrade`, as users do. */
+  async upgrade(...args: string[]): Promise<{ code: number | null; text: string }> {
+    const { child, text } = this.command('upgrade', '--run-dir', this.runDir, ...args);
+    await once(child, 'close');
+    return { code: child.exitCode, text: text() };
   }
 
   /** What all of them have said. */

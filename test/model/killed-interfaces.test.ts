@@ -99,6 +99,12 @@ describe.each(['af-packet', 'af-xdp'])('%s', (access) => {
         await host.kill();
         await traffic.flows();
       }
+      // Those by AF_PACKET pass over to one that was asked for, and are opened anew again when that one dies.
+      const { code, text } = await host.upgrade();
+      expect(code, text).toBe(access === 'af-packet' ? 0 : 1);
+      await traffic.flows();
+      await host.kill();
+      await traffic.flows();
       for (const received of await traffic.end()) expect(received).toMatchObject({ late: 0n, corrupt: 0n });
       for (const name of ['x', 'y'])
         expect(await linkOf(net, name)).toMatchObject({ mtu: 1400, promiscuity: 1 });

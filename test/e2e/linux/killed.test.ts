@@ -1,5 +1,4 @@
 // A host is killed under the Linux driver, and another process goes on, as one does that was asked for: TCP by a tap, a switch and a pipe does too, every byte of it, and the guest's kernel notices nothing.
-import { once } from 'node:events';
 import { expect } from 'vitest';
 import { Kept } from '../../model/kept.ts';
 import { testLasting } from './lasting-tcp.ts';
@@ -12,9 +11,8 @@ testLasting('TCP goes on when the host is killed, upgraded, and killed again', a
   const another = async () => {
     if (times++ % 2 === 0) await host.kill();
     else {
-      const { child, text } = host.command('upgrade', '--run-dir', host.runDir);
-      await once(child, 'close');
-      expect(child.exitCode, text()).toBe(0);
+      const { code, text } = await host.upgrade();
+      expect(code, text).toBe(0);
     }
     // TCP waits longer from death to death: it is given time to find out that it need not.
     await new Promise((resolve) => setTimeout(resolve, 2500));
