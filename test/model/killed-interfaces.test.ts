@@ -199,6 +199,37 @@ vms: { vm1: { devices: [{ port: 'tap:t' }] } }
   await guest.ports[0]!.ptnet.readRegister(0);
 });
 
+test('a tap that is deleted while nobody serves: that one waits for it, and the host goes on', async () => {
+  const net = await netns();
+  const host = new Kept(`
+switches: { vale0: { members: ['tap:m'] } }
+ports: { 'tap:t': { netns: ${net.path} }, 'tap:m': { netns: ${net.path} } }
+vms: { vm1: { devices: [{ port: 'tap:t' }] }, vm2: { devices: [{ port: 'vale0:1' }] } }
+`);
+  await host.startOften();
+  const guests = [await host.attach('vm1'), await host.attach('vm2')];
+  for (const guest of guests) await guest.create();
+  await host.kill(async () => {
+    for (const name of ['t', 'm']) await net.ip(`link delete dev ${name}`);
+  });
+  expect(host.said).not.toContain('not gone on with');
+  for (const name of ['tap:t', 'tap:m']) {
+    expect(host.said).toContain(`${name}: its interface could not be opened anew`);
+    await awaitGone(host, name, false);
+  }
+  // As taps that were there all the time: with a carrier, as their clients are there, and kept.
+  const carriers = async () => {
+    const links = ['t', 'm'].map(
+      async (name) => JSON.parse(await net.ip(`-j link show dev ${name}`))[0].flags,
+    );
+    return (await Promise.all(links)).map((flags: string[]) => flags.includes('LOWER_UP'));
+  };
+  await expect.poll(carriers, { timeout: WAIT_MS }).toEqual([true, true]);
+  await host.kill();
+  expect(host.said).not.toContain('not gone on with');
+  for (const guest of guests) await guest.ports[0]!.ptnet.readRegister(0);
+});
+
 test.each([
   ['counters that are not there', { counters: [20_000, 20_001] }, 'its counters are not there'],
   ['counters of another kind', { counters: [] }, 'its counters are those of another kind'],

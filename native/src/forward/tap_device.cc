@@ -18,7 +18,10 @@ Status TapDevice::Open(const os::TapOptions& options, std::shared_ptr<TapDevice>
   const auto open = options.taken ? os::AdoptTap : os::OpenTap;
   if (Status s = open(options, &device->tap_); !s.ok()) return s;
   device->vnet_hdr_ = options.vnet_hdr;
-  device->Adopt(device->tap_.link, std::move(device->tap_.news));
+  if (device->tap_.link.removed)
+    device->Miss(device->tap_.link, options.object + ": it was deleted");
+  else
+    device->Adopt(device->tap_.link, std::move(device->tap_.news));
   if (const auto taken = std::exchange(device->options_.taken, nullptr)) device->Take(*taken);
   *out = std::move(device);
   return Status::Ok();

@@ -258,6 +258,16 @@ Status OpenTap(const TapOptions& options, Tap* out) {
   });
 }
 
+namespace {
+
+bool IsAsWanted(int queue, const ifreq& is, const TapOptions& options) {
+  const bool header = (is.ifr_flags & IFF_VNET_HDR) != 0;
+  return (is.ifr_flags & (IFF_TAP | IFF_NO_PI)) == (IFF_TAP | IFF_NO_PI) && header == (options.vnet_hdr > 0) &&
+         (fcntl(queue, F_GETFL) & O_NONBLOCK) != 0;
+}
+
+}  // namespace
+
 Status AdoptTap(const TapOptions& options, Tap* out) {
   const TapState& state = *options.taken;
   auto fail = [&](int err, const std::string& what) {
@@ -266,21 +276,23 @@ Status AdoptTap(const TapOptions& options, Tap* out) {
   if (state.queues.size() != options.queues) return fail(EINVAL, "it has another number of queues");
   if ((state.vnet_hdr > 0) != (options.vnet_hdr > 0)) return fail(EINVAL, "it has another virtio-net header");
   Tap tap;
+  tap.link = state.link;
   if (Status s = tap.news.Adopt(options.object, state.news, true); !s.ok()) return s;
   std::string name;
   for (const int queue : state.queues) {
     ifreq is{};
-    if (ioctl(queue, TUNGETIFF, &is) != 0)
-      return fail(errno, errno == EBADFD ? "its interface is gone" : "it is no tap");
-    const bool header = (is.ifr_flags & IFF_VNET_HDR) != 0;
-    if ((is.ifr_flags & (IFF_TAP | IFF_NO_PI)) != (IFF_TAP | IFF_NO_PI) || header != (options.vnet_hdr > 0) ||
-        (fcntl(queue, F_GETFL) & O_NONBLOCK) == 0 || (!name.empty() && name != is.ifr_name))
+    if (ioctl(queue, TUNGETIFF, &is) != 0) {
+      if (errno != EBADFD) return fail(errno, "it is no tap");
+      // It was deleted meanwhile: there is nothing to look at.
+      tap.link.removed = true;
+    } else if (!IsAsWanted(queue, is, options) || (!name.empty() && name != is.ifr_name)) {
       return fail(EINVAL, "it is not open as it is to be");
-    name = is.ifr_name;
+    } else {
+      name = is.ifr_name;
+    }
     tap.queues.emplace_back(fcntl(queue, F_DUPFD_CLOEXEC, 0));
     if (!tap.queues.back()) return fail(errno, strerror(errno));
   }
-  tap.link = state.link;
   tap.made = state.made;
   tap.backpressure = state.backpressure;
   tap.udp_segments = state.udp_segments;

@@ -66,7 +66,7 @@ Status OpenTap(const TapOptions& options, Tap* out);
 
 /**
  * Goes on with `options.taken`, whose descriptors are duplicated: nothing of the tap is changed, and nothing is read.
- * EINVAL when they are no tap as `options` want it; EBADFD when its interface is gone.
+ * EINVAL when they are no tap as `options` want it. Its interface may have been deleted: then `link` says so.
  */
 Status AdoptTap(const TapOptions& options, Tap* out);
 
