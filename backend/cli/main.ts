@@ -41,7 +41,7 @@ const managerOf = ({ keep = false, successor = [] }: HostOptions): Manager => ({
 
 async function serve(
   config: Parameters<StartHost>[0],
-  { keep = false, startedBy, takeOver: takes, ...rest }: ServeOptions & HostOptions,
+  { keep = false, json = false, startedBy, takeOver: takes, ...rest }: ServeOptions & HostOptions,
 ): Promise<ServedHost> {
   const { store } = service;
   const options = { ...rest, ...(rest.mayBeTaken && store && { manager: managerOf({ keep, ...rest }) }) };
@@ -52,7 +52,7 @@ async function serve(
     );
   if (typeof config === 'function') return ServedHost.startKept(config, options, { store: store!, given });
   return takes || !('vms' in config)
-    ? takeOver(config, options, { startedBy, store: keep ? store : undefined })
+    ? takeOver(config, options, { json, startedBy, store: keep ? store : undefined })
     : ServedHost.start(config, options);
 }
 

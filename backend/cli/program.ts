@@ -125,7 +125,11 @@ function registerUpgrade(program: Command, io: Io, startHost: StartHost): void {
     // As a host starts the process that goes on in its place.
     .addOption(new Option('--keep').default(false).hideHelp())
     .addOption(new Option('--started-by <pid>').argParser(Number).hideHelp())
-    .option('--json', 'print the VMs with their QEMU arguments as one JSON object', false)
+    .option(
+      '--json',
+      'print the VMs with their QEMU arguments as one JSON object; of a host that starts the process itself, its pid',
+      false,
+    )
     .option('--verbose', 'log what the devices do', false)
     .addHelpText('after', '\nExamples:\n  ptnet upgrade\n  ptnet upgrade /etc/ptnetmap/ptnet.yaml')
     .action((file: string | undefined, options: UpOptions) => upgrade(file, options, io, startHost));

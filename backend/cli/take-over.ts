@@ -19,7 +19,7 @@ const STDERR = 2;
 export async function takeOver(
   config: HostConfig | AsItRuns,
   options: ServeOptions,
-  own: Pick<TakingOver, 'store' | 'startedBy'>,
+  { json, ...own }: Pick<TakingOver, 'store' | 'startedBy'> & { json: boolean },
 ): Promise<ServedHost> {
   let asked = false;
   const note = () => {
@@ -41,7 +41,8 @@ export async function takeOver(
         for (const handler of handlers[i] ?? []) process.on(signal, handler);
     };
     const renewed = (pid: number): never => {
-      writeSync(STDOUT, `# ${config.runDir}: process ${pid} goes on, which the host there has started\n`);
+      const text = `# ${config.runDir}: process ${pid} goes on, which the host there has started`;
+      writeSync(STDOUT, `${json ? JSON.stringify({ pid }) : text}\n`);
       return handover.exitNow(0);
     };
     return ServedHost.takeOver(config, options, { ...own, renewed, beforeServing });

@@ -35,6 +35,8 @@ export interface HostOptions {
   readonly takeOver?: boolean;
   /** Is kept by who has started it for the case that it dies. */
   readonly keep?: boolean;
+  /** What is printed is for programs. */
+  readonly json?: boolean;
   /** The host that has started this process to go on in its place. */
   readonly startedBy?: number | undefined;
   /** Options of `ptnet upgrade` for a process that goes on in its place as it is. */
@@ -95,7 +97,7 @@ function hostOptions({ verbose, keep = false, json, stats }: UpOptions) {
     ...(json ? ['--json'] : []),
     ...(stats === undefined ? [] : ['--stats', String(stats)]),
   ];
-  return { verbose, keep, rereads: true, successor };
+  return { verbose, keep, json, rereads: true, successor };
 }
 
 /** `ptnet upgrade`: without a file the host's configuration stays, also what was changed since it was read from one. */

@@ -196,7 +196,7 @@ void SpareEnded() {
 void StartSpare() {
   spare_start_ms = 0;
   int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return;
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return SpareEnded();
   const timeval patience{kTurnPatienceS, 0};
   setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   spare = fork();

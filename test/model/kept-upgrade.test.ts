@@ -75,7 +75,9 @@ test('one that waits for its turn goes on when the host is killed, and is anothe
   }
   await expect.poll(() => host.spare, { timeout: 20_000 }).toBeDefined();
   const spare = host.spare!;
-  expect((await host.upgrade()).code).toBe(0);
+  const { code, text } = await host.upgrade('--json');
+  expect(code, text).toBe(0);
+  await expect.poll(() => host.pid).toBe(JSON.parse(text).pid);
   await expect.poll(() => existsSync(`/proc/${spare}`)).toBe(false);
   await stop();
 });
