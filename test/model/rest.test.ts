@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type JobLoop, type SpawnedGuest, spawnGuest } from '../../guest-driver/model/index.ts';
 import { TestHost } from '../harness/host.ts';
+import { numbers } from '../harness/numbers.ts';
 import { source } from './neighbours.ts';
 
 const FUZZ_SECONDS = Number(process.env.PTNET_FUZZ_SECONDS ?? 0);
@@ -15,17 +16,6 @@ const PAUSE_MS = 20;
 const RUN_MS = 20;
 /** Nothing has moved for so long: it never will. A machine may be busy with other things for seconds. */
 const STILL_MS = 30_000;
-
-/** mulberry32: numbers from 0 to below 1. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const random = numbers(SEED);
 const oneOf = <T>(...choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!;
