@@ -86,7 +86,7 @@ test('one that goes away half way leaves the first as it was: its guests, its so
     expect((await receiving.done).received).toMatchObject({ packets: 500n, corrupt: 0n });
   };
   await exchange();
-  const hello = { kind: 'hello', protocol: 1, state: 1, version: 'test' };
+  const hello = { kind: 'hello', protocol: 1, state: 1, version: 'test', file: false };
   const fds = fdsOf(child.pid!);
   for (const messages of [
     [],
