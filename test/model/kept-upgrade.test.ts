@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
+import { ControlClient } from '../../backend/control/client.ts';
 import { Kept } from './kept.ts';
 import { PIPE } from './upgraded.ts';
 
@@ -121,9 +122,12 @@ function kill(pid: number): void {
 }
 
 async function served(host: Kept): Promise<number | undefined> {
+  const client = new ControlClient({ runDir: host.runDir });
   try {
-    return (await host.client().host()).pid;
+    return (await client.host()).pid;
   } catch {
     return undefined;
+  } finally {
+    client.close();
   }
 }
