@@ -3,11 +3,13 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import { ControlClient } from '../../backend/control/client.ts';
+import { numbers } from '../harness/numbers.ts';
 import { Kept } from './kept.ts';
 import { PIPE } from './upgraded.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
+const random = numbers(Number(process.env.PTNET_TEST_SEED ?? 13));
 const WHAT = { size: 200, payload: 'full', sleep: true } as const;
 
 /** Two guests on a pipe, in traffic until stop(), which says what has arrived. */
@@ -93,8 +95,8 @@ test('the old one or the new one is killed at any time of an upgrade: one of the
     const started = () => childrenOf(old)[0];
     await expect.poll(started, { timeout: 20_000, interval: 5 }).toBeDefined();
     const next = started()!;
-    await new Promise((resolve) => setTimeout(resolve, 1500 * Math.random()));
-    kill(Math.random() < 0.5 ? old : next);
+    await new Promise((resolve) => setTimeout(resolve, 1500 * random()));
+    kill(random() < 0.5 ? old : next);
     await upgrading;
     // Whoever it is: it serves, and has been kept for long enough.
     await expect
