@@ -7,15 +7,13 @@ testLasting('TCP goes on when the host is killed, upgraded, and killed again', a
   const host = new Kept(yaml);
   // Each has the next one ready, as users' hosts do.
   await host.startOften(1);
-  let times = 0;
-  const another = async () => {
-    if (times++ % 2 === 0) await host.kill();
+  const another = async (i: number) => {
+    if (i % 2 === 0) await host.kill();
     else {
       const { code, text } = await host.upgrade();
       expect(code, text).toBe(0);
     }
-    // TCP waits longer from death to death: it is given time to find out that it need not.
-    await new Promise((resolve) => setTimeout(resolve, 2500));
   };
-  return { host, another };
+  // TCP waits longer from death to death: it is given time to find out that it need not.
+  return { host, another, restMs: 2500 };
 });

@@ -44,8 +44,10 @@ vms:
 interface Followed {
   /** It serves. */
   readonly host: Upgraded;
-  /** Puts another one in its place, as often as it is called. */
-  another(): Promise<unknown>;
+  /** Puts another one in its place. @param i so often it was done in this transfer */
+  another(i: number): Promise<unknown>;
+  /** What TCP is given between two of them. */
+  readonly restMs?: number;
 }
 
 /** A test for each release: every byte arrives, and no guest's kernel notices anything. @param start a host of this file */
@@ -60,8 +62,8 @@ export function testLasting(name: string, start: (yaml: string) => Promise<Follo
 
       vmTest(name, async () => {
         const net = await guests.netns();
-        const { host, another } = await start(lastingConfig(net));
-        await expectLasting(guests, release, { host, net }, another);
+        const followed = await start(lastingConfig(net));
+        await expectLasting(guests, release, net, followed);
       });
     });
 }
@@ -69,8 +71,8 @@ export function testLasting(name: string, start: (yaml: string) => Promise<Follo
 async function expectLasting(
   guests: Guests,
   release: LinuxName,
-  { host, net }: { host: Upgraded; net: Netns },
-  another: () => Promise<unknown>,
+  net: Netns,
+  { host, another, restMs = 0 }: Followed,
 ): Promise<void> {
   const boot = async (
     name: string,
@@ -102,9 +104,10 @@ async function expectLasting(
       ended = true;
     });
     let within = 0;
-    while (!ended) {
-      await another();
+    for (let i = 0; !ended; i++) {
+      await another(i);
       if (!ended) within++;
+      await new Promise((resolve) => setTimeout(resolve, restMs));
     }
     const { sent, received } = await transfer;
     expect(received).toBe(sent);
