@@ -183,7 +183,7 @@ bool ReadOne() {
   _exit(kExitNoProgram);
 }
 
-/// A next one has more time than the one before: who always ends is not started all the time.
+/// The next one is not started at once: one that always ends would be started all the time.
 void SpareEnded() {
   fprintf(stderr, "ptnet-guard: the spare ended\n");
   spare = 0;

@@ -1,5 +1,6 @@
 // The transaction of a handover of a host that is kept, all of its interleavings: two processes that may die at any step, and who starts a third one when the host has died.
 import { describe, expect, test } from 'vitest';
+import { explore } from './interleavings.ts';
 
 /**
  * As in protocol.test.ts; `handing` has told its guard who the host is from now on. `guard`: whose death has the third one started,
@@ -110,16 +111,12 @@ function steps(s: State, rules: Rules): State[] {
   return next;
 }
 
-function explore(rules: Rules): { all: State[]; ends: State[] } {
-  const seen = new Map<string, State>([[JSON.stringify(START), START]]);
-  const ends: State[] = [];
-  for (const state of seen.values()) {
-    const next = steps(state, rules);
-    if (next.every(({ deaths }) => deaths > state.deaths)) ends.push(state);
-    for (const each of next) seen.set(JSON.stringify(each), each);
-  }
-  return { all: [...seen.values()], ends };
-}
+const explored = (rules: Rules) =>
+  explore(
+    START,
+    (s) => steps(s, rules),
+    (s) => s.deaths,
+  );
 
 /** Those that serve, or may at any time without asking anybody. */
 const serving = (s: State): string[] => [
@@ -129,7 +126,7 @@ const serving = (s: State): string[] => [
 ];
 
 describe('the transaction', () => {
-  const { all, ends } = explore({});
+  const { all, ends } = explored({});
 
   test('two never serve', () => {
     expect(all.length).toBeGreaterThan(80);
@@ -143,7 +140,7 @@ describe('the transaction', () => {
 });
 
 test('a rule that is wrong is seen', () => {
-  const twice = (rules: Rules) => explore(rules).all.filter((s) => serving(s).length > 1).length;
+  const twice = (rules: Rules) => explored(rules).all.filter((s) => serving(s).length > 1).length;
   for (const rules of [{ late: true }, { resumes: true }, { inherits: true }, { hasty: true }])
     expect(twice(rules), JSON.stringify(rules)).toBeGreaterThan(0);
 });
